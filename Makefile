@@ -1,0 +1,45 @@
+# `make help` lists the targets. PYTHON names the interpreter that makes .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+FLIGHT := I took a flight from New York to Paris
+DEMO_RUN := runs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint golden clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1|/' | column -t -s '|'
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(STAMP)  ## make .venv from the pinned constraints
+
+demo: $(STAMP)  ## train the default experiment (about 4 minutes on 2 cores), evaluate it, score the flight pair
+	rm -rf $(DEMO_RUN)
+	$(BIN)/paraphrase train experiment=word_order_tiny hydra.run.dir=$(DEMO_RUN)
+	$(BIN)/paraphrase evaluate $(DEMO_RUN)
+	$(BIN)/paraphrase predict $(DEMO_RUN) "$(FLIGHT)" "I took a flight from Paris to New York" \
+		"$(FLIGHT)" "From New York I took a flight to Paris"
+
+test: $(STAMP)  ## the fast tests
+	$(BIN)/python -m pytest
+
+test-all: $(STAMP) lint  ## the fast and the slow tests
+	$(BIN)/python -m pytest -m "not gpu and not aws"
+
+lint: $(STAMP)  ## ruff and pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+golden: $(STAMP)  ## rewrite the composed experiments that the tests compare with
+	$(BIN)/python scripts/update_golden.py
+
+clean:  ## remove .venv, caches and build results, keep runs/
+	rm -rf $(VENV) dist build .pytest_cache .ruff_cache

@@ -1,0 +1,22 @@
+"""Where the configuration lives (checkout or installed wheel) and where prepared data is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PACKAGE_DIR = Path(__file__).resolve().parent
+_ROOT = PACKAGE_DIR.parent.parent
+_IS_CHECKOUT = (_ROOT / "pyproject.toml").is_file() and (_ROOT / "conf" / "train.yaml").is_file()
+
+CONF_DIR = _ROOT / "conf" if _IS_CHECKOUT else PACKAGE_DIR / "conf"
+EXPERIMENTS_DIR = _ROOT / "experiments" if _IS_CHECKOUT else PACKAGE_DIR / "experiments"
+SOURCE_ROOT = _ROOT if _IS_CHECKOUT else None
+RUNS_DIR = Path("runs")
+
+
+def cache_dir() -> Path:
+    """`$PARAPHRASE_CACHE_DIR`, else `$XDG_CACHE_HOME/paraphrase-lab`, else `~/.cache/paraphrase-lab`."""
+    if chosen := os.environ.get("PARAPHRASE_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paraphrase-lab"
