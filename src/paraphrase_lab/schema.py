@@ -215,7 +215,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
 
 
 def register() -> None:
-    """Makes the dataclasses known to Hydra as the groups schema/*, plus schema/{data,model}/own for a researcher's own targets."""
+    """Tells Hydra of the dataclasses as the groups schema/*, and of schema/{data,model}/own for a researcher's own targets."""
     store = ConfigStore.instance()
     store.store(name="schema", node=_opened(TrainConfig))
     for group, schemas in SCHEMAS.items():

@@ -1,0 +1,35 @@
+"""Rewrites tests/golden/experiment: what every experiment composes to. Run it after a change that is meant; review the diff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from paraphrase_lab.composition import Composer
+
+GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "experiment"
+
+
+def composed_experiments() -> dict[str, str]:
+    """Name -> resolved YAML."""
+    with Composer() as composer:
+        return {
+            name: OmegaConf.to_yaml(composer.compose([f"experiment={name}"]), resolve=True)
+            for name in composer.group_options("experiment")
+        }
+
+
+def main() -> None:
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    experiments = composed_experiments()
+    for file in GOLDEN.glob("*.yaml"):
+        if file.stem not in experiments:
+            file.unlink()
+    for name, text in experiments.items():
+        (GOLDEN / f"{name}.yaml").write_text(text, encoding="utf-8")
+    print(f"{len(experiments)} experiments written to {GOLDEN}")
+
+
+if __name__ == "__main__":
+    main()

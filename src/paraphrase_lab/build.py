@@ -1,0 +1,167 @@
+"""From a checked configuration to objects: the one place that calls `instantiate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Callback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from paraphrase_lab.callbacks import ProgressLines, TrainingLog, monitor_mode, progress_bar
+from paraphrase_lab.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
+from paraphrase_lab.data.module import PairDataModule
+from paraphrase_lab.data.tables import PairSource, PairTables, load_tables
+from paraphrase_lab.errors import ConfigError, TrainingError, UserError
+from paraphrase_lab.model.encoder import EncoderRecipe
+from paraphrase_lab.model.module import PairClassifier
+from paraphrase_lab.paths import cache_dir
+from paraphrase_lab.schema import GROUP_BASES
+from paraphrase_lab.stopping import StopRequest
+from paraphrase_lab.tracking.metrics_csv import MetricsCsv
+
+
+def build_object(node: Mapping[str, Any], **arguments: Any) -> Any:
+    """The object of a node with `_target_`; arguments beside those of the node come from the framework."""
+    try:
+        return instantiate(node, _convert_="all", **arguments)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError | TrainingError):
+            raise error.__cause__ from None
+        raise ConfigError([str(error).replace("\n", "; ")]) from error
+
+
+def own_arguments(group: str, node: DictConfig) -> dict[str, Any]:
+    """What a data or model node holds for its `_target_`: its keys without those every node of the group has."""
+    shared = {field.name for field in fields(GROUP_BASES[group])} - {"_target_"}
+    plain = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key not in shared}
+
+
+def build_source(config: DictConfig) -> PairSource:
+    return build_object(own_arguments("data", config.data))
+
+
+def build_tables(config: DictConfig) -> PairTables:
+    data = config.data
+    return load_tables(
+        build_source(config),
+        on_bad_rows=data.on_bad_rows,
+        validation_fraction=data.validation_fraction,
+        split_seed=data.split_seed,
+        train_limit=data.train_limit,
+        evaluation_limit=data.evaluation_limit,
+    )
+
+
+def build_recipe(config: DictConfig) -> EncoderRecipe:
+    return build_object(own_arguments("model", config.model))
+
+
+def build_tokenizer(recipe: EncoderRecipe, tables: PairTables) -> PreTrainedTokenizerBase:
+    train = tables.splits.get("train") or next(iter(tables.splits.values()))
+    return recipe.tokenizer(sentence for pair in zip(train.sentence1, train.sentence2, strict=True) for sentence in pair)
+
+
+def build_datamodule(
+    config: DictConfig, tables: PairTables, tokenizer: PreTrainedTokenizerBase, *, devices: int = 1
+) -> PairDataModule:
+    orders = "one"
+    if config.model.swap_augmentation:
+        orders = "both_apart"
+    elif config.model.consistency_weight > 0:
+        orders = "both_together"
+    return PairDataModule(
+        tables,
+        tokenizer,
+        max_length=config.data.max_length,
+        batch_size=config.data.batch_size,
+        batch_tokens=config.data.batch_tokens,
+        evaluation_batch_tokens=config.data.evaluation_batch_tokens,
+        seed=config.seed,
+        orders=orders,
+        on_truncation=config.data.on_truncation,
+        batches_multiple_of=devices * config.trainer.accumulate_grad_batches,
+        num_workers=config.data.num_workers,
+        cache=cache_dir(),
+    )
+
+
+def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairDataModule, precision: str) -> PairClassifier:
+    if config.model.gradient_checkpointing:
+        encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return PairClassifier(
+        encoder,
+        build_object(config.loss),
+        build_object(config.optimizer),
+        build_object(config.scheduler),
+        mean_pairs=datamodule.plan.mean_pairs,
+        layer_decay=config.model.layer_decay,
+        consistency_weight=config.model.consistency_weight,
+        # With a gradient scaler torch's fused step unscales by itself, and Lightning refuses to clip then.
+        fused_optimizer=precision != "16-mixed",
+        own_metrics=build_metrics(config),
+    )
+
+
+def build_metrics(config: DictConfig) -> dict[str, Any]:
+    return {str(name): build_object({**node, "_partial_": True}) for name, node in config.metrics.items()}
+
+
+def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> list[Callback]:
+    mode = monitor_mode(config.monitor, config.monitor_mode)
+    checkpoints = run_dir / "checkpoints"
+    callbacks: list[Callback] = [RandomState(config.seed), TrainingLog(config.trainer.log_every_steps)]
+    callbacks += [build_object(node) for node in config.callbacks.values() if node is not None]
+    if config.trainer.progress:
+        callbacks += [ProgressLines(config.monitor, mode), *progress_bar()]
+    # The resume checkpoint comes last: it holds the state of all the others.
+    callbacks.append(BestCheckpoint(checkpoints, config.monitor, mode))
+    callbacks.append(ResumeCheckpoint(checkpoints, config.trainer.checkpoint_every_steps, stop))
+    return callbacks
+
+
+def build_loggers(config: DictConfig, run_dir: Path) -> list[Any]:
+    own = f"{MetricsCsv.__module__}.{MetricsCsv.__qualname__}"
+    return [
+        build_object(node, **({"run_dir": run_dir} if node["_target_"] == own else {})) for node in config.logger.values() if node
+    ]
+
+
+def build_trainer(
+    config: DictConfig, run_dir: Path, stop: StopRequest, precision: str, *, devices: int, local_batches: int
+) -> pl.Trainer:
+    """`local_batches`: of one epoch on one device; a multiple of the accumulated ones."""
+    settings = config.trainer
+    steps = max(1, local_batches // settings.accumulate_grad_batches)
+    steps_between_validations = max(1, round(steps * settings.val_check_interval))
+    bar = progress_bar()
+    return pl.Trainer(
+        accelerator=settings.accelerator,
+        devices=devices,
+        num_nodes=settings.num_nodes,
+        strategy=settings.strategy,
+        precision=precision,  # type: ignore[arg-type]
+        max_epochs=settings.max_epochs,
+        max_steps=settings.max_steps,
+        accumulate_grad_batches=settings.accumulate_grad_batches,
+        gradient_clip_val=settings.gradient_clip_val,
+        # In batches, at the end of an optimiser step: a validation in mid-accumulation could not be resumed from.
+        val_check_interval=min(local_batches, steps_between_validations * settings.accumulate_grad_batches),
+        log_every_n_steps=1,  # TrainingLog decides
+        callbacks=build_callbacks(config, run_dir, stop),
+        logger=build_loggers(config, run_dir) or False,
+        deterministic=settings.deterministic or None,
+        profiler=settings.profiler,
+        enable_progress_bar=bool(settings.progress and bar),
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=run_dir,
+    )

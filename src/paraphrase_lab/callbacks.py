@@ -1,0 +1,127 @@
+"""What watches a training: early stopping and the warning for collapse. The checkpoints stand in checkpoints.py."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
+from pytorch_lightning.callbacks.progress import RichProgressBar
+
+from paraphrase_lab.metrics import HIGHER_IS_BETTER
+
+log = logging.getLogger(__name__)
+
+
+def monitor_mode(monitor: str, mode: str = "auto") -> str:
+    """max or min; auto: what is known of our own metrics, max for others."""
+    if mode != "auto":
+        return mode
+    return "max" if HIGHER_IS_BETTER.get(monitor.removeprefix("val/"), True) else "min"
+
+
+class EarlyStopping(LightningEarlyStopping):
+    """Stops after `patience` validations without improvement, also when the run was killed right after the last of them."""
+
+    def __init__(self, monitor: str, patience: int = 5, min_delta: float = 0.0, mode: str = "auto") -> None:
+        super().__init__(
+            monitor,
+            min_delta=min_delta,
+            patience=patience,
+            mode=monitor_mode(monitor, mode),
+            check_on_train_epoch_end=False,  # the resume checkpoint is written at the end of validation and must hold the count
+        )
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+class TrainingLog(Callback):
+    """Sends the mean loss, the rate and the speed to the loggers, every so many optimiser steps.
+
+    It stands before the resume checkpoint, which then holds a window of batches that is already closed.
+    """
+
+    def __init__(self, every_steps: int) -> None:
+        self.every_steps = every_steps
+        self.last: dict[str, float] = {}
+        self._logged_step = -1
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._logged_step = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if step == self._logged_step or step % self.every_steps:
+            return
+        self._logged_step = step
+        self.last = pl_module.close_window(step)  # type: ignore[operator]
+        for logger in trainer.loggers:
+            logger.log_metrics({**self.last, "epoch": training_epochs(trainer)}, step=step)
+
+
+class CollapseWarning(Callback):
+    """Warns when nearly every validation pair gets the same answer: fine-tuning sometimes falls to the majority class."""
+
+    def __init__(self, same_answer_share: float = 0.99) -> None:
+        self.same_answer_share = same_answer_share
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        yes = getattr(pl_module, "predicted_yes_share", None)
+        if trainer.sanity_checking or yes is None or max(yes, 1 - yes) < self.same_answer_share:
+            return
+        answer = "paraphrase" if yes > 0.5 else "different"
+        log.warning(
+            "step %s: %.1f %% of the validation pairs are answered %r. If this lasts, the model has collapsed to one class: "
+            "a lower optimizer.lr, a longer warm-up or another seed usually helps",
+            f"{trainer.global_step:,}", 100 * max(yes, 1 - yes), answer,
+        )  # fmt: skip
+
+
+class ProgressLines(Callback):
+    """One line per validation, for logs and for eyes."""
+
+    def __init__(self, monitor: str, mode: str) -> None:
+        self.monitor, self.mode = monitor, mode
+        self.best: float | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        training_log = next((callback.last for callback in trainer.callbacks if isinstance(callback, TrainingLog)), {})  # type: ignore[attr-defined]
+        values = {**training_log, **{name: float(value) for name, value in trainer.callback_metrics.items()}}
+        monitored = values.get(self.monitor, math.nan)
+        sign = 1 if self.mode == "max" else -1
+        improved = self.best is None or sign * monitored > sign * self.best
+        self.best = monitored if improved else self.best
+        shown = dict.fromkeys(["train/loss", "val/nll", "val/accuracy", "val/f1", self.monitor])
+        parts = [f"{name} {values[name]:.4f}" for name in shown if name in values]
+        log.info(
+            "epoch %.2f  step %s  %s%s",
+            training_epochs(trainer), f"{trainer.global_step:,}", "  ".join(parts), "  (best so far)" if improved else "",
+        )  # fmt: skip
+
+
+def training_epochs(trainer: pl.Trainer) -> float:
+    """Epochs trained so far, with a fraction."""
+    progress = trainer.fit_loop.epoch_loop.batch_progress.current
+    done = trainer.fit_loop.epoch_progress.current.processed
+    return done if done == trainer.max_epochs else done + progress.ready / max(1, int(trainer.num_training_batches))
+
+
+def progress_bar() -> list[Callback]:
+    """Lightning's bar where someone is looking."""
+    return [RichProgressBar(refresh_rate=10, leave=False)] if sys.stderr.isatty() and sys.stdout.isatty() else []

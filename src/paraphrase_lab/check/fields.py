@@ -1,0 +1,139 @@
+"""What a key may hold, read off the schema: its type, range and choices, and whether a value fits them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, Union
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ValidationError
+
+from paraphrase_lab.check.wording import child, closest, did_you_mean, shown
+from paraphrase_lab.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
+
+
+class Key(NamedTuple):
+    """A field of a schema with its evaluated type."""
+
+    name: str
+    hint: Any
+    metadata: dict[str, Any]
+
+
+class Section(NamedTuple):
+    schema: type | None
+    has_free_keys: bool
+    """The section's `_target_` is a researcher's own: its arguments stand beside the keys of the schema."""
+
+
+@cache
+def keys_of(schema: type) -> dict[str, Key]:
+    hints = typing.get_type_hints(schema)
+    return {entry.name: Key(entry.name, hints[entry.name], dict(entry.metadata)) for entry in dataclasses.fields(schema)}
+
+
+def section_of(config: DictConfig, group: str) -> Section:
+    """Of a composed configuration by its types, of a saved one by its `_target_`."""
+    node = child(config, group)
+    known = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    if known is not None and dataclasses.is_dataclass(known):
+        return Section(typing.cast(type, known), has_free_keys=False)
+    target = node.get("_target_") if isinstance(node, DictConfig) and not node._is_missing() and not node._is_none() else None
+    for schema in SCHEMAS.get(group, {}).values():
+        if "_target_" not in keys_of(schema) or (target is not None and target == getattr(schema, "_target_", None)):
+            return Section(schema, has_free_keys=False)
+    if group == "scheduler" and str(target).startswith("paraphrase_lab.optimisation."):
+        return Section(SchedulerConfig, has_free_keys=False)
+    return Section(GROUP_BASES.get(group), has_free_keys=True)
+
+
+def key_at(config: DictConfig, dotted: str) -> Key | None:
+    parts = dotted.partition("[")[0].split(".")
+    schema = TrainConfig if len(parts) == 1 else section_of(config, parts[0]).schema
+    return keys_of(schema).get(parts[-1]) if schema is not None and len(parts) <= 2 else None
+
+
+def described(key: Key) -> str:
+    """Completes "must be …"."""
+    hint, optional = _without_none(key.hint)
+    metadata = key.metadata
+    if metadata.get("choices"):
+        text = "one of " + ", ".join(shown(choice) for choice in metadata["choices"] if choice is not None)
+    elif metadata.get("path"):
+        text = "an existing file or directory"
+    else:
+        text = f"{_noun(hint)}{_range(metadata)}"
+    return f"{text}, or null" if optional else text
+
+
+def fitting(key: Key, value: Any) -> tuple[Any, str | None]:
+    """The value in its type, and what is wrong with it (completing "KEY=VALUE …")."""
+    hint, optional = _without_none(key.hint)
+    if value is None and optional or hint is Any:
+        return value, None
+    try:
+        value = _converted(hint, value)
+    except ValidationError:
+        return value, f"must be {described(key)}."
+    choices = key.metadata.get("choices")
+    if choices and value not in choices:
+        return value, f"must be {described(key)}.{did_you_mean(closest(str(value), [c for c in choices if c]))}"
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not _in_range(value, key.metadata):
+        return value, f"must be {described(key)}."
+    if key.metadata.get("path") and not Path(str(value)).expanduser().exists():
+        return value, f"does not exist; a relative path starts at the working directory, {Path.cwd()}."
+    return value, None
+
+
+@cache
+def _scratch(hint: Any) -> DictConfig:
+    holder = dataclasses.make_dataclass("Holder", [("value", hint, dataclasses.field(default="???"))])
+    return OmegaConf.structured(holder)
+
+
+def _converted(hint: Any, value: Any) -> Any:
+    if type(value) is hint:
+        return value
+    scratch = _scratch(hint)
+    scratch.value = value
+    converted = scratch.value
+    return OmegaConf.to_container(converted) if OmegaConf.is_config(converted) else converted
+
+
+def _in_range(value: float, metadata: dict[str, Any]) -> bool:
+    minimum, maximum, above = (metadata.get(name) for name in ("minimum", "maximum", "above"))
+    return (
+        math.isfinite(value)
+        and (minimum is None or value >= minimum)
+        and (maximum is None or value <= maximum)
+        and (above is None or value > above)
+    )
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if typing.get_origin(hint) in (Union, types.UnionType) and type(None) in typing.get_args(hint):
+        return next(kind for kind in typing.get_args(hint) if kind is not type(None)), True
+    return hint, False
+
+
+def _noun(hint: Any) -> str:
+    nouns = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    if typing.get_origin(hint) is list:
+        return "a list of numbers"
+    if typing.get_origin(hint) is dict:
+        return "a mapping, {name:value}"
+    return nouns.get(hint, "a value")
+
+
+def _range(metadata: dict[str, Any]) -> str:
+    minimum, maximum, above = (metadata.get(name) for name in ("minimum", "maximum", "above"))
+    if minimum is not None:
+        return f" from {minimum:.10g} to {maximum:.10g}" if maximum is not None else f", {minimum:.10g} or more"
+    if above is not None:
+        return f" above {above:.10g}" + (f" and at most {maximum:.10g}" if maximum is not None else "")
+    return f", at most {maximum:.10g}" if maximum is not None else ""

@@ -1,0 +1,97 @@
+"""Why the chosen files do not compose, in a sentence that names the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from hydra.core.default_element import GroupDefault
+from hydra.errors import MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
+
+from paraphrase_lab.check.fields import described, key_at
+from paraphrase_lab.check.wording import closest, did_you_mean, listed, no_such_key, shown
+from paraphrase_lab.composition import Composer
+
+_IN_FILE = re.compile(r"In '([^']+)'")
+
+
+def composition_problem(error: Exception, choices: Sequence[str], composer: Composer) -> str:
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__ or error.__context__
+    match = _IN_FILE.search(str(error))
+    config_path = match.group(1) if match else ""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _missing_file(str(error.missing_cfg_file), config_path, choices, composer)
+    if isinstance(error, yaml.YAMLError):
+        return f"a configuration file is not YAML: {_one_line(error)}."
+    if isinstance(cause, OmegaConfBaseException) and match:
+        return f"{_file(config_path, composer)}: {_key_of_a_file(cause, composer)}"
+    groups = composer.groups()
+    if unused := re.search(r"Could not override '([^']+)'", str(error)):
+        place = f"{_file(config_path, composer)}: " if match else ""
+        name = unused.group(1)
+        near = closest(name, groups)
+        also = "" if near or match else f" If no file chooses it yet, write +{name}=OPTION."
+        return f"{place}there is no group '{name}' to choose from.{did_you_mean(near)} Groups: {listed(groups)}.{also}"
+    if repeated := re.search(r"Multiple values for ([^.\s]+)\.", str(error)):
+        name = repeated.group(1)
+        return f"{name} is chosen twice: write {name}=OPTION without a '+', or 'override' in the file."
+    return f"{_file(config_path, composer)}: {_one_line(error)}." if match else f"{_one_line(error)}."
+
+
+def _missing_file(missing: str, config_path: str, choices: Sequence[str], composer: Composer) -> str:
+    group, _, option = missing.rpartition("/")
+    options = composer.group_options(group) if group else []
+    places = [path for path in _chosen_paths(choices, composer) if _asks_for(path, option, composer)] or [config_path]
+    if not group or not options:
+        return f"{_file(places[0], composer)}: asks for '{missing}', which does not exist."
+    return (
+        f"{_file(places[0], composer)}: {group} has no option '{option}'.{did_you_mean(closest(option, options))} "
+        f"Options of {group}: {listed(options)}."
+    )
+
+
+def _chosen_paths(choices: Sequence[str], composer: Composer) -> list[str]:
+    paths = []
+    for override in map(composer.parse, choices):
+        value = override.value()
+        for name in value if isinstance(value, list) else [value]:
+            path = f"{override.key_or_group}/{name}"
+            if composer.repository.config_exists(path):
+                paths.append(path)
+    return paths
+
+
+def _asks_for(config_path: str, option: str, composer: Composer) -> bool:
+    loaded = composer.repository.load_config(config_path)
+    defaults = (loaded.defaults_list if loaded is not None else None) or []
+    return any(isinstance(default, GroupDefault) and default.value == option for default in defaults)
+
+
+def _key_of_a_file(cause: OmegaConfBaseException, composer: Composer) -> str:
+    key = str(cause.full_key or "")
+    parent = cause.parent_node
+    root = parent._get_root() if parent is not None else None
+    if isinstance(root, DictConfig):
+        if isinstance(cause, (ConfigKeyError, ConfigAttributeError)):
+            return no_such_key(root, key)
+        known = key_at(root, key)
+        if isinstance(cause, ValidationError) and known is not None:
+            return f"{key}={shown(cause.value)} must be {described(known)}."
+    return f"{key}: {_one_line(cause)}." if key else f"{_one_line(cause)}."
+
+
+def _file(config_path: str, composer: Composer) -> str:
+    """The path of the file as far as Hydra tells where it read it."""
+    loaded = composer.repository.load_config(config_path) if composer.repository.config_exists(config_path) else None
+    if loaded is None or not loaded.path.startswith("file://"):
+        return f"{config_path}.yaml" if config_path else "a configuration file"
+    path = Path(loaded.path.removeprefix("file://")) / f"{config_path}.yaml"
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split("\nConfig search path")[0].split("full_key:")[0].split()).rstrip(".")

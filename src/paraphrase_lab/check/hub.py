@@ -1,0 +1,103 @@
+"""The second stage on names of the Hugging Face Hub: is a name wrong, or is the network not there? Answers within seconds."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, constants, try_to_load_from_cache
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from paraphrase_lab.check.training import data_source
+from paraphrase_lab.errors import UserError
+
+TIMEOUT_SECONDS = 4.0
+PRETRAINED = "paraphrase_lab.model.encoder.Pretrained"
+
+
+def hub_problems(plain: dict[str, Any]) -> list[str]:
+    model, data = plain["model"], plain["data"]
+    problems = []
+    if model["_target_"] == PRETRAINED and isinstance(model.get("name"), str):
+        problems.append(_model_problem(model["name"], model.get("revision")))
+    try:
+        name = getattr(data_source(plain), "hub_name", None)
+    except UserError:
+        name = None  # reported with the number of pairs
+    if name is not None:
+        problems.append(_data_problem(name, data.get("revision")))
+    return [problem for problem in problems if problem is not None]
+
+
+def _model_problem(name: str, revision: str | None) -> str | None:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if (path / "config.json").is_file():
+            return None
+        return f"model.name={name} is a directory without config.json: name one that save_pretrained wrote."
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        return f"model.name={name} does not exist; a relative path starts at the working directory, {Path.cwd()}."
+    try:
+        if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
+            return None
+    except HFValidationError:
+        return f"model.name={name} is neither a directory here nor a name of the Hub, OWNER/NAME."
+    offline = f"model.name=DIRECTORY; or 'hf download {name}' where there is a network, then HF_HUB_OFFLINE=1"
+    return _asked(name, revision, "model", f"model.name={name}", offline)
+
+
+def _data_problem(name: str, revision: str | None) -> str | None:
+    if _has_cached_data(name):
+        return None
+    offline = "data.path=DIRECTORY with train.tsv, validation.tsv and test.tsv; or load it once where there is a network"
+    return _asked(name, revision, "dataset", f"the data set {name}", offline)
+
+
+@cache
+def _asked(name: str, revision: str | None, kind: str, subject: str, offline: str) -> str | None:
+    """What the Hub says of a name. `offline`: how to do without."""
+    if constants.HF_HUB_OFFLINE:
+        return f"{subject} is not in the local cache, and HF_HUB_OFFLINE is set. Without a network: {offline}."
+    api = HfApi(endpoint=constants.ENDPOINT)
+    try:
+        ask = api.model_info if kind == "model" else api.dataset_info
+        ask(name, revision=revision, timeout=TIMEOUT_SECONDS)
+    except GatedRepoError:
+        return f"{subject} is gated: accept its terms at {constants.ENDPOINT}/{_page(name, kind)}, then type 'hf auth login'."
+    except RevisionNotFoundError:
+        return f"{subject} has no revision '{revision}': see {constants.ENDPOINT}/{_page(name, kind)}/commits/main."
+    except RepositoryNotFoundError:
+        search = f"{constants.ENDPOINT}/{_page('', kind)}?search={name}"
+        return f"{subject} is not on the Hub, or private: look for it at {search}, or type 'hf auth login'."
+    except HFValidationError:
+        return f"{subject} is neither a directory here nor a name of the Hub, OWNER/NAME."
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "an error")
+        return f"{subject} could not be looked up: the Hub answered {status}. Without the Hub: {offline}."
+    except Exception as error:  # connection errors come from whichever HTTP library is in use
+        return (
+            f"{subject} could not be looked up: the network does not reach {constants.ENDPOINT} ({type(error).__name__}); "
+            f"the name may be right. Without a network: {offline}."
+        )
+    return None
+
+
+def _page(name: str, kind: str) -> str:
+    prefix = "datasets" if kind == "dataset" else "" if name else "models"
+    return "/".join(part for part in (prefix, name) if part)
+
+
+def _has_cached_data(name: str) -> bool:
+    """Either as prepared by the datasets library, or as downloaded files."""
+    from datasets import config
+
+    prepared = Path(config.HF_DATASETS_CACHE) / name.replace("/", "___")
+    downloaded = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
+    return prepared.is_dir() or downloaded.is_dir()

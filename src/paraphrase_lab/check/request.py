@@ -1,0 +1,88 @@
+"""The first stage on a command line: every override, every file it chooses, every job of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from paraphrase_lab.check import overrides, sweeps
+from paraphrase_lab.check.findings import CheckedRequest
+from paraphrase_lab.check.values import value_problems
+from paraphrase_lab.composition import Composer, Job, Request, jobs_of, wants_multirun
+from paraphrase_lab.errors import ConfigError
+
+
+def check_request(request: Request) -> CheckedRequest:
+    """First stage on every job. Raises ConfigError with all problems."""
+    with Composer(request) as composer:
+        readable, problems = overrides.parsed(request.overrides, composer)
+        readable, swept_hydra = _without_swept_hydra(readable, composer)
+        cleaned = Request(tuple(readable), request.config_dir, request.multirun)
+        master = overrides.compose(readable, composer, with_hydra=True)
+        hydra = master.config.hydra if master.config is not None else None
+        problems += [*swept_hydra, *_needless_sweep(cleaned, hydra, composer), *master.hydra_problems]
+        try:
+            combinations = jobs_of(cleaned, hydra, composer)
+        except (HydraException, ValueError) as error:
+            raise ConfigError([*problems, *master.problems, _not_expanded(cleaned, error, composer)]) from error
+        jobs, found = _checked_jobs(combinations, composer)
+        problems += found or ([] if combinations else ["the sweep has no jobs: one of its ranges is empty."])
+        if not problems and master.config is not None:
+            problems += _launch_problems(combinations, master.config, cleaned, composer)
+        if problems or hydra is None:
+            raise ConfigError(list(dict.fromkeys([*problems, *([] if problems else master.problems)])))
+        return CheckedRequest(request, jobs, hydra, wants_multirun(request, hydra), [])
+
+
+def _without_swept_hydra(texts: Sequence[str], composer: Composer) -> tuple[list[str], list[str]]:
+    readable, problems = [], []
+    for text in texts:
+        override = composer.parse(text)
+        if override.is_sweep_override() and override.is_hydra_override():
+            problems.append(f"{text}: Hydra's own keys cannot be swept; quote the value if it is a text with a comma.")
+        else:
+            readable.append(text)
+    return readable, problems
+
+
+def _needless_sweep(request: Request, hydra: DictConfig | None, composer: Composer) -> list[str]:
+    swept = [text for text in request.overrides if composer.parse(text).is_sweep_override()]
+    if request.multirun or hydra is None or hydra.get("mode") != RunMode.RUN or not swept:
+        return []
+    return [f"{swept[0]} is a sweep, but hydra.mode=RUN asks for a single run: leave one of them out."]
+
+
+def _not_expanded(request: Request, error: Exception, composer: Composer) -> str:
+    for text in request.overrides:
+        override = composer.parse(text)
+        if override.is_sweep_override() and not override.is_discrete_sweep():
+            return (
+                f"{text}: Hydra's basic sweeper cannot search an interval. Valid: values ({override.key_or_group}=1,2,3) or "
+                "range(first,end,step); intervals need another hydra/sweeper."
+            )
+    return f"the sweep cannot be expanded: {' '.join(str(error).partition('See https')[0].split())}."
+
+
+def _checked_jobs(combinations: Sequence[tuple[str, ...]], composer: Composer) -> tuple[list[Job], list[str]]:
+    collected, jobs = sweeps.Collected(), []
+    for number, combination in enumerate(combinations):
+        composed = overrides.compose(combination, composer)
+        collected.add(number, composed.problems)
+        if composed.config is not None:
+            uncertain = tuple(f"{group}{mark}" for group in composed.uncertain for mark in (".", " ", "="))
+            collected.add(number, [text for text in value_problems(composed.config) if not text.startswith(uncertain)])
+            jobs.append(Job(combination, composed.config))
+    return jobs, collected.sentences(len(combinations))
+
+
+def _launch_problems(
+    combinations: Sequence[tuple[str, ...]], master: DictConfig, request: Request, composer: Composer
+) -> list[str]:
+    problems = sweeps.launcher_interpolations(master)
+    if len(combinations) > 1:
+        typed_hydra = [text for text in request.overrides if composer.parse(text).is_hydra_override()]
+        problems += sweeps.launch_problems(combinations, master, typed_hydra, composer)
+    return problems

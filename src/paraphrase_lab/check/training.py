@@ -1,0 +1,121 @@
+"""The second stage on what would go wrong, or hardly be meant, once training runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from paraphrase_lab.check.targets import FRAMEWORK, located
+from paraphrase_lab.check.wording import closest, did_you_mean, listed
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.hardware import Machine, cpu_cores, devices_used, resolve_precision
+from paraphrase_lab.metrics import METRIC_NAMES
+
+LOGGED_IN_TRAINING = ("train/loss", "train/lr", "train/pairs_per_second")
+
+
+def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:
+    """Names that nothing logs. The best checkpoint is chosen at validations, so only callbacks may watch a training value."""
+    known = [f"val/{name}" for name in (*METRIC_NAMES, *plain["metrics"])]
+    watched = {"monitor": plain["monitor"]}
+    for name, node in plain["callbacks"].items():
+        if isinstance(node, dict) and isinstance(node.get("monitor"), str) and node["monitor"] != plain["monitor"]:
+            watched[f"callbacks.{name}.monitor"] = node["monitor"]
+    for key, name in watched.items():
+        if name not in known and (key == "monitor" or name not in LOGGED_IN_TRAINING):
+            near = closest(name, known) or closest(f"val/{name.rpartition('/')[2]}", known)
+            yield f"{key}={name}: nothing logs this metric.{did_you_mean(near)} Valid: {listed(known)}."
+
+
+def model_problems(plain: dict[str, Any]) -> Iterator[str]:
+    model = plain["model"]
+    if model["_target_"] == "paraphrase_lab.model.encoder.Tiny" and model["width"] % model["heads"]:
+        width, heads = model["width"], model["heads"]
+        near = max(heads, width // heads * heads)
+        yield (
+            f"model.width={width} is not a multiple of model.heads={heads}, and every head gets an equal share: "
+            f"for example model.width={near}."
+        )
+
+
+def machine_problems(plain: dict[str, Any], machine: Machine) -> tuple[list[str], list[str]]:
+    """Problems and warnings."""
+    trainer, problems, warnings = plain["trainer"], [], []
+    try:
+        resolve_precision(trainer["precision"], machine)
+    except UserError as error:
+        problems.append(one_line(error))
+    asked = devices_used(trainer["devices"], machine)
+    if machine.accelerator == "cpu":
+        if asked > cpu_cores():
+            warnings.append(f"trainer.devices={asked} processes share the {cpu_cores()} CPU cores of this machine.")
+    elif asked > machine.devices:
+        has = "1 device" if machine.devices == 1 else f"{machine.devices} devices"
+        problems.append(
+            f"trainer.devices={asked}, but this machine has {has} ({machine.name}): "
+            f"trainer.devices={machine.devices}, or auto for all there are."
+        )
+    return problems, warnings
+
+
+def step_findings(plain: dict[str, Any], machine: Machine | None) -> tuple[list[str], list[str]]:
+    """Problems and warnings from the arithmetic of optimiser steps, as far as the number of pairs is known beforehand."""
+    data, trainer = plain["data"], plain["trainer"]
+    devices = trainer["devices"] if machine is None else devices_used(trainer["devices"], machine)
+    try:
+        pairs = training_pairs(plain)
+    except UserError as error:
+        return [f"data: {one_line(error)}"], []
+    batch = data["batch_size"]
+    if pairs is None or batch is None or not isinstance(devices, int):
+        return [], []
+    processes = devices * trainer["num_nodes"]
+    if batch * processes > pairs:
+        each = f"data.batch_size={batch}" + (f" x {processes} devices" if processes > 1 else "")
+        return [], [f"{each} is more than the {pairs:,} training pairs there are: every batch will be smaller than asked for."]
+    return [], list(_warmup_warning(plain, pairs, devices))
+
+
+def _warmup_warning(plain: dict[str, Any], pairs: int, devices: int) -> Iterator[str]:
+    trainer, warmup, batch = plain["trainer"], plain["scheduler"].get("warmup_steps"), plain["data"]["batch_size"]
+    nodes, accumulated = trainer["num_nodes"], trainer["accumulate_grad_batches"]
+    epochs, limit = trainer["max_epochs"], trainer["max_steps"]
+    steps = math.ceil(pairs / (batch * devices * nodes * accumulated)) * epochs
+    factors = [f"{batch} pairs", f"{devices} devices", f"{nodes} nodes", f"{accumulated} accumulated"]
+    shown = " x ".join(factor for factor in factors if factor == factors[0] or not factor.startswith("1 "))
+    shown = f"({shown})" if " x " in shown else shown
+    arithmetic = f"{pairs:,} pairs / {shown} x {epochs} epochs"
+    if 0 < limit < steps:
+        steps, arithmetic = limit, f"trainer.max_steps={limit}"
+    if isinstance(warmup, int) and warmup > steps:
+        rate = plain["optimizer"].get("lr")
+        peak = f": the peak rate {rate:.1e} is never reached" if isinstance(rate, float) else ""
+        training = f"about {steps} optimiser steps ({arithmetic})"
+        yield f"scheduler.warmup_steps={warmup} is longer than the training: {training}{peak}."
+
+
+def training_pairs(plain: dict[str, Any]) -> int | None:
+    """Examples of an epoch, without loading them; None when the source does not know. Raises the source's UserError."""
+    source = data_source(plain)
+    count = getattr(source, "count", None)
+    if not callable(count) or not isinstance(pairs := count("train"), int):
+        return None
+    data = plain["data"]
+    if count("validation") is None and getattr(source, "hub_name", None) is None:
+        pairs -= round(pairs * data["validation_fraction"])  # cut off as there is no validation split
+    if data["train_limit"] is not None:
+        pairs = min(pairs, data["train_limit"])
+    return pairs * (2 if plain["model"]["swap_augmentation"] else 1)
+
+
+def data_source(plain: dict[str, Any]) -> Any:
+    """Sources are cheap to construct and load nothing by that."""
+    arguments = {key: value for key, value in plain["data"].items() if key not in FRAMEWORK["data"].keeps}
+    target, _ = located(plain["data"]["_target_"])
+    return target(**arguments) if target is not None else None
+
+
+def one_line(error: UserError) -> str:
+    parts = [part if part.endswith((".", "?")) else f"{part}." for part in str(error).splitlines()]
+    return " ".join(parts)

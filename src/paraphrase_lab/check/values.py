@@ -1,0 +1,182 @@
+"""The first stage on a composed configuration: every key known, given, of its type and in its range. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError, OmegaConfBaseException
+from omegaconf.errors import InterpolationValidationError as WrongTypeThere
+
+from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, section_of
+from paraphrase_lab.check.rules import rule_problems
+from paraphrase_lab.check.wording import HIDDEN_KEYS, child, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
+from paraphrase_lab.schema import TrainConfig
+
+SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
+OPEN_MAPPINGS = ("metrics", "callbacks", "logger")
+FRAMEWORK_RESOLVERS = ("${hydra:", "${now:")
+"""Known only once a run has started."""
+
+
+class Problem(NamedTuple):
+    sentence: str
+    keys: tuple[str, ...] = ()
+    """Those it is about."""
+    follows: str = ""
+    """The key whose value was taken by `${key}`: when that one has a problem itself, this one says nothing new."""
+
+
+class _Unknown(NamedTuple):
+    """Stands for a value that cannot be had: it is missing or was reported elsewhere."""
+
+
+def value_problems(config: DictConfig) -> list[str]:
+    problems = [*broken_interpolations(config)]
+    values: dict[str, Any] = {}
+    for key in names_in(config):
+        if key not in keys_of(TrainConfig):
+            problems.append(Problem(no_such_key(_only_known(config), key)))
+    top = [key for name, key in keys_of(TrainConfig).items() if name not in (*SECTIONS, *OPEN_MAPPINGS)]
+    problems += _fields(config, "", config, top, values)
+    for group in SECTIONS:
+        problems += _section(config, group, values)
+    for group in OPEN_MAPPINGS:
+        problems += _open_mapping(config, group)
+    blamed = {key for problem in problems for key in problem.keys}
+    first = [problem.sentence for problem in problems if problem.follows not in blamed]
+    return list(dict.fromkeys([*first, *rule_problems(values)]))
+
+
+def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator[Problem]:
+    node = child(config, group)
+    if not isinstance(node, DictConfig) or node._is_missing() or node._is_none():
+        yield Problem(f"{group} is empty: choose one of its files with {group}=NAME.", (group,))
+        return
+    section = section_of(config, group)
+    known = keys_of(section.schema) if section.schema is not None else {}
+    if section.has_free_keys and not isinstance(node.get("_target_"), str):
+        start = f"begin its file with 'defaults: [/schema/{group}/own@_here_, _self_]' and " if known else ""
+        yield Problem(f"{group} has no _target_: {start}name the class or function with _target_: package.module.Name.")
+    if not section.has_free_keys:
+        for name in names_in(node):
+            if name not in known:
+                yield Problem(no_such_key(config, f"{group}.{name}"))
+    absent = [name for name in known if child(node, name) is None and name not in HIDDEN_KEYS]
+    if absent and section.has_free_keys:
+        yield Problem(
+            f"{group} lacks the keys that every {group} has ({', '.join(absent)}): "
+            f"begin its file with 'defaults: [/schema/{group}/own@_here_, _self_]'.",
+            tuple(f"{group}.{name}" for name in absent),
+        )
+        known = {name: key for name, key in known.items() if name not in (*absent, "_target_")}
+    yield from _fields(config, group, node, list(known.values()), values)
+    if section.has_free_keys:
+        for name in names_in(node):
+            if name not in known and OmegaConf.is_missing(node, name):
+                yield Problem(f"{group}.{name} has no value yet: give it with {group}.{name}=VALUE.", (f"{group}.{name}",))
+
+
+def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], values: dict[str, Any]) -> Iterator[Problem]:
+    for key in known:
+        dotted = f"{group}.{key.name}" if group else key.name
+        if child(node, key.name) is None:
+            yield Problem(f"{dotted} is not there: it must be {described(key)}.", (dotted,))
+        elif OmegaConf.is_missing(node, key.name):
+            yield Problem(f"{dotted} has no value yet: give it with {dotted}=VALUE ({described(key)}).", (dotted,))
+        elif not isinstance(value := _resolved(node, key.name), _Unknown):
+            value, problem = fitting(key, value)
+            if problem is None:
+                values[dotted] = value
+            else:
+                raw = child(node, key.name)._value()
+                yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), _followed(raw))
+
+
+def _resolved(node: DictConfig, name: str) -> Any:
+    try:
+        value = node[name]
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    except OmegaConfBaseException:
+        return _Unknown()
+
+
+def _followed(text: Any) -> str:
+    """key, of `${key}`"""
+    match = re.fullmatch(r"\$\{([\w.]+)\}", text) if isinstance(text, str) else None
+    return match.group(1) if match else ""
+
+
+def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:
+    node = child(config, group)
+    if not isinstance(node, DictConfig):
+        yield Problem(f"{group} is not there: choose one of its files with {group}=NAME.")
+        return
+    for name in names_in(node):
+        entry = child(node, name)
+        if group != "metrics" and entry is not None and entry._value() is None:
+            continue
+        if not isinstance(entry, DictConfig) or "_target_" not in entry:
+            near = closest(name, [other for other in names_in(node) if other != name])
+            meant = did_you_mean(f"{group}.{near}" if near else None)
+            yield Problem(f"{group}.{name} has no _target_, which names its class or function as package.module.Name.{meant}")
+
+
+def broken_interpolations(config: DictConfig, prefix: str = "") -> Iterator[Problem]:
+    """`${…}` that lead nowhere, anywhere below `config`."""
+    root = config._get_root()
+    for dotted, parent, name in leaves(config, prefix):
+        raw = parent._get_node(name)
+        text = raw._value() if raw is not None else None
+        if not isinstance(text, str) or not OmegaConf.is_interpolation(parent, name):
+            continue
+        if any(resolver in text for resolver in FRAMEWORK_RESOLVERS):
+            continue
+        if (sentence := _unresolved(root, dotted, parent, name, text)) is not None:
+            yield Problem(sentence, (dotted,), _followed(text))
+
+
+def _unresolved(root: Any, dotted: str, parent: Any, name: Any, text: str) -> str | None:
+    try:
+        parent[name]
+    except InterpolationToMissingValueError:
+        return None  # the key that misses its value is reported itself
+    except InterpolationKeyError as error:
+        meant = closest(text.removeprefix("${").removesuffix("}"), set(dotted_keys(root)) - {dotted})
+        return f"{dotted}={text}: {_reason(error)}.{did_you_mean('${' + meant + '}' if meant else None)}"
+    except WrongTypeThere as error:
+        key = key_at(root, dotted)
+        must = f"must be {described(key)}" if key is not None else _reason(error)
+        return f"{dotted}={text}: what it points at does not fit; {dotted} {must}."
+    except (OmegaConfBaseException, RecursionError) as error:
+        return f"{dotted}={text}: {_reason(error)}."
+    return None
+
+
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted key, parent and name of every value that is no mapping or list, not resolved; but for the hydra node."""
+    if node._is_none() or node._is_missing() or node._is_interpolation():
+        return
+    for name in range(len(node)) if isinstance(node, ListConfig) else list(node.keys()):
+        dotted = f"{prefix}[{name}]" if isinstance(node, ListConfig) else f"{prefix}.{name}" if prefix else str(name)
+        below = node._get_node(name)
+        if dotted == "hydra":
+            continue
+        if isinstance(below, (DictConfig, ListConfig)) and not below._is_interpolation():
+            yield from leaves(below, dotted)
+        else:
+            yield dotted, node, name
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it points at itself"
+    return str(error).splitlines()[0].rstrip(".")
+
+
+def _only_known(config: DictConfig) -> DictConfig:
+    """The same without unknown keys at the top, which are no suggestion."""
+    known = keys_of(TrainConfig)
+    return OmegaConf.masked_copy(config, [key for key in config.keys() if key in known or key in HIDDEN_KEYS])

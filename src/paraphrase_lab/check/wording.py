@@ -1,0 +1,103 @@
+"""How a problem is put: what is wrong, what was probably meant, what is valid."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig
+
+HIDDEN_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
+
+
+def closest(word: str, candidates: Iterable[str]) -> str | None:
+    matches = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def did_you_mean(*words: str | None) -> str:
+    """A sentence with a leading blank, or nothing."""
+    given = [f"'{word}'" for word in words if word]
+    return f" Did you mean {' or '.join(given)}?" if given else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def shown(value: Any) -> str:
+    """As it would be typed."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple, ListConfig)):
+        return f"[{','.join(shown(item) for item in value)}]"
+    return str(value)
+
+
+def child(node: Any, name: str) -> Any:
+    """The raw node below, without resolving anything; None when there is none."""
+    if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing() or node._is_interpolation()):
+        return node._get_node(name) if name in node.keys() else None
+    if isinstance(node, ListConfig) and name.isdigit() and int(name) < len(node):
+        return node._get_node(int(name))
+    return None
+
+
+def names_in(node: Any) -> list[str]:
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+        return []
+    return [str(key) for key in node.keys() if key not in HIDDEN_KEYS]
+
+
+def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """Every key of the configuration but those of the hydra node."""
+    for name in names_in(node):
+        if prefix or name != "hydra":
+            yield f"{prefix}{name}"
+            yield from dotted_keys(child(node, name), f"{prefix}{name}.")
+
+
+def first_missing(config: DictConfig, parts: Sequence[str]) -> tuple[Any, int]:
+    """The deepest existing node on the way to a key, and how many parts of the key lead to it."""
+    node: Any = config
+    for depth, part in enumerate(parts):
+        below = child(node, part)
+        if below is None:
+            return node, depth
+        node = below
+    return node, len(parts)
+
+
+def no_such_key(config: DictConfig, key: str, *, typed: str = "", groups: Sequence[str] = ()) -> str:
+    """`typed`: the override that named the key; `groups`: those that may have been meant at the top."""
+    parts = key.split(".")
+    parent, depth = first_missing(config, parts[:-1])
+    place, part = ".".join(parts[:depth]), parts[depth]
+    subject = f"{typed}: " if typed and typed != key else ""
+    if not isinstance(parent, (DictConfig, ListConfig)):
+        return f"{subject}{place} is a value and has no keys, so there is no '{key}'."
+    siblings = [name for name in names_in(parent) if name != part]
+    near = closest(part, [*siblings, *groups] if not place else siblings)
+    meant = [_corrected(config, place, near, parts[depth + 1 :])] if near else _same_name_elsewhere(config, parts[-1])
+    where = f"Keys of {place}" if place else "Keys at the top"
+    valid = listed(name for name in siblings if place or name != "hydra")
+    also = f"; groups: {listed(group for group in groups if group not in siblings)}" if groups and not place else ""
+    return f"{subject}there is no key '{key}'.{did_you_mean(*meant)} {where}: {valid}{also}."
+
+
+def _corrected(config: DictConfig, place: str, near: str, rest: Sequence[str]) -> str:
+    corrected = f"{place}.{near}" if place else near
+    whole = [*corrected.split("."), *rest]
+    return ".".join(whole) if first_missing(config, whole)[1] == len(whole) else corrected
+
+
+def _same_name_elsewhere(config: DictConfig, name: str) -> list[str]:
+    known = list(dotted_keys(config))
+    same = [key for key in known if key.rpartition(".")[2] == name]
+    if not same:
+        near = difflib.get_close_matches(name, {key.rpartition(".")[2] for key in known}, n=1, cutoff=0.8)
+        same = [key for key in known if near and key.rpartition(".")[2] == near[0]]
+    return same[:3]

@@ -1,0 +1,168 @@
+"""The two checkpoints of a run: the best weights, and everything that lets a killed run go on bit for bit."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, Checkpoint
+from safetensors.torch import load_file, save_file
+
+from paraphrase_lab.stopping import StopRequest
+
+log = logging.getLogger(__name__)
+
+
+class BestCheckpoint(Checkpoint):
+    """Keeps the weights of the validation with the best `monitor`; the earlier one when two are equal."""
+
+    def __init__(self, directory: Path, monitor: str, mode: str) -> None:
+        self.path = directory / "best.safetensors"
+        self.monitor, self.mode = monitor, mode
+        self.value: float | None = None
+        self.step = 0
+        self.validated_step = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value, "step": self.step, "validated_step": self.validated_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.value, self.step = state_dict["value"], state_dict["step"]
+        self.validated_step = state_dict["validated_step"]
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
+        self.validated_step = trainer.global_step
+        value = float(trainer.callback_metrics[self.monitor])
+        sign = 1 if self.mode == "max" else -1
+        if self.value is None or math.isnan(self.value) or sign * value > sign * self.value:
+            self.value, self.step = value, trainer.global_step
+            if trainer.is_global_zero:
+                self._save(pl_module)
+
+    def load_into(self, encoder: torch.nn.Module) -> None:
+        encoder.load_state_dict(load_file(self.path), strict=False)
+
+    def _save(self, pl_module: pl.LightningModule) -> None:
+        tensors, seen = {}, set()
+        for name, tensor in pl_module.encoder.state_dict().items():  # type: ignore[union-attr]
+            if tensor.data_ptr() not in seen or tensor.numel() == 0:  # tied weights once: safetensors refuses shared memory
+                seen.add(tensor.data_ptr())
+                tensors[name] = tensor.detach().cpu().contiguous()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_suffix(".tmp")
+        save_file(tensors, unfinished, metadata={"format": "pt"})
+        os.replace(unfinished, self.path)
+
+
+class ResumeCheckpoint(Checkpoint):
+    """Writes last.ckpt where training can go on exactly: after an optimiser step, or after the validation that follows it.
+
+    Between an optimiser step and the validation due after it nothing is written: Lightning would skip that validation on
+    resume, and with it a candidate for the best checkpoint. A stop that was asked for is honoured once a checkpoint stands.
+    """
+
+    def __init__(self, directory: Path, every_steps: int, stop: StopRequest) -> None:
+        self.path = directory / "last.ckpt"
+        self.every_steps, self.stop = every_steps, stop
+        self._seen_step = -1
+        self._stop_agreed = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._seen_step = trainer.global_step
+        self.stop.install()
+        self.stop.deferred = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.stop.deferred = False
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        if self._stop_agreed:
+            self.stop.raise_if_requested()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if step == self._seen_step:
+            return
+        self._seen_step = step
+        wanted = trainer.strategy.reduce_boolean_decision(self.stop.number is not None, all=False)
+        if (wanted or step % self.every_steps == 0) and not _validation_follows(trainer, batch_idx):
+            self._save(trainer, wanted)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._save(trainer, trainer.strategy.reduce_boolean_decision(self.stop.number is not None, all=False))
+
+    def _save(self, trainer: pl.Trainer, stop_wanted: bool) -> None:
+        unfinished = self.path.with_name("last.unfinished.ckpt")
+        trainer.save_checkpoint(unfinished)
+        if trainer.is_global_zero:
+            os.replace(unfinished, self.path)
+        trainer.strategy.barrier()
+        if stop_wanted:
+            self._stop_agreed = True
+            self.stop.number = self.stop.number or 15
+
+
+class RandomState(Callback):
+    """Every device's random state, restored when the first batch after a resume starts: loaders draw before that."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._restored: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        state = _random_state()
+        if torch.distributed.is_initialized():
+            states: list[Any] = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(states, state)
+            return {"ranks": states}
+        return {"ranks": [state]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        self._restored = state_dict["ranks"][rank] if rank < len(state_dict["ranks"]) else None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.global_rank > 0 and self._restored is None:
+            torch.manual_seed(self.seed + trainer.global_rank)  # the devices must not drop out the same units
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        if self._restored is not None:
+            _restore_random_state(self._restored)
+            self._restored = None
+
+
+def _random_state() -> dict[str, Any]:
+    numpy_name, numpy_keys, *numpy_rest = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "python": random.getstate(),
+        "numpy": [numpy_name, numpy_keys.tolist(), *numpy_rest],  # type: ignore[union-attr]  # arrays need unpickling
+    }
+
+
+def _restore_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, np.asarray(keys, dtype=np.uint32), *rest))
+
+
+def _validation_follows(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Whether Lightning validates right after this batch (check_val_every_n_epoch is 1)."""
+    return trainer.enable_validation and (batch_idx + 1) % int(trainer.val_check_batch or 1) == 0

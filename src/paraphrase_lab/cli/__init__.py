@@ -1,0 +1,73 @@
+"""The command `paraphrase`: finds the verb and turns errors into sentences and exit codes. Imports what a verb needs, no more."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from paraphrase_lab import __version__
+from paraphrase_lab.errors import TrainingError, UserError
+
+VERBS = {
+    "train": "fit a cross-encoder, choose its best checkpoint, evaluate it, write the run; -m sweeps",
+    "evaluate": "evaluate a run's model with the run's own configuration, on its data or on others",
+    "predict": "score two sentences or a file of pairs with a run's model",
+    "data": "describe a data set: sizes, lengths, overlap, duplicates, leaks",
+    "check": "compose a configuration (every job of a sweep) and look for mistakes; builds nothing",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code: 0, 1 (training failed), 2 (bad input), 128 + the number of the signal that ended it."""
+    from paraphrase_lab.stopping import Interrupted
+
+    verb = arguments[0] if arguments else "--help"
+    if verb in ("-h", "--help"):
+        print(usage())
+        return 0
+    if verb == "--version":
+        print(f"paraphrase-lab {__version__}")
+        return 0
+    try:
+        if verb in ("-sc", "--shell-completion"):
+            verb, arguments = "completion", ["completion", *arguments]
+        elif verb not in VERBS:
+            raise UserError(f"there is no verb {verb!r}", valid=f"verbs: {', '.join(VERBS)}", hint=_did_you_mean(verb))
+        return importlib.import_module(f"paraphrase_lab.cli.{verb}").run(arguments[1:]) or 0
+    except UserError as error:
+        print(f"paraphrase {verb}: {error}", file=sys.stderr)
+        return 2
+    except TrainingError as error:
+        print(f"paraphrase {verb}: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as error:
+        print(f"paraphrase {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has left, as in `paraphrase … | head`
+        sys.stderr.close()
+        return 141
+
+
+def usage() -> str:
+    verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
+    return f"""usage: paraphrase VERB …
+
+{verbs}
+
+`paraphrase VERB --help` tells more. Verbs that compose a configuration take Hydra overrides: model=roberta_base optimizer.lr=3e-5.
+Tab completion for bash: eval "$(paraphrase train --shell-completion install=bash)" """.rstrip()
+
+
+def _did_you_mean(verb: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(verb, VERBS, 1)
+    return f"did you mean `paraphrase {close[0]}`?" if close else "`paraphrase --help` describes them"

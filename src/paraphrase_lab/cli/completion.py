@@ -1,0 +1,31 @@
+"""Tab completion: verbs by us, overrides by Hydra. The shell function that Hydra installs knows nothing of verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from paraphrase_lab.errors import UserError
+
+HELP = 'bash: eval "$(paraphrase train --shell-completion install=bash)"; zsh and fish: install=zsh, install=fish'
+
+
+def run(words: list[str]) -> int:
+    """`-sc query=SHELL`: completes $COMP_LINE, from which the verb is taken out before Hydra sees it."""
+    from paraphrase_lab.cli import VERBS
+
+    line = os.environ.get("COMP_LINE")
+    if line is None or not any(word.startswith("query=") for word in words):
+        raise UserError("shell completion belongs to a verb", hint=HELP)
+    typed = line.split(" ")
+    if len(typed) <= 2:
+        print(" ".join(verb for verb in VERBS if verb.startswith(typed[-1])) if len(typed) == 2 else "")
+        return 0
+    if typed[1] not in ("train", "check", "data"):
+        return 0
+    os.environ["COMP_LINE"] = " ".join([typed[0], *typed[2:]])
+    os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
+    from paraphrase_lab.cli import train
+
+    sys.argv = [sys.argv[0], *words]
+    return train.run(words)

@@ -1,0 +1,51 @@
+"""`paraphrase evaluate`: a run's model on one data set or several."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from paraphrase_lab.composition import Request
+from paraphrase_lab.runs.record import run_directory
+
+HELP = """The run's own saved configuration and weights; threshold and temperature stay as fitted on its validation split.
+`data=pairs data.path=FILE` replaces the whole data node by today's; `data.max_length=64` changes one key of the saved one."""
+
+
+def run(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "paraphrase evaluate", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", metavar="RUN", help="a run directory, or `latest`")
+    parser.add_argument("overrides", nargs="*", help="Hydra overrides of the run's configuration")
+    parser.add_argument(
+        "--also", nargs="+", action="append", default=[], metavar="OVERRIDE", help="one more data set; repeatable"
+    )
+    parser.add_argument("--split", choices=("train", "validation", "test"), help="default: test, or the only split there is")
+    parser.add_argument("--precision", default="32", choices=("32", "auto", "bf16-mixed", "16-mixed"), help="default: 32")
+    parser.add_argument("-cd", "--config-dir", help="a directory with configuration files of your own")
+    arguments = parser.parse_intermixed_args(words)
+    return _evaluate(run_directory(arguments.run), arguments)
+
+
+def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
+    from paraphrase_lab.evaluate import load_run, saved_config, with_overrides
+
+    config = saved_config(directory)
+    requests = [arguments.overrides, *([*arguments.overrides, *also] for also in arguments.also)]
+    configs = [with_overrides(config, Request(tuple(overrides), arguments.config_dir)) for overrides in requests]
+
+    from rich.console import Console
+
+    from paraphrase_lab.evaluate import evaluate_run
+    from paraphrase_lab.evaluation import metrics_table
+
+    _, model = load_run(directory)
+    console = Console()
+    for changed in configs:
+        done = evaluate_run(directory, changed, model, split=arguments.split, precision=arguments.precision)
+        for note in done.notes:
+            console.print(note, style="yellow", markup=False)
+        console.print(metrics_table(done.title, done.metrics, done.floors))
+        console.print(f"predictions, metrics and plots: {done.directory}", markup=False)
+    return 0

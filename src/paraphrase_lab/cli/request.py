@@ -1,0 +1,70 @@
+"""From the words behind a verb to a checked request, for every verb that composes a configuration."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from paraphrase_lab.check import CheckedRequest, check_request
+from paraphrase_lab.composition import Request
+from paraphrase_lab.errors import ConfigError, UserError
+
+
+def parse_request(words: Sequence[str], verb: str, *, multirun: bool = False) -> Request:
+    """Overrides, `-m` and `--config-dir DIR`; other flags are refused by name."""
+    overrides: list[str] = []
+    config_dir: str | None = None
+    remaining = iter(words)
+    for word in remaining:
+        if word in ("-m", "--multirun"):
+            multirun = True
+        elif word in ("-cd", "--config-dir"):
+            config_dir = next(remaining, None)
+            if config_dir is None:
+                raise UserError(f"{word} needs a directory", hint=f"paraphrase {verb} {word} DIR …")
+        elif word.startswith("--config-dir="):
+            config_dir = word.partition("=")[2]
+        elif word.startswith("-") and "=" not in word:
+            raise UserError(f"paraphrase {verb} has no option {word}", hint=f"`paraphrase {verb} --help`")
+        else:
+            overrides.append(word)
+    return Request(tuple(overrides), config_dir, multirun)
+
+
+def checked(request: Request) -> CheckedRequest:
+    """Stage 1, with its warnings on the screen."""
+    result = check_request(request)
+    warn(result.warnings)
+    return result
+
+
+def check_jobs(result: CheckedRequest, *, elsewhere: bool = False) -> None:
+    """Stage 2 of every job, all problems at once.
+
+    Raises:
+        ConfigError: whatever would go wrong.
+    """
+    from paraphrase_lab.check import check_built  # imports torch
+
+    problems: dict[str, None] = {}
+    warnings: dict[str, None] = {}
+    for job in result.jobs:
+        findings = check_built(job.config, elsewhere=elsewhere)
+        problems |= dict.fromkeys(findings.problems)
+        warnings |= dict.fromkeys(findings.warnings)
+    warn(warnings)
+    if problems:
+        raise ConfigError(list(problems))
+
+
+def warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def add_to_path(request: Request) -> None:
+    """A researcher's own package usually stands where the command is typed: a console script does not look there."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)

@@ -1,0 +1,71 @@
+"""Pairs that share a sentence are not independent: they are cut, and resampled, together or not at all.
+
+A cluster holds all pairs connected by identical sentences (the very same string), directly or through other pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from paraphrase_lab.errors import UserError
+
+
+def sentence_clusters(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.ndarray:
+    """Cluster of every pair [pairs]: 0, 1, ... in order of first appearance."""
+    numbers: dict[str, int] = {}
+    first = np.array([numbers.setdefault(sentence, len(numbers)) for sentence in sentence1], dtype=np.int64)
+    second = np.array([numbers.setdefault(sentence, len(numbers)) for sentence in sentence2], dtype=np.int64)
+    links = coo_array((np.ones(len(first)), (first, second)), shape=(len(numbers), len(numbers)))
+    # scipy numbers components by their lowest sentence, and the sentences of sentence1 were numbered first, row by row.
+    _, component_of_sentence = connected_components(links, directed=False)
+    return component_of_sentence[first].astype(np.int64)
+
+
+def split_by_clusters(
+    sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers (kept, held out), both ascending: whole clusters held out until about `fraction` of the pairs.
+
+    Clusters come in an order drawn from the seed and are taken towards `fraction` of all yes and of all no, so the
+    balance of the labels stays about the same. The same rows and seed give the same split on every platform.
+    Raises UserError where no split is possible.
+    """
+    if not 0 < fraction < 1:
+        raise UserError(f"cannot hold out the fraction {fraction} of the pairs", valid="Valid: between 0 and 1.")
+    clusters = sentence_clusters(sentence1, sentence2)
+    yes = np.bincount(clusters, weights=np.asarray(labels) == 1)
+    sizes = np.stack((yes, np.bincount(clusters) - yes), axis=1)  # [clusters, (yes, no)]
+    if len(sizes) < 2:
+        raise UserError(
+            f"cannot cut {len(clusters):,} pairs in two: shared sentences connect all of them into one cluster",
+            valid="A split needs at least two groups of pairs that share no sentence.",
+            hint="Give a validation file of its own.",
+        )
+    # Sorting plain uniform numbers depends on less of numpy than permutation() does.
+    order = np.argsort(np.random.Generator(np.random.PCG64(seed)).random(len(sizes)), kind="stable")
+    held_out = _take(sizes, order, fraction * sizes.sum(axis=0))[clusters]
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _take(sizes: np.ndarray, order: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Which clusters [clusters] to take so that their sizes [clusters, 2] add up to about the target [2].
+
+    First those that fit into what is missing of both labels, then those that bring the sum nearer to the target
+    although they overshoot it. At least one is taken, and never all.
+    """
+    taken = np.zeros(len(sizes), dtype=bool)
+    missing = target.copy()
+    for overshoot in (False, True):
+        for cluster in order[~taken[order]]:
+            left = missing - sizes[cluster]
+            accepted = left @ left < missing @ missing if overshoot else left.min() >= 0
+            if accepted and taken.sum() < len(sizes) - 1:
+                taken[cluster] = True
+                missing = left
+    if not taken.any():
+        taken[order[np.argmin(((sizes[order] - target) ** 2).sum(axis=1))]] = True
+    return taken

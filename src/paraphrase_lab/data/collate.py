@@ -1,0 +1,75 @@
+"""From encoded pairs to the tensors of a batch. A packing collator would stand here beside the padding one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from paraphrase_lab.data.encoding import EncodedPairs
+
+
+class Example(NamedTuple):
+    """One pair of a split; more than one encoding when both orders are trained in the same step."""
+
+    encodings: tuple[tuple[np.ndarray, np.ndarray | None], ...]
+    label: int
+    index: int
+
+
+class PairDataset(Dataset[Example]):
+    """The pairs of a split.
+
+    Args:
+        orders: the split encoded as it is and, optionally, with the sentences swapped.
+        together: the orders of a pair form one example; otherwise each order is an example of its own, [pairs x orders].
+    """
+
+    def __init__(self, orders: Sequence[EncodedPairs], labels: np.ndarray, *, together: bool = False) -> None:
+        self.orders, self.labels, self.together = list(orders), labels, together
+
+    def __len__(self) -> int:
+        return len(self.labels) * (1 if self.together else len(self.orders))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of the longest encoding of each example."""
+        lengths = [order.lengths for order in self.orders]
+        return np.maximum.reduce(lengths) if self.together else np.concatenate(lengths)
+
+    def __getitem__(self, position: int) -> Example:
+        order, index = divmod(position, len(self.labels))
+        orders = self.orders if self.together else [self.orders[order]]
+        return Example(tuple(pairs.row(index) for pairs in orders), int(self.labels[index]), index)
+
+
+class PaddingCollator:
+    """Pads to the longest row of the batch.
+
+    Gives input_ids, attention_mask and, for models with segment ids, token_type_ids [rows, tokens]; labels and index [pairs].
+    With both orders together the rows are all first orders, then all second orders.
+    """
+
+    def __init__(self, pad_token_id: int) -> None:
+        self.pad_token_id = pad_token_id
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        rows = [encoding for order in zip(*(example.encodings for example in examples), strict=True) for encoding in order]
+        width = max(len(tokens) for tokens, _ in rows)
+        input_ids = np.full((len(rows), width), self.pad_token_id, dtype=np.int64)
+        attention_mask = np.zeros((len(rows), width), dtype=np.int64)
+        segments = np.zeros((len(rows), width), dtype=np.int64)
+        for number, (tokens, row_segments) in enumerate(rows):
+            input_ids[number, : len(tokens)] = tokens
+            attention_mask[number, : len(tokens)] = 1
+            if row_segments is not None:
+                segments[number, : len(tokens)] = row_segments
+        batch = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if rows[0][1] is not None:
+            batch["token_type_ids"] = segments
+        batch["labels"] = np.asarray([example.label for example in examples], dtype=np.int64)
+        batch["index"] = np.asarray([example.index for example in examples], dtype=np.int64)
+        return {name: torch.from_numpy(array) for name, array in batch.items()}

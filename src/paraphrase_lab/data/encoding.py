@@ -1,0 +1,136 @@
+"""Pairs as tokens: encoded once as pairs, kept in the cache under the fingerprint of text and tokenizer, never truncated silently."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.errors import UserError
+
+CHUNK_PAIRS = 5_000
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """Token ids of all pairs of a split in one flat array.
+
+    tokens: int32 [all tokens]; segments: uint8 [all tokens], or None for models without segment ids;
+    offsets: int64 [pairs + 1]; full_lengths: int32 [pairs], before truncation.
+    """
+
+    tokens: np.ndarray
+    segments: np.ndarray | None
+    offsets: np.ndarray
+    full_lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    @property
+    def truncated(self) -> int:
+        return int((self.full_lengths > self.lengths).sum())
+
+    def row(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        span = slice(self.offsets[index], self.offsets[index + 1])
+        return self.tokens[span], None if self.segments is None else self.segments[span]
+
+
+def encode(
+    table: PairTable,
+    tokenizer: Any,
+    max_length: int,
+    *,
+    swapped: bool = False,
+    cache: Path | None = None,
+    name: str = "",
+    quiet: bool = False,
+) -> EncodedPairs:
+    """Encodes a split, or takes it from `cache`. `swapped`: the second sentence first."""
+    first, second = (table.sentence2, table.sentence1) if swapped else (table.sentence1, table.sentence2)
+    if cache is None:
+        return _encode(first, second, tokenizer, max_length, name, quiet)
+    key = hashlib.sha256(
+        f"{FORMAT_VERSION}|{table.fingerprint}|{tokenizer_fingerprint(tokenizer)}|{max_length}|{swapped}".encode()
+    ).hexdigest()
+    file = cache / "encoded" / f"{key}.npz"
+    if file.is_file():
+        return _load(file)
+    encoded = _encode(first, second, tokenizer, max_length, name, quiet)
+    _save(encoded, file)
+    return encoded
+
+
+def refuse_truncation(encoded: dict[str, EncodedPairs], max_length: int, on_truncation: str) -> list[str]:
+    """One line per split with truncated pairs; an error when that is asked for."""
+    lines = [
+        f"{split}: {pairs.truncated:,} of {len(pairs):,} pairs ({pairs.truncated / len(pairs):.1%}) are longer than "
+        f"data.max_length={max_length} tokens (the longest has {pairs.full_lengths.max()}) and were truncated"
+        for split, pairs in encoded.items()
+        if pairs.truncated
+    ]
+    if lines and on_truncation == "error":
+        raise UserError("\n".join(lines), hint="data.max_length=… takes more; data.on_truncation=warn accepts it")
+    return lines
+
+
+def tokenizer_fingerprint(tokenizer: Any) -> str:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        copy = type(backend).from_str(backend.to_str())
+        copy.no_truncation()
+        copy.no_padding()
+        text = copy.to_str()
+    else:
+        text = repr(sorted(tokenizer.get_vocab().items()))
+    return hashlib.sha256(f"{type(tokenizer).__name__}|{tokenizer.model_input_names}|{text}".encode()).hexdigest()
+
+
+def _encode(first: list[str], second: list[str], tokenizer: Any, max_length: int, name: str, quiet: bool) -> EncodedPairs:
+    with_segments = "token_type_ids" in tokenizer.model_input_names
+    tokens, segments, full_lengths = [], [], []
+    starts = range(0, len(first), CHUNK_PAIRS)
+    quiet = quiet or len(first) < 2 * CHUNK_PAIRS
+    for start in track(starts, description=f"encoding {name}", disable=quiet, transient=True):
+        chunk = (first[start : start + CHUNK_PAIRS], second[start : start + CHUNK_PAIRS])
+        settings = dict(return_attention_mask=False, return_token_type_ids=with_segments, verbose=False)
+        full = tokenizer(*chunk, truncation=False, **settings)
+        full_lengths.extend(len(ids) for ids in full["input_ids"])
+        if any(len(ids) > max_length for ids in full["input_ids"]):
+            full = tokenizer(*chunk, truncation="longest_first", max_length=max_length, **settings)
+        tokens.extend(np.asarray(ids, dtype=np.int32) for ids in full["input_ids"])
+        if with_segments:
+            segments.extend(np.asarray(ids, dtype=np.uint8) for ids in full["token_type_ids"])
+    offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in tokens])]).astype(np.int64)
+    return EncodedPairs(
+        np.concatenate(tokens),
+        np.concatenate(segments) if with_segments else None,
+        offsets,
+        np.asarray(full_lengths, dtype=np.int32),
+    )
+
+
+def _save(encoded: EncodedPairs, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {name: array for name, array in vars(encoded).items() if array is not None}
+    unfinished = file.with_suffix(f".{os.getpid()}.tmp")
+    with unfinished.open("wb") as stream:
+        np.savez(stream, **arrays)
+    os.replace(unfinished, file)  # two jobs of a sweep may write the same file
+
+
+def _load(file: Path) -> EncodedPairs:
+    with np.load(file, allow_pickle=False) as arrays:
+        segments = arrays["segments"] if "segments" in arrays else None
+        return EncodedPairs(arrays["tokens"], segments, arrays["offsets"], arrays["full_lengths"])

@@ -1,0 +1,111 @@
+"""The LightningDataModule: encodes the splits once, and hands out the same batches after a resume as without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase
+
+from paraphrase_lab.data.batching import BatchPlan, EpochBatches, OrderedBatches
+from paraphrase_lab.data.collate import PaddingCollator, PairDataset
+from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation
+from paraphrase_lab.data.tables import PairTables
+
+
+class PairDataModule(pl.LightningDataModule):
+    """
+    Args:
+        orders: "one", "both_apart" (swap augmentation: two examples a pair) or "both_together" (consistency loss).
+        batches_multiple_of: devices x accumulated batches, so that every optimiser step is a full one.
+    """
+
+    def __init__(
+        self,
+        tables: PairTables,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        max_length: int,
+        batch_size: int | None,
+        batch_tokens: int | None,
+        evaluation_batch_tokens: int,
+        seed: int,
+        orders: str = "one",
+        on_truncation: str = "warn",
+        batches_multiple_of: int = 1,
+        num_workers: int = 0,
+        cache: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.tables, self.tokenizer, self.max_length = tables, tokenizer, max_length
+        self.batch_size, self.batch_tokens = batch_size, batch_tokens
+        self.evaluation_batch_tokens, self.seed, self.orders = evaluation_batch_tokens, seed, orders
+        self.on_truncation, self.num_workers, self.cache = on_truncation, num_workers, cache
+        self.encoded = {split: self._encode(split) for split in tables.splits}
+        self.truncation_notes = refuse_truncation(self.encoded, max_length, on_truncation)
+        self.train_dataset = self._train_dataset()
+        self.plan = BatchPlan(
+            self.train_dataset.lengths, batch_size=batch_size, batch_tokens=batch_tokens, multiple_of=batches_multiple_of
+        )
+        self._position = {"epoch": 0, "completed": 0}
+        self._batches: EpochBatches | None = None
+
+    def train_dataloader(self) -> DataLoader:
+        self._batches = EpochBatches(self.plan, self.seed, **self._share())
+        self._batches.epoch, self._batches.start = self._position["epoch"], self._position["completed"]
+        return self._loader(self.train_dataset, self._batches)
+
+    def val_dataloader(self) -> DataLoader:
+        return self.evaluation_loader("validation", **self._share())
+
+    def evaluation_loader(self, split: str, *, rank: int = 0, world_size: int = 1) -> DataLoader:
+        encoded = self.encoded[split]
+        plan = BatchPlan(encoded.lengths, batch_tokens=self.evaluation_batch_tokens)
+        dataset = PairDataset([encoded], self.tables.splits[split].labels)
+        return self._loader(dataset, OrderedBatches(plan, rank=rank, world_size=world_size))
+
+    def state_dict(self) -> dict[str, int]:
+        """Where training stands: Lightning starts the loaders before it sets the epoch, so the sampler must know it itself."""
+        trainer = self.trainer
+        assert trainer is not None
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        if progress.is_last_batch:
+            return {"epoch": trainer.fit_loop.epoch_progress.current.processed + 1, "completed": 0}
+        # Within on_train_batch_end the batch is processed, but not yet counted as completed.
+        return {"epoch": trainer.fit_loop.epoch_progress.current.processed, "completed": progress.current.processed}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        self._position = dict(state_dict)
+        if self._batches is not None:
+            self._batches.epoch, self._batches.start = state_dict["epoch"], state_dict["completed"]
+
+    def _train_dataset(self) -> PairDataset:
+        split = "train" if "train" in self.tables.splits else next(iter(self.tables.splits))
+        orders = [self.encoded[split]]
+        if self.orders != "one":
+            orders.append(self._encode(split, swapped=True))
+        return PairDataset(orders, self.tables.splits[split].labels, together=self.orders == "both_together")
+
+    def _encode(self, split: str, *, swapped: bool = False) -> EncodedPairs:
+        table = self.tables.splits[split]
+        return encode(table, self.tokenizer, self.max_length, swapped=swapped, cache=self.cache, name=split)
+
+    def _share(self) -> dict[str, int]:
+        if self.trainer is None:
+            return {"rank": 0, "world_size": 1}
+        return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
+
+    def _loader(self, dataset: PairDataset, batches: Any) -> DataLoader:
+        # A generator of its own: otherwise the loader draws from the global random state, and a resume is not exact.
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            collate_fn=PaddingCollator(int(self.tokenizer.pad_token_id or 0)),
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator().manual_seed(0),
+        )

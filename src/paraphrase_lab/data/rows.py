@@ -1,0 +1,63 @@
+"""What reading a data file yields: rows, and in their place those that cannot be used, named by file and line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from paraphrase_lab.errors import BadRowsError
+
+SKIP_HINT = "data.on_bad_rows=skip leaves them out and lists them in bad_rows.csv"
+VALUE_CHARACTERS = 80
+
+
+class Row(NamedTuple):
+    """`line` counts from 1: the line where the record starts in text formats, the row number in parquet and arrow."""
+
+    line: int
+    values: dict[str, Any]
+
+
+class BadRow(NamedTuple):
+    """`value` is the offending text, at most 80 characters of it."""
+
+    file: str
+    line: int
+    problem: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.problem}: {self.value!r}"
+
+
+def shortened(value: object) -> str:
+    """`value` as text that can be printed and written: bytes outside UTF-8 appear as \\xNN, long text is cut."""
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= VALUE_CHARACTERS else text[: VALUE_CHARACTERS - 3] + "..."
+
+
+def bad_rows_error(bad_rows: Iterable[BadRow], *, limit: int = 20, hint: str = SKIP_HINT) -> BadRowsError:
+    """The error that lists the first `limit` rows and counts all of them; `bad_rows` is consumed without being held."""
+    remaining = iter(bad_rows)
+    first = list(islice(remaining, limit))
+    unlisted = sum(1 for _ in remaining)
+    count = len(first) + unlisted
+    lines = [f"{count:,} row{'s' if count > 1 else ''} cannot be used:", *(f"  {row}" for row in first)]
+    if unlisted:
+        lines.append(f"  and {unlisted:,} more")
+    return BadRowsError("\n".join(lines), hint=hint)
+
+
+def write_bad_rows(path: Path, bad_rows: Iterable[BadRow]) -> int:
+    """Writes a csv file with the columns file, line, problem and value; returns the number of rows."""
+    written = 0
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle)
+        for row in chain([BadRow._fields], bad_rows):
+            writer.writerow(row)
+            written += 1
+    return written - 1

@@ -1,0 +1,184 @@
+"""Where pairs come from: the embedded generator, PAWS, files or Hub data sets of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from paraphrase_lab.data.files import FORMATS, read_rows, require_columns
+from paraphrase_lab.data.rows import BadRow
+from paraphrase_lab.data.tables import SPLITS, RawPair
+from paraphrase_lab.data.word_order import generate
+from paraphrase_lab.errors import UserError
+
+ZERO_ONE = {"0": 0, "1": 1}
+Rows = Iterable[RawPair | BadRow]
+
+
+class WordOrder:
+    """Generated pairs of the same words: see word_order.py."""
+
+    labels = ZERO_ONE
+
+    def __init__(self, train_pairs: int, validation_pairs: int, test_pairs: int, seed: int = 0) -> None:
+        self.pairs = {"train": train_pairs, "validation": validation_pairs, "test": test_pairs}
+        self.seed = seed
+
+    def splits(self) -> dict[str, Rows]:
+        generated = generate(self.pairs["train"], self.pairs["validation"], self.pairs["test"], self.seed)
+        return {
+            split: (
+                RawPair(pair.sentence1, pair.sentence2, pair.label, f"{pair.family}-{number}", "word_order", number)
+                for number, pair in enumerate(pairs, start=1)
+            )
+            for split, pairs in generated.items()
+        }
+
+    def count(self, split: str) -> int | None:
+        return self.pairs.get(split)
+
+
+class Pairs:
+    """Files or a Hub data set, with the names of its columns and the meaning of its labels."""
+
+    def __init__(
+        self,
+        path: str | None = None,
+        subset: str | None = None,
+        revision: str | None = None,
+        train: str | None = None,
+        validation: str | None = None,
+        test: str | None = None,
+        sentence1: str = "sentence1",
+        sentence2: str = "sentence2",
+        label: str = "label",
+        labels: dict[str, int] | None = None,
+    ) -> None:
+        self.path, self.subset, self.revision = path, subset, revision
+        self.given = {"train": train, "validation": validation, "test": test}
+        self.columns = (sentence1, sentence2, label)
+        self.labels = {str(key): int(value) for key, value in (labels or ZERO_ONE).items()}
+
+    def files(self) -> dict[str, Path]:
+        """The file of each split; empty when `path` names a Hub data set."""
+        named = {split: Path(file) for split, file in self.given.items() if file}
+        path = Path(self.path).expanduser() if self.path else None
+        if path is not None and path.is_dir():
+            return {**_split_files(path), **named}
+        if path is not None and (path.is_file() or path.suffix in FORMATS):
+            return {"train": path, **named}
+        if path is None and not named:
+            raise UserError(
+                "data=pairs does not say where the pairs are",
+                valid="data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME, or data.train=FILE data.test=FILE",
+            )
+        return named
+
+    @property
+    def hub_name(self) -> str | None:
+        return self.path if self.path and "train" not in self.files() and not Path(self.path).is_dir() else None
+
+    def splits(self) -> dict[str, Rows]:
+        files = self.files()
+        splits = _hub_splits(self.hub_name, self.subset, self.revision) if self.hub_name else {}
+        found: dict[str, Rows] = {split: self._hub_rows(split, rows) for split, rows in splits.items()}
+        for split, file in files.items():
+            require_columns(file, self.columns)
+            found[split] = self._file_rows(file)
+        return found
+
+    def count(self, split: str) -> int | None:
+        """Lines of a text file: exact but for quoted line breaks and bad rows."""
+        file = self.files().get(split)
+        if file is None or not file.is_file() or file.suffix not in (".csv", ".tsv", ".jsonl"):
+            return None
+        with file.open("rb") as lines:
+            rows = sum(1 for line in lines if line.strip())
+        return rows - (file.suffix != ".jsonl")
+
+    def _file_rows(self, file: Path) -> Iterator[RawPair | BadRow]:
+        sentence1, sentence2, label = self.columns
+        for row in read_rows(file):
+            if isinstance(row, BadRow):
+                yield row
+            else:
+                values = row.values
+                identity = str(values.get("id", row.line))
+                yield RawPair(values.get(sentence1), values.get(sentence2), values.get(label), identity, str(file), row.line)
+
+    def _hub_rows(self, split: str, rows: Iterable[dict]) -> Iterator[RawPair]:
+        sentence1, sentence2, label = self.columns
+        for number, row in enumerate(rows, start=1):
+            if number == 1 and (missing := [column for column in self.columns if column not in row]):
+                raise UserError(
+                    f"{self.hub_name} has no column {', '.join(missing)}",
+                    valid=f"columns: {', '.join(row)}",
+                    hint="data.sentence1=… data.sentence2=… data.label=… name the columns",
+                )
+            name = f"{self.hub_name}/{split}"
+            yield RawPair(row[sentence1], row[sentence2], row[label], str(row.get("id", number)), name, number)
+
+
+class Paws(Pairs):
+    """PAWS-Wiki labeled_final, from the Hub or from a directory of its TSV files."""
+
+    HUB_NAME = "google-research-datasets/paws"
+    SUBSET = "labeled_final"
+    PAIRS = {"train": 49_401, "validation": 8_000, "test": 8_000}
+
+    def __init__(self, path: str | None = None, revision: str | None = None) -> None:
+        super().__init__(path or self.HUB_NAME, self.SUBSET, revision)
+        self.directory = Path(path).expanduser() if path else None
+
+    def files(self) -> dict[str, Path]:
+        if self.directory is None:
+            return {}
+        if not self.directory.is_dir():
+            raise UserError(f"data.path={self.directory} is not a directory", hint="it holds train.tsv, validation.tsv, test.tsv")
+        return _split_files(self.directory)
+
+    @property
+    def hub_name(self) -> str | None:
+        return self.HUB_NAME if self.directory is None else None
+
+    def count(self, split: str) -> int | None:
+        return self.PAIRS.get(split) if self.directory is None else super().count(split)
+
+
+def _split_files(directory: Path) -> dict[str, Path]:
+    names = {"train": ("train",), "validation": ("validation", "dev", "valid", "val"), "test": ("test",)}
+    found = {}
+    for split in SPLITS:
+        for stem in names[split]:
+            matches = [directory / f"{stem}{ending}" for ending in FORMATS if (directory / f"{stem}{ending}").is_file()]
+            if len(matches) > 1:
+                raise UserError(
+                    f"{directory} has several files for {split}: {', '.join(file.name for file in matches)}",
+                    hint=f"data=pairs data.{split}=FILE names one",
+                )
+            if matches:
+                found[split] = matches[0]
+                break
+    if not found:
+        raise UserError(
+            f"{directory} has no file of pairs", valid=f"train.*, validation.*, test.* with one of {', '.join(FORMATS)}"
+        )
+    return found
+
+
+def _hub_splits(name: str, subset: str | None, revision: str | None) -> dict[str, Iterable[dict]]:
+    import datasets  # takes a second to import, and only Hub data needs it
+
+    try:
+        loaded = datasets.load_dataset(name, subset, revision=revision)
+    except Exception as error:
+        raise UserError(
+            f"the data set {name} could not be loaded from the Hub: {type(error).__name__}: {error}".splitlines()[0],
+            valid="is the name right and the network there?",
+            hint="without a network: data.path=DIRECTORY with train.tsv, validation.tsv, test.tsv; HF_HUB_OFFLINE=1 uses what is cached",
+        ) from error
+    if not isinstance(loaded, datasets.DatasetDict):
+        raise UserError(f"{name} is not a data set with splits")
+    aliases = {"dev": "validation", "valid": "validation"}
+    known = {aliases.get(split, split): rows for split, rows in loaded.items()}
+    return {split: known[split] for split in SPLITS if split in known}

@@ -1,0 +1,236 @@
+"""What a data set is like before anything is trained on it: size, balance, lengths, overlap, noise and leaks.
+
+The report holds plain numbers, strings, lists and dicts (JSON); a share is in 0-1, and None where it has no whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.table import Table
+
+from paraphrase_lab.data.clusters import sentence_clusters
+
+OVERLAP_EDGES = (0.7, 0.8, 0.9, 0.95, 1.0)
+OVERLAP_BANDS = ("<0.7", "0.7-0.8", "0.8-0.9", "0.9-0.95", "0.95-1", "=1")
+"""Bands of Jaccard overlap, closed on the left: 0.8 belongs to 0.8-0.9."""
+
+
+class SplitPairs(NamedTuple):
+    """The columns of one split; `lengths` are tokens of the encoded pair [pairs], special tokens included, uncut."""
+
+    sentence1: Sequence[str]
+    sentence2: Sequence[str]
+    labels: np.ndarray
+    lengths: np.ndarray | None = None
+
+
+def describe(splits: Mapping[str, SplitPairs], max_length: int | None = None) -> dict[str, Any]:
+    """Report {max_length, splits: {name: describe_split}, shared: [one entry per two splits]}."""
+    return {
+        "max_length": max_length,
+        "splits": {name: describe_split(*split, max_length) for name, split in splits.items()},
+        "shared": [
+            {"splits": [a, b], **_shared_sentences(a, splits[a], b, splits[b])} for a, b in combinations(splits, 2)
+        ],
+    }
+
+
+def describe_split(
+    sentence1: Sequence[str],
+    sentence2: Sequence[str],
+    labels: np.ndarray,
+    lengths: np.ndarray | None,
+    max_length: int | None,
+) -> dict[str, Any]:
+    """Everything `describe` says about one split. Sentences are the same only when every character is.
+
+    - overlap: Jaccard of the two sets of words; words are the lower-cased sentence split at white space.
+    - same_bag: pairs with the same words, each as often: they differ in word order (or case) only, if at all.
+    - clusters: pairs connected by shared sentences; effective_pairs is Kish's n² / Σ size², the number of independent
+      pairs this split would be worth if a model got each cluster right or wrong as a whole.
+    """
+    labels = np.asarray(labels)
+    if not len(sentence1) == len(sentence2) == len(labels) == (len(labels) if lengths is None else len(lengths)):
+        raise ValueError("sentence1, sentence2, labels and lengths must be equally long")
+    overlap, same_bag = _word_overlap(sentence1, sentence2)
+    band = np.searchsorted(OVERLAP_EDGES, overlap, side="right")
+    return {
+        "pairs": len(labels),
+        "yes": int((labels == 1).sum()),
+        "yes_share": _share(int((labels == 1).sum()), len(labels)),
+        "distinct_sentences": len({*sentence1, *sentence2}),
+        "lengths": None if lengths is None or not len(lengths) else _length_summary(np.asarray(lengths), max_length),
+        "overlap": [{"band": name, **_counted(band == index, labels)} for index, name in enumerate(OVERLAP_BANDS)],
+        "same_bag": _counted(same_bag, labels),
+        "clusters": _cluster_summary(sentence_clusters(sentence1, sentence2)),
+        "noise": _noise(sentence1, sentence2, labels),
+    }
+
+
+def _counted(chosen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    pairs, yes = int(chosen.sum()), int((labels[chosen] == 1).sum())
+    return {"pairs": pairs, "share": _share(pairs, len(labels)), "yes": yes, "yes_share": _share(yes, pairs)}
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _word_overlap(sentence1: Sequence[str], sentence2: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Jaccard overlap [pairs] in 0-1 (1 for two sentences without words) and whether the bags are equal [pairs]."""
+    words = {sentence: sentence.lower().split() for sentence in {*sentence1, *sentence2}}
+    vocabulary = {sentence: set(tokens) for sentence, tokens in words.items()}
+    overlap, same_bag = np.ones(len(sentence1)), np.zeros(len(sentence1), dtype=bool)
+    for row, (first, second) in enumerate(zip(sentence1, sentence2, strict=True)):
+        common = len(vocabulary[first] & vocabulary[second])
+        distinct = len(vocabulary[first]) + len(vocabulary[second]) - common
+        if common < distinct:
+            overlap[row] = common / distinct
+        else:
+            same_bag[row] = sorted(words[first]) == sorted(words[second])
+    return overlap, same_bag
+
+
+def _length_summary(lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:
+    """In tokens; truncated: pairs longer than max_length, which lose words."""
+    percentiles = {f"p{q}": float(np.percentile(lengths, q)) for q in (50, 90, 95, 99)}
+    truncated = int((lengths > max_length).sum()) if max_length is not None else 0
+    return {
+        "mean": float(lengths.mean()),
+        **percentiles,
+        "max": int(lengths.max()),
+        "truncated": truncated,
+        "truncated_share": truncated / len(lengths),
+    }
+
+
+def _cluster_summary(clusters: np.ndarray) -> dict[str, Any]:
+    sizes = np.bincount(clusters)
+    return {
+        "number": len(sizes),
+        "mean_pairs": _share(len(clusters), len(sizes)),
+        "max_pairs": int(sizes.max(initial=0)),
+        "effective_pairs": len(clusters) ** 2 / int((sizes**2).sum()) if len(sizes) else 0.0,
+    }
+
+
+def _noise(sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray) -> dict[str, int]:
+    """Rows and pairs that look like mistakes.
+
+    - duplicate_rows: rows that repeat an earlier row, label included.
+    - reversed_rows: rows (a, b) for which (b, a) is a row too, a and b being different; both rows count.
+    - contradictory_pairs: unordered pairs of sentences that carry both labels, each counted once.
+    - identical_pairs, identical_no: rows that pair a sentence with itself, and those of them labelled no.
+    """
+    rows = list(zip(sentence1, sentence2, strict=True))
+    ordered = set(rows)
+    labels_of = {(*min((a, b), (b, a)), int(label)) for (a, b), label in zip(rows, labels, strict=True)}
+    identical = np.array([a == b for a, b in rows], dtype=bool)
+    return {
+        "duplicate_rows": len(rows) - len({(*row, int(label)) for row, label in zip(rows, labels, strict=True)}),
+        "reversed_rows": sum(a != b and (b, a) in ordered for a, b in rows),
+        "contradictory_pairs": sum(n > 1 for n in Counter((a, b) for a, b, _ in labels_of).values()),
+        "identical_pairs": int(identical.sum()),
+        "identical_no": int((identical & (labels == 0)).sum()),
+    }
+
+
+def _shared_sentences(name_a: str, a: SplitPairs, name_b: str, b: SplitPairs) -> dict[str, Any]:
+    """Sentences that stand in both splits, and the pairs of each split that hold at least one of them."""
+    shared = {*a.sentence1, *a.sentence2} & {*b.sentence1, *b.sentence2}
+
+    def touched(split: SplitPairs) -> int:
+        return sum(x in shared or y in shared for x, y in zip(split.sentence1, split.sentence2, strict=True))
+
+    return {"sentences": len(shared), "pairs": {name_a: touched(a), name_b: touched(b)}}
+
+
+def describe_tables(report: Mapping[str, Any]) -> list[Table]:
+    """The report for a terminal: one column per split."""
+    splits: Mapping[str, Any] = report["splits"]
+    tables = [_size_table(splits), _overlap_table(splits), _noise_table(splits)]
+    if any(split["lengths"] for split in splits.values()):
+        tables.insert(1, _length_table(splits, report["max_length"]))
+    if report["shared"]:
+        tables.append(_shared_table(report["shared"]))
+    return tables
+
+
+def _table(title: str, first: str, columns: Iterable[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(first, title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _size_table(splits: Mapping[str, Any]) -> Table:
+    rows = [
+        ("pairs", *(f"{split['pairs']:,}" for split in splits.values())),
+        ("labelled yes", *(_percent(split["yes_share"]) for split in splits.values())),
+        ("distinct sentences", *(f"{split['distinct_sentences']:,}" for split in splits.values())),
+        ("clusters of shared sentences", *(f"{split['clusters']['number']:,}" for split in splits.values())),
+        ("pairs per cluster, mean", *(_number(split["clusters"]["mean_pairs"]) for split in splits.values())),
+        ("pairs per cluster, max", *(f"{split['clusters']['max_pairs']:,}" for split in splits.values())),
+        ("effective pairs (Kish)", *(f"{split['clusters']['effective_pairs']:,.0f}" for split in splits.values())),
+    ]
+    return _table("Pairs", "", splits, rows)
+
+
+def _length_table(splits: Mapping[str, Any], max_length: int | None) -> Table:
+    names = {"mean": "mean", "p50": "median", "p90": "90%", "p95": "95%", "p99": "99%", "max": "max"}
+    lengths = [split["lengths"] for split in splits.values()]
+    rows = [(shown, *(_number(one[key]) if one else "-" for one in lengths)) for key, shown in names.items()]
+    if max_length is not None:
+        rows.append((f"cut at {max_length}", *(_percent(one["truncated_share"]) if one else "-" for one in lengths)))
+    return _table("Tokens per pair", "", splits, rows)
+
+
+def _overlap_table(splits: Mapping[str, Any]) -> Table:
+    def cells(counted: Mapping[str, Any]) -> str:
+        return f"{counted['pairs']:,} ({_percent(counted['yes_share'])} yes)"
+
+    rows = [
+        (band, *(cells(split["overlap"][index]) for split in splits.values()))
+        for index, band in enumerate(OVERLAP_BANDS)
+    ]
+    rows.append(("same bag", *(cells(split["same_bag"]) for split in splits.values())))
+    return _table("Word overlap (Jaccard)", "overlap", splits, rows)
+
+
+def _noise_table(splits: Mapping[str, Any]) -> Table:
+    names = {
+        "duplicate_rows": "rows that repeat an earlier row",
+        "reversed_rows": "rows whose reversed pair is present",
+        "contradictory_pairs": "pairs that carry both labels",
+        "identical_pairs": "identical sentences",
+        "identical_no": "identical sentences, labelled no",
+    }
+    rows = [(shown, *(f"{split['noise'][key]:,}" for split in splits.values())) for key, shown in names.items()]
+    return _table("Noise", "", splits, rows)
+
+
+def _shared_table(shared: Sequence[Mapping[str, Any]]) -> Table:
+    rows = [
+        (
+            " and ".join(entry["splits"]),
+            f"{entry['sentences']:,}",
+            ", ".join(f"{count:,} of {name}" for name, count in entry["pairs"].items()),
+        )
+        for entry in shared
+    ]
+    return _table("Sentences shared between splits", "splits", ("sentences", "pairs touched"), rows)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}".removesuffix(".0")

@@ -1,0 +1,180 @@
+"""Pairs as text: read from a source, every row checked, bad rows named, a missing validation split cut by clusters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from paraphrase_lab.data.clusters import split_by_clusters
+from paraphrase_lab.data.rows import BadRow, bad_rows_error
+from paraphrase_lab.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+
+
+class RawPair(NamedTuple):
+    """A row as a source delivers it, not yet checked."""
+
+    sentence1: Any
+    sentence2: Any
+    label: Any
+    id: str
+    file: str
+    line: int
+
+
+class PairSource(Protocol):
+    """What `data._target_` builds: cheap to construct, reads when asked."""
+
+    labels: dict[str, int]
+    """From the text of a label to 0 (other meaning) or 1 (paraphrase)."""
+
+    def splits(self) -> dict[str, Iterable[RawPair | BadRow]]:
+        """The splits there are, of train, validation and test."""
+        ...
+
+    def count(self, split: str) -> int | None:
+        """Pairs of a split when that is known without reading them."""
+        ...
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """The checked pairs of one split."""
+
+    ids: list[str]
+    sentence1: list[str]
+    sentence2: list[str]
+    labels: np.ndarray  # int64 [pairs]
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha256()
+        for first, second, label in zip(self.sentence1, self.sentence2, self.labels.tolist(), strict=True):
+            digest.update(f"{first}\x1f{second}\x1f{label}\x1e".encode("utf-8", "surrogatepass"))
+        object.__setattr__(self, "fingerprint", digest.hexdigest())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, indices: Sequence[int] | np.ndarray) -> PairTable:
+        rows = [int(index) for index in indices]
+        return PairTable(
+            [self.ids[i] for i in rows],
+            [self.sentence1[i] for i in rows],
+            [self.sentence2[i] for i in rows],
+            self.labels[rows],
+        )
+
+
+@dataclass(frozen=True)
+class PairTables:
+    """All splits of a data set, and what was found while reading it."""
+
+    splits: dict[str, PairTable]
+    bad_rows: list[BadRow]
+    notes: list[str]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return {name: table.fingerprint for name, table in self.splits.items()}
+
+
+def load_tables(
+    source: PairSource,
+    *,
+    on_bad_rows: str = "error",
+    validation_fraction: float = 0.1,
+    split_seed: int = 0,
+    train_limit: int | None = None,
+    evaluation_limit: int | None = None,
+) -> PairTables:
+    """Reads every split.
+
+    Raises:
+        BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
+        UserError: a source without pairs.
+    """
+    problems: list[BadRow] = []
+    splits = {
+        name: _checked(name, rows, source.labels, problems) for name, rows in source.splits().items() if rows is not None
+    }
+    if problems and on_bad_rows == "error":
+        raise bad_rows_error(problems)
+    notes: list[str] = []
+    if not splits or not any(len(table) for table in splits.values()):
+        raise UserError("the data set has no usable pairs", hint="`paraphrase data` describes what is read")
+    if "validation" not in splits and "train" in splits:
+        splits, note = _cut_validation(splits, validation_fraction, split_seed)
+        notes.append(note)
+    if train_limit is not None and "train" in splits and train_limit < len(splits["train"]):
+        drawn = np.random.default_rng(split_seed).permutation(len(splits["train"]))[:train_limit]
+        splits["train"] = splits["train"].select(np.sort(drawn))
+    if evaluation_limit is not None:
+        for name in splits.keys() - {"train"}:
+            splits[name] = splits[name].select(range(min(evaluation_limit, len(splits[name]))))
+    ordered = {name: splits[name] for name in SPLITS if name in splits}
+    return PairTables(ordered, problems, notes + shared_sentence_notes(ordered))
+
+
+def shared_sentence_notes(splits: dict[str, PairTable]) -> list[str]:
+    """One line for each evaluation split that shares sentences with train: a leak."""
+    if "train" not in splits:
+        return []
+    train = {*splits["train"].sentence1, *splits["train"].sentence2}
+    notes = []
+    for name, table in splits.items():
+        if name != "train":
+            touched = sum(a in train or b in train for a, b in zip(table.sentence1, table.sentence2, strict=True))
+            if touched:
+                share = touched / max(1, len(table))
+                notes.append(f"leak: {touched:,} of {len(table):,} {name} pairs ({share:.1%}) have a sentence that train has too")
+    return notes
+
+
+def _cut_validation(splits: dict[str, PairTable], fraction: float, seed: int) -> tuple[dict[str, PairTable], str]:
+    train = splits["train"]
+    kept, held_out = split_by_clusters(train.sentence1, train.sentence2, train.labels, fraction, seed)
+    note = (
+        f"no validation split: {len(held_out):,} of {len(train):,} training pairs held out, "
+        f"by clusters of shared sentences (data.validation_fraction={fraction}, data.split_seed={seed})"
+    )
+    return {**splits, "train": train.select(kept), "validation": train.select(held_out)}, note
+
+
+def _checked(
+    split: str, rows: Iterable[RawPair | BadRow], labels: dict[str, int], problems: list[BadRow]
+) -> PairTable:
+    ids, first, second, answers = [], [], [], []
+    for row in _usable(rows, labels, problems):
+        ids.append(row.id)
+        first.append(row.sentence1)
+        second.append(row.sentence2)
+        answers.append(labels[str(row.label)])
+    return PairTable(ids, first, second, np.asarray(answers, dtype=np.int64))
+
+
+def _usable(
+    rows: Iterable[RawPair | BadRow], labels: dict[str, int], problems: list[BadRow]
+) -> Iterator[RawPair]:
+    for row in rows:
+        if isinstance(row, BadRow):
+            problems.append(row)
+        elif bad := _problem(row, labels):
+            problems.append(bad)
+        else:
+            yield row
+
+
+def _problem(row: RawPair, labels: dict[str, int]) -> BadRow | None:
+    for name, text in (("first", row.sentence1), ("second", row.sentence2)):
+        if not isinstance(text, str) or not text.strip():
+            return BadRow(row.file, row.line, f"the {name} sentence is empty or missing", "" if text is None else str(text))
+    if str(row.label) not in labels:
+        known = ", ".join(labels)
+        return BadRow(row.file, row.line, f"the label is none of {known}", "" if row.label is None else str(row.label))
+    return None

@@ -1,0 +1,156 @@
+"""How an encoder and its tokenizer come to be: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    ModernBertConfig,
+    ModernBertForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from paraphrase_lab.errors import UserError
+
+SPECIAL_TOKENS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+LABEL_NAMES = {0: "different", 1: "paraphrase"}
+
+
+class EncoderRecipe(Protocol):
+    """What `model._target_` builds. Subclass Tiny or Pretrained, or write both methods."""
+
+    def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
+        """`sentences`: those of the training split, for tokenizers that are trained."""
+        ...
+
+    def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
+        """A classifier with two labels whose weights may be random or trained; `max_length` in tokens of a pair."""
+        ...
+
+
+class Tiny:
+    """A small ModernBERT-shaped encoder from scratch, with a tokenizer trained on the training split."""
+
+    def __init__(self, layers: int, width: int, heads: int, vocabulary: int, dropout: float = 0.0) -> None:
+        self.layers, self.width, self.heads = layers, width, heads
+        self.vocabulary, self.dropout = vocabulary, dropout
+
+    def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
+        return train_tokenizer(sentences, self.vocabulary)
+
+    def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
+        config = ModernBertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=self.width,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            intermediate_size=2 * self.width,
+            max_position_embeddings=max(512, max_length),
+            global_attn_every_n_layers=1,
+            classifier_pooling="mean",
+            attention_dropout=self.dropout,
+            embedding_dropout=self.dropout,
+            mlp_dropout=self.dropout,
+            classifier_dropout=self.dropout,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.cls_token_id,
+            eos_token_id=tokenizer.sep_token_id,
+            cls_token_id=tokenizer.cls_token_id,
+            sep_token_id=tokenizer.sep_token_id,
+            **_labels(),
+        )
+        return ModernBertForSequenceClassification(config)
+
+
+class Pretrained:
+    """Any checkpoint that AutoModelForSequenceClassification loads; its head is new unless it already has two labels."""
+
+    def __init__(self, name: str, revision: str | None = None, dropout: float | None = None) -> None:
+        self.name, self.revision, self.dropout = name, revision, dropout
+
+    def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
+        try:
+            return AutoTokenizer.from_pretrained(self.name, revision=self.revision)
+        except (OSError, ValueError) as error:
+            raise self._not_loaded(error) from error
+
+    def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
+        try:
+            config = AutoConfig.from_pretrained(self.name, revision=self.revision, **_labels())
+            if self.dropout is not None:
+                for key in [key for key in vars(config) if "dropout" in key]:
+                    setattr(config, key, self.dropout)
+            encoder = AutoModelForSequenceClassification.from_pretrained(
+                self.name,
+                revision=self.revision,
+                config=config,
+                dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
+                ignore_mismatched_sizes=True,
+            )
+        except (OSError, ValueError) as error:
+            raise self._not_loaded(error) from error
+        longest = longest_input(encoder)
+        if longest is not None and max_length > longest:
+            raise UserError(f"{self.name} takes {longest} tokens at most, data.max_length is {max_length}")
+        return encoder
+
+    def _not_loaded(self, error: Exception) -> UserError:
+        return UserError(
+            f"model.name={self.name} could not be loaded: {str(error).splitlines()[0]}",
+            valid="a name on the Hub, or a directory that save_pretrained wrote",
+            hint="without a network: model.name=DIRECTORY, or HF_HUB_OFFLINE=1 with what is cached",
+        )
+
+
+def longest_input(encoder: PreTrainedModel) -> int | None:
+    """Tokens that fit the position embeddings; RoBERTa's begin at padding_idx + 1."""
+    positions = getattr(encoder.config, "max_position_embeddings", None)
+    if positions is None or encoder.config.model_type not in ("roberta", "xlm-roberta", "camembert"):
+        return positions
+    return positions - encoder.config.pad_token_id - 1
+
+
+def train_tokenizer(sentences: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Lower-case byte-level BPE of at most `vocabulary` pieces, pairs as [CLS] a [SEP] b [SEP].
+
+    Not WordPiece: its trainer takes the first pieces in the order of a hash map, another one in every process.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)  # type: ignore[assignment]
+    tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL_TOKENS.values()),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sentences, trainer)
+    cls, sep = (SPECIAL_TOKENS[name] for name in ("cls_token", "sep_token"))
+    tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+        single=f"{cls} $A {sep}",
+        pair=f"{cls} $A {sep} $B:1 {sep}:1",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (cls, sep)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_input_names=["input_ids", "attention_mask"], **SPECIAL_TOKENS
+    )
+
+
+def _labels() -> dict:
+    return {"num_labels": 2, "id2label": LABEL_NAMES, "label2id": {name: label for label, name in LABEL_NAMES.items()}}

@@ -1,0 +1,49 @@
+"""Margins of many pairs with a trained encoder: one loop for the end of training, for evaluate and for predict."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from paraphrase_lab.model.module import ENCODER_INPUTS
+
+
+def best_device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def score(
+    encoder: nn.Module,
+    batches: Iterable[Mapping[str, Tensor]],
+    pairs: int,
+    *,
+    precision: str = "32-true",
+    advance: Callable[[int], None] = lambda pairs: None,
+) -> np.ndarray:
+    """logit(paraphrase) - logit(different) of every pair, float64 [pairs], in the order of the batches' `index`.
+
+    float32 unless asked otherwise: what a reader of the saved weights computes too.
+    """
+    device = next(encoder.parameters()).device
+    margins = np.full(pairs, np.nan)
+    was_training = encoder.training
+    encoder.eval()
+    with torch.inference_mode(), autocast(precision, device):
+        for batch in batches:
+            inputs = {name: batch[name].to(device, non_blocking=True) for name in ENCODER_INPUTS if name in batch}
+            logits = encoder(**inputs).logits.float()
+            margins[batch["index"].numpy()] = (logits[:, 1] - logits[:, 0]).cpu().numpy()
+            advance(len(batch["index"]))
+    encoder.train(was_training)
+    return margins
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
+    dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
+    return torch.autocast(device.type, dtype=dtype) if dtype else contextlib.nullcontext()

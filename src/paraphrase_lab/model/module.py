@@ -1,0 +1,163 @@
+"""The LightningModule: loss, what is logged when, and the metrics of a whole validation split."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from paraphrase_lab.metrics import binary_metrics
+from paraphrase_lab.model.losses import symmetric_divergence
+from paraphrase_lab.optimisation import OptimizerFactory, build_optimizer
+
+OwnMetric = Callable[[np.ndarray, np.ndarray, float], float]
+ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+class NonFiniteLoss(Exception):
+    """The loss became infinite or not a number; `indices` are the training pairs since it was last looked at."""
+
+    def __init__(self, step: int, indices: list[int]) -> None:
+        self.step, self.indices = step, indices
+        super().__init__(f"the training loss became infinite or not a number by optimiser step {step}")
+
+
+class PairClassifier(pl.LightningModule):
+    """
+    Args:
+        encoder: a Hugging Face classifier with two labels.
+        loss: logits [pairs, 2], labels [pairs] -> mean over the pairs.
+        optimizer, scheduler: factories, of (parameter groups) and (optimizer, total_steps=…).
+        mean_pairs: pairs of an average batch. Batches hold about the same number of tokens, not of pairs; weighting each by
+            its pairs lets every pair count the same.
+        own_metrics: name -> function of (labels, probabilities, threshold), logged as val/<name>.
+    """
+
+    def __init__(
+        self,
+        encoder: PreTrainedModel,
+        loss: nn.Module | Callable[[Tensor, Tensor], Tensor],
+        optimizer: OptimizerFactory,
+        scheduler: Callable[..., Any],
+        *,
+        mean_pairs: float,
+        layer_decay: float = 1.0,
+        consistency_weight: float = 0.0,
+        fused_optimizer: bool = True,
+        own_metrics: Mapping[str, OwnMetric] | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder, self.loss = encoder.train(), loss
+        self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
+        self.mean_pairs, self.layer_decay, self.fused_optimizer = mean_pairs, layer_decay, fused_optimizer
+        self.consistency_weight = consistency_weight
+        self.own_metrics = dict(own_metrics or {})
+        self.validation_answers: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._open_window()
+
+    def logits(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """float32 [rows, 2]"""
+        return self.encoder(**{name: batch[name] for name in ENCODER_INPUTS if name in batch}).logits.float()
+
+    def batch_loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        logits, labels = self.logits(batch), batch["labels"]
+        if len(logits) == len(labels):
+            return self.loss(logits, labels)
+        first, second = logits.chunk(2)  # both orders of every pair
+        answered = (self.loss(first, labels) + self.loss(second, labels)) / 2
+        return answered + self.consistency_weight * symmetric_divergence(first, second)
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        loss, pairs = self.batch_loss(batch), len(batch["labels"])
+        self._window_loss += loss.detach().float() * pairs
+        self._window_pairs += pairs
+        self._window_indices.append(batch["index"])
+        return loss * (pairs / self.mean_pairs)
+
+    def close_window(self, step: int) -> dict[str, float]:
+        """What is logged of the batches since the last call: the only place where training waits for the device.
+
+        Raises:
+            NonFiniteLoss: their loss is not a finite number.
+        """
+        loss = float(self._window_loss) / max(1, self._window_pairs)
+        if not np.isfinite(loss):
+            raise NonFiniteLoss(step, torch.cat(self._window_indices).tolist())
+        seconds = time.monotonic() - self._window_start
+        values = {
+            "train/loss": loss,
+            "train/lr": max(group["lr"] for group in self.trainer.optimizers[0].param_groups),
+            "train/pairs_per_second": self._window_pairs * self.trainer.world_size / seconds,
+        }
+        self._open_window()
+        return values
+
+    def _open_window(self) -> None:
+        self._window_loss = torch.zeros((), dtype=torch.float32, device=self.device)
+        self._window_pairs = 0
+        self._window_indices: list[Tensor] = []
+        self._window_start = time.monotonic()
+
+    def on_train_start(self) -> None:
+        self._window_loss = self._window_loss.to(self.device)
+        self._window_start = time.monotonic()
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation_answers = []
+        self._validation_start = time.monotonic()
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        logits = self.logits(batch)
+        self.validation_answers.append((batch["index"], logits[:, 1] - logits[:, 0], batch["labels"]))
+
+    def on_validation_epoch_end(self) -> None:
+        self._window_start += time.monotonic() - self._validation_start
+        if self.trainer.sanity_checking:
+            return
+        labels, margins = self._gathered_answers()
+        probabilities = 1 / (1 + np.exp(-margins))
+        values = binary_metrics(labels, probabilities)
+        values |= {name: float(metric(labels, probabilities, 0.5)) for name, metric in self.own_metrics.items()}
+        self.predicted_yes_share = float((probabilities >= 0.5).mean())
+        logged = {f"val/{name}": value for name, value in values.items()}
+        self.log_dict({**logged, "step": float(self.trainer.global_step)}, sync_dist=True, batch_size=1)
+
+    def _gathered_answers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and margins of the whole split in the order of its pairs, the same on every device."""
+        columns = [torch.cat(column).cpu().numpy() for column in zip(*self.validation_answers, strict=True)]
+        if self.trainer.world_size > 1:
+            parts: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, columns)
+            columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        index, margins, labels = columns
+        order = np.argsort(index)
+        return labels[order], margins[order].astype(np.float64)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["window"] = {"loss": float(self._window_loss), "pairs": self._window_pairs}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        window = checkpoint["window"]
+        self._window_loss = torch.tensor(window["loss"], dtype=torch.float32, device=self.device)
+        self._window_pairs = window["pairs"]
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Lightning refuses to clip with a fused optimizer even where no gradient scaler is at work, as with bf16."""
+        if gradient_clip_val is not None and self.fused_optimizer:
+            nn.utils.clip_grad_norm_(self.encoder.parameters(), gradient_clip_val)
+        else:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = build_optimizer(self.optimizer_factory, self.encoder, self.layer_decay, fused=self.fused_optimizer)
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = self.scheduler_factory(optimizer, total_steps=total_steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,0 +1,59 @@
+"""Scores of sentence pairs with a run's model: the same loop, threshold and temperature as in its evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from paraphrase_lab.data.batching import BatchPlan, OrderedBatches
+from paraphrase_lab.data.collate import PaddingCollator, PairDataset
+from paraphrase_lab.data.encoding import encode
+from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.export import MODEL_DIR, TrainedModel
+from paraphrase_lab.model.inference import score
+
+
+class RunScorer:
+    """
+    Args:
+        precision: Lightning's name, 32-true for the scores that the run's own evaluation gave.
+        batch_tokens: tokens of a batch, padding included.
+    """
+
+    def __init__(self, run_dir: Path, model: TrainedModel, *, precision: str = "32-true", batch_tokens: int = 16_384) -> None:
+        self.weights = run_dir / MODEL_DIR / "model.safetensors"
+        self.model, self.precision, self.batch_tokens = model, precision, batch_tokens
+        self.truncated = 0
+
+    @property
+    def threshold(self) -> float:
+        return self.model.calibration.threshold
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(f"{self.model.calibration}|{self.precision}|{self.model.max_length}".encode())
+        with self.weights.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        """P(paraphrase), float64 [pairs]."""
+        if not pairs:
+            return np.empty(0)
+        first, second = (list(column) for column in zip(*pairs, strict=True))
+        labels = np.zeros(len(pairs), dtype=np.int64)
+        table = PairTable([""] * len(pairs), first, second, labels)
+        encoded = encode(table, self.model.tokenizer, self.model.max_length, quiet=True)
+        self.truncated += encoded.truncated
+        dataset = PairDataset([encoded], labels)
+        collate = PaddingCollator(int(self.model.tokenizer.pad_token_id or 0))
+        batches = OrderedBatches(BatchPlan(encoded.lengths, batch_tokens=self.batch_tokens))
+        margins = score(
+            self.model.encoder, (collate([dataset[i] for i in batch]) for batch in batches), len(pairs), precision=self.precision
+        )
+        return self.model.calibration.probabilities(margins)

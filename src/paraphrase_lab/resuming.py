@@ -1,0 +1,84 @@
+"""Which directory `resume` goes on in: Hydra must know it before it starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from paraphrase_lab import build
+from paraphrase_lab.runs import fingerprint
+from paraphrase_lab.check import CheckedRequest
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.hardware import resolve_precision, this_machine
+from paraphrase_lab.paths import RUNS_DIR
+from paraphrase_lab.run import LAST_CHECKPOINT, fingerprint_parts, plain_config
+from paraphrase_lab.runs.record import UNFINISHED, find_runs, run_directory
+
+SWEEP_FILE = "multirun.yaml"
+
+
+def directory_overrides(request: CheckedRequest) -> list[str]:
+    """hydra.run.dir or hydra.sweep.dir of what is to be continued; empty when there is nothing and training starts anew."""
+    resume = request.jobs[0].config.resume
+    is_sweep = len(request.jobs) > 1 or request.request.multirun or request.multirun_reason is not None
+    if is_sweep:
+        directory = _sweep_directory(request, resume)
+        return [f"hydra.sweep.dir={_quoted(directory)}"] if directory else []
+    directory = run_directory(resume) if resume != "auto" else _newest_interrupted(request)
+    return [f"hydra.run.dir={_quoted(directory)}"] if directory else []
+
+
+def _newest_interrupted(request: CheckedRequest) -> Path | None:
+    config = request.jobs[0].config
+    machine = this_machine(config.trainer.accelerator)
+    precision, _ = resolve_precision(config.trainer.precision, machine)
+    parts = None
+    for record in find_runs(RUNS_DIR):
+        if record.status not in UNFINISHED[1:] or not (record.run_dir / LAST_CHECKPOINT).is_file():
+            continue
+        recorded = record.values.get("fingerprint_parts")
+        if recorded is None or recorded["configuration"] != fingerprint.config_fingerprint(plain_config(config)):
+            continue
+        parts = parts or fingerprint_parts(config, build.build_tables(config), machine, precision)
+        changed = fingerprint.differences(parts, recorded)
+        if not changed:
+            _say(f"resume=auto: going on with {record.run_dir} ({record.status})")
+            return record.run_dir
+        _say(f"resume=auto: {record.run_dir} has the same configuration, but not the same {', '.join(changed)}: left alone")
+    _say("resume=auto: no interrupted run of this configuration: starting anew")
+    return None
+
+
+def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
+    """The newest sweep with the same overrides: its finished jobs are kept, the others go on or start anew."""
+    if resume != "auto":
+        if not (Path(resume) / SWEEP_FILE).is_file():
+            raise UserError(f"resume={resume} is not the directory of a sweep", valid="resume=auto, or a directory with multirun.yaml")
+        return Path(resume)
+    wanted = _task_overrides(request.request.overrides)
+    files = sorted(RUNS_DIR.rglob(SWEEP_FILE), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files:
+        recorded = OmegaConf.select(OmegaConf.load(file), "hydra.overrides.task", default=[])
+        if _task_overrides(recorded) == wanted:
+            unfinished = [record for record in find_runs(file.parent) if record.status != "finished"]
+            started = sum(1 for _ in find_runs(file.parent))
+            if unfinished or started < len(request.jobs):
+                _say(f"resume=auto: going on with the sweep {file.parent}: {started - len(unfinished)} jobs are finished")
+                return file.parent
+    _say("resume=auto: no unfinished sweep with these overrides: starting anew")
+    return None
+
+
+
+def _task_overrides(overrides: object) -> list[str]:
+    return sorted(text for text in list(overrides) if not text.startswith(("resume=", "hydra.")))  # type: ignore[call-overload]
+
+
+def _quoted(directory: Path) -> str:
+    return "'" + str(directory).replace("'", "\\'") + "'"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,210 @@
+"""Writes scored rows as csv, tsv, jsonl or parquet, whatever format they were read from.
+
+Types: parquet and arrow input keeps its own; columns of csv and tsv are strings. Columns of jsonl get the type that all
+their values have (one pass over the file finds it); where values disagree or are nested, a cell is a string as it is
+and JSON text otherwise. jsonl to jsonl keeps every object as it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import date, time
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from paraphrase_lab.data.files import Row, column_names, column_types, file_format, read_rows
+from paraphrase_lab.data.rows import shortened
+from paraphrase_lab.errors import UserError
+
+OUTPUT_FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+SCORE_COLUMNS = {"probability": pa.float64(), "prediction": pa.int64()}
+EXACT_IN_FLOAT64 = 2**53
+JSON_TYPES = {
+    frozenset({"boolean"}): pa.bool_(),
+    frozenset({"integer"}): pa.int64(),
+    frozenset({"long"}): pa.int64(),
+    frozenset({"integer", "long"}): pa.int64(),
+    frozenset({"float"}): pa.float64(),
+    frozenset({"float", "integer"}): pa.float64(),
+}
+
+RowWriter = Callable[[list[dict[str, Any]]], None]
+
+
+def output_schema(source: Path, output: Path) -> pa.Schema:
+    """Columns of `output`. Raises UserError for whatever would keep them from being written, before anything is."""
+    columns = input_schema(source)
+    taken = [name for name in columns.names if name in SCORE_COLUMNS]
+    if taken:
+        raise UserError(
+            f"{source} already has a column {' and a column '.join(map(repr, taken))}, which scoring adds",
+            valid=f"its columns: {', '.join(columns.names)}",
+            hint="rename or drop it first",
+        )
+    schema = pa.schema([*columns, *(pa.field(name, kind) for name, kind in SCORE_COLUMNS.items())])
+    if output.suffix.lower() == ".parquet":
+        check_parquet_types(source, schema)
+    if output.suffix.lower() == ".tsv" and source.suffix.lower() != ".tsv":
+        check_tsv_cells(source, output, schema)
+    return schema
+
+
+def input_schema(source: Path) -> pa.Schema:
+    ending = file_format(source)
+    if ending in (".parquet", ".arrow"):
+        return column_types(source).remove_metadata()  # what it says of the columns is not true of more columns
+    if ending == ".jsonl":
+        return json_schema(source)
+    return pa.schema([(name, pa.string()) for name in column_names(source)])
+
+
+def json_schema(source: Path) -> pa.Schema:
+    """Every key of every object, in the order in which they appear first."""
+    kinds: dict[str, set[str]] = {}
+    for row in read_rows(source):
+        if isinstance(row, Row):
+            for name, value in row.values.items():
+                kinds.setdefault(name, set()).update(json_kind(value))
+    return pa.schema([(name, JSON_TYPES.get(frozenset(found), pa.string())) for name, found in kinds.items()])
+
+
+def json_kind(value: Any) -> set[str]:
+    """Null fits every type, so it has no kind; an integer is long where float64 would round it."""
+    if value is None:
+        return set()
+    if isinstance(value, bool):
+        return {"boolean"}
+    if isinstance(value, int):
+        if abs(value) <= EXACT_IN_FLOAT64:
+            return {"integer"}
+        return {"long"} if -(2**63) <= value < 2**63 else {"other"}
+    return {"float"} if isinstance(value, float) else {"other"}
+
+
+def check_parquet_types(source: Path, schema: pa.Schema) -> None:
+    for field in schema:
+        try:
+            pq.write_table(pa.schema([field]).empty_table(), pa.BufferOutputStream())
+        except pa.ArrowException as error:
+            raise UserError(
+                f"column '{field.name}' of {source} has the type {field.type}, which parquet cannot hold",
+                valid="formats that can: .csv, .tsv, .jsonl",
+                hint="give --output one of these endings, or drop the column",
+            ) from error
+
+
+def check_tsv_cells(source: Path, output: Path, schema: pa.Schema) -> None:
+    for name in schema.names:
+        if breaks_tsv(name):
+            raise tsv_error(str(source), output, "a column name", name)
+    for row in read_rows(source):
+        if isinstance(row, Row):
+            for name, value in row.values.items():
+                if breaks_tsv(text := cell(value)):
+                    raise tsv_error(f"{source}:{row.line}", output, f"'{name}'", text)
+
+
+def breaks_tsv(text: str) -> bool:
+    return "\t" in text or "\n" in text or "\r" in text
+
+
+def tsv_error(place: str, output: Path, name: str, text: str) -> UserError:
+    return UserError(
+        f"{place}: {name} holds a tab or a line break, which no tsv cell can: {shortened(text)!r}",
+        valid="formats that can: .csv, .jsonl, .parquet",
+        hint=f"for example --output {output.with_suffix('.csv')}; nothing has been scored yet",
+    )
+
+
+def open_writer(path: Path, ending: str, schema: pa.Schema) -> AbstractContextManager[RowWriter]:
+    """A function that appends rows to `path`, which is complete once the context ends."""
+    if ending == ".parquet":
+        return parquet_writer(path, schema)
+    return json_writer(path) if ending == ".jsonl" else table_writer(path, ending, schema.names)
+
+
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[RowWriter]:
+    text_columns = [field.name for field in schema if field.type == pa.string()]
+    with pq.ParquetWriter(path, schema) as writer:
+
+        def write(rows: list[dict[str, Any]]) -> None:
+            as_text = [{name: cell(row[name]) for name in text_columns if row.get(name) is not None} for row in rows]
+            complete = [row | text for row, text in zip(rows, as_text, strict=True)]
+            writer.write_table(pa.Table.from_pylist(complete, schema=schema))
+
+        yield write
+
+
+@contextmanager
+def json_writer(path: Path) -> Iterator[RowWriter]:
+    with path.open("w", encoding="utf-8", newline="\n") as handle:
+        yield lambda rows: handle.writelines(json_text(row) + "\n" for row in rows)
+
+
+@contextmanager
+def table_writer(path: Path, ending: str, names: list[str]) -> Iterator[RowWriter]:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        write_record = csv.writer(LineFeedEnds(handle)).writerow if ending == ".csv" else tsv_record_writer(handle)
+        write_record(names)
+
+        def write(rows: list[dict[str, Any]]) -> None:
+            for row in rows:
+                write_record([cell(row.get(name)) for name in names])
+
+        yield write
+
+
+def tsv_record_writer(handle: TextIO) -> Callable[[list[str]], object]:
+    return lambda cells: handle.write("\t".join(cells) + "\n")
+
+
+class LineFeedEnds:
+    """csv.writer quotes a carriage return only where its records end in CRLF; these then end in LF all the same."""
+
+    def __init__(self, handle: TextIO) -> None:
+        self._handle = handle
+
+    def write(self, record: str) -> None:
+        self._handle.write(record.removesuffix("\r\n") + "\n")
+
+
+def cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return repr(value)
+    return json_text(value) if isinstance(value, (bool, int, list, tuple, dict)) else plain(value)
+
+
+def json_text(value: Any) -> str:
+    """JSON has no NaN and no infinity: they become null."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=plain)
+    except ValueError:
+        return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, default=plain)
+
+
+def plain(value: Any) -> str:
+    """Dates in ISO 8601, bytes in base64, decimals in digits."""
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)
+
+
+def finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,206 @@
+"""Scores the pairs of a file of any length: streamed, resumable, with every input column and the order kept.
+
+Scores are kept chunk by chunk in `OUTPUT.partial`. Once all are there, the output is written beside them and moved into
+place. So a killed process loses one chunk at most, and nobody ever sees half an output.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+from rich.markup import escape
+from rich.progress import Progress
+
+from paraphrase_lab.data.files import BadRow, Row, RowReader, bad_rows_error, read_rows, write_bad_rows
+from paraphrase_lab.errors import BadRowsError, RunError, UserError
+from paraphrase_lab.scoring.output import open_writer, output_schema
+from paraphrase_lab.scoring.partial import PartialScores, move_into_place
+from paraphrase_lab.scoring.task import ScoringTask, check_task
+
+
+class PairScorer(Protocol):
+    def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        """[pairs] probability of "paraphrase", float64, in the order of `pairs`."""
+        ...
+
+    @property
+    def threshold(self) -> float: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the weights and the calibration: equal fingerprints promise equal scores."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScoringSummary:
+    """`rows` = `scored` + `bad_rows`; the scores of the first `resumed_from_row` rows come from an earlier process."""
+
+    rows: int
+    scored: int
+    bad_rows: int
+    resumed_from_row: int
+    seconds: float
+    output: Path
+    paraphrase_share: float | None  # of the scored rows; None where there are none
+
+
+class Counts(NamedTuple):
+    rows: int
+    scored: int
+    paraphrases: int
+
+
+def score_file(
+    scorer: PairScorer,
+    source: Path,
+    output: Path,
+    *,
+    columns: tuple[str, str] = ("sentence1", "sentence2"),
+    chunk_rows: int = 10_000,
+    on_bad_rows: Literal["error", "skip"] = "error",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> ScoringSummary:
+    """Writes `source` with the columns `probability` and `prediction` (1 = paraphrase) to `output`.
+
+    Called again after an interruption, it continues, and the output is the same to the byte. With "skip", rows without
+    two sentences keep their place with both columns empty; rows that cannot be parsed are left out; both are listed in
+    `OUTPUT.bad_rows.csv`. Raises UserError for files, columns and (with "error") rows that cannot be used.
+    """
+    started = time.monotonic()
+    task = ScoringTask(source, output, columns, chunk_rows)
+    check_task(task, overwrite=overwrite)
+    schema = output_schema(source, output)
+    fingerprint = scorer.fingerprint
+    agreement = task.agreement(fingerprint)
+    scores = PartialScores(task.partial_folder, agreement, overwrite=overwrite)
+    report = ProgressReport(progress, source)
+    resumed_from_row = score_chunks(scorer, task, scores, report, skip=on_bad_rows == "skip")
+    if task.agreement(fingerprint) != agreement:
+        raise UserError(f"{source} was changed while it was being scored", hint=f"{task.command} --overwrite")
+    report.show(f"writing {output.name}")
+    counts = write_output(task, scores, schema, scorer.threshold)
+    scores.remove()
+    return ScoringSummary(
+        rows=counts.rows,
+        scored=counts.scored,
+        bad_rows=counts.rows - counts.scored,
+        resumed_from_row=resumed_from_row,
+        seconds=time.monotonic() - started,
+        output=output,
+        paraphrase_share=counts.paraphrases / counts.scored if counts.scored else None,
+    )
+
+
+class ProgressReport:
+    def __init__(self, progress: Progress | None, source: Path) -> None:
+        self._progress, self._name = progress, source.name
+        self._started, self._rows = time.monotonic(), 0
+        if progress is not None:
+            self._task = progress.add_task(escape(f"scoring {source.name}"), total=1.0)
+
+    def chunk_done(self, fraction_read: float, rows_scored: int) -> None:
+        """Rows that an earlier process scored move the bar but do not count towards the rate."""
+        self._rows += rows_scored
+        rate = self._rows / max(time.monotonic() - self._started, 1e-9)
+        self.show(f"scoring {self._name}: {self._rows:,} rows, {rate:,.0f} rows/s", completed=fraction_read)
+
+    def show(self, text: str, *, completed: float = 1.0) -> None:
+        if self._progress is not None:
+            self._progress.update(self._task, description=escape(text), completed=completed)
+
+
+def chunks(items: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | BadRow]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, report: ProgressReport, *, skip: bool) -> int:
+    """Scores the chunks that have no scores yet; returns how many rows had some."""
+    finished = scores.finished_chunks()
+    resumed_from_row = 0
+    reader = RowReader(task.source)
+    rows = iter(reader)
+    for index, chunk in enumerate(chunks(rows, task.chunk_rows)):
+        bad_rows = list(task.problems(chunk))
+        if bad_rows and not skip:
+            raise rejected(task, scores, chain(bad_rows, task.problems(rows)))
+        if index < finished:
+            resumed_from_row += len(chunk)
+        else:
+            scores.save(index, chunk_probabilities(scorer, task, chunk))
+        report.chunk_done(reader.fraction_read, 0 if index < finished else len(chunk))
+    return resumed_from_row
+
+
+def rejected(task: ScoringTask, scores: PartialScores, bad_rows: Iterable[BadRow]) -> BadRowsError:
+    hint = f"{task.command} --on-bad-rows skip leaves them without a score and lists them in {task.bad_rows_file.name}"
+    kept = scores.finished_rows()
+    if kept:
+        hint += f"; it goes on after the {kept:,} rows whose scores are kept in {task.partial_folder}"
+    return bad_rows_error(bad_rows, hint=hint)
+
+
+def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row | BadRow]) -> np.ndarray:
+    """[rows of the chunk], NaN for rows without two sentences. Raises RunError for what is no probability."""
+    good = [(place, row) for place, row in enumerate(chunk) if isinstance(row, Row) and task.problem(row) is None]
+    probabilities = np.full(len(chunk), np.nan)
+    if not good:
+        return probabilities
+    scored = np.asarray(scorer.score([task.pair(row) for _, row in good]), dtype=np.float64)
+    if scored.shape != (len(good),):
+        raise RunError(f"the model gave scores of shape {scored.shape} for {len(good)} pairs")
+    wrong = np.flatnonzero(~((scored >= 0) & (scored <= 1)))
+    if len(wrong):
+        line = good[wrong[0]][1].line
+        raise RunError(
+            f"the model gives {scored[wrong[0]]} as the probability of {task.source}:{line}",
+            valid="probabilities lie between 0 and 1",
+            hint="are the weights of this run intact?",
+        )
+    probabilities[[place for place, _ in good]] = scored
+    return probabilities
+
+
+def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, threshold: float) -> Counts:
+    """Reads the input again, next to the scores, so that these are all that has to be kept while scoring."""
+    ending = task.output.suffix.lower()
+    unfinished = task.partial_folder / f"output{ending}"
+    rows = scored = paraphrases = 0
+    with open_writer(unfinished, ending, schema) as write:
+        for index, chunk in enumerate(chunks(read_rows(task.source), task.chunk_rows)):
+            probabilities = scores.load(index)
+            write(list(scored_rows(chunk, probabilities, threshold)))
+            rows += len(chunk)
+            scored += int(np.isfinite(probabilities).sum())
+            paraphrases += int((probabilities >= threshold).sum())
+    write_bad_rows_file(task, any_bad=scored < rows)
+    move_into_place(unfinished, task.output)
+    return Counts(rows, scored, paraphrases)
+
+
+def scored_rows(chunk: list[Row | BadRow], probabilities: np.ndarray, threshold: float) -> Iterator[dict[str, Any]]:
+    for item, probability in zip(chunk, probabilities.tolist(), strict=True):
+        if isinstance(item, Row):
+            known = probability == probability  # NaN stands for a row without a score
+            prediction = int(probability >= threshold) if known else None
+            yield {**item.values, "probability": probability if known else None, "prediction": prediction}
+
+
+def write_bad_rows_file(task: ScoringTask, *, any_bad: bool) -> None:
+    """A file of an earlier output of this name goes where nothing is bad."""
+    if not any_bad:
+        task.bad_rows_file.unlink(missing_ok=True)
+        return
+    unfinished = task.partial_folder / "bad_rows.csv"
+    write_bad_rows(unfinished, task.problems(read_rows(task.source)))
+    move_into_place(unfinished, task.bad_rows_file)

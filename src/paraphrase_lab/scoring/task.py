@@ -1,0 +1,101 @@
+"""What is asked of one scoring: which pairs of which file go where, and whether that can be done at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from paraphrase_lab.data.files import BadRow, Row, require_columns
+from paraphrase_lab.data.rows import shortened
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.scoring.output import OUTPUT_FORMATS
+
+
+@dataclass(frozen=True)
+class ScoringTask:
+    source: Path
+    output: Path
+    columns: tuple[str, str]
+    chunk_rows: int
+
+    @property
+    def bad_rows_file(self) -> Path:
+        return self.output.with_name(self.output.name + ".bad_rows.csv")
+
+    @property
+    def partial_folder(self) -> Path:
+        return self.output.with_name(self.output.name + ".partial")
+
+    @property
+    def command(self) -> str:
+        return f"paraphrase predict RUN --input {quote(str(self.source))} --output {quote(str(self.output))}"
+
+    def agreement(self, fingerprint: str) -> dict[str, Any]:
+        """What two processes must have in common for one to continue the other."""
+        file = self.source.stat()
+        return {
+            "input": str(self.source.resolve()),
+            "input size in bytes": file.st_size,
+            "input modified at, in ns": file.st_mtime_ns,
+            "columns": list(self.columns),
+            "chunk_rows": self.chunk_rows,
+            "fingerprint of the model": fingerprint,
+        }
+
+    def pair(self, row: Row) -> tuple[str, str]:
+        first, second = self.columns
+        return row.values[first], row.values[second]
+
+    def problems(self, items: Iterable[Row | BadRow]) -> Iterator[BadRow]:
+        return (found for item in items if (found := self.problem(item)) is not None)
+
+    def problem(self, item: Row | BadRow) -> BadRow | None:
+        """Why `item` holds no pair of sentences; None where it does."""
+        if isinstance(item, BadRow):
+            return item
+        for name in self.columns:
+            sentence = item.values.get(name)
+            problem = sentence_problem(sentence)
+            if problem:
+                value = "" if sentence is None else shortened(sentence)
+                return BadRow(str(self.source), item.line, f"'{name}' {problem}", value)
+        return None
+
+
+def sentence_problem(sentence: Any) -> str:
+    if sentence is None:
+        return "is missing"
+    if not isinstance(sentence, str):
+        return f"is of type {type(sentence).__name__}, not text"
+    return "" if sentence.strip() else "is empty"
+
+
+def check_task(task: ScoringTask, *, overwrite: bool) -> None:
+    """Raises UserError where input, output or columns rule the scoring out."""
+    check_output(task)
+    if task.columns[0] == task.columns[1]:
+        raise UserError(
+            f"both sentences would come from the column '{task.columns[0]}'", hint="name two columns: --columns A B"
+        )
+    if task.chunk_rows < 1:
+        raise UserError(f"chunk_rows is {task.chunk_rows}", valid="chunk_rows is at least 1")
+    require_columns(task.source, task.columns, hint="--columns A B names the two columns that hold the sentences")
+    if task.output.exists() and not overwrite:
+        raise UserError(f"{task.output} exists already", hint=f"{task.command} --overwrite replaces it")
+
+
+def check_output(task: ScoringTask) -> None:
+    source, output = task.source, task.output
+    if output.suffix.lower() not in OUTPUT_FORMATS:
+        raise UserError(
+            f"{output} has the ending '{output.suffix}', which names no format that can be written",
+            valid=f"endings that can be: {', '.join(OUTPUT_FORMATS)}",
+            hint=f"for example --output {output.with_suffix('.csv')}",
+        )
+    if output.resolve() == source.resolve() or (output.exists() and source.exists() and output.samefile(source)):
+        raise UserError(f"input and output are the same file, {source}", hint="name another file with --output")
+    if output.is_dir():
+        raise UserError(f"{output} is a folder", hint=f"name a file in it: --output {output / 'scored.csv'}")
