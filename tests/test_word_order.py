@@ -9,6 +9,10 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from scipy.sparse import hstack
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+
 from paraphrase_lab.data.word_order import (
     FLIGHT,
     FLIGHT_PARAPHRASE,
@@ -19,9 +23,6 @@ from paraphrase_lab.data.word_order import (
 )
 from paraphrase_lab.data.word_order_grammar import FAMILIES, Family
 from paraphrase_lab.errors import UserError
-from scipy.sparse import hstack
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
 
 Splits = dict[str, list[WordOrderPair]]
 

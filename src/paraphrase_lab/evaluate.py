@@ -13,7 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from paraphrase_lab import build, evaluation
-from paraphrase_lab.runs import own_code
 from paraphrase_lab.check import check_config
 from paraphrase_lab.composition import Composer, Request
 from paraphrase_lab.data.rows import write_bad_rows
@@ -21,6 +20,7 @@ from paraphrase_lab.errors import ConfigError, RunError, UserError
 from paraphrase_lab.export import TrainedModel, load_model
 from paraphrase_lab.hardware import resolve_precision, this_machine
 from paraphrase_lab.model.inference import best_device
+from paraphrase_lab.runs import own_code
 from paraphrase_lab.runs.record import RunRecord
 
 PART_OF_THE_WEIGHTS = ("model", "loss", "optimizer", "scheduler")

@@ -81,18 +81,17 @@ def draw(split: str, answers: Answers, calibration: Calibration, directory: Path
 def metrics_table(
     title: str, metrics: Mapping[str, float], floors_of: Mapping[str, Mapping[str, Mapping[str, float]]]
 ) -> Table:
-    """One row per metric; each evaluated split with its floors: always the majority class, always yes."""
-    table = Table(title=title, title_justify="left")
+    """One row per metric and one column per split, beside the floors of the last one: always the majority class, always yes."""
+    splits = list(floors_of)
+    table = Table(title=title, title_justify="left", caption=f"majority, always yes: what such an answer gets on {splits[-1]}")
     table.add_column("metric", no_wrap=True)
-    splits = [prefix for prefix in floors_of if any(name.startswith(f"{prefix}/") for name in metrics)]
-    for prefix in splits:
-        for column in (prefix, "majority", "always yes"):
-            table.add_column(column, justify="right", style="bold" if column == prefix else "dim")
-    names = dict.fromkeys(name.partition("/")[2] for name in metrics)
-    for name in names:
-        cells = []
-        for prefix in splits:
-            values = [metrics.get(f"{prefix}/{name}"), *(floors_of[prefix][floor].get(name) for floor in ("majority", "always_yes"))]
-            cells += ["" if value is None or np.isnan(value) else f"{value:.4f}" for value in values]
-        table.add_row(name, *cells)
+    for split in splits:
+        table.add_column(split, justify="right", style="bold", no_wrap=True)
+    for floor in ("majority", "always yes"):
+        table.add_column(floor, justify="right", style="dim", no_wrap=True)
+    floors_shown = floors_of[splits[-1]]
+    for name in dict.fromkeys(name.partition("/")[2] for name in metrics):
+        values = [metrics.get(f"{split}/{name}") for split in splits]
+        values += [floors_shown[floor].get(name) for floor in ("majority", "always_yes")]
+        table.add_row(name, *("" if value is None or np.isnan(value) else f"{value:.4f}" for value in values))
     return table

@@ -8,12 +8,12 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from paraphrase_lab import build
-from paraphrase_lab.runs import fingerprint
 from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.hardware import resolve_precision, this_machine
 from paraphrase_lab.paths import RUNS_DIR
 from paraphrase_lab.run import LAST_CHECKPOINT, fingerprint_parts, plain_config
+from paraphrase_lab.runs import fingerprint
 from paraphrase_lab.runs.record import UNFINISHED, find_runs, run_directory
 
 SWEEP_FILE = "multirun.yaml"

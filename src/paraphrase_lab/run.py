@@ -9,10 +9,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairTables
 from paraphrase_lab.hardware import Machine
+from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
 
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"

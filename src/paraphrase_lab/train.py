@@ -15,7 +15,6 @@ import transformers
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
-from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.checkpoints import BestCheckpoint
 from paraphrase_lab.data.rows import write_bad_rows
 from paraphrase_lab.data.tables import PairTables
@@ -24,6 +23,7 @@ from paraphrase_lab.hardware import resolve_precision, this_machine
 from paraphrase_lab.model.module import NonFiniteLoss
 from paraphrase_lab.outcome import finish
 from paraphrase_lab.run import LAST_CHECKPOINT, Run, device_count, fingerprint_parts, is_main_process, plain_config
+from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, Stopwatch, git_state, now
 from paraphrase_lab.stopping import Interrupted, StopRequest
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv

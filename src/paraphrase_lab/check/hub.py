@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 from paraphrase_lab.check.training import data_source
 from paraphrase_lab.errors import UserError
 
-TIMEOUT_SECONDS = 4.0
+TIMEOUT_SECONDS = 3.0
 PRETRAINED = "paraphrase_lab.model.encoder.Pretrained"
 
 

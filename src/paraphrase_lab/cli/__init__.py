@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from paraphrase_lab import __version__
+from paraphrase_lab.cli.help import help_text
 from paraphrase_lab.errors import TrainingError, UserError
 
 VERBS = {
@@ -39,6 +40,9 @@ def run(arguments: list[str]) -> int:
             verb, arguments = "completion", ["completion", *arguments]
         elif verb not in VERBS:
             raise UserError(f"there is no verb {verb!r}", valid=f"verbs: {', '.join(VERBS)}", hint=_did_you_mean(verb))
+        if {"-h", "--help"} & set(arguments[1:]) and (text := help_text(verb)):
+            print(text)
+            return 0
         return importlib.import_module(f"paraphrase_lab.cli.{verb}").run(arguments[1:]) or 0
     except UserError as error:
         print(f"paraphrase {verb}: {error}", file=sys.stderr)
@@ -62,7 +66,8 @@ def usage() -> str:
 
 {verbs}
 
-`paraphrase VERB --help` tells more. Verbs that compose a configuration take Hydra overrides: model=roberta_base optimizer.lr=3e-5.
+`paraphrase VERB --help` tells more. Verbs that compose a configuration take Hydra overrides:
+model=roberta_base optimizer.lr=3e-5.
 Tab completion for bash: eval "$(paraphrase train --shell-completion install=bash)" """.rstrip()
 
 

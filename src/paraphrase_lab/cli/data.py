@@ -7,19 +7,8 @@ from pathlib import Path
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.errors import UserError
 
-HELP = """usage: paraphrase data [--config-dir DIR] [overrides]
-
-Describes a data set: sizes, label balance, token lengths, word overlap, duplicates, contradictions, sentences that splits
-share. Tables on the screen; report.json and data.png below data-report/.
-
-  paraphrase data data=paws data.path=DIRECTORY
-  paraphrase data data=pairs data.path=pairs.csv model=roberta_base     lengths in RoBERTa's tokens"""
-
 
 def run(words: list[str]) -> int:
-    if "-h" in words or "--help" in words:
-        print(HELP)
-        return 0
     request = parse_request(words, "data")
     add_to_path(request)
     result = checked(request)

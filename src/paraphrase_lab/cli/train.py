@@ -15,7 +15,7 @@ from paraphrase_lab.paths import CONF_DIR
 from paraphrase_lab.schema import register
 
 log = logging.getLogger(__name__)
-HYDRA_FLAGS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p", "--version")
+HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
 
 
@@ -54,8 +54,9 @@ def _hydra(words: list[str], request: Request | None = None) -> int:
     def task(config: Any) -> float | None:
         return _job(config, command, request or Request(), sweep_dirs)
 
-    # Hydra would print a traceback without telling mistakes from faults; with this it raises, and `main` decides.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    if request is not None:
+        # Hydra would print a traceback without telling mistakes from faults; with this it raises, and `main` decides.
+        os.environ["HYDRA_FULL_ERROR"] = "1"
     task.__module__, task.__qualname__ = __name__, "train"
     sys.argv = [command, *words]
     try:

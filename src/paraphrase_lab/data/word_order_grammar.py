@@ -1,7 +1,7 @@
-"""The grammar behind the word_order data set: the word lists, and families of construction whose forms share one bag of words.
+"""The grammar of the word_order data set: word lists, and families of construction whose forms share a bag of words.
 
-Within a family every form says the same thing about the same roles, so two forms are paraphrases; exchanging the words of
-two roles changes who did what and keeps the words.
+Within a family every form says the same of the same roles, so two forms are paraphrases; exchanging the words of two
+roles changes who did what and keeps the words.
 """
 
 from __future__ import annotations
@@ -11,28 +11,30 @@ from math import comb, prod
 from typing import NamedTuple
 
 PEOPLE = (
-    "Adam", "Alice", "Anna", "Ben", "Bella", "Carl", "Clara", "David", "Diana", "Edward", "Emma", "Eric", "Eva", "Felix",
-    "Fiona", "George", "Grace", "Hannah", "Henry", "Ivan", "Jack", "Jane", "Julia", "Karl", "Kate", "Laura", "Leo", "Linda",
-    "Lucas", "Maria", "Mark", "Martin", "Nina", "Nora", "Oliver", "Oscar", "Paula", "Peter", "Robert", "Rosa", "Sara",
-    "Simon", "Sofia", "Thomas", "Tina", "Victor", "Walter", "Wendy",
+    "Adam", "Alice", "Anna", "Ben", "Bella", "Carl", "Clara", "David", "Diana", "Edward", "Emma", "Eric", "Eva",
+    "Felix", "Fiona", "George", "Grace", "Hannah", "Henry", "Ivan", "Jack", "Jane", "Julia", "Karl", "Kate", "Laura",
+    "Leo", "Linda", "Lucas", "Maria", "Mark", "Martin", "Nina", "Nora", "Oliver", "Oscar", "Paula", "Peter", "Robert",
+    "Rosa", "Sara", "Simon", "Sofia", "Thomas", "Tina", "Victor", "Walter", "Wendy",
 )  # fmt: skip
 CITIES = (
-    "Athens", "Berlin", "Boston", "Cairo", "Chicago", "Delhi", "Dublin", "Geneva", "Lisbon", "London", "Madrid", "Milan",
-    "Moscow", "New York", "Oslo", "Paris", "Prague", "Rome", "Seoul", "Sydney", "Tokyo", "Toronto", "Vienna", "Warsaw",
+    "Athens", "Berlin", "Boston", "Cairo", "Chicago", "Delhi", "Dublin", "Geneva", "Lisbon", "London", "Madrid",
+    "Milan", "Moscow", "New York", "Oslo", "Paris", "Prague", "Rome", "Seoul", "Sydney", "Tokyo", "Toronto", "Vienna",
+    "Warsaw",
 )  # fmt: skip
 PLACES = (
-    "airport", "bakery", "bank", "bridge", "castle", "church", "cinema", "clinic", "factory", "garden", "hospital", "hotel",
-    "library", "market", "museum", "office", "palace", "park", "school", "stadium", "station", "temple", "theatre", "tower",
+    "airport", "bakery", "bank", "bridge", "castle", "church", "cinema", "clinic", "factory", "garden", "hospital",
+    "hotel", "library", "market", "museum", "office", "palace", "park", "school", "stadium", "station", "temple",
+    "theatre", "tower",
 )  # fmt: skip
 THINGS = (
-    "basket", "book", "bottle", "box", "camera", "chair", "coat", "cup", "guitar", "hat", "key", "knife", "lamp", "letter",
-    "map", "mirror", "phone", "picture", "plate", "radio", "ring", "table", "ticket", "watch",
+    "basket", "book", "bottle", "box", "camera", "chair", "coat", "cup", "guitar", "hat", "key", "knife", "lamp",
+    "letter", "map", "mirror", "phone", "picture", "plate", "radio", "ring", "table", "ticket", "watch",
 )  # fmt: skip
 COLOURS = ("black", "blue", "brown", "green", "grey", "pink", "purple", "red", "white", "yellow")
 TRAVELLERS = ("I", "we", "they", "he", "she", "you", *PEOPLE[:10])
 TRIPS = (
-    "took a flight", "took a train", "took a bus", "took a taxi", "drove", "walked", "sailed", "cycled", "sent a letter",
-    "made a call", "carried a bag", "rode a horse",
+    "took a flight", "took a train", "took a bus", "took a taxi", "drove", "walked", "sailed", "cycled",
+    "sent a letter", "made a call", "carried a bag", "rode a horse",
 )  # fmt: skip
 GIVING = ("gave", "handed", "lent", "sent", "showed", "sold", "brought", "offered")
 TAKING = ("bought", "borrowed", "chose", "cleaned", "found", "lost", "sold", "wanted")
@@ -42,7 +44,8 @@ DEEDS = (
 )  # fmt: skip
 TIMES = ("yesterday", "today", "on Monday", "on Friday", "last week", "last night", "in March", "at noon")
 QUALITIES = (
-    "braver", "calmer", "faster", "kinder", "louder", "older", "poorer", "richer", "shorter", "slower", "stronger", "taller",
+    "braver", "calmer", "faster", "kinder", "louder", "older", "poorer", "richer", "shorter", "slower", "stronger",
+    "taller",
 )  # fmt: skip
 SAYING = ("said", "thought", "wrote", "claimed", "believed", "hoped")
 STATES = ("was late", "was ill", "was tired", "was angry", "was happy", "was rich", "was right", "was famous")
@@ -86,7 +89,7 @@ class Draw(NamedTuple):
 
 
 class Family(NamedTuple):
-    """One construction. `swaps` lists the role exchanges that change the meaning; each is a set of pairs exchanged at once."""
+    """One construction. Each of `swaps` is a set of role pairs whose exchange, at once, changes the meaning."""
 
     name: str
     draws: tuple[Draw, ...]
