@@ -92,12 +92,12 @@ def own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             "+callbacks.early_stopping.patiense=3",
-            "callbacks.early_stopping: paraphrase_lab.callbacks.EarlyStopping takes no argument 'patiense'. "
+            "callbacks.early_stopping: paraphrase_lab.training.callbacks.EarlyStopping takes no argument 'patiense'. "
             "Did you mean 'patience'? It takes: monitor, patience, min_delta, mode.",
         ),
         (
-            "callbacks.m={_target_:paraphrase_lab.callbacks.EarlyStopping}",
-            "callbacks.m: paraphrase_lab.callbacks.EarlyStopping needs the argument monitor: "
+            "callbacks.m={_target_:paraphrase_lab.training.callbacks.EarlyStopping}",
+            "callbacks.m: paraphrase_lab.training.callbacks.EarlyStopping needs the argument monitor: "
             "give it as callbacks.m.monitor=VALUE.",
         ),
         (

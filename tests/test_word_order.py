@@ -59,6 +59,13 @@ def test_no_sentence_and_no_word_combination_is_in_two_splits(splits: Splits) ->
                 assert seen.setdefault(key, split) == split, key
 
 
+def test_the_two_labels_of_a_combination_are_neighbours_and_share_a_sentence(splits: Splits) -> None:
+    pairs = splits["train"]
+    for one, two in zip(pairs[::2], pairs[1::2], strict=True):
+        assert {one.label, two.label} == {0, 1} and one.family == two.family
+        assert len({*one[:2]} & {*two[:2]}) == 1
+
+
 def test_thousands_of_word_combinations(splits: Splits) -> None:
     assert all(family.combinations > 10_000 for family in FAMILIES)
     assert len({(pair.family, *words(pair.sentence1)) for pair in splits["train"]}) == 6_000

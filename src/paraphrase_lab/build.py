@@ -14,8 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from paraphrase_lab.callbacks import ProgressLines, TrainingLog, monitor_mode, progress_bar
-from paraphrase_lab.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairSource, PairTables, load_tables
 from paraphrase_lab.errors import ConfigError, TrainingError, UserError
@@ -23,8 +21,10 @@ from paraphrase_lab.model.encoder import EncoderRecipe
 from paraphrase_lab.model.module import PairClassifier
 from paraphrase_lab.paths import cache_dir
 from paraphrase_lab.schema import GROUP_BASES
-from paraphrase_lab.stopping import StopRequest
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
+from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, monitor_mode, progress_bar
+from paraphrase_lab.training.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
+from paraphrase_lab.training.stopping import StopRequest
 
 
 def build_object(node: Mapping[str, Any], **arguments: Any) -> Any:
@@ -89,6 +89,7 @@ def build_datamodule(
         orders=orders,
         on_truncation=config.data.on_truncation,
         batches_multiple_of=devices * config.trainer.accumulate_grad_batches,
+        clusters_together=config.data.clusters_together,
         num_workers=config.data.num_workers,
         cache=cache_dir(),
     )

@@ -14,6 +14,7 @@ from paraphrase_lab.data.rows import write_bad_rows
 from paraphrase_lab.data.statistics import SplitPairs, describe
 from paraphrase_lab.paths import cache_dir
 from paraphrase_lab.plots import plot_data
+from paraphrase_lab.third_party import quiet_libraries
 
 
 class Description(NamedTuple):
@@ -24,6 +25,7 @@ class Description(NamedTuple):
 
 def describe_data(config: DictConfig, directory: Path) -> Description:
     """Writes report.json and data.png, and bad_rows.csv where rows were skipped."""
+    quiet_libraries()
     tables = build.build_tables(config)
     tokenizer = build.build_tokenizer(build.build_recipe(config), tables)
     max_length = config.data.max_length

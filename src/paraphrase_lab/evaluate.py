@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,15 +12,17 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from paraphrase_lab import build, evaluation
-from paraphrase_lab.check import check_config
+from paraphrase_lab.check import check_config, check_request
 from paraphrase_lab.composition import Composer, Request
 from paraphrase_lab.data.rows import write_bad_rows
-from paraphrase_lab.errors import ConfigError, RunError, UserError
+from paraphrase_lab.data.tables import load_split
+from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.export import TrainedModel, load_model
 from paraphrase_lab.hardware import resolve_precision, this_machine
 from paraphrase_lab.model.inference import best_device
 from paraphrase_lab.runs import own_code
 from paraphrase_lab.runs.record import RunRecord
+from paraphrase_lab.third_party import quiet_libraries
 
 PART_OF_THE_WEIGHTS = ("model", "loss", "optimizer", "scheduler")
 
@@ -52,6 +53,7 @@ def saved_config(run_dir: Path) -> DictConfig:
 
 
 def load_run(run_dir: Path) -> tuple[DictConfig, TrainedModel]:
+    quiet_libraries()
     config = saved_config(run_dir)
     model = load_model(run_dir, lambda tokenizer, max_length: build.build_recipe(config).encoder(tokenizer, max_length))
     model.encoder.to(best_device())  # type: ignore[arg-type]
@@ -70,7 +72,7 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
         if fixed := [name for name in names if name in PART_OF_THE_WEIGHTS]:
             raise ConfigError([f"{name}=… cannot be changed: the run's weights belong to its own" for name in fixed])
         inside = [text for text in request.overrides if composer.parse(text).key_or_group.split(".")[0] in names]
-        today = composer.compose(inside) if names else None
+        today = check_request(replace(request, overrides=tuple(inside))).jobs[0].config if names else None
         config = OmegaConf.merge(saved)
         assert isinstance(config, DictConfig)
         for name in names:
@@ -92,14 +94,19 @@ def evaluate_run(
 ) -> Evaluation:
     """
     Args:
-        split: null for test if there is one, else the only split there is.
+        split: null for test, or for all pairs of a single file.
         precision: as trainer.precision; 32 is what the run itself reported.
     """
     machine = this_machine()
     used, _ = resolve_precision(precision, machine)
-    tables = build.build_tables(config)
-    name = _split(split, list(tables.splits))
-    tables = replace(tables, splits={name: tables.splits[name]})
+    name, tables = load_split(
+        build.build_source(config),
+        split,
+        on_bad_rows=config.data.on_bad_rows,
+        validation_fraction=config.data.validation_fraction,
+        split_seed=config.data.split_seed,
+        limit=config.data.evaluation_limit,
+    )
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
     answers = evaluation.answer(model.encoder, datamodule, name, used)
     metrics = evaluation.split_metrics(name, answers, model.calibration, build.build_metrics(config))
@@ -119,21 +126,12 @@ def evaluate_run(
     }  # fmt: skip
     (directory / "metrics.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     OmegaConf.save(config, directory / "config.yaml", resolve=False)
-    return Evaluation(f"{run_dir}: {name} of {_described(config)}", directory, metrics, floors, notes)
+    return Evaluation(f"{run_dir}: {name} of {_data_name(config)}", directory, metrics, floors, notes)
 
 
-def _described(config: DictConfig) -> str:
-    target = str(config.data["_target_"]).rpartition(".")[2]
-    path = config.data.get("path")
-    return f"{target} {path}" if path else target
-
-
-def _split(wanted: str | None, splits: Sequence[str]) -> str:
-    if wanted is not None and wanted not in splits:
-        raise UserError(f"the data set has no {wanted} split", valid=f"splits: {', '.join(splits)}")
-    if wanted is not None:
-        return wanted
-    return "test" if "test" in splits else splits[0]
+def _data_name(config: DictConfig) -> str:
+    """The data source, as in `Paws ../paws`."""
+    return " ".join(str(part) for part in (config.data["_target_"].rpartition(".")[2], config.data.get("path")) if part)
 
 
 def _set(config: DictConfig, override: Any) -> str | None:

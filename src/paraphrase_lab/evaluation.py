@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.console import Console
 from rich.table import Table
 from scipy.special import expit
 
@@ -78,12 +79,12 @@ def draw(split: str, answers: Answers, calibration: Calibration, directory: Path
     plots.plot_scores(labels, probabilities, calibration.threshold, directory / f"{split}_scores.png")
 
 
-def metrics_table(
-    title: str, metrics: Mapping[str, float], floors_of: Mapping[str, Mapping[str, Mapping[str, float]]]
-) -> Table:
-    """One row per metric and one column per split, beside the floors of the last one: always the majority class, always yes."""
+def print_metrics(
+    console: Console, title: str, metrics: Mapping[str, float], floors_of: Mapping[str, Mapping[str, Mapping[str, float]]]
+) -> None:
+    """One row per metric, one column per split, and the floors of the last one: always the majority class, always yes."""
     splits = list(floors_of)
-    table = Table(title=title, title_justify="left", caption=f"majority, always yes: what such an answer gets on {splits[-1]}")
+    table = Table()
     table.add_column("metric", no_wrap=True)
     for split in splits:
         table.add_column(split, justify="right", style="bold", no_wrap=True)
@@ -94,4 +95,5 @@ def metrics_table(
         values = [metrics.get(f"{split}/{name}") for split in splits]
         values += [floors_shown[floor].get(name) for floor in ("majority", "always_yes")]
         table.add_row(name, *("" if value is None or np.isnan(value) else f"{value:.4f}" for value in values))
-    return table
+    console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
+    console.print(table)

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from paraphrase_lab import build, evaluation, plots
 from paraphrase_lab.calibration import NEUTRAL, Calibration
-from paraphrase_lab.checkpoints import BestCheckpoint
 from paraphrase_lab.evaluation import Answers
 from paraphrase_lab.export import MODEL_DIR, TrainedModel, model_card, save_model
 from paraphrase_lab.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.runs.record import now
 from paraphrase_lab.tracking.metrics_csv import read_rows
+from paraphrase_lab.training.checkpoints import BestCheckpoint
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     )  # fmt: skip
     _tidy_checkpoints(run.directory, best, keep)
     console = Console()
-    console.print(evaluation.metrics_table(f"{run.directory}", metrics, floors))
+    evaluation.print_metrics(console, str(run.directory), metrics, floors)
     console.print(
         f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "
         f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}",

@@ -69,11 +69,6 @@ def plain_config(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def device_count(config: DictConfig, machine: Machine) -> int:
-    wanted = config.trainer.devices
-    return machine.devices if str(wanted) in ("auto", "-1") else int(wanted)
-
-
 def is_main_process() -> bool:
     """Of the processes of a distributed run the one that writes."""
     return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0

@@ -44,6 +44,8 @@ class DataConfig:
     """Pairs of an average training batch on one device; pairs of a batch have about the same length."""
     batch_tokens: Optional[int] = limited(None, minimum=16)
     """Instead of batch_size: tokens of a training batch on one device, padding included."""
+    clusters_together: bool = False
+    """Training pairs that share a sentence stand in the same batch: every step sees the contrast between them."""
     evaluation_batch_tokens: int = limited(16_384, minimum=16)
     validation_fraction: float = limited(0.1, above=0.0, maximum=0.5)
     """Share of train cut off, by clusters of shared sentences, when there is no validation split."""
@@ -118,8 +120,13 @@ class TinyConfig(ModelConfig):
     layers: int = limited(2, minimum=1, maximum=48)
     width: int = limited(128, minimum=8, maximum=4096)
     heads: int = limited(4, minimum=1, maximum=64)
-    vocabulary: int = limited(8_192, minimum=64, maximum=250_000)
+    vocabulary: int = limited(8_192, minimum=300, maximum=250_000)
+    """Pieces of the byte-level tokenizer, 256 bytes and 5 special tokens included."""
     dropout: float = limited(0.0, minimum=0.0, maximum=0.9)
+    window: int = limited(2, minimum=2, maximum=8192)
+    """Tokens that a layer below the last one sees around each token."""
+    initial_scale: float = limited(0.12, above=0.0, maximum=1.0)
+    """Standard deviation of the initial weights."""
 
 
 @dataclass

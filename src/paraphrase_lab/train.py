@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-import transformers
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
-from paraphrase_lab.checkpoints import BestCheckpoint
 from paraphrase_lab.data.rows import write_bad_rows
 from paraphrase_lab.data.tables import PairTables
 from paraphrase_lab.errors import RunError, TrainingError, UserError
-from paraphrase_lab.hardware import resolve_precision, this_machine
+from paraphrase_lab.hardware import devices_used, resolve_precision, this_machine
 from paraphrase_lab.model.module import NonFiniteLoss
 from paraphrase_lab.outcome import finish
-from paraphrase_lab.run import LAST_CHECKPOINT, Run, device_count, fingerprint_parts, is_main_process, plain_config
+from paraphrase_lab.run import LAST_CHECKPOINT, Run, fingerprint_parts, is_main_process, plain_config
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, Stopwatch, git_state, now
-from paraphrase_lab.stopping import Interrupted, StopRequest
+from paraphrase_lab.third_party import quiet_libraries, without_known_warnings
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
+from paraphrase_lab.training.checkpoints import BestCheckpoint
+from paraphrase_lab.training.stopping import Interrupted, StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ def train(config: DictConfig, directory: Path, *, searching: bool = False) -> fl
     if record.status == "finished":
         log.info("%s is finished already: nothing to do", directory)
         return record.values.get("best", {}).get("value")
-    _quiet_libraries()
+    quiet_libraries()
     with StopRequest() as stop, _recorded(record):
         run = _prepare(config, directory, record, searching)
         trainer, best = _fit(run, stop)
@@ -54,14 +53,6 @@ def train(config: DictConfig, directory: Path, *, searching: bool = False) -> fl
         stop.raise_if_requested()
         finish(run, trainer, best)
     return best.value
-
-
-def _quiet_libraries() -> None:
-    """What they say on their own account is said better by the lines of the run."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
 
 
 def _open_record(config: DictConfig, directory: Path) -> RunRecord:
@@ -107,7 +98,7 @@ def _prepare(config: DictConfig, directory: Path, record: RunRecord, searching: 
     _note_data(tables, directory)
     watch.lap("data")
     tokenizer = build.build_tokenizer(build.build_recipe(config), tables)
-    devices = device_count(config, machine)
+    devices = devices_used(config.trainer.devices, machine)
     datamodule = build.build_datamodule(config, tables, tokenizer, devices=devices * config.trainer.num_nodes)
     watch.lap("encoding")
     run = Run(config, directory, record, tables, datamodule, machine, precision, devices, searching, watch)
@@ -171,7 +162,7 @@ def _fit(run: Run, stop: StopRequest) -> tuple[pl.Trainer, BestCheckpoint]:
     best = next(callback for callback in trainer.callbacks if isinstance(callback, BestCheckpoint))  # type: ignore[attr-defined]
     checkpoint = _resume_from(run, trainer)
     try:
-        with _known_warnings():
+        with without_known_warnings():
             trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
             if best.validated_step != trainer.global_step:  # the last steps of a training that ended within an epoch
                 trainer.validate(module, datamodule=datamodule, verbose=False)
@@ -194,20 +185,6 @@ def _resume_from(run: Run, trainer: pl.Trainer) -> Path | None:
         for logger in csv_loggers:
             logger.forget_after(step)
     return path
-
-
-@contextmanager
-def _known_warnings() -> Iterator[None]:
-    """What Lightning warns of although it is looked after here."""
-    with warnings.catch_warnings():
-        for known in (
-            ".*does not have many workers.*",  # encoded pairs are in memory: workers would only copy them
-            ".*ended before the epoch ended and your dataloader is not resumable.*",  # the datamodule's state makes it so
-            ".*Checkpoint directory.*exists and is not empty.*",
-            ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
-        ):
-            warnings.filterwarnings("ignore", known)
-        yield
 
 
 def _with_pairs(error: NonFiniteLoss, run: Run) -> TrainingError:

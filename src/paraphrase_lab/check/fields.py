@@ -47,7 +47,7 @@ def section_of(config: DictConfig, group: str) -> Section:
     for schema in SCHEMAS.get(group, {}).values():
         if "_target_" not in keys_of(schema) or (target is not None and target == getattr(schema, "_target_", None)):
             return Section(schema, has_free_keys=False)
-    if group == "scheduler" and str(target).startswith("paraphrase_lab.optimisation."):
+    if group == "scheduler" and str(target).startswith("paraphrase_lab.training.optimisation."):
         return Section(SchedulerConfig, has_free_keys=False)
     return Section(GROUP_BASES.get(group), has_free_keys=True)
 

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """The exit code: 0, 1 (training failed), 2 (bad input), 128 + the number of the signal that ended it."""
-    from paraphrase_lab.stopping import Interrupted
+    from paraphrase_lab.training.stopping import Interrupted
 
     verb = arguments[0] if arguments else "--help"
     if verb in ("-h", "--help"):

@@ -28,6 +28,6 @@ def run(words: list[str]) -> int:
     for table in describe_tables(done.report):
         console.print(table)
     for note in done.notes:
-        console.print(note, style="yellow", markup=False)
-    console.print(f"report.json and data.png: {done.directory}", markup=False)
+        console.print(note, style="yellow", markup=False, soft_wrap=True)
+    console.print(f"report.json and data.png: {done.directory}", markup=False, soft_wrap=True)
     return 0

@@ -38,14 +38,14 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from paraphrase_lab.evaluate import evaluate_run
-    from paraphrase_lab.evaluation import metrics_table
+    from paraphrase_lab.evaluation import print_metrics
 
     _, model = load_run(directory)
     console = Console()
     for changed in configs:
         done = evaluate_run(directory, changed, model, split=arguments.split, precision=arguments.precision)
         for note in done.notes:
-            console.print(note, style="yellow", markup=False)
-        console.print(metrics_table(done.title, done.metrics, done.floors))
-        console.print(f"predictions, metrics and plots: {done.directory}", markup=False)
+            console.print(note, style="yellow", markup=False, soft_wrap=True)
+        print_metrics(console, done.title, done.metrics, done.floors)
+        console.print(f"predictions, metrics and plots: {done.directory}", markup=False, soft_wrap=True)
     return 0

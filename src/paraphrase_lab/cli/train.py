@@ -73,8 +73,8 @@ def _job(config: Any, command: str, request: Request, sweep_dirs: list[Path]) ->
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from paraphrase_lab.stopping import Interrupted
     from paraphrase_lab.train import train
+    from paraphrase_lab.training.stopping import Interrupted
 
     hydra_config = HydraConfig.get()
     directory = Path(hydra_config.runtime.output_dir)

@@ -1,4 +1,4 @@
-"""Pairs as tokens: encoded once as pairs, kept in the cache under the fingerprint of text and tokenizer, never truncated silently."""
+"""Pairs as tokens: encoded once, kept in the cache under the fingerprint of text and tokenizer, never truncated silently."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+from zipfile import BadZipFile
 
 import numpy as np
 from rich.progress import track
@@ -65,8 +67,8 @@ def encode(
         f"{FORMAT_VERSION}|{table.fingerprint}|{tokenizer_fingerprint(tokenizer)}|{max_length}|{swapped}".encode()
     ).hexdigest()
     file = cache / "encoded" / f"{key}.npz"
-    if file.is_file():
-        return _load(file)
+    if (cached := _load(file)) is not None:
+        return cached
     encoded = _encode(first, second, tokenizer, max_length, name, quiet)
     _save(encoded, file)
     return encoded
@@ -93,8 +95,10 @@ def tokenizer_fingerprint(tokenizer: Any) -> str:
         copy.no_padding()
         text = copy.to_str()
     else:
-        text = repr(sorted(tokenizer.get_vocab().items()))
-    return hashlib.sha256(f"{type(tokenizer).__name__}|{tokenizer.model_input_names}|{text}".encode()).hexdigest()
+        settings = {name: str(value) for name, value in tokenizer.init_kwargs.items() if name != "name_or_path"}
+        text = repr((sorted(tokenizer.get_vocab().items()), sorted(settings.items())))
+    parts = (type(tokenizer).__name__, tokenizer.model_input_names, tokenizer.truncation_side, text)
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _encode(first: list[str], second: list[str], tokenizer: Any, max_length: int, name: str, quiet: bool) -> EncodedPairs:
@@ -124,13 +128,17 @@ def _encode(first: list[str], second: list[str], tokenizer: Any, max_length: int
 def _save(encoded: EncodedPairs, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: array for name, array in vars(encoded).items() if array is not None}
-    unfinished = file.with_suffix(f".{os.getpid()}.tmp")
+    unfinished = file.with_suffix(f".{uuid4().hex}.tmp")
     with unfinished.open("wb") as stream:
         np.savez(stream, **arrays)
     os.replace(unfinished, file)  # two jobs of a sweep may write the same file
 
 
-def _load(file: Path) -> EncodedPairs:
-    with np.load(file, allow_pickle=False) as arrays:
-        segments = arrays["segments"] if "segments" in arrays else None
-        return EncodedPairs(arrays["tokens"], segments, arrays["offsets"], arrays["full_lengths"])
+def _load(file: Path) -> EncodedPairs | None:
+    """None where there is no such file, or a damaged one."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            segments = arrays["segments"] if "segments" in arrays else None
+            return EncodedPairs(arrays["tokens"], segments, arrays["offsets"], arrays["full_lengths"])
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        return None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
 from paraphrase_lab.data.batching import BatchPlan, EpochBatches, OrderedBatches
+from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation
 from paraphrase_lab.data.tables import PairTables
@@ -21,6 +24,7 @@ class PairDataModule(pl.LightningDataModule):
     Args:
         orders: "one", "both_apart" (swap augmentation: two examples a pair) or "both_together" (consistency loss).
         batches_multiple_of: devices x accumulated batches, so that every optimiser step is a full one.
+        clusters_together: training pairs that share a sentence stay in the same batch.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class PairDataModule(pl.LightningDataModule):
         orders: str = "one",
         on_truncation: str = "warn",
         batches_multiple_of: int = 1,
+        clusters_together: bool = False,
         num_workers: int = 0,
         cache: Path | None = None,
     ) -> None:
@@ -46,12 +51,26 @@ class PairDataModule(pl.LightningDataModule):
         self.on_truncation, self.num_workers, self.cache = on_truncation, num_workers, cache
         self.encoded = {split: self._encode(split) for split in tables.splits}
         self.truncation_notes = refuse_truncation(self.encoded, max_length, on_truncation)
-        self.train_dataset = self._train_dataset()
-        self.plan = BatchPlan(
-            self.train_dataset.lengths, batch_size=batch_size, batch_tokens=batch_tokens, multiple_of=batches_multiple_of
-        )
+        self.batches_multiple_of, self.clusters_together = batches_multiple_of, clusters_together
         self._position = {"epoch": 0, "completed": 0}
         self._batches: EpochBatches | None = None
+
+    @cached_property
+    def train_dataset(self) -> PairDataset:
+        orders = [self.encoded["train"]]
+        if self.orders != "one":
+            orders.append(self._encode("train", swapped=True))
+        return PairDataset(orders, self.tables.splits["train"].labels, together=self.orders == "both_together")
+
+    @cached_property
+    def plan(self) -> BatchPlan:
+        return BatchPlan(
+            self.train_dataset.lengths,
+            batch_size=self.batch_size,
+            batch_tokens=self.batch_tokens,
+            multiple_of=self.batches_multiple_of,
+            groups=self._clusters() if self.clusters_together else None,
+        )
 
     def train_dataloader(self) -> DataLoader:
         self._batches = EpochBatches(self.plan, self.seed, **self._share())
@@ -63,7 +82,7 @@ class PairDataModule(pl.LightningDataModule):
 
     def evaluation_loader(self, split: str, *, rank: int = 0, world_size: int = 1) -> DataLoader:
         encoded = self.encoded[split]
-        plan = BatchPlan(encoded.lengths, batch_tokens=self.evaluation_batch_tokens)
+        plan = BatchPlan(encoded.lengths, batch_tokens=self.evaluation_batch_tokens, multiple_of=world_size)
         dataset = PairDataset([encoded], self.tables.splits[split].labels)
         return self._loader(dataset, OrderedBatches(plan, rank=rank, world_size=world_size))
 
@@ -82,12 +101,11 @@ class PairDataModule(pl.LightningDataModule):
         if self._batches is not None:
             self._batches.epoch, self._batches.start = state_dict["epoch"], state_dict["completed"]
 
-    def _train_dataset(self) -> PairDataset:
-        split = "train" if "train" in self.tables.splits else next(iter(self.tables.splits))
-        orders = [self.encoded[split]]
-        if self.orders != "one":
-            orders.append(self._encode(split, swapped=True))
-        return PairDataset(orders, self.tables.splits[split].labels, together=self.orders == "both_together")
+    def _clusters(self) -> np.ndarray:
+        """The cluster of each training example; the orders of a pair are in the same."""
+        train = self.tables.splits["train"]
+        clusters = sentence_clusters(train.sentence1, train.sentence2)
+        return np.tile(clusters, len(self.train_dataset) // len(clusters))
 
     def _encode(self, split: str, *, swapped: bool = False) -> EncodedPairs:
         table = self.tables.splits[split]

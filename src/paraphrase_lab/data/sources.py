@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from paraphrase_lab.data.files import FORMATS, read_rows, require_columns
+import pyarrow.parquet as pq
+
+from paraphrase_lab.data.files import FORMATS, file_format, read_rows, readable, require_columns
 from paraphrase_lab.data.rows import BadRow
 from paraphrase_lab.data.tables import SPLITS, RawPair
-from paraphrase_lab.data.word_order import generate
+from paraphrase_lab.data.word_order import WordOrderPair, generate
 from paraphrase_lab.errors import UserError
 
 ZERO_ONE = {"0": 0, "1": 1}
@@ -25,7 +29,7 @@ class WordOrder:
         self.seed = seed
 
     def splits(self) -> dict[str, Rows]:
-        generated = generate(self.pairs["train"], self.pairs["validation"], self.pairs["test"], self.seed)
+        generated = _generated(self.pairs["train"], self.pairs["validation"], self.pairs["test"], self.seed)
         return {
             split: (
                 RawPair(pair.sentence1, pair.sentence2, pair.label, f"{pair.family}-{number}", "word_order", number)
@@ -36,6 +40,12 @@ class WordOrder:
 
     def count(self, split: str) -> int | None:
         return self.pairs.get(split)
+
+
+@lru_cache(maxsize=2)
+def _generated(train_pairs: int, validation_pairs: int, test_pairs: int, seed: int) -> dict[str, list[WordOrderPair]]:
+    """The jobs of a sweep in one process generate the pairs once."""
+    return generate(train_pairs, validation_pairs, test_pairs, seed)
 
 
 class Pairs:
@@ -61,11 +71,16 @@ class Pairs:
 
     def files(self) -> dict[str, Path]:
         """The file of each split; empty when `path` names a Hub data set."""
-        named = {split: Path(file) for split, file in self.given.items() if file}
+        named = {split: Path(file).expanduser() for split, file in self.given.items() if file}
         path = Path(self.path).expanduser() if self.path else None
         if path is not None and path.is_dir():
-            return {**_split_files(path), **named}
-        if path is not None and (path.is_file() or path.suffix in FORMATS):
+            return {**_split_files(path, [split for split in SPLITS if split not in named]), **named}
+        if path is not None and _is_file(path):
+            if "train" in named:
+                raise UserError(
+                    f"data.path={path} and data.train={named['train']} both name the training pairs",
+                    hint="data.path=null leaves those of data.train",
+                )
             return {"train": path, **named}
         if path is None and not named:
             raise UserError(
@@ -76,25 +91,32 @@ class Pairs:
 
     @property
     def hub_name(self) -> str | None:
-        return self.path if self.path and "train" not in self.files() and not Path(self.path).is_dir() else None
+        path = Path(self.path).expanduser() if self.path else None
+        return self.path if path is not None and not path.is_dir() and not _is_file(path) else None
 
     def splits(self) -> dict[str, Rows]:
-        files = self.files()
-        splits = _hub_splits(self.hub_name, self.subset, self.revision) if self.hub_name else {}
-        found: dict[str, Rows] = {split: self._hub_rows(split, rows) for split, rows in splits.items()}
+        files, hub_name = self.files(), self.hub_name
+        splits = _hub_splits(hub_name, self.subset, self.revision) if hub_name else {}
+        found: dict[str, Rows] = {split: self._hub_rows(f"{hub_name}/{split}", rows) for split, rows in splits.items()}
         for split, file in files.items():
             require_columns(file, self.columns)
             found[split] = self._file_rows(file)
         return found
 
     def count(self, split: str) -> int | None:
-        """Lines of a text file: exact but for quoted line breaks and bad rows."""
+        """Lines of a text file: exact but for quoted line breaks and bad rows. None for arrow files and Hub data."""
         file = self.files().get(split)
-        if file is None or not file.is_file() or file.suffix not in (".csv", ".tsv", ".jsonl"):
+        if file is None or not file.is_file():
+            return None
+        ending = file_format(file)
+        if ending == ".parquet":
+            with readable(file):
+                return pq.read_metadata(file).num_rows
+        if ending == ".arrow":
             return None
         with file.open("rb") as lines:
             rows = sum(1 for line in lines if line.strip())
-        return rows - (file.suffix != ".jsonl")
+        return rows - (ending != ".jsonl")
 
     def _file_rows(self, file: Path) -> Iterator[RawPair | BadRow]:
         sentence1, sentence2, label = self.columns
@@ -103,20 +125,19 @@ class Pairs:
                 yield row
             else:
                 values = row.values
-                identity = str(values.get("id", row.line))
-                yield RawPair(values.get(sentence1), values.get(sentence2), values.get(label), identity, str(file), row.line)
+                name = _identity(values, row.line)
+                yield RawPair(values.get(sentence1), values.get(sentence2), values.get(label), name, str(file), row.line)
 
-    def _hub_rows(self, split: str, rows: Iterable[dict]) -> Iterator[RawPair]:
+    def _hub_rows(self, place: str, rows: Iterable[dict]) -> Iterator[RawPair]:
         sentence1, sentence2, label = self.columns
         for number, row in enumerate(rows, start=1):
             if number == 1 and (missing := [column for column in self.columns if column not in row]):
                 raise UserError(
-                    f"{self.hub_name} has no column {', '.join(missing)}",
+                    f"{place} has no column {', '.join(missing)}",
                     valid=f"columns: {', '.join(row)}",
                     hint="data.sentence1=… data.sentence2=… data.label=… name the columns",
                 )
-            name = f"{self.hub_name}/{split}"
-            yield RawPair(row[sentence1], row[sentence2], row[label], str(row.get("id", number)), name, number)
+            yield RawPair(row[sentence1], row[sentence2], row[label], _identity(row, number), place, number)
 
 
 class Paws(Pairs):
@@ -134,7 +155,8 @@ class Paws(Pairs):
         if self.directory is None:
             return {}
         if not self.directory.is_dir():
-            raise UserError(f"data.path={self.directory} is not a directory", hint="it holds train.tsv, validation.tsv, test.tsv")
+            valid = "a directory with train.tsv, validation.tsv and test.tsv"
+            raise UserError(f"data.path={self.directory} is not a directory", valid=valid)
         return _split_files(self.directory)
 
     @property
@@ -145,10 +167,20 @@ class Paws(Pairs):
         return self.PAIRS.get(split) if self.directory is None else super().count(split)
 
 
-def _split_files(directory: Path) -> dict[str, Path]:
+def _is_file(path: Path) -> bool:
+    """Or is meant as one."""
+    return path.is_file() or path.suffix.lower() in FORMATS
+
+
+def _identity(values: dict[str, Any], number: int) -> str:
+    name = values.get("id")
+    return str(number if name is None else name)
+
+
+def _split_files(directory: Path, splits: Sequence[str] = SPLITS) -> dict[str, Path]:
     names = {"train": ("train",), "validation": ("validation", "dev", "valid", "val"), "test": ("test",)}
     found = {}
-    for split in SPLITS:
+    for split in splits:
         for stem in names[split]:
             matches = [directory / f"{stem}{ending}" for ending in FORMATS if (directory / f"{stem}{ending}").is_file()]
             if len(matches) > 1:
@@ -159,7 +191,7 @@ def _split_files(directory: Path) -> dict[str, Path]:
             if matches:
                 found[split] = matches[0]
                 break
-    if not found:
+    if not found and tuple(splits) == SPLITS:
         raise UserError(
             f"{directory} has no file of pairs", valid=f"train.*, validation.*, test.* with one of {', '.join(FORMATS)}"
         )
@@ -175,7 +207,8 @@ def _hub_splits(name: str, subset: str | None, revision: str | None) -> dict[str
         raise UserError(
             f"the data set {name} could not be loaded from the Hub: {type(error).__name__}: {error}".splitlines()[0],
             valid="is the name right and the network there?",
-            hint="without a network: data.path=DIRECTORY with train.tsv, validation.tsv, test.tsv; HF_HUB_OFFLINE=1 uses what is cached",
+            hint="without a network: data.path=DIRECTORY with train.tsv, validation.tsv, test.tsv; "
+            "HF_HUB_OFFLINE=1 uses what is cached",
         ) from error
     if not isinstance(loaded, datasets.DatasetDict):
         raise UserError(f"{name} is not a data set with splits")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from paraphrase_lab.data.clusters import split_by_clusters
-from paraphrase_lab.data.rows import BadRow, bad_rows_error
+from paraphrase_lab.data.rows import BadRow, bad_rows_error, shortened
 from paraphrase_lab.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -55,7 +55,7 @@ class PairTable:
     def __post_init__(self) -> None:
         digest = hashlib.sha256()
         for first, second, label in zip(self.sentence1, self.sentence2, self.labels.tolist(), strict=True):
-            digest.update(f"{first}\x1f{second}\x1f{label}\x1e".encode("utf-8", "surrogatepass"))
+            digest.update(f"{len(first)} {len(second)} {label} {first}{second}".encode("utf-8", "surrogatepass"))
         object.__setattr__(self, "fingerprint", digest.hexdigest())
 
     def __len__(self) -> int:
@@ -97,17 +97,13 @@ def load_tables(
 
     Raises:
         BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
-        UserError: a source without pairs.
+        UserError: a source without pairs, or none to train on.
     """
     problems: list[BadRow] = []
-    splits = {
-        name: _checked(name, rows, source.labels, problems) for name, rows in source.splits().items() if rows is not None
-    }
+    splits = {name: _checked(rows, source.labels, problems) for name, rows in source.splits().items()}
     if problems and on_bad_rows == "error":
         raise bad_rows_error(problems)
-    notes: list[str] = []
-    if not splits or not any(len(table) for table in splits.values()):
-        raise UserError("the data set has no usable pairs", hint="`paraphrase data` describes what is read")
+    splits, notes = _without_empty(splits)
     if "validation" not in splits and "train" in splits:
         splits, note = _cut_validation(splits, validation_fraction, split_seed)
         notes.append(note)
@@ -121,6 +117,39 @@ def load_tables(
     return PairTables(ordered, problems, notes + shared_sentence_notes(ordered))
 
 
+def load_split(
+    source: PairSource, wanted: str | None, *, on_bad_rows: str, validation_fraction: float, split_seed: int, limit: int | None
+) -> tuple[str, PairTables]:
+    """One split for an evaluation, without reading the others where that is possible.
+
+    Args:
+        wanted: null for test, or for all pairs of a source that is a single file.
+        limit: take the first so many pairs.
+
+    Raises:
+        UserError: the source has no such split.
+    """
+    found = source.splits()
+    name = wanted or ("test" if "test" in found else next(iter(found), "test"))
+    if name == "validation" and name not in found and "train" in found:
+        tables = load_tables(
+            source, on_bad_rows=on_bad_rows, validation_fraction=validation_fraction, split_seed=split_seed, evaluation_limit=limit
+        )
+        return name, replace(tables, splits={name: tables.splits[name]})
+    if name not in found:
+        raise UserError(f"the data set has no {name} split", valid=f"splits: {', '.join(found)}")
+    problems: list[BadRow] = []
+    table = _checked(found[name], source.labels, problems)
+    if problems and on_bad_rows == "error":
+        raise bad_rows_error(problems)
+    if not len(table):
+        raise UserError(f"the {name} split has no usable pairs", hint="`paraphrase data` describes what is read")
+    if limit is not None:
+        table = table.select(range(min(limit, len(table))))
+    shown = "test" if wanted is None and len(found) == 1 else name  # a file of pairs has no splits
+    return shown, PairTables({shown: table}, problems, [])
+
+
 def shared_sentence_notes(splits: dict[str, PairTable]) -> list[str]:
     """One line for each evaluation split that shares sentences with train: a leak."""
     if "train" not in splits:
@@ -131,9 +160,19 @@ def shared_sentence_notes(splits: dict[str, PairTable]) -> list[str]:
         if name != "train":
             touched = sum(a in train or b in train for a, b in zip(table.sentence1, table.sentence2, strict=True))
             if touched:
-                share = touched / max(1, len(table))
-                notes.append(f"leak: {touched:,} of {len(table):,} {name} pairs ({share:.1%}) have a sentence that train has too")
+                share = f"{touched:,} of {len(table):,} {name} pairs ({touched / len(table):.1%})"
+                notes.append(f"leak: {share} have a sentence that train has too")
     return notes
+
+
+def _without_empty(splits: dict[str, PairTable]) -> tuple[dict[str, PairTable], list[str]]:
+    """Of some Hub data sets the test labels are secret: what is left without a usable pair is no split."""
+    empty = [name for name, table in splits.items() if not len(table)]
+    if "train" in empty or len(empty) == len(splits):
+        where = "the train split" if "train" in empty and len(splits) > 1 else "the data set"
+        raise UserError(f"{where} has no usable pairs", hint="`paraphrase data` describes what is read")
+    kept = {name: table for name, table in splits.items() if len(table)}
+    return kept, [f"{name} has no usable pairs and is left out" for name in empty]
 
 
 def _cut_validation(splits: dict[str, PairTable], fraction: float, seed: int) -> tuple[dict[str, PairTable], str]:
@@ -146,35 +185,34 @@ def _cut_validation(splits: dict[str, PairTable], fraction: float, seed: int) ->
     return {**splits, "train": train.select(kept), "validation": train.select(held_out)}, note
 
 
-def _checked(
-    split: str, rows: Iterable[RawPair | BadRow], labels: dict[str, int], problems: list[BadRow]
-) -> PairTable:
+def _checked(rows: Iterable[RawPair | BadRow], labels: dict[str, int], problems: list[BadRow]) -> PairTable:
     ids, first, second, answers = [], [], [], []
-    for row in _usable(rows, labels, problems):
-        ids.append(row.id)
-        first.append(row.sentence1)
-        second.append(row.sentence2)
-        answers.append(labels[str(row.label)])
-    return PairTable(ids, first, second, np.asarray(answers, dtype=np.int64))
-
-
-def _usable(
-    rows: Iterable[RawPair | BadRow], labels: dict[str, int], problems: list[BadRow]
-) -> Iterator[RawPair]:
     for row in rows:
         if isinstance(row, BadRow):
             problems.append(row)
         elif bad := _problem(row, labels):
             problems.append(bad)
         else:
-            yield row
+            ids.append(row.id)
+            first.append(row.sentence1)
+            second.append(row.sentence2)
+            answers.append(_meaning(row.label, labels))
+    return PairTable(ids, first, second, np.asarray(answers, dtype=np.int64))
 
 
 def _problem(row: RawPair, labels: dict[str, int]) -> BadRow | None:
     for name, text in (("first", row.sentence1), ("second", row.sentence2)):
-        if not isinstance(text, str) or not text.strip():
-            return BadRow(row.file, row.line, f"the {name} sentence is empty or missing", "" if text is None else str(text))
-    if str(row.label) not in labels:
-        known = ", ".join(labels)
-        return BadRow(row.file, row.line, f"the label is none of {known}", "" if row.label is None else str(row.label))
+        if text is None or (isinstance(text, str) and not text.strip()):
+            return BadRow(row.file, row.line, f"the {name} sentence is empty or missing", shortened(text or ""))
+        if not isinstance(text, str):
+            return BadRow(row.file, row.line, f"the {name} sentence is not text", shortened(text))
+    if _meaning(row.label, labels) is None:
+        label = "" if row.label is None else shortened(row.label)
+        return BadRow(row.file, row.line, f"the label is none of {', '.join(labels)}", label)
     return None
+
+
+def _meaning(label: Any, labels: dict[str, int]) -> int | None:
+    """A boolean goes by any of its names: True, true or 1."""
+    names = (str(label), str(label).lower(), str(int(label))) if isinstance(label, bool) else (str(label),)
+    return next((labels[name] for name in names if name in labels), None)

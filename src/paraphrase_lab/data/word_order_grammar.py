@@ -6,7 +6,7 @@ roles changes who did what and keeps the words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import comb, prod
 from typing import NamedTuple
 
@@ -122,7 +122,7 @@ def _unrank(rank: int, size: int) -> tuple[int, ...]:
     return tuple(positions)
 
 
-def _family(name: str, forms: Sequence[str], swaps: Sequence[str], **words: tuple[str, ...]) -> Family:
+def _family(name: str, forms: Sequence[str], swaps: Sequence[str], words: Mapping[str, tuple[str, ...]]) -> Family:
     """`words` maps roles joined by `_` to their list; a swap such as `a:b p:q` exchanges a with b and p with q."""
     draws = tuple(Draw(choices, tuple(roles.split("_"))) for roles, choices in words.items())
     pairs = tuple(tuple((pair.split(":")[0], pair.split(":")[1]) for pair in swap.split()) for swap in swaps)
@@ -141,9 +141,7 @@ FAMILIES = (
             "to {b} from {a} {who} {trip}",
         ),
         ("a:b",),
-        who=TRAVELLERS,
-        trip=TRIPS,
-        a_b=CITIES,
+        {"who": TRAVELLERS, "trip": TRIPS, "a_b": CITIES},
     ),
     _family(
         "gift",
@@ -154,17 +152,13 @@ FAMILIES = (
             "the {thing} {a} {gave} to {b}",
         ),
         ("a:b",),
-        a_b=PEOPLE,
-        gave=GIVING,
-        thing=THINGS,
+        {"a_b": PEOPLE, "gave": GIVING, "thing": THINGS},
     ),
     _family(
         "active",
         ("{a} {did} {b} {time}", "{a} {time} {did} {b}", "{time} {a} {did} {b}"),
         ("a:b",),
-        a_b=PEOPLE,
-        did=DEEDS,
-        time=TIMES,
+        {"a_b": PEOPLE, "did": DEEDS, "time": TIMES},
     ),
     _family(
         "passive",
@@ -175,9 +169,7 @@ FAMILIES = (
             "by {a} {b} was {did} {time}",
         ),
         ("a:b",),
-        a_b=PEOPLE,
-        did=DEEDS,
-        time=TIMES,
+        {"a_b": PEOPLE, "did": DEEDS, "time": TIMES},
     ),
     _family(
         "voice",
@@ -188,8 +180,7 @@ FAMILIES = (
             "{b} was {did} by {a} and {c} {did} {d}",
         ),
         ("a:b", "c:d"),
-        a_b_c_d=PEOPLE,
-        did=DEEDS,
+        {"a_b_c_d": PEOPLE, "did": DEEDS},
     ),
     _family(
         "cleft",
@@ -200,8 +191,7 @@ FAMILIES = (
             "{b} it was who {a} {did}",
         ),
         ("a:b",),
-        a_b=PEOPLE,
-        did=DEEDS,
+        {"a_b": PEOPLE, "did": DEEDS},
     ),
     _family(
         "adjective",
@@ -212,33 +202,25 @@ FAMILIES = (
             "the {y} {n} and the {x} {m} {who} {took}",
         ),
         ("x:y", "m:n"),
-        who=TRAVELLERS,
-        took=TAKING,
-        x_y=COLOURS,
-        m_n=THINGS,
+        {"who": TRAVELLERS, "took": TAKING, "x_y": COLOURS, "m_n": THINGS},
     ),
     _family(
         "comparison",
         ("{a} is {quality} than {b}", "{quality} than {b} is {a}", "than {b} {a} is {quality}"),
         ("a:b",),
-        a_b=PEOPLE,
-        quality=QUALITIES,
+        {"a_b": PEOPLE, "quality": QUALITIES},
     ),
     _family(
         "attribution",
         ("{a} {said} {b} {state}", "{b} {state} {a} {said}", "{b} {state} {said} {a}"),
         ("a:b",),
-        a_b=PEOPLE,
-        said=SAYING,
-        state=STATES,
+        {"a_b": PEOPLE, "said": SAYING, "state": STATES},
     ),
     _family(
         "sequence",
         ("{a} {p} {joined} {b} {q}", "{joined} {b} {q} {a} {p}"),
         ("a:b", "p:q", "a:b p:q"),
-        a_b=PEOPLE,
-        p_q=EVENTS,
-        joined=CONJUNCTIONS,
+        {"a_b": PEOPLE, "p_q": EVENTS, "joined": CONJUNCTIONS},
     ),
     _family(
         "location",
@@ -249,15 +231,12 @@ FAMILIES = (
             "in {city} {side} the {b} is the {a}",
         ),
         ("a:b",),
-        a_b=PLACES,
-        side=SIDES,
-        city=CITIES,
+        {"a_b": PLACES, "side": SIDES, "city": CITIES},
     ),
     _family(
         "title",
         ("{a} is the {title} of {b}", "the {title} of {b} is {a}", "of {b} the {title} is {a}"),
         ("a:b",),
-        a_b=PEOPLE,
-        title=TITLES,
+        {"a_b": PEOPLE, "title": TITLES},
     ),
 )

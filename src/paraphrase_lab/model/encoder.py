@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -42,24 +43,52 @@ class EncoderRecipe(Protocol):
 
 
 class Tiny:
-    """A small ModernBERT-shaped encoder from scratch, with a tokenizer trained on the training split."""
+    """A small ModernBERT-shaped encoder from scratch, with a tokenizer trained on the training split.
 
-    def __init__(self, layers: int, width: int, heads: int, vocabulary: int, dropout: float = 0.0) -> None:
+    All layers but the last see only `window` tokens, the last one sees all: the neighbours make a token's role, and the last
+    layer compares the roles of the same words in the two sentences. For that its keys start equal to its queries, so that a
+    token attends to its like from the first step; without it training stays at chance for long.
+
+    Args:
+        window: tokens in the sliding window of a local layer; 2 means one neighbour on either side.
+        initial_scale: standard deviation of the initial weights.
+    """
+
+    def __init__(
+        self, layers: int, width: int, heads: int, vocabulary: int, dropout: float = 0.0, window: int = 2, initial_scale: float = 0.12
+    ) -> None:
+        if width % (2 * heads):  # rotary positions turn pairs of numbers
+            raise UserError(
+                f"model.width={width} does not give each of model.heads={heads} an even share",
+                valid=f"a multiple of {2 * heads}, as in model.width={max(1, width // (2 * heads)) * 2 * heads}",
+            )
         self.layers, self.width, self.heads = layers, width, heads
         self.vocabulary, self.dropout = vocabulary, dropout
+        self.window, self.initial_scale = window, initial_scale
 
     def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
         return train_tokenizer(sentences, self.vocabulary)
 
     def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
-        config = ModernBertConfig(
+        encoder = ModernBertForSequenceClassification(self._config(tokenizer, max_length))
+        with torch.no_grad():
+            projections = encoder.model.layers[-1].attn.Wqkv.weight  # [3 x width, width]: queries, keys, values
+            projections[self.width : 2 * self.width] = projections[: self.width]
+        return encoder
+
+    def _config(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> ModernBertConfig:
+        rotary = {"rope_type": "default", "rope_theta": 160_000.0}
+        return ModernBertConfig(
             vocab_size=len(tokenizer),
             hidden_size=self.width,
             num_hidden_layers=self.layers,
             num_attention_heads=self.heads,
-            intermediate_size=2 * self.width,
+            intermediate_size=self.width * 3 // 2,
             max_position_embeddings=max(512, max_length),
-            global_attn_every_n_layers=1,
+            layer_types=["sliding_attention"] * (self.layers - 1) + ["full_attention"],
+            local_attention=self.window,
+            rope_parameters={"full_attention": rotary, "sliding_attention": dict(rotary)},
+            initializer_range=self.initial_scale,
             classifier_pooling="mean",
             attention_dropout=self.dropout,
             embedding_dropout=self.dropout,
@@ -72,7 +101,6 @@ class Tiny:
             sep_token_id=tokenizer.sep_token_id,
             **_labels(),
         )
-        return ModernBertForSequenceClassification(config)
 
 
 class Pretrained:
@@ -83,9 +111,15 @@ class Pretrained:
 
     def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
         try:
-            return AutoTokenizer.from_pretrained(self.name, revision=self.revision)
+            tokenizer = AutoTokenizer.from_pretrained(self.name, revision=self.revision)
         except (OSError, ValueError) as error:
             raise self._not_loaded(error) from error
+        if len(tokenizer) < len(tokenizer.all_special_ids) + 10:  # transformers 5 makes an empty one where the files are missing
+            raise UserError(
+                f"model.name={self.name} comes without a tokenizer",
+                hint="AutoTokenizer.from_pretrained(CHECKPOINT).save_pretrained(DIRECTORY) puts it there",
+            )
+        return tokenizer
 
     def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
         try:
@@ -100,7 +134,7 @@ class Pretrained:
                 dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
                 ignore_mismatched_sizes=True,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise self._not_loaded(error) from error
         longest = longest_input(encoder)
         if longest is not None and max_length > longest:
@@ -116,15 +150,16 @@ class Pretrained:
 
 
 def longest_input(encoder: PreTrainedModel) -> int | None:
-    """Tokens that fit the position embeddings; RoBERTa's begin at padding_idx + 1."""
+    """Tokens that fit the position embeddings, None for any number; those of RoBERTa and its kind begin at padding_idx + 1."""
+    for name, module in encoder.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return module.num_embeddings - module.padding_idx - 1
     positions = getattr(encoder.config, "max_position_embeddings", None)
-    if positions is None or encoder.config.model_type not in ("roberta", "xlm-roberta", "camembert"):
-        return positions
-    return positions - encoder.config.pad_token_id - 1
+    return positions if positions is not None and positions > 0 else None
 
 
 def train_tokenizer(sentences: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Lower-case byte-level BPE of at most `vocabulary` pieces, pairs as [CLS] a [SEP] b [SEP].
+    """Lower-case byte-level BPE of at most `vocabulary` pieces, but with all 256 bytes; pairs as [CLS] a [SEP] b [SEP].
 
     Not WordPiece: its trainer takes the first pieces in the order of a hash map, another one in every process.
     """

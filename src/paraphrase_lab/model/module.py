@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from paraphrase_lab.metrics import binary_metrics
 from paraphrase_lab.model.losses import symmetric_divergence
-from paraphrase_lab.optimisation import OptimizerFactory, build_optimizer
+from paraphrase_lab.training.optimisation import OptimizerFactory, build_optimizer
 
 OwnMetric = Callable[[np.ndarray, np.ndarray, float], float]
 ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")

@@ -22,7 +22,7 @@ _LAYER = re.compile(r"\.(?:layer|layers|h|block|blocks)\.(\d+)\.")
 def build_optimizer(factory: OptimizerFactory, encoder: nn.Module, layer_decay: float, *, fused: bool) -> torch.optim.Optimizer:
     """No weight decay on biases and norms; each layer below the head at `layer_decay` of the rate of the one above.
 
-    `fused`: ask for torch's fused kernel, where the optimizer has one.
+    `fused`: ask for torch's fused kernel, where the optimizer has one and its own settings choose none.
     """
     depths = layer_depths(encoder)
     head = max(depths.values(), default=0)
@@ -80,5 +80,6 @@ def warmup(total_steps: int, warmup_steps: int | None, warmup_fraction: float | 
 
 
 def _takes_fused(factory: OptimizerFactory) -> bool:
-    target = getattr(factory, "func", factory)
-    return target in (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
+    target, given = getattr(factory, "func", factory), getattr(factory, "keywords", {})
+    chosen = {"fused", "foreach", "differentiable"} & given.keys()
+    return target in (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD) and not chosen

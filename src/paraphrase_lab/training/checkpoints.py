@@ -15,7 +15,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from safetensors.torch import load_file, save_file
 
-from paraphrase_lab.stopping import StopRequest
+from paraphrase_lab.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,30 @@
+"""What the libraries below say on their own account, kept off the screen where the project's own lines say it better."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def quiet_libraries() -> None:
+    import transformers
+
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+@contextmanager
+def without_known_warnings() -> Iterator[None]:
+    """Leaves out what Lightning warns of although it is looked after here."""
+    with warnings.catch_warnings():
+        for known in (
+            ".*does not have many workers.*",  # encoded pairs are in memory: workers would only copy them
+            ".*ended before the epoch ended and your dataloader is not resumable.*",  # the datamodule's state makes it so
+            ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+        ):
+            warnings.filterwarnings("ignore", known)
+        yield

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Read when huggingface_hub is imported: no test asks the real Hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of four steps: its numbers mean nothing."""
+    from commands import FEW_PAIRS, TINY, paraphrase  # imports torch
+
+    directory = tmp_path_factory.mktemp("tiny") / "run"
+    assert paraphrase("train", *TINY, *FEW_PAIRS, f"hydra.run.dir={directory}") == 0
+    return directory

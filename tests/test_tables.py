@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+import pytest
+
+from paraphrase_lab.data.sources import Pairs
+from paraphrase_lab.data.tables import PairTable, PairTables, load_split, load_tables
+from paraphrase_lab.errors import BadRowsError, UserError
+
+HEADER = "id\tsentence1\tsentence2\tlabel"
+GOOD = "7\tone\ttwo\t1"
+
+
+def tsv(path: Path, *lines: str, header: str = HEADER) -> Path:
+    path.write_bytes("\n".join([header, *lines, ""]).encode("utf-8", "surrogateescape"))
+    return path
+
+
+def numbered(count: int, start: int = 0) -> list[str]:
+    return [f"{i}\ta {i}\tb {i}\t{i % 2}" for i in range(start, start + count)]
+
+
+def pairs_of(table: PairTable) -> list[tuple[str, str, int]]:
+    return list(zip(table.sentence1, table.sentence2, table.labels.tolist(), strict=True))
+
+
+def load(path: Path | str, **arguments: Any) -> PairTables:
+    return load_tables(Pairs(str(path)), **arguments)
+
+
+BAD_LINES = [
+    ("3\tone\ttwo\t2", "the label is none of 0, 1: '2'"),
+    ("3\tone\ttwo\t", "the label is none of 0, 1: ''"),
+    ("3\tone\ttwo\t1.0", "the label is none of 0, 1: '1.0'"),
+    ("3\tone\ttwo\t" + 100 * "9", "the label is none of 0, 1: '9{77}\\.\\.\\.'"),
+    ("3\t\ttwo\t1", "the first sentence is empty or missing: ''"),
+    ("3\tone\t \t1", "the second sentence is empty or missing: ' '"),
+    ("3\tone\ttwo", r"ragged line: 3 fields, the header has 4: '3\\tone\\ttwo'"),
+    ("3\tone\ttwo\t1\t5", r"ragged line: 5 fields, the header has 4: '3\\tone\\ttwo\\t1\\t5'"),
+    ("3\tone\udcff\ttwo\t1", r"not UTF-8: '3\\tone\\\\xff\\ttwo\\t1'"),
+]
+
+
+@pytest.mark.parametrize(("line", "problem"), BAD_LINES, ids=[problem[:40] for _, problem in BAD_LINES])
+def test_a_bad_row_is_named_by_file_line_and_value(tmp_path: Path, line: str, problem: str) -> None:
+    path = tsv(tmp_path / "pairs.tsv", *numbered(20), line, GOOD)
+    place = re.escape(f"{path}:22")
+    with pytest.raises(BadRowsError, match=rf"^1 row cannot be used:\n  {place}: {problem}\ndata\.on_bad_rows=skip"):
+        load(path)
+    tables = load(path, on_bad_rows="skip")
+    assert sum(map(len, tables.splits.values())) == 21
+    assert [(row.file, row.line) for row in tables.bad_rows] == [(str(path), 22)]
+    assert len(tables.bad_rows[0].value) <= 80
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"sentence1": None, "sentence2": "b", "label": 1}, "the first sentence is empty or missing: ''"),
+        ({"sentence1": "a", "label": 1}, "the second sentence is empty or missing: ''"),
+        ({"sentence1": "a", "sentence2": ["b"], "label": 1}, r"the second sentence is not text: \"\['b'\]\""),
+        ({"sentence1": "a", "sentence2": "b"}, "the label is none of 0, 1: ''"),
+        ({"sentence1": "a", "sentence2": "b", "label": None}, "the label is none of 0, 1: ''"),
+        ({"sentence1": "a", "sentence2": "b", "label": -1}, "the label is none of 0, 1: '-1'"),
+    ],
+    ids=str,
+)
+def test_bad_rows_of_jsonl(tmp_path: Path, row: dict[str, Any], problem: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    good = {"sentence1": "a", "sentence2": "b", "label": 0}
+    path.write_text("\n".join(map(json.dumps, [good, row])), encoding="utf-8")
+    with pytest.raises(BadRowsError, match=rf"pairs\.jsonl:2: {problem}"):
+        load(path)
+
+
+def test_the_first_twenty_bad_rows_of_all_splits_at_once(tmp_path: Path) -> None:
+    tsv(tmp_path / "train.tsv", *[f"{i}\ta\tb\tmaybe" for i in range(15)])
+    tsv(tmp_path / "test.tsv", *[f"{i}\t\tb\t1" for i in range(15)])
+    listed = r"(?s)^30 rows cannot be used:.*train\.tsv:2: .*: 'maybe'.*test\.tsv:6: .*and 10 more"
+    with pytest.raises(BadRowsError, match=listed):
+        load(tmp_path)
+
+
+def test_splits_without_a_usable_pair(tmp_path: Path) -> None:
+    train, test = tsv(tmp_path / "train.tsv", *numbered(9)), tsv(tmp_path / "test.tsv", "1\ta\tb\t-1")
+    tables = load(tmp_path, on_bad_rows="skip")
+    assert list(tables.splits) == ["train", "validation"] and "test has no usable pairs and is left out" in tables.notes
+    with pytest.raises(UserError, match="the test split has no usable pairs"):
+        load_split(Pairs(str(tmp_path)), "test", on_bad_rows="skip", validation_fraction=0.1, split_seed=0, limit=None)
+    train.unlink()
+    with pytest.raises(UserError, match="the data set has no usable pairs"):
+        load(test, on_bad_rows="skip")
+    tsv(train), tsv(test, GOOD)
+    with pytest.raises(UserError, match="the train split has no usable pairs"):
+        load(tmp_path)
+
+
+def test_a_missing_validation_split_is_cut_by_clusters(tmp_path: Path) -> None:
+    # Chains of four pairs: 0-1-2-3-4, 5-6-7-8-9, ... share a sentence with their neighbours.
+    lines = [f"{i}\ts{5 * chain + i}\ts{5 * chain + i + 1}\t{(chain + i) % 2}" for chain in range(50) for i in range(4)]
+    path = tsv(tmp_path / "pairs.tsv", *lines)
+    tables = load(path, validation_fraction=0.2, split_seed=3)
+    train, validation = tables.splits["train"], tables.splits["validation"]
+    assert (len(train), len(validation)) == (160, 40)
+    assert not {*train.sentence1, *train.sentence2} & {*validation.sentence1, *validation.sentence2}
+    assert tables.notes == [
+        "no validation split: 40 of 200 training pairs held out, by clusters of shared sentences "
+        "(data.validation_fraction=0.2, data.split_seed=3)"
+    ]
+    assert load(path, validation_fraction=0.2, split_seed=3).fingerprints == tables.fingerprints
+    assert load(path, validation_fraction=0.2, split_seed=4).fingerprints != tables.fingerprints
+
+
+def test_a_leak_is_noted_and_nothing_else(tmp_path: Path) -> None:
+    tsv(tmp_path / "train.tsv", *numbered(10))
+    tsv(tmp_path / "dev.tsv", *numbered(10, start=100))
+    tsv(tmp_path / "test.tsv", *numbered(6, start=200), "1\tb 3\tnew\t0", "2\tnew\ta 4\t1")
+    assert load(tmp_path).notes == ["leak: 2 of 8 test pairs (25.0%) have a sentence that train has too"]
+
+
+def test_limits(tmp_path: Path) -> None:
+    for name in ("train", "validation", "test"):
+        tsv(tmp_path / f"{name}.tsv", *numbered(30, start=ord(name[0]) * 100))
+    whole, limited = load(tmp_path), load(tmp_path, train_limit=10, evaluation_limit=4)
+    assert [len(table) for table in limited.splits.values()] == [10, 4, 4]
+    drawn, train = limited.splits["train"].ids, whole.splits["train"].ids
+    assert set(drawn) < set(train) and drawn != train[:10]
+    assert limited.splits["test"].ids == whole.splits["test"].ids[:4]
+    assert load(tmp_path, train_limit=10, split_seed=1).splits["train"].ids != drawn
+
+
+ROWS = [{"id": str(i), "sentence1": f"a {i}, é", "sentence2": f'"b" {i}', "label": str(i % 2)} for i in range(12)]
+
+
+def write(path: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
+    quoted = [['"' + str(value).replace('"', '""') + '"' for value in row.values()] for row in rows]
+    text = {
+        ".csv": "\n".join([",".join(rows[0]), *(",".join(row) for row in quoted)]),
+        ".tsv": "\n".join(["\t".join(rows[0]), *("\t".join(map(str, row.values())) for row in rows)]),
+        ".jsonl": "\n".join(map(json.dumps, rows)),
+    }
+    if path.suffix in text:
+        path.write_text(text[path.suffix], encoding="utf-8")
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        table = pa.Table.from_pylist(rows)
+        with ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "arrow"])
+def test_the_same_pairs_from_every_format(tmp_path: Path, ending: str) -> None:
+    expected = [(row["sentence1"], row["sentence2"], int(row["label"])) for row in ROWS]
+    directory = tmp_path / "whole"
+    directory.mkdir()
+    for split in ("train", "validation", "test"):
+        write(directory / f"{split}.{ending}")
+    whole = load(directory)
+    assert [pairs_of(table) for table in whole.splits.values()] == [expected] * 3
+    assert whole.splits["test"].ids == [row["id"] for row in ROWS]
+    files = load_tables(Pairs(train=str(directory / f"train.{ending}"), test=str(directory / f"test.{ending}")))
+    assert list(files.splits) == ["train", "validation", "test"] and len(files.splits["train"]) < 12
+    single = load(write(tmp_path / f"any.{ending}"))
+    assert list(single.splits) == ["train", "validation"]
+    assert sorted(sum((pairs_of(table) for table in single.splits.values()), [])) == sorted(expected)
+    count = Pairs(str(directory)).count
+    assert [count("train"), count("test")] == ([None, None] if ending == "arrow" else [12, 12])
+    assert Pairs(str(tmp_path / f"any.{ending}")).count("validation") is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "values"),
+    [
+        (None, [1, 0]),
+        (None, [True, False]),
+        ({"True": 1, "False": 0}, [True, False]),
+        ({"true": 1, "false": 0}, [True, False]),
+        ({True: 1, False: 0}, [True, False]),
+        ({"1": 0, "0": 1}, [False, True]),
+        ({"yes": 1, "no": 0, "not at all": 0}, ["yes", "not at all"]),
+        ({5: 1, 4: 1, 1: 0}, [4, 1]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_column_names_and_the_meaning_of_labels(tmp_path: Path, ending: str, labels: dict | None, values: list[Any]) -> None:
+    rows = [{"q": f"a {i}", "r": f"b {i}", "same": values[i % 2]} for i in range(4)]
+    path = write(tmp_path / f"pairs.{ending}", rows)
+    source = Pairs(test=str(path), sentence1="q", sentence2="r", label="same", labels=labels)
+    table = load_tables(source).splits["test"]
+    assert pairs_of(table) == [("a 0", "b 0", 1), ("a 1", "b 1", 0), ("a 2", "b 2", 1), ("a 3", "b 3", 0)]
+    assert table.ids == ["1", "2", "3", "4"]
