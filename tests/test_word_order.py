@@ -118,9 +118,7 @@ def test_the_forms_alone_do_not_tell_the_label(splits: Splits) -> None:
         counts[pair.family, *forms][pair.label] += 1
     guessed = sum(max(both) for both in counts.values()) / len(splits["train"])
     assert len(counts) > 100
-    assert (
-        guessed < 0.53
-    )  # the majority label of every pair of forms, counted on the pairs themselves: favours guessing
+    assert guessed < 0.53  # the majority label of every pair of forms, counted on the pairs themselves: favours guessing
 
 
 def test_sentences_are_plain_text_with_a_capital(splits: Splits) -> None:
