@@ -82,9 +82,7 @@ def blocks(document: Path) -> list[Block]:
     followers = [*found[1:], ("", "")]
     name = re.compile(r"# ([\w./]+\.(?:py|yaml))\n")
     return [
-        Block(
-            document.name, language, text, match[1] if (match := name.match(text)) else "", after if kind == "text" else ""
-        )
+        Block(document.name, language, text, match[1] if (match := name.match(text)) else "", after if kind == "text" else "")
         for (language, text), (kind, after) in zip(found, followers, strict=True)
     ]
 

@@ -15,5 +15,16 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from commands import FEW_PAIRS, TINY, paraphrase  # imports torch
 
     directory = tmp_path_factory.mktemp("tiny") / "run"
-    assert paraphrase("train", *TINY, *FEW_PAIRS, f"hydra.run.dir={directory}") == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARAPHRASE_CACHE_DIR", str(directory.parent / "cache"))
+        assert paraphrase("train", *TINY, *FEW_PAIRS, f"hydra.run.dir={directory}") == 0
     return directory
+
+
+@pytest.fixture
+def paws_dir() -> Path:
+    """A directory of PAWS TSVs, where there is one."""
+    directory = os.environ.get("PARAPHRASE_PAWS_DIR")
+    if not directory:
+        pytest.skip("PARAPHRASE_PAWS_DIR names no directory of PAWS TSVs")
+    return Path(directory)

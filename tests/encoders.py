@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -21,7 +22,7 @@ FAMILIES = ("bert", "roberta", "modernbert", "deberta-v2")
 SENTENCES = [sentence for pair in generate(200, 1, 1)["train"] for sentence in (pair.sentence1, pair.sentence2)]
 
 
-def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
+def tokenizer_of(family: str) -> Any:
     """With the special tokens, pad id, pair template and inputs of the family."""
     roberta = family == "roberta"
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if roberta else ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
@@ -51,26 +52,29 @@ def tokenizer_of(family: str) -> PreTrainedTokenizerFast:
     )
 
 
-def config_of(family: str, tokenizer: PreTrainedTokenizerFast, dropout: float = 0.0, max_tokens: int = 64) -> object:
-    common = dict(
+def config_of(family: str, tokenizer: Any, dropout: float = 0.0, max_tokens: int = 64) -> Any:
+    common: dict[str, Any] = dict(
         vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48,
         pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    dropouts = dict(hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    dropouts: dict[str, Any] = dict(hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     if family == "bert":
         return BertConfig(**common, **dropouts, max_position_embeddings=max_tokens)
     if family == "roberta":
         # Positions are counted from pad id + 1 = 2.
         return RobertaConfig(**common, **dropouts, max_position_embeddings=max_tokens + 2, type_vocab_size=1)
     if family == "modernbert":
-        mlp = dict(mlp_dropout=dropout, attention_dropout=dropout, embedding_dropout=dropout, classifier_dropout=dropout)
-        tokens = dict(bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2)
-        return ModernBertConfig(**common, **mlp, **tokens, max_position_embeddings=max_tokens, global_attn_every_n_layers=2)
-    relative = dict(relative_attention=True, pos_att_type=["p2c", "c2p"], share_att_key=True, position_buckets=16)
-    return DebertaV2Config(
-        **common, **dropouts, **relative, max_position_embeddings=max_tokens, norm_rel_ebd="layer_norm", type_vocab_size=0,
-        position_biased_input=False, pooler_hidden_size=32, pooler_dropout=dropout,
+        own: dict[str, Any] = dict(
+            mlp_dropout=dropout, attention_dropout=dropout, embedding_dropout=dropout, classifier_dropout=dropout,
+            bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2, global_attn_every_n_layers=2,
+        )  # fmt: skip
+        return ModernBertConfig(**common, **own, max_position_embeddings=max_tokens)
+    relative: dict[str, Any] = dict(
+        relative_attention=True, pos_att_type=["p2c", "c2p"], share_att_key=True, position_buckets=16,
+        norm_rel_ebd="layer_norm", position_biased_input=False, type_vocab_size=0, pooler_hidden_size=32,
+        pooler_dropout=dropout,
     )  # fmt: skip
+    return DebertaV2Config(**common, **dropouts, **relative, max_position_embeddings=max_tokens)
 
 
 def save_checkpoint(directory: Path, family: str, *, dropout: float = 0.0, **labels: int) -> Path:

@@ -124,7 +124,8 @@ def test_at_least_96_percent_are_real_on_paws_itself() -> None:
     assert all(len(table) == source.count(split) for split, table in tables.splits.items())
     train = tables.splits["train"]
     lengths = encode(train, train_tokenizer([*train.sentence1, *train.sentence2], 8_192), 128, quiet=True).lengths
-    for settings in ({"batch_size": 32}, {"batch_size": 16}, {"batch_tokens": 8_192}):
+    choices: list[dict] = [{"batch_size": 32}, {"batch_size": 16}, {"batch_tokens": 8_192}]
+    for settings in choices:
         plan = BatchPlan(lengths, **settings)
         batches = plan.epoch(0, 0)
         assert_every_pair_once(batches, len(train))
@@ -213,5 +214,3 @@ def test_widths_bound_their_lengths_and_keep_their_order() -> None:
 def test_one_of_batch_size_and_batch_tokens(settings: dict) -> None:
     with pytest.raises(ValueError, match="one of batch_size and batch_tokens"):
         BatchPlan(some_lengths(10), **settings)
-
-

@@ -61,9 +61,7 @@ def test_temperature_grows_with_the_margins():
 
 def test_temperature_reads_half_precision():
     margin, labels = margins_that_need(2.0, 400)
-    assert fit_temperature(margin.astype(np.float16), labels) == pytest.approx(
-        fit_temperature(margin, labels), rel=1e-2
-    )
+    assert fit_temperature(margin.astype(np.float16), labels) == pytest.approx(fit_temperature(margin, labels), rel=1e-2)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -127,9 +125,7 @@ def test_neutral_changes_nothing():
     assert NEUTRAL.probabilities(margin).dtype == np.float64
 
 
-@pytest.mark.parametrize(
-    "calibration", [NEUTRAL, Calibration(1.7, 0.41, 1603), Calibration(1.0, np.nextafter(1, 2), 1)]
-)
+@pytest.mark.parametrize("calibration", [NEUTRAL, Calibration(1.7, 0.41, 1603), Calibration(1.0, np.nextafter(1, 2), 1)])
 def test_survives_json(calibration):
     assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
 

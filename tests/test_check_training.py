@@ -27,12 +27,19 @@ def test_metrics_that_nothing_logs() -> None:
 
 
 def test_width_and_heads() -> None:
-    assert built("model.width=130").problems == [
+    assert built("model.width=130", "model.heads=4").problems == [
         "model.width=130 is not a multiple of model.heads=4, and every head gets an equal share: for example model.width=128."
     ]
 
 
-WARMUP = ("scheduler.warmup_fraction=null", "scheduler.warmup_steps=500", "data.train_pairs=1000", "data.batch_size=10")
+WARMUP = (
+    "scheduler.warmup_fraction=null",
+    "scheduler.warmup_steps=500",
+    "data.train_pairs=1000",
+    "data.batch_size=10",
+    "data.epochs=3",
+    "optimizer.lr=1e-3",
+)
 
 
 def test_warmup_longer_than_the_training() -> None:
@@ -42,7 +49,7 @@ def test_warmup_longer_than_the_training() -> None:
     ]
     assert built(*WARMUP).warnings == [
         "scheduler.warmup_steps=500 is longer than the training: about 300 optimiser steps "
-        "(1,000 pairs / 10 pairs x 3 epochs): the peak rate 1.5e-03 is never reached."
+        "(1,000 pairs / 10 pairs x 3 epochs): the peak rate 1.0e-03 is never reached."
     ]
     assert built(*WARMUP, "data.epochs=5").warnings == []
     assert built(*WARMUP, "model.swap_augmentation=true").warnings == []
@@ -53,20 +60,19 @@ def test_warmup_longer_than_the_training() -> None:
 
 
 def test_batch_larger_than_the_data() -> None:
-    assert built("data.train_limit=100").warnings == [
-        "data.batch_size=128 is more than the 100 training pairs there are: every batch will be smaller than asked for."
+    assert built("data.train_limit=60").problems == [
+        "data.batch_size=64 is more than the 60 training pairs there are: data.batch_size=60 at most."
     ]
-    assert built("data.train_limit=1000", "trainer=ddp").warnings == [
-        "data.batch_size=128 x 8 devices is more than the 1,000 training pairs there are: "
-        "every batch will be smaller than asked for."
+    assert built("data.train_limit=500", "trainer=ddp").problems == [
+        "data.batch_size=64 x 8 devices is more than the 500 training pairs there are: data.batch_size=62 at most."
     ]
 
 
 def test_pairs_of_files_are_counted(tmp_path: Path) -> None:
     rows = "".join(f"a{i},b{i},{i % 2}\n" for i in range(50))
     (tmp_path / "pairs.csv").write_text("sentence1,sentence2,label\n" + rows)
-    (warning,) = built("data=pairs", f"data.path={tmp_path / 'pairs.csv'}").warnings
-    assert warning.startswith("data.batch_size=128 is more than the 45 training pairs there are")  # 5 validate
+    (problem,) = built("data=pairs", f"data.path={tmp_path / 'pairs.csv'}").problems
+    assert problem.startswith("data.batch_size=64 is more than the 45 training pairs there are")  # 5 validate
     (problem,) = built("data=paws", f"data.path={tmp_path}").problems
     assert problem.startswith(f"data: {tmp_path} has no file of pairs.")
 

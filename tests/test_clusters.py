@@ -88,9 +88,7 @@ def test_split_around_one_giant_cluster():
 
 @pytest.mark.parametrize("fraction", [0.01, 0.99])
 def test_two_clusters_give_one_each(fraction):
-    kept, held_out = split_by_clusters(
-        ["a"] * 5 + ["b"] * 3, list("cdefghij"), np.array([0, 1] * 4), fraction=fraction, seed=0
-    )
+    kept, held_out = split_by_clusters(["a"] * 5 + ["b"] * 3, list("cdefghij"), np.array([0, 1] * 4), fraction=fraction, seed=0)
     assert {len(kept), len(held_out)} == {3, 5}
 
 

@@ -166,7 +166,7 @@ def test_batches_are_padded_as_transformers_does(family: str) -> None:
     tokenizer = tokenizer_of(family)
     dataset = PairDataset([encode(TABLE, tokenizer, 24)], TABLE.labels)
     batch = PaddingCollator(tokenizer.pad_token_id)([dataset[3], dataset[0], dataset[1]])
-    rows = [tokenizer(TABLE.sentence1[i], TABLE.sentence2[i], truncation=True, max_length=24) for i in (3, 0, 1)]
+    rows = [dict(tokenizer(TABLE.sentence1[i], TABLE.sentence2[i], truncation=True, max_length=24)) for i in (3, 0, 1)]
     expected = DataCollatorWithPadding(tokenizer)(rows)
     assert set(batch) == {*expected, "labels", "index"}
     assert all(batch[name].equal(expected[name]) and batch[name].dtype == expected[name].dtype for name in expected)
@@ -186,7 +186,7 @@ def test_both_orders_of_a_pair(together: bool) -> None:
         batch = PaddingCollator(0)([dataset[i] for i in (1, 0, 5, 4)])
         assert batch["labels"].tolist() == [1, 0, 1, 0] and batch["index"].tolist() == [1, 0, 1, 0]
     pairs = [(TABLE.sentence1[i], TABLE.sentence2[i]) for i in (1, 0)]
-    rows = [tokenizer(*pair) for pair in [*pairs, *((second, first) for first, second in pairs)]]
+    rows = [dict(tokenizer(*pair)) for pair in [*pairs, *((second, first) for first, second in pairs)]]
     assert batch["input_ids"].equal(DataCollatorWithPadding(tokenizer)(rows)["input_ids"])
     if together:
         assert batch["labels"].tolist() == [1, 0] and batch["index"].tolist() == [1, 0], "one label for both orders"

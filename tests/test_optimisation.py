@@ -33,8 +33,8 @@ DEPTHS = {
     "bert": {"bert.embeddings.LayerNorm.weight": 0, "bert.encoder.layer.1.output.dense.weight": 2, "bert.pooler.dense.bias": 3},
     "roberta": {"roberta.embeddings.position_embeddings.weight": 0, "roberta.encoder.layer.0.attention.self.key.bias": 1,
                 "classifier.dense.weight": 3},
-    "modernbert": {"model.embeddings.tok_embeddings.weight": 0, "model.layers.0.attn.Wqkv.weight": 1, "model.final_norm.weight": 3,
-                   "head.dense.weight": 3},
+    "modernbert": {"model.embeddings.tok_embeddings.weight": 0, "model.layers.0.attn.Wqkv.weight": 1,
+                   "model.final_norm.weight": 3, "head.dense.weight": 3},
     "deberta-v2": {"deberta.embeddings.word_embeddings.weight": 0, "deberta.encoder.rel_embeddings.weight": 0,
                    "deberta.encoder.layer.1.intermediate.dense.weight": 2, "pooler.dense.weight": 3},
     "tiny": {"model.embeddings.norm.weight": 0, "model.layers.1.mlp.Wi.weight": 2},
@@ -47,7 +47,8 @@ def test_each_layer_learns_at_a_factor_of_the_one_above(family: str) -> None:
     optimizer = build_optimizer(ADAMW, encoder, 0.5, fused=True)
     settings, depths = settings_of(optimizer, encoder), layer_depths(encoder)
     assert settings.keys() == dict(encoder.named_parameters()).keys()
-    for name, depth in {**DEPTHS[family], "classifier.weight" if family != "roberta" else "classifier.out_proj.weight": 3}.items():
+    last = "classifier.out_proj.weight" if family == "roberta" else "classifier.weight"
+    for name, depth in {**DEPTHS[family], last: 3}.items():
         assert depths[name] == depth
         assert settings[name]["lr"] == pytest.approx(1e-2 * 0.5 ** (3 - depth))
     assert set(depths.values()) == {0, 1, 2, 3}
@@ -111,7 +112,9 @@ def rates(schedule: Any, steps: list[int], **warmup: Any) -> list[float]:
     return [rate[step] for step in steps]
 
 
-@pytest.mark.parametrize("warmup", [{"warmup_steps": 10}, {"warmup_fraction": 0.1}, {"warmup_steps": 10, "warmup_fraction": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    "warmup", [{"warmup_steps": 10}, {"warmup_fraction": 0.1}, {"warmup_steps": 10, "warmup_fraction": 0.5}], ids=str
+)
 @pytest.mark.parametrize(
     ("schedule", "values"),
     [(linear, [0, 0.5, 1, 0.5, 0]), (cosine, [0, 0.5, 1, 0.5, 0]), (constant, [0, 0.5, 1, 1, 1])],

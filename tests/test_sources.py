@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_a_named_file_goes_before_one_of_the_directory(tmp_path: Path) -> None:
     splits_in(tmp_path, "train.tsv", "train.csv", "test.tsv", "mine.tsv")
     with pytest.raises(UserError, match=r"has several files for train: train\.csv, train\.tsv\ndata=pairs data\.train=FILE"):
         Pairs(str(tmp_path)).files()
-    named = {"train": str(tmp_path / "mine.tsv")}
+    named: dict[str, Any] = {"train": str(tmp_path / "mine.tsv")}
     assert loaded(Pairs(str(tmp_path), **named)) == {"train": "mine.tsv", "validation": "mine.tsv", "test": "test.tsv"}
     only = splits_in(tmp_path / "only", "other.tsv")
     assert loaded(Pairs(str(only), **named)) == {"train": "mine.tsv", "validation": "mine.tsv"}
@@ -74,7 +75,7 @@ def test_two_files_for_the_training_pairs_are_refused(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_what_is_said_where_there_are_no_pairs(tmp_path: Path, arguments: dict[str, str], problem: str) -> None:
+def test_what_is_said_where_there_are_no_pairs(tmp_path: Path, arguments: dict[str, Any], problem: str) -> None:
     splits_in(tmp_path, "pairs.tsv", "notes.txt")
     with pytest.raises(UserError, match=problem):
         load_tables(Pairs(**{name: value.format(tmp=tmp_path) for name, value in arguments.items()}))
@@ -101,7 +102,7 @@ def hub_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data set as it lies on the Hub, with integer and boolean labels, in a configuration of its own."""
     import datasets
 
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     datasets.disable_progress_bars()
     rows = {"train": 20, "dev": 4, "test": 6, "unlabelled": 3}
     for split, count in rows.items():

@@ -97,7 +97,7 @@ def build_datamodule(
 
 def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairDataModule, precision: str) -> PairClassifier:
     if config.model.gradient_checkpointing:
-        encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        _checkpoint_activations(encoder)
     return PairClassifier(
         encoder,
         build_object(config.loss),
@@ -110,6 +110,13 @@ def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairD
         fused_optimizer=precision != "16-mixed",
         own_metrics=build_metrics(config),
     )
+
+
+def _checkpoint_activations(encoder: PreTrainedModel) -> None:
+    if hasattr(encoder, "activation_checkpointing_enable"):  # newer releases of transformers 5 warn of the old name
+        encoder.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    else:
+        encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def build_metrics(config: DictConfig) -> dict[str, Any]:
@@ -132,7 +139,9 @@ def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> lis
 def build_loggers(config: DictConfig, run_dir: Path) -> list[Any]:
     own = f"{MetricsCsv.__module__}.{MetricsCsv.__qualname__}"
     return [
-        build_object(node, **({"run_dir": run_dir} if node["_target_"] == own else {})) for node in config.logger.values() if node
+        build_object(node, **({"run_dir": run_dir} if node["_target_"] == own else {}))
+        for node in config.logger.values()
+        if node
     ]
 
 

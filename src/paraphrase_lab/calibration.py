@@ -43,9 +43,7 @@ class Calibration:
             raise UserError(f"not a calibration: {values!r}", valid=f"Valid: numbers for {', '.join(names)}.") from None
         # Just above 1 means never yes: what is fitted where saturated scores deserve no trust.
         if not (0 < temperature < np.inf and 0 <= threshold <= np.nextafter(1, 2) and pairs >= 0):
-            raise UserError(
-                f"calibration out of range: {values!r}", valid="Valid: temperature > 0, threshold 0-1, pairs >= 0."
-            )
+            raise UserError(f"calibration out of range: {values!r}", valid="Valid: temperature > 0, threshold 0-1, pairs >= 0.")
         return cls(temperature, threshold, int(pairs))
 
     def to_dict(self) -> dict[str, float | int]:

@@ -78,7 +78,9 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
         for name in names:
             assert today is not None
             if OmegaConf.is_missing(today, name) or name not in config:
-                raise ConfigError([f"{name}=… is not a part of a run's configuration"], hint=f"valid: {', '.join(map(str, config))}")
+                raise ConfigError(
+                    [f"{name}=… is not a part of a run's configuration"], hint=f"valid: {', '.join(map(str, config))}"
+                )
             config[name] = today[name]
         problems = [
             problem for text in request.overrides if text not in inside and (problem := _set(config, composer.parse(text)))

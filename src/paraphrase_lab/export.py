@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import transformers
+from safetensors.torch import load_model as load_weights
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from paraphrase_lab.calibration import Calibration
@@ -37,23 +38,29 @@ def load_model(run_dir: Path, build_own: Callable[[PreTrainedTokenizerBase, int]
     """The model of a run; `build_own` makes the encoder when its class is not one of transformers' own.
 
     Raises:
-        RunError: the run kept no model.
+        RunError: the run kept no model, or another one than `build_own` makes.
     """
     directory = run_dir / MODEL_DIR
     if not (directory / "config.json").is_file():
         raise RunError(f"{run_dir} has no trained model", hint="it did not finish, or was run in a search: keep_model=always")
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     settings = dict(config.get(CONFIG_KEY, {}))
+    if "max_length" not in settings:
+        raise RunError(f"{directory} was not saved by paraphrase-lab: its config.json has no {CONFIG_KEY}.max_length")
     max_length = int(settings.pop("max_length"))
     tokenizer = AutoTokenizer.from_pretrained(directory)
     own_class = getattr(transformers, (config.get("architectures") or [""])[0], None)
     if own_class is not None:
         encoder = own_class.from_pretrained(directory, dtype="float32")
     else:
-        from safetensors.torch import load_file
-
         encoder = build_own(tokenizer, max_length)
-        encoder.load_state_dict(load_file(directory / "model.safetensors"), strict=False)
+        try:
+            load_weights(encoder, directory / "model.safetensors")
+        except RuntimeError as error:
+            raise RunError(
+                f"{directory}: its weights do not fit the encoder that the run's code builds now: {error}",
+                hint=f"{run_dir / 'code'} holds the code as it was",
+            ) from error
     return TrainedModel(encoder.eval(), tokenizer, Calibration.from_dict(settings), max_length)
 
 

@@ -54,6 +54,9 @@ class RunScorer:
         collate = PaddingCollator(int(self.model.tokenizer.pad_token_id or 0))
         batches = OrderedBatches(BatchPlan(encoded.lengths, batch_tokens=self.batch_tokens))
         margins = score(
-            self.model.encoder, (collate([dataset[i] for i in batch]) for batch in batches), len(pairs), precision=self.precision
+            self.model.encoder,
+            (collate([dataset[i] for i in batch]) for batch in batches),
+            len(pairs),
+            precision=self.precision,
         )
         return self.model.calibration.probabilities(margins)

@@ -55,7 +55,9 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
     """The newest sweep with the same overrides: its finished jobs are kept, the others go on or start anew."""
     if resume != "auto":
         if not (Path(resume) / SWEEP_FILE).is_file():
-            raise UserError(f"resume={resume} is not the directory of a sweep", valid="resume=auto, or a directory with multirun.yaml")
+            raise UserError(
+                f"resume={resume} is not the directory of a sweep", valid="resume=auto, or a directory with multirun.yaml"
+            )
         return Path(resume)
     wanted = _task_overrides(request.request.overrides)
     files = sorted(RUNS_DIR.rglob(SWEEP_FILE), key=lambda file: file.stat().st_mtime, reverse=True)
@@ -69,7 +71,6 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
                 return file.parent
     _say("resume=auto: no unfinished sweep with these overrides: starting anew")
     return None
-
 
 
 def _task_overrides(overrides: object) -> list[str]:

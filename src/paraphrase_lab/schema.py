@@ -89,7 +89,7 @@ class PairsConfig(DataConfig):
     sentence1: str = "sentence1"
     sentence2: str = "sentence2"
     label: str = "label"
-    labels: dict[str, int] = field(default_factory=lambda: {"0": 0, "1": 1}, metadata={"open": True})
+    labels: dict[Any, int] = field(default_factory=lambda: {"0": 0, "1": 1}, metadata={"open": True})
     """From the value in the file to 0 (other meaning) or 1 (paraphrase)."""
 
 
@@ -137,6 +137,8 @@ class PretrainedConfig(ModelConfig):
     revision: Optional[str] = None
     dropout: Optional[float] = limited(None, minimum=0.0, maximum=0.9)
     """null: what the checkpoint's own configuration says."""
+    random_weights: bool = False
+    """The checkpoint's architecture and tokenizer without its weights: what does pre-training bring?"""
 
 
 @dataclass

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -75,7 +76,7 @@ def _recorded(record: RunRecord) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if is_main_process() and "process" in record.values:
+        if is_main_process() and record.is_ours:
             interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
             last_line = (str(error).strip().splitlines() or [""])[-1]
             record.update(
@@ -88,9 +89,10 @@ def _prepare(config: DictConfig, directory: Path, record: RunRecord, searching: 
     watch = Stopwatch(record.values.get("seconds"))
     machine = this_machine(config.trainer.accelerator)
     precision, reason = resolve_precision(config.trainer.precision, machine)
-    if is_main_process():
-        record.start(seed=config.seed, directory=str(directory))
-        log.info("%s on %s", reason, machine.name)
+    going_on = "fingerprint_parts" in record.values
+    if is_main_process() and not going_on:
+        record.start(seed=config.seed)
+    log.info("%s on %s", reason, machine.name)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     tables = build.build_tables(config)
     if "train" not in tables.splits:
@@ -103,8 +105,25 @@ def _prepare(config: DictConfig, directory: Path, record: RunRecord, searching: 
     watch.lap("encoding")
     run = Run(config, directory, record, tables, datamodule, machine, precision, devices, searching, watch)
     if is_main_process():
-        _write_beginnings(run, reason)
+        parts = fingerprint_parts(config, tables, machine, precision)
+        if going_on:
+            _compare(run, parts)
+            record.start(seed=config.seed)
+        _write_beginnings(run, parts, reason)
     return run
+
+
+def _compare(run: Run, parts: dict[str, Any]) -> None:
+    """What was interrupted goes on only where nothing that matters has changed since."""
+    changed = ", ".join(fingerprint.differences(parts, run.record.values["fingerprint_parts"]))
+    if not changed:
+        return
+    if run.config.resume != "auto":
+        raise RunError(
+            f"{run.directory} cannot go on: since it was interrupted these changed: {changed}", hint="resume=null trains anew"
+        )
+    log.warning("%s starts anew: since it was interrupted these changed: %s", run.directory, changed)
+    (run.directory / LAST_CHECKPOINT).unlink(missing_ok=True)
 
 
 def _note_data(tables: PairTables, directory: Path) -> None:
@@ -117,18 +136,11 @@ def _note_data(tables: PairTables, directory: Path) -> None:
         log.warning("%s rows could not be used: see %s", f"{len(tables.bad_rows):,}", directory / "bad_rows.csv")
 
 
-def _write_beginnings(run: Run, precision_reason: str) -> None:
+def _write_beginnings(run: Run, parts: dict[str, Any], precision_reason: str) -> None:
     """config.yaml, the code a researcher brought along, and what run.json knows before training."""
     config, plan = run.config, run.datamodule.plan
     for note in run.datamodule.truncation_notes:
         log.warning(note)
-    parts = fingerprint_parts(config, run.tables, run.machine, run.precision)
-    recorded = run.record.values.get("fingerprint_parts")
-    if recorded is not None and (changed := fingerprint.differences(parts, recorded)):
-        raise RunError(
-            f"{run.directory} cannot go on: since it was interrupted these changed: {', '.join(changed)}",
-            hint="resume=null trains anew",
-        )
     OmegaConf.save(config, run.directory / "config.yaml", resolve=False)
     own_code.copy_code(own_code.own_modules(plain_config(config)), run.directory)
     effective = plan.mean_pairs * run.replicas * config.trainer.accumulate_grad_batches
@@ -192,4 +204,6 @@ def _with_pairs(error: NonFiniteLoss, run: Run) -> TrainingError:
     path = run.directory / "non_finite_loss.json"
     pairs = [{"id": table.ids[i], "sentence1": table.sentence1[i], "sentence2": table.sentence2[i]} for i in error.indices]
     path.write_text(json.dumps({"step": error.step, "pairs": pairs}, indent=2, ensure_ascii=False), encoding="utf-8")
-    return TrainingError(f"{error}; the {len(pairs)} pairs since the last look are in {path}. A lower optimizer.lr usually helps")
+    return TrainingError(
+        f"{error}; the {len(pairs)} pairs since the last look are in {path}. A lower optimizer.lr usually helps"
+    )

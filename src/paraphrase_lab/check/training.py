@@ -73,7 +73,9 @@ def step_findings(plain: dict[str, Any], machine: Machine | None) -> tuple[list[
     processes = devices * trainer["num_nodes"]
     if batch * processes > pairs:
         each = f"data.batch_size={batch}" + (f" x {processes} devices" if processes > 1 else "")
-        return [], [f"{each} is more than the {pairs:,} training pairs there are: every batch will be smaller than asked for."]
+        return [
+            f"{each} is more than the {pairs:,} training pairs there are: data.batch_size={max(1, pairs // processes)} at most."
+        ], []
     return [], list(_warmup_warning(plain, pairs, devices))
 
 

@@ -11,9 +11,25 @@ from omegaconf import DictConfig, ListConfig
 HIDDEN_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 
 
+ELSEWHERE = {
+    "hidden_size": "width", "hidden": "width", "dim": "width", "num_hidden_layers": "layers", "num_layers": "layers",
+    "depth": "layers", "num_attention_heads": "heads", "vocab_size": "vocabulary", "max_seq_length": "max_length",
+    "per_device_train_batch_size": "batch_size", "num_train_epochs": "max_epochs", "gradient_accumulation_steps":
+    "accumulate_grad_batches", "max_grad_norm": "gradient_clip_val", "warmup_ratio": "warmup_fraction", "learning_rate": "lr",
+}  # fmt: skip
+"""Names that other libraries give to a key, by our own."""
+
+
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    matches = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    """Of the candidates the one that is spelt nearly so, or that another library calls nearly so."""
+    candidates = list(candidates)
+    if matches := difflib.get_close_matches(word, candidates, n=1, cutoff=0.6):
+        return matches[0]
+    parent, _, leaf = word.rpartition(".")
+    prefix = f"{parent}." if parent else ""
+    known = [name for name, ours in ELSEWHERE.items() if f"{prefix}{ours}" in candidates]
+    matches = difflib.get_close_matches(leaf, known, n=1, cutoff=0.8)
+    return f"{prefix}{ELSEWHERE[matches[0]]}" if matches else None
 
 
 def did_you_mean(*words: str | None) -> str:

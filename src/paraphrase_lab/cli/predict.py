@@ -18,13 +18,17 @@ def run(words: list[str]) -> int:
     if from_file == bool(arguments.sentences) or (from_file and not (arguments.input and arguments.output)):
         raise UserError("nothing to score", valid='paraphrase predict RUN "A" "B", or --input FILE --output FILE')
     if arguments.sentences and len(arguments.sentences) % 2:
-        raise UserError(f"{len(arguments.sentences)} sentences are not pairs", valid='paraphrase predict RUN "A" "B" ["A" "B" …]')
+        raise UserError(
+            f"{len(arguments.sentences)} sentences are not pairs", valid='paraphrase predict RUN "A" "B" ["A" "B" …]'
+        )
     directory = run_directory(arguments.run)
     return _score_file(directory, arguments) if from_file else _score_sentences(directory, arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("paraphrase predict", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "paraphrase predict", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", metavar="RUN", help="a run directory, or `latest`")
     parser.add_argument("sentences", nargs="*", metavar="SENTENCE", help="pairs of sentences")
     parser.add_argument("--input", type=Path, metavar="FILE")

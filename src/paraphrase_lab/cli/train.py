@@ -19,6 +19,13 @@ HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--pa
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
 
 
+class _Ended(BaseException):
+    """Carries a known error of a single run past Hydra, which would print what it knows of it first."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 def run(words: list[str]) -> int:
     if any(word.partition("=")[0] in (*HYDRA_FLAGS, *COMPLETION_FLAGS) for word in words):
         return _hydra(words)  # shows something and trains nothing
@@ -61,6 +68,8 @@ def _hydra(words: list[str], request: Request | None = None) -> int:
     sys.argv = [command, *words]
     try:
         hydra.main(version_base=VERSION_BASE, config_path=str(CONF_DIR), config_name=CONFIG_NAME)(task)()
+    except _Ended as end:
+        raise end.error from None
     finally:
         sys.argv = [command, "train", *words]
         if sweep_dirs:
@@ -90,8 +99,10 @@ def _job(config: Any, command: str, request: Request, sweep_dirs: list[Path]) ->
         log.warning("%s; `resume=auto` with the same words goes on", error)
         raise SystemExit(error.exit_code) from None
     except (UserError, TrainingError) as error:
-        log.error("%s", error)
-        raise
+        log.error("%s", error)  # into the run's own log; of a sweep only the first error reaches the screen in the end
+        if hydra_config.mode == RunMode.MULTIRUN:
+            raise
+        raise _Ended(error) from None
 
 
 def _relative(directory: Path) -> Path:

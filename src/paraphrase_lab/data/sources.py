@@ -67,7 +67,10 @@ class Pairs:
         self.path, self.subset, self.revision = path, subset, revision
         self.given = {"train": train, "validation": validation, "test": test}
         self.columns = (sentence1, sentence2, label)
-        self.labels = {str(key): int(value) for key, value in (labels or ZERO_ONE).items()}
+        given = labels or ZERO_ONE
+        # YAML reads the label true as a boolean; the file may write it in either way.
+        lowered = {str(key).lower(): int(value) for key, value in given.items() if isinstance(key, bool)}
+        self.labels = {**{str(key): int(value) for key, value in given.items()}, **lowered}
 
     def files(self) -> dict[str, Path]:
         """The file of each split; empty when `path` names a Hub data set."""
@@ -213,5 +216,5 @@ def _hub_splits(name: str, subset: str | None, revision: str | None) -> dict[str
     if not isinstance(loaded, datasets.DatasetDict):
         raise UserError(f"{name} is not a data set with splits")
     aliases = {"dev": "validation", "valid": "validation"}
-    known = {aliases.get(split, split): rows for split, rows in loaded.items()}
+    known: dict[str, Any] = {aliases.get(str(split), str(split)): rows for split, rows in loaded.items()}
     return {split: known[split] for split in SPLITS if split in known}

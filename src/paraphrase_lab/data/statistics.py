@@ -34,9 +34,7 @@ def describe(splits: Mapping[str, SplitPairs], max_length: int | None = None) ->
     return {
         "max_length": max_length,
         "splits": {name: describe_split(*split, max_length) for name, split in splits.items()},
-        "shared": [
-            {"splits": [a, b], **_shared_sentences(a, splits[a], b, splits[b])} for a, b in combinations(splits, 2)
-        ],
+        "shared": [{"splits": [a, b], **_shared_sentences(a, splits[a], b, splits[b])} for a, b in combinations(splits, 2)],
     }
 
 
@@ -196,10 +194,7 @@ def _overlap_table(splits: Mapping[str, Any]) -> Table:
     def cells(counted: Mapping[str, Any]) -> str:
         return f"{counted['pairs']:,} ({_percent(counted['yes_share'])} yes)"
 
-    rows = [
-        (band, *(cells(split["overlap"][index]) for split in splits.values()))
-        for index, band in enumerate(OVERLAP_BANDS)
-    ]
+    rows = [(band, *(cells(split["overlap"][index]) for split in splits.values())) for index, band in enumerate(OVERLAP_BANDS)]
     rows.append(("same bag", *(cells(split["same_bag"]) for split in splits.values())))
     return _table("Word overlap (Jaccard)", "overlap", splits, rows)
 

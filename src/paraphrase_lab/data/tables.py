@@ -132,9 +132,8 @@ def load_split(
     found = source.splits()
     name = wanted or ("test" if "test" in found else next(iter(found), "test"))
     if name == "validation" and name not in found and "train" in found:
-        tables = load_tables(
-            source, on_bad_rows=on_bad_rows, validation_fraction=validation_fraction, split_seed=split_seed, evaluation_limit=limit
-        )
+        cut = {"validation_fraction": validation_fraction, "split_seed": split_seed}
+        tables = load_tables(source, on_bad_rows=on_bad_rows, evaluation_limit=limit, **cut)
         return name, replace(tables, splits={name: tables.splits[name]})
     if name not in found:
         raise UserError(f"the data set has no {name} split", valid=f"splits: {', '.join(found)}")

@@ -7,12 +7,14 @@ from typing import Protocol
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     ModernBertConfig,
     ModernBertForSequenceClassification,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -55,7 +57,14 @@ class Tiny:
     """
 
     def __init__(
-        self, layers: int, width: int, heads: int, vocabulary: int, dropout: float = 0.0, window: int = 2, initial_scale: float = 0.12
+        self,
+        layers: int,
+        width: int,
+        heads: int,
+        vocabulary: int,
+        dropout: float = 0.0,
+        window: int = 2,
+        initial_scale: float = 0.12,
     ) -> None:
         if width % (2 * heads):  # rotary positions turn pairs of numbers
             raise UserError(
@@ -107,15 +116,18 @@ class Tiny:
 class Pretrained:
     """Any checkpoint that AutoModelForSequenceClassification loads; its head is new unless it already has two labels."""
 
-    def __init__(self, name: str, revision: str | None = None, dropout: float | None = None) -> None:
-        self.name, self.revision, self.dropout = name, revision, dropout
+    def __init__(
+        self, name: str, revision: str | None = None, dropout: float | None = None, random_weights: bool = False
+    ) -> None:
+        self.name, self.revision, self.dropout, self.random_weights = name, revision, dropout, random_weights
 
     def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
         try:
             tokenizer = AutoTokenizer.from_pretrained(self.name, revision=self.revision)
         except (OSError, ValueError) as error:
             raise self._not_loaded(error) from error
-        if len(tokenizer) < len(tokenizer.all_special_ids) + 10:  # transformers 5 makes one without words where files are missing
+        # Where its files are missing transformers 5 makes one that knows no words.
+        if len(tokenizer) < len(tokenizer.all_special_ids) + 10:
             raise UserError(
                 f"model.name={self.name} comes without a tokenizer",
                 hint="AutoTokenizer.from_pretrained(CHECKPOINT).save_pretrained(DIRECTORY) puts it there",
@@ -128,19 +140,24 @@ class Pretrained:
             if self.dropout is not None:
                 for key in [key for key in vars(config) if "dropout" in key]:
                     setattr(config, key, self.dropout)
-            encoder = AutoModelForSequenceClassification.from_pretrained(
-                self.name,
-                revision=self.revision,
-                config=config,
-                dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
-                ignore_mismatched_sizes=True,
-            )
+            encoder = self._encoder(config)
         except (OSError, ValueError, SafetensorError) as error:
             raise self._not_loaded(error) from error
         longest = longest_input(encoder)
         if longest is not None and max_length > longest:
             raise UserError(f"{self.name} takes {longest} tokens at most, data.max_length is {max_length}")
         return encoder
+
+    def _encoder(self, config: PreTrainedConfig) -> PreTrainedModel:
+        if self.random_weights:
+            return AutoModelForSequenceClassification.from_config(config)
+        return AutoModelForSequenceClassification.from_pretrained(
+            self.name,
+            revision=self.revision,
+            config=config,
+            dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
+            ignore_mismatched_sizes=True,
+        )
 
     def _not_loaded(self, error: Exception) -> UserError:
         return UserError(
@@ -153,7 +170,7 @@ class Pretrained:
 def longest_input(encoder: PreTrainedModel) -> int | None:
     """Tokens that fit the position embeddings, None for any number; those of RoBERTa and its kind begin at padding_idx + 1."""
     for name, module in encoder.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
             return module.num_embeddings - module.padding_idx - 1
     positions = getattr(encoder.config, "max_position_embeddings", None)
     return positions if positions is not None and positions > 0 else None

@@ -28,9 +28,7 @@ from paraphrase_lab.plots.style import (
 )
 
 
-def plot_training(
-    rows: Sequence[Mapping[str, float | str]], path: Path, *, majority_accuracy: float | None = None
-) -> None:
+def plot_training(rows: Sequence[Mapping[str, float | str]], path: Path, *, majority_accuracy: float | None = None) -> None:
     """Loss, and validation accuracy and F1, by step, from the rows of metrics.csv; an empty cell is no value.
 
     `majority_accuracy` in 0-1 draws the accuracy of always giving the more frequent answer.

@@ -1,0 +1,86 @@
+"""How many pairs a second does training see, in bf16 and fp16, on the shape of a real model with random weights?
+
+Question: is the training loop fast enough, and do both half precisions train without a non-finite loss?
+Cost:     200 optimiser steps per precision; a minute each on a data-centre GPU. Needs no network: the weights are random and the
+          tokenizer is trained on the pairs.
+Command:  python scripts/bench/train_throughput.py --paws DIRECTORY
+          (on a CPU, to try it: --shape tiny --steps 20 --precisions 32)
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from transformers import RobertaConfig
+
+from paraphrase_lab.data.files import Row, read_rows
+from paraphrase_lab.model.encoder import train_tokenizer
+
+SHAPES = {
+    "roberta_large": dict(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096),
+    "roberta_base": dict(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072),
+    "tiny": dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--paws", type=Path, required=True, help="a directory with train.tsv, validation.tsv and test.tsv")
+    parser.add_argument("--shape", choices=SHAPES, default="roberta_large")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--precisions", nargs="+", default=["bf16-mixed", "16-mixed"])
+    arguments = parser.parse_args()
+    table = Table(title=f"{arguments.shape}, batches of {arguments.batch_size} pairs, {arguments.steps} steps")
+    for column in ("precision", "pairs/s (median)", "first loss", "last loss", "device"):
+        table.add_column(column)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = write_shape(arguments.shape, arguments.paws, Path(folder))
+        for precision in arguments.precisions:
+            table.add_row(precision, *measure(checkpoint, precision, arguments, Path(folder) / precision))
+    Console().print(table)
+
+
+def write_shape(shape: str, paws: Path, folder: Path) -> Path:
+    """A directory with configuration and tokenizer, but without weights."""
+    rows = [row.values for row in read_rows(paws / "train.tsv") if isinstance(row, Row)]
+    tokenizer = train_tokenizer((row[column] for row in rows for column in ("sentence1", "sentence2")), 16_384)
+    special = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.cls_token_id}
+    config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=514, **special, **SHAPES[shape])
+    config.architectures = ["RobertaForSequenceClassification"]
+    config.save_pretrained(folder / shape)
+    tokenizer.save_pretrained(folder / shape)
+    return folder / shape
+
+
+def measure(checkpoint: Path, precision: str, arguments: argparse.Namespace, run: Path) -> list[str]:
+    overrides = [
+        "model=pretrained", f"model.name={checkpoint}", "model.random_weights=true", f"model.batch_size={arguments.batch_size}",
+        "data=paws", f"data.path={arguments.paws}", f"trainer.max_steps={arguments.steps}", "trainer.max_epochs=100",
+        f"trainer.precision={precision}", "trainer.log_every_steps=10", "trainer.checkpoint_every_steps=1000000",
+        "callbacks=none", "keep_model=never", "evaluate_test=never", f"hydra.run.dir={run}",
+    ]  # fmt: skip
+    subprocess.run([sys.executable, "-m", "paraphrase_lab", "train", *overrides], check=True)
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["train/loss"]]
+    speeds = [float(row["train/pairs_per_second"]) for row in rows[1:]]  # the first window warms up
+    device = json.loads((run / "run.json").read_text(encoding="utf-8"))["device"]["name"]
+    return [
+        f"{statistics.median(speeds):,.0f}",
+        f"{float(rows[0]['train/loss']):.3f}",
+        f"{float(rows[-1]['train/loss']):.3f}",
+        device,
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""evaluate and predict as a user types them: the run's own configuration, frozen calibration, equal scores everywhere."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from commands import paraphrase
+from paraphrase_lab.data.word_order import FLIGHT, FLIGHT_PARAPHRASE, FLIGHT_REVERSED
+
+
+def write_pairs(path: Path, rows: list[tuple[str, str, str]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("sentence1", "sentence2", "label"), *rows])
+    return path
+
+
+def reported(run: Path, split: str) -> dict:
+    (file,) = (run / "evaluations").glob(f"{split}-*/metrics.json")
+    return json.loads(file.read_text())
+
+
+def test_evaluate_repeats_what_the_run_reported(tiny_run: Path) -> None:
+    assert paraphrase("evaluate", str(tiny_run)) == 0
+    record = json.loads((tiny_run / "run.json").read_text())
+    again = reported(tiny_run, "test")
+    assert again["metrics"] == pytest.approx({k: v for k, v in record["metrics"].items() if k.startswith("test/")}, rel=1e-6)
+    assert again["calibration"] == record["calibration"]
+    assert again["fingerprint"] == record["data"]["test"]["fingerprint"]
+
+
+def test_other_data_replace_the_node_and_the_rest_stays(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a").mkdir()
+    first = write_pairs(tmp_path / "a" / "pairs.csv", [("a b", "b a", "no"), ("c", "c", "yes"), ("d", "e", "no")])
+    second = write_pairs(tmp_path / "other.csv", [("x y", "y x", "0"), ("z", "z", "1")])
+    labels = "data.labels={no:0,yes:1}"
+    words = (
+        "evaluate",
+        str(tiny_run),
+        "data=pairs",
+        f"data.path={first}",
+        labels,
+        "--also",
+        "data=pairs",
+        f"data.path={second}",
+    )
+    assert paraphrase(*words) == 0
+    output = capsys.readouterr().out
+    assert output.count("accuracy") == 2 and "pairs.csv" in output and "other.csv" in output
+    found = {json.loads(file.read_text())["pairs"] for file in (tiny_run / "evaluations").glob("*/metrics.json")}
+    assert found >= {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("model=roberta_base",), "model=… cannot be changed: the run's weights belong to its own"),
+        (("data.max_lenth=64",), "data.max_lenth: the run's configuration has no such key; did you mean data.max_length?"),
+        (("data=pears",), "data has no option 'pears'. Did you mean 'pairs'?"),
+        (("data.max_length=2",), "data.max_length"),
+        (("--split", "train", "data=pairs", "data.test={file}"), "the data set has no train split"),
+    ],
+)
+def test_what_evaluate_refuses(
+    words: tuple[str, ...], text: str, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_pairs(tmp_path / "t.csv", [("a", "b", "0")])
+    assert paraphrase("evaluate", str(tiny_run), *(word.format(file=file) for word in words)) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_directories_that_are_no_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert paraphrase("evaluate", "nowhere") == 2
+    assert "nowhere is not a run: it has no run.json" in capsys.readouterr().err
+    assert paraphrase("predict", "latest", "a", "b") == 2
+    assert "no finished run below runs" in capsys.readouterr().err
+
+
+def test_scores_are_the_same_on_the_screen_in_files_and_in_the_run(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = pq.read_table(tiny_run / "predictions.parquet").to_pylist()
+    source = write_pairs(tmp_path / "in.csv", [(row["sentence1"], row["sentence2"], str(row["label"])) for row in rows])
+    for ending in (".csv", ".tsv", ".jsonl", ".parquet"):
+        output = tmp_path / f"out{ending}"
+        assert paraphrase("predict", str(tiny_run), "--input", str(source), "--output", str(output)) == 0
+    assert f"{tmp_path / 'out.csv'}: 200 rows" in capsys.readouterr().out
+    with (tmp_path / "out.csv").open(newline="") as file:
+        scored = list(csv.DictReader(file))
+    assert [float(row["probability"]) for row in scored] == pytest.approx([row["probability"] for row in rows], abs=1e-5)
+    assert [int(row["prediction"]) for row in scored] == [row["prediction"] for row in rows]
+    assert pq.read_table(tmp_path / "out.parquet").column("probability").to_pylist() == [
+        float(r["probability"]) for r in scored
+    ]
+    first = rows[0]
+    assert paraphrase("predict", str(tiny_run), first["sentence1"], first["sentence2"]) == 0
+    assert f"{first['probability']:.4f}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("a",), "1 sentences are not pairs"),
+        ((), "nothing to score"),
+        (("--input", "x.csv"), "nothing to score"),
+        (("--input", "{tmp}/missing.csv", "--output", "o.csv"), "missing.csv"),
+        (("--input", "{tmp}/in.csv", "--output", "{tmp}/o.csv", "--columns", "first", "second"), "first"),
+        (("--input", "{tmp}/in.csv", "--output", "{tmp}/o.xls"), "parquet"),
+    ],
+)
+def test_what_predict_refuses(
+    words: tuple[str, ...], text: str, tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pairs(tmp_path / "in.csv", [("a", "b", "0")])
+    assert paraphrase("predict", str(tiny_run), *(word.format(tmp=tmp_path) for word in words)) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_bad_rows_of_a_file(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_pairs(tmp_path / "in.csv", [("a", "b", "0"), ("", "b", "0"), ("c", "d", "1")])
+    output = tmp_path / "out.csv"
+    assert paraphrase("predict", str(tiny_run), "--input", str(source), "--output", str(output)) == 2
+    assert "in.csv:3" in capsys.readouterr().err
+    assert paraphrase("predict", str(tiny_run), "--input", str(source), "--output", str(output), "--on-bad-rows", "skip") == 0
+    with output.open(newline="") as file:
+        assert [row["prediction"] != "" for row in csv.DictReader(file)] == [True, False, True]
+
+
+@pytest.mark.slow
+def test_a_million_rows_need_no_more_memory_than_a_few(tiny_run: Path, tmp_path: Path) -> None:
+    sentences = [FLIGHT, FLIGHT_REVERSED, FLIGHT_PARAPHRASE]
+    peaks = []
+    for rows in (20_000, 1_000_000):
+        source = tmp_path / f"{rows}.tsv"
+        with source.open("w") as file:
+            file.write("sentence1\tsentence2\n")
+            for number in range(rows):
+                file.write(f"{sentences[number % 3]} {number % 97}\t{sentences[(number + 1) % 3]} {number % 89}\n")
+        code = (
+            "import sys; from paraphrase_lab.cli import run; code = run(sys.argv[1:]);"
+            "print('PEAK', [line for line in open('/proc/self/status') if line.startswith('VmHWM')][0].split()[1]); sys.exit(code)"
+        )
+        words = ["predict", str(tiny_run), "--input", str(source), "--output", str(tmp_path / f"{rows}.parquet")]
+        environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=1500, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout.split("PEAK")[1]) / 1024)
+        assert pq.ParquetFile(tmp_path / f"{rows}.parquet").metadata.num_rows == rows
+    assert peaks[1] < peaks[0] + 150, f"{peaks} MiB"
