@@ -8,7 +8,7 @@ from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_r
 def run(words: list[str]) -> int:
     elsewhere = "--elsewhere" in words
     request = parse_request([word for word in words if word != "--elsewhere"], "check")
-    add_to_path(request)
+    add_to_path()
     result = checked(request)
     check_jobs(result, elsewhere=elsewhere)
     print("no problems found" if len(result.jobs) == 1 else f"no problems found in {len(result.jobs)} jobs")

@@ -10,7 +10,7 @@ from paraphrase_lab.errors import UserError
 
 def run(words: list[str]) -> int:
     request = parse_request(words, "data")
-    add_to_path(request)
+    add_to_path()
     result = checked(request)
     if len(result.jobs) > 1:
         raise UserError("paraphrase data describes one data set at a time, not a sweep")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.composition import Request
 from paraphrase_lab.runs.record import run_directory
 
@@ -25,19 +26,26 @@ def run(words: list[str]) -> int:
     parser.add_argument("--precision", default="32", choices=("32", "auto", "bf16-mixed", "16-mixed"), help="default: 32")
     parser.add_argument("-cd", "--config-dir", help="a directory with configuration files of your own")
     arguments = parser.parse_intermixed_args(words)
+    add_to_path()
     return _evaluate(run_directory(arguments.run), arguments)
 
 
+def _also(overrides: list[str], also: list[str]) -> list[str]:
+    """The first overrides hold for the other data sets too, but for what stands in a group that these choose anew."""
+    chosen = {text.partition("=")[0] for text in also}
+    return [*(text for text in overrides if text.lstrip("+~").partition("=")[0].partition(".")[0] not in chosen), *also]
+
+
 def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
-    from paraphrase_lab.evaluate import load_run, saved_config, with_overrides
+    from paraphrase_lab.saved_config import saved_config, with_overrides
 
     config = saved_config(directory)
-    requests = [arguments.overrides, *([*arguments.overrides, *also] for also in arguments.also)]
+    requests = [arguments.overrides, *(_also(arguments.overrides, also) for also in arguments.also)]
     configs = [with_overrides(config, Request(tuple(overrides), arguments.config_dir)) for overrides in requests]
 
     from rich.console import Console
 
-    from paraphrase_lab.evaluate import evaluate_run
+    from paraphrase_lab.evaluate import evaluate_run, load_run
     from paraphrase_lab.evaluation import print_metrics
 
     _, model = load_run(directory)

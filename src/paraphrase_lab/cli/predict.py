@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs.record import run_directory
 
@@ -21,6 +22,7 @@ def run(words: list[str]) -> int:
         raise UserError(
             f"{len(arguments.sentences)} sentences are not pairs", valid='paraphrase predict RUN "A" "B" ["A" "B" …]'
         )
+    add_to_path()
     directory = run_directory(arguments.run)
     return _score_file(directory, arguments) if from_file else _score_sentences(directory, arguments)
 

@@ -63,7 +63,7 @@ def warn(warnings: Iterable[str]) -> None:
         print(f"warning: {warning}", file=sys.stderr)
 
 
-def add_to_path(request: Request) -> None:
+def add_to_path() -> None:
     """A researcher's own package usually stands where the command is typed: a console script does not look there."""
     here = str(Path.cwd())
     if here not in sys.path:

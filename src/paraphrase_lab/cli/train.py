@@ -30,7 +30,7 @@ def run(words: list[str]) -> int:
     if any(word.partition("=")[0] in (*HYDRA_FLAGS, *COMPLETION_FLAGS) for word in words):
         return _hydra(words)  # shows something and trains nothing
     request = parse_request(words, "train")
-    add_to_path(request)
+    add_to_path()
     if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of a distributed training: the first one has checked
         return _hydra([*words, "hydra/job_logging=none", "hydra/hydra_logging=none"], request)
     result = checked(request)

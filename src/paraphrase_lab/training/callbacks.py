@@ -117,9 +117,7 @@ class ProgressLines(Callback):
 
 def training_epochs(trainer: pl.Trainer) -> float:
     """Epochs trained so far, with a fraction."""
-    progress = trainer.fit_loop.epoch_loop.batch_progress.current
-    done = trainer.fit_loop.epoch_progress.current.processed
-    return done if done == trainer.max_epochs else done + progress.ready / max(1, int(trainer.num_training_batches))
+    return trainer.fit_loop.epoch_loop.batch_progress.total.ready / max(1, int(trainer.num_training_batches))
 
 
 def progress_bar() -> list[Callback]:
