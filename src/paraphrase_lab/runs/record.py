@@ -1,0 +1,138 @@
+"""run.json: what a run is, how it stands and what came out, written atomically at every change and after every failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT
+
+FILE_NAME = "run.json"
+LATEST = "latest"
+UNFINISHED = ("running", "interrupted", "failed")
+
+
+class RunRecord:
+    """The record of one run directory; `update` writes it."""
+
+    def __init__(self, run_dir: Path, values: dict[str, Any] | None = None) -> None:
+        self.run_dir = Path(run_dir)
+        self.values: dict[str, Any] = values or {}
+        self.is_ours = False
+        """This process has started, or gone on with, the run."""
+
+    @classmethod
+    def read(cls, run_dir: Path) -> RunRecord:
+        """
+        Raises:
+            RunError: no run there, or a record that cannot be read.
+        """
+        path = Path(run_dir) / FILE_NAME
+        if not path.is_file():
+            raise RunError(f"{run_dir} is not a run: it has no {FILE_NAME}", hint=_known_runs_hint())
+        try:
+            return cls(Path(run_dir), json.loads(path.read_text(encoding="utf-8")))
+        except json.JSONDecodeError as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+
+    @property
+    def status(self) -> str:
+        """running, finished, failed or interrupted; "running" only while the process lives."""
+        status = self.values.get("status", "failed")
+        return "interrupted" if status == "running" and not self._process_lives() else status
+
+    def update(self, **values: Any) -> None:
+        self.values.update(values)
+        self.values["updated"] = now()
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        unfinished = self.run_dir / f"{FILE_NAME}.tmp"
+        unfinished.write_text(json.dumps(self.values, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+        os.replace(unfinished, self.run_dir / FILE_NAME)
+
+    def start(self, **values: Any) -> None:
+        resumed = self.values["resumed"] + 1 if "resumed" in self.values else 0
+        first = self.values.get("started", now())
+        self.is_ours = True
+        self.update(
+            status="running", error=None, started=first, resumed=resumed,
+            process={"pid": os.getpid(), "host": socket.gethostname()}, **values,
+        )  # fmt: skip
+
+    def _process_lives(self) -> bool:
+        process = self.values.get("process", {})
+        if process.get("host") != socket.gethostname():
+            return False
+        pid = process.get("pid", 0)
+        if pid == os.getpid():
+            return False  # of an earlier process with our number: a container's first process, say
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def find_runs(root: Path = RUNS_DIR) -> Iterator[RunRecord]:
+    """All runs below a directory, the newest first."""
+    files = sorted(Path(root).rglob(FILE_NAME), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files:
+        try:
+            yield RunRecord.read(file.parent)
+        except RunError:
+            continue
+
+
+def run_directory(name: str, root: Path = RUNS_DIR) -> Path:
+    """A run's directory from what the user typed: a path, or `latest` for the newest finished run."""
+    if name != LATEST:
+        RunRecord.read(Path(name))
+        return Path(name)
+    for record in find_runs(root):
+        if record.status == "finished":
+            return record.run_dir
+    raise RunError(f"no finished run below {root}", hint="`paraphrase train` makes one")
+
+
+def git_state(directory: Path | None = SOURCE_ROOT) -> dict[str, Any]:
+    """The commit of the checkout and whether it has uncommitted changes; nulls outside a checkout."""
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(directory), *words], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD") if directory else None
+    status = git("status", "--porcelain", "--untracked-files=no") if commit else None
+    return {"commit": commit, "dirty": None if status is None else bool(status)}
+
+
+class Stopwatch:
+    """Seconds spent in each named part of a run."""
+
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds = dict(seconds or {})
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        passed, self._last = time.monotonic() - self._last, time.monotonic()
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + passed, 3)
+
+
+def _known_runs_hint() -> str:
+    newest = [str(record.run_dir) for record, _ in zip(find_runs(), range(3), strict=False)]
+    return f"newest runs: {', '.join(newest)}; or `latest`" if newest else "`paraphrase train` makes a run"
