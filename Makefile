@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 setup: $(STAMP)  ## make .venv from the pinned constraints
 
-demo: $(STAMP)  ## train the default experiment (about 4 minutes on 2 cores), evaluate it, score the flight pair
+demo: $(STAMP)  ## train the default experiment (about 2 minutes on 2 cores), evaluate it, score the flight pair
 	rm -rf $(DEMO_RUN)
 	$(BIN)/paraphrase train experiment=word_order_tiny hydra.run.dir=$(DEMO_RUN)
 	$(BIN)/paraphrase evaluate $(DEMO_RUN)
