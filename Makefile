@@ -28,10 +28,10 @@ demo: $(STAMP)  ## train the default experiment (about 2 minutes on 2 cores), ev
 		"$(FLIGHT)" "From New York I took a flight to Paris"
 
 test: $(STAMP)  ## the fast tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(STAMP) lint  ## the fast and the slow tests
-	$(BIN)/python -m pytest -m "not gpu and not aws"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu and not aws"
 
 lint: $(STAMP)  ## ruff and pyright
 	$(BIN)/ruff check .

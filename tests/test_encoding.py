@@ -210,3 +210,11 @@ def test_a_trained_tokenizer_is_the_same_in_every_process() -> None:
         check=True,
     )
     assert elsewhere.stdout.strip() == trained()
+
+
+def test_a_tokenizer_without_a_padding_token_is_refused() -> None:
+    tokenizer = tokenizer_of("bert")
+    tokenizer.pad_token = None
+    with pytest.raises(UserError, match="PreTrainedTokenizerFast|TokenizersBackend") as caught:
+        PaddingCollator.of(tokenizer)
+    assert "has no padding token" in str(caught.value)

@@ -104,7 +104,7 @@ def test_all_four_in_one_run_that_goes_elsewhere(
     assert paraphrase("predict", "run", "A b", "b A") == 0
     shutil.rmtree(elsewhere / "run" / "code")
     assert paraphrase("evaluate", "run", "data.test=triplets_test.tsv") == 2
-    assert "'mylab.model.Gru'" in capsys.readouterr().err
+    assert "_target_=mylab.model.Gru: there is no module 'mylab'" in capsys.readouterr().err
 
 
 def move_away(workplace: Path, tmp_path: Path) -> Path:

@@ -1,8 +1,8 @@
 """How many pairs a second does training see, in bf16 and fp16, on the shape of a real model with random weights?
 
 Question: is the training loop fast enough, and do both half precisions train without a non-finite loss?
-Cost:     200 optimiser steps per precision; a minute each on a data-centre GPU. Needs no network: the weights are random and the
-          tokenizer is trained on the pairs.
+Cost:     200 optimiser steps per precision; a minute each on a data-centre GPU. No network: random weights,
+          and a tokenizer trained on the pairs.
 Command:  python scripts/bench/train_throughput.py --paws DIRECTORY
           (on a CPU, to try it: --shape tiny --steps 20 --precisions 32)
 """
@@ -54,8 +54,8 @@ def write_shape(shape: str, paws: Path, folder: Path) -> Path:
     """A directory with configuration and tokenizer, but without weights."""
     rows = [row.values for row in read_rows(paws / "train.tsv") if isinstance(row, Row)]
     tokenizer = train_tokenizer((row[column] for row in rows for column in ("sentence1", "sentence2")), 16_384)
-    special = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.cls_token_id}
-    config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=514, **special, **SHAPES[shape])
+    config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=514)
+    config.update({**SHAPES[shape], "pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.cls_token_id})
     config.architectures = ["RobertaForSequenceClassification"]
     config.save_pretrained(folder / shape)
     tokenizer.save_pretrained(folder / shape)

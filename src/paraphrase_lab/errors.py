@@ -1,4 +1,4 @@
-"""Errors a user can cause. Each says what is wrong, what is valid and what to type next; the command line prints them and exits 2."""
+"""Errors a user can cause: what is wrong, what is valid and what to type next. The command line prints them and exits 2."""
 
 from __future__ import annotations
 

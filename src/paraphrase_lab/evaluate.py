@@ -20,6 +20,7 @@ from paraphrase_lab.run import plain_config
 from paraphrase_lab.saved_config import CHANGEABLE, saved_config
 from paraphrase_lab.third_party import quiet_libraries
 
+
 class Evaluation(NamedTuple):
     """What came out for one data set; `directory` holds metrics.json, predictions.parquet and plots/."""
 

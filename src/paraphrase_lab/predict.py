@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +32,9 @@ class RunScorer:
     def threshold(self) -> float:
         return self.model.calibration.threshold
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
+        """Reads the weights; asked for once per file."""
         digest = hashlib.sha256(f"{self.model.calibration}|{self.precision}|{self.model.max_length}".encode())
         with self.weights.open("rb") as file:
             while block := file.read(1 << 20):
@@ -51,7 +51,7 @@ class RunScorer:
         encoded = encode(table, self.model.tokenizer, self.model.max_length, quiet=True)
         self.truncated += encoded.truncated
         dataset = PairDataset([encoded], labels)
-        collate = PaddingCollator(int(self.model.tokenizer.pad_token_id or 0))
+        collate = PaddingCollator.of(self.model.tokenizer)
         batches = OrderedBatches(BatchPlan(encoded.lengths, batch_tokens=self.batch_tokens))
         margins = score(
             self.model.encoder,

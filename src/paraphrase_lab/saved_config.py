@@ -57,7 +57,7 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
     with Composer(request) as composer:
         keys = {text: composer.parse(text).key_or_group for text in request.overrides}
         if fixed := [key for key in keys.values() if key.partition(".")[0] not in CHANGEABLE]:
-            raise ConfigError([f"{key}: an evaluation changes data and metrics only, the rest made the weights" for key in fixed])
+            raise ConfigError([f"{key}: an evaluation changes data and metrics, the rest made the weights" for key in fixed])
         groups = [keys[text] for text in keys if composer.chooses_files(composer.parse(text))]
         inside = tuple(text for text, key in keys.items() if key.partition(".")[0] in groups)
         if groups:

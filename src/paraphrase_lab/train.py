@@ -146,8 +146,8 @@ def _write_beginnings(run: Run, parts: dict[str, Any], precision_reason: str) ->
     effective = plan.mean_pairs * run.replicas * config.trainer.accumulate_grad_batches
     steps = max(1, len(plan) // (run.replicas * config.trainer.accumulate_grad_batches))
     log.info(
-        "%s pairs in %s batches (%.1f %% real tokens); effective batch %.1f pairs = %.1f a batch x %d devices x %d accumulated; "
-        "%s optimiser steps an epoch",
+        "%s pairs in %s batches (%.1f %% real tokens); effective batch %.1f pairs = %.1f a batch x %d devices x %d accumulated"
+        "; %s optimiser steps an epoch",
         f"{len(run.datamodule.train_dataset):,}", f"{len(plan):,}", 100 * plan.real_token_share(), effective, plan.mean_pairs,
         run.replicas, config.trainer.accumulate_grad_batches, f"{steps:,}",
     )  # fmt: skip

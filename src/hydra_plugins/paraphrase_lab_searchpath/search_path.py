@@ -1,4 +1,4 @@
-"""Puts the top-level `experiments/` on the search path as the groups `experiment` and `ablation`, for our own configuration only."""
+"""Puts `experiments/` on the search path as the groups `experiment` and `ablation`, for our own configuration only."""
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin

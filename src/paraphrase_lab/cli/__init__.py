@@ -1,4 +1,4 @@
-"""The command `paraphrase`: finds the verb and turns errors into sentences and exit codes. Imports what a verb needs, no more."""
+"""The command `paraphrase`: finds the verb, imports no more than it needs, turns errors into sentences and exit codes."""
 
 from __future__ import annotations
 

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+from transformers import PreTrainedTokenizerBase
 
 from paraphrase_lab.data.encoding import EncodedPairs
+from paraphrase_lab.errors import UserError
 
 
 class Example(NamedTuple):
@@ -55,6 +57,16 @@ class PaddingCollator:
 
     def __init__(self, pad_token_id: int) -> None:
         self.pad_token_id = pad_token_id
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> PaddingCollator:
+        """
+        Raises:
+            UserError: the tokenizer has no padding token.
+        """
+        if not isinstance(tokenizer.pad_token_id, int):
+            raise UserError(f"the tokenizer {type(tokenizer).__name__} has no padding token: batches cannot be filled up")
+        return cls(tokenizer.pad_token_id)
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         rows = [encoding for order in zip(*(example.encodings for example in examples), strict=True) for encoding in order]

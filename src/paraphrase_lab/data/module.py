@@ -90,11 +90,12 @@ class PairDataModule(pl.LightningDataModule):
         """Where training stands: Lightning starts the loaders before it sets the epoch, so the sampler must know it itself."""
         trainer = self.trainer
         assert trainer is not None
-        progress = trainer.fit_loop.epoch_loop.batch_progress
+        progress: Any = trainer.fit_loop.epoch_loop.batch_progress
+        epochs: Any = trainer.fit_loop.epoch_progress
         if progress.is_last_batch:
-            return {"epoch": trainer.fit_loop.epoch_progress.current.processed + 1, "completed": 0}
+            return {"epoch": epochs.current.processed + 1, "completed": 0}
         # Within on_train_batch_end the batch is processed, but not yet counted as completed.
-        return {"epoch": trainer.fit_loop.epoch_progress.current.processed, "completed": progress.current.processed}
+        return {"epoch": epochs.current.processed, "completed": progress.current.processed}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         self._position = dict(state_dict)
@@ -121,7 +122,7 @@ class PairDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset,
             batch_sampler=batches,
-            collate_fn=PaddingCollator(int(self.tokenizer.pad_token_id or 0)),
+            collate_fn=PaddingCollator.of(self.tokenizer),
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),

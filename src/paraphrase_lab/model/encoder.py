@@ -82,11 +82,13 @@ class Tiny:
         encoder = ModernBertForSequenceClassification(self._config(tokenizer, max_length))
         encoder.set_attn_implementation("eager")  # on a CPU in bf16 twice as fast as torch's fused attention at this size
         with torch.no_grad():
-            projections = encoder.model.layers[-1].attn.Wqkv.weight  # [3 x width, width]: queries, keys, values
+            # Queries, keys and values: [3 x width, width].
+            projections = encoder.get_parameter(f"model.layers.{self.layers - 1}.attn.Wqkv.weight")
             projections[self.width : 2 * self.width] = projections[: self.width]
         return encoder
 
     def _config(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> ModernBertConfig:
+        special = tokenizer.get_vocab()
         rotary = {"rope_type": "default", "rope_theta": 160_000.0}
         return ModernBertConfig(
             vocab_size=len(tokenizer),
@@ -104,11 +106,11 @@ class Tiny:
             embedding_dropout=self.dropout,
             mlp_dropout=self.dropout,
             classifier_dropout=self.dropout,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.cls_token_id,
-            eos_token_id=tokenizer.sep_token_id,
-            cls_token_id=tokenizer.cls_token_id,
-            sep_token_id=tokenizer.sep_token_id,
+            pad_token_id=special["[PAD]"],
+            bos_token_id=special["[CLS]"],
+            eos_token_id=special["[SEP]"],
+            cls_token_id=special["[CLS]"],
+            sep_token_id=special["[SEP]"],
             **_labels(),
         )
 

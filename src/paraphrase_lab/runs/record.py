@@ -109,6 +109,7 @@ def run_directory(name: str, root: Path = RUNS_DIR) -> Path:
 
 def git_state(directory: Path | None = SOURCE_ROOT) -> dict[str, Any]:
     """The commit of the checkout and whether it has uncommitted changes; nulls outside a checkout."""
+
     def git(*words: str) -> str | None:
         try:
             done = subprocess.run(["git", "-C", str(directory), *words], capture_output=True, text=True, timeout=10)

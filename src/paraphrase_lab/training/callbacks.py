@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
-from pytorch_lightning.callbacks.progress import RichProgressBar
+from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBar
 
 from paraphrase_lab.metrics import HIGHER_IS_BETTER
 

@@ -1,4 +1,4 @@
-"""SIGTERM (a reclaimed machine) and Ctrl-C: during training the next optimiser step is saved first, elsewhere they act at once."""
+"""SIGTERM (a reclaimed machine) and Ctrl-C: in training the next optimiser step is saved first, elsewhere they act at once."""
 
 from __future__ import annotations
 
