@@ -1,0 +1,67 @@
+"""Verbs, exit codes, sweeps and completion, as typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import FEW_PAIRS, TINY, paraphrase
+
+from paraphrase_lab import __version__
+
+
+def test_unknown_verbs_and_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase("tarin") == 2
+    assert "there is no verb 'tarin'" in (error := capsys.readouterr().err) and "did you mean `paraphrase train`?" in error
+    assert paraphrase("check", "--multi") == 2
+    assert "paraphrase check has no option --multi" in capsys.readouterr().err
+    assert paraphrase("--version") == 0
+    assert capsys.readouterr().out == f"paraphrase-lab {__version__}\n"
+
+
+def test_check_says_so_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase("check", "seed=0,1", "model.layers=1,2") == 0
+    assert "no problems found in 4 jobs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("paraphrase ev", {"evaluate"}),
+        ("paraphrase train model=rob", {"model=roberta_base", "model=roberta_large"}),
+        ("paraphrase check scheduler.warm", {"scheduler.warmup_steps=", "scheduler.warmup_fraction="}),
+        ("paraphrase evaluate ru", set()),
+    ],
+)
+def test_completion(line: str, expected: set[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    assert paraphrase("-sc", "query=bash") == 0
+    assert set(capsys.readouterr().out.split()) == expected
+
+
+def test_a_sweep_without_m_says_that_it_is_one_and_ends_in_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert paraphrase("train", *TINY, *FEW_PAIRS, "seed=0,1", "hydra.sweep.dir=runs/sweep") == 0
+    output, error = capsys.readouterr()
+    assert "-m added: seed=0,1 is a sweep" in error
+    records = {job: json.loads((tmp_path / "runs" / "sweep" / job / "run.json").read_text()) for job in ("0", "1")}
+    assert [records[job]["seed"] for job in ("0", "1")] == [0, 1]
+    assert records["0"]["fingerprint"] != records["1"]["fingerprint"]
+    assert output.rstrip().splitlines()[-1].startswith("└") and output.count("finished") == 2
+
+
+def test_one_failed_job_does_not_stop_the_others_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (*TINY, *FEW_PAIRS, "data.on_truncation=error", "data.max_length=8,128", "hydra.sweep.dir=runs/sweep")
+    assert paraphrase("train", "-m", *words) == 2
+    output, error = capsys.readouterr()
+    assert "are longer than data.max_length=8 tokens" in error and "Traceback" not in error
+    assert "failed" in output and "finished" in output
+    log = (tmp_path / "runs" / "sweep" / "0" / "train.log").read_text()
+    assert "are longer than data.max_length=8 tokens" in log
