@@ -22,13 +22,15 @@ def test_metrics_that_nothing_logs() -> None:
     assert problem.endswith("val/ece, val/mine.")
     (problem,) = built("callbacks.early_stopping.monitor=val/los").problems
     assert problem.startswith("callbacks.early_stopping.monitor=val/los: nothing logs this metric.")
-    assert built("callbacks.early_stopping.monitor=train/loss").problems == []
+    (problem,) = built("callbacks.early_stopping.monitor=train/loss").problems  # early stopping looks at validations
+    assert problem.startswith("callbacks.early_stopping.monitor=train/loss: nothing logs this metric.")
     assert built("monitor=val/mine", "metrics.mine={_target_:paraphrase_lab.metrics.binary_metrics}").problems == []
 
 
 def test_width_and_heads() -> None:
     assert built("model.width=130", "model.heads=4").problems == [
-        "model.width=130 is not a multiple of model.heads=4, and every head gets an equal share: for example model.width=128."
+        "model.width=130 is not a multiple of twice model.heads=4; every head gets an equal and even share: for example "
+        "model.width=128."
     ]
 
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import FEW_PAIRS, TINY, paraphrase
 
+from commands import FEW_PAIRS, TINY, paraphrase
 from paraphrase_lab import __version__
 
 

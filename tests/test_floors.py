@@ -18,7 +18,7 @@ SOURCES = ROOT / "src"
 FLOORS: dict[int, tuple[str, ...]] = {
     5: ("cli", "__main__"),
     4: ("train", "outcome", "resuming", "evaluate", "predict", "describe"),
-    3: ("build", "check", "run", "evaluation", "saved_config"),
+    3: ("build", "check", "run", "evaluation", "saved_config", "distributed"),
     2: ("data.module", "model.module", "model.inference", "training.callbacks", "training.checkpoints"),
     1: (
         "composition", "hardware", "third_party", "calibration", "metrics", "export", "runs", "tracking", "plots", "scoring",

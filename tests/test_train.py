@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +18,10 @@ import torch
 from torch import nn
 
 from commands import FEW_PAIRS, TINY, paraphrase
+from paraphrase_lab.composition import Composer, Request
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv, read_rows
+from paraphrase_lab.train import train
 
 
 def trained(run: Path, *overrides: str) -> int:
@@ -140,11 +146,33 @@ def test_bad_rows_end_with_2_or_are_skipped(tmp_path: Path, capsys: pytest.Captu
     assert "test/accuracy" not in record(tmp_path / "lenient")["metrics"]  # there is no test split
 
 
-def test_a_search_leaves_test_alone_and_keeps_no_weights(tmp_path: Path) -> None:
-    assert trained(tmp_path / "run", "evaluate_test=never", "keep_model=never") == 0
-    values = record(tmp_path / "run")
+def test_a_trial_of_a_search_leaves_test_alone_and_keeps_no_weights(tmp_path: Path) -> None:
+    with Composer(Request()) as composer:
+        config = composer.compose([*TINY, *FEW_PAIRS, "trainer.progress=false"])
+    run = tmp_path / "trial"
+    run.mkdir()
+    assert train(config, run, searching=True) == record(run)["best"]["value"]
+    values = record(run)
     assert not any(name.startswith("test/") for name in values["metrics"]) and values["model"] is None
-    assert not (tmp_path / "run" / "model").exists() and not (tmp_path / "run" / "checkpoints").exists()
+    assert not (run / "model").exists() and not (run / "checkpoints").exists()
+
+
+def test_a_loss_that_is_not_a_number_is_noticed_before_a_validation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("loss._target_=test_train.NotANumber", "trainer.log_every_steps=1000", "trainer.max_steps=-1", "data.epochs=1")
+    assert trained(tmp_path / "run", *words) == 1
+    assert "became infinite or not a number by optimiser step 16" in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "run" / "non_finite_loss.json").read_text())["pairs"]) == 500
+
+
+def test_a_run_in_the_hands_of_another_process_is_left_alone(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = RunRecord(tmp_path / "run")
+    other.start(seed=0)
+    other.update(process={"pid": os.getppid(), "host": socket.gethostname()})
+    assert trained(tmp_path / "run", f"resume={tmp_path / 'run'}") == 2
+    assert "is being trained by another process" in capsys.readouterr().err
+    assert record(tmp_path / "run")["status"] == "running"
 
 
 @pytest.mark.parametrize("overrides", [("model.swap_augmentation=true",), ("model.consistency_weight=1.0",)])
@@ -187,9 +215,6 @@ def test_a_record_of_a_dead_process_is_interrupted(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_equal_one_with_the_same_effective_batch(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     common = [*FEW_PAIRS, *TINY, "trainer.max_steps=-1", "data.epochs=2", "data.batch_size=20", "monitor=val/nll"]
     runs = {
         "one": ["trainer.accumulate_grad_batches=2"],
@@ -206,6 +231,26 @@ def test_two_processes_equal_one_with_the_same_effective_batch(tmp_path: Path) -
     assert record(tmp_path / "two")["metrics"] == pytest.approx(record(tmp_path / "one")["metrics"], rel=1e-4)
     assert {path.name for path in (tmp_path / "two").glob("*.log")} == {"train.log"}
     assert len(list(tmp_path.rglob("run.json"))) == 2
+
+
+@pytest.mark.slow
+def test_a_sweep_of_two_processes_each(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "paraphrase_lab", "train", "-m", *FEW_PAIRS, *TINY, "seed=0,1", "hydra.sweep.dir=sweep"]
+    done = subprocess.run(
+        [*command, "trainer=ddp", "trainer.devices=2"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert [record(tmp_path / "sweep" / job)["status"] for job in ("0", "1")] == ["finished", "finished"]
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep"}
+
+
+@pytest.mark.slow
+def test_the_data_verb_on_real_pairs(tmp_path: Path, paws_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert paraphrase("data", "data=paws", f"data.path={paws_dir}") == 0
+    report = json.loads((tmp_path / "data-report" / "paws" / "report.json").read_text())
+    assert set(report["splits"]) == {"train", "validation", "test"}
+    assert (tmp_path / "data-report" / "paws" / "data.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow

@@ -141,6 +141,11 @@ class Composer:
         return config
 
 
+def quoted(text: str) -> str:
+    """As the value of an override."""
+    return "'" + text.replace("'", "\\'") + "'"
+
+
 def without_hydra(config: DictConfig) -> DictConfig:
     """A copy of the part that a run sees."""
     config = copy.copy(config)

@@ -10,13 +10,15 @@ from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build, evaluation
 from paraphrase_lab.check.targets import target_problems
+from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.data.rows import write_bad_rows
 from paraphrase_lab.data.tables import load_split
-from paraphrase_lab.errors import ConfigError, RunError
+from paraphrase_lab.errors import ConfigError, RunError, UserError
 from paraphrase_lab.export import TrainedModel, load_model
 from paraphrase_lab.hardware import resolve_precision, this_machine
+from paraphrase_lab.model.encoder import longest_input
 from paraphrase_lab.model.inference import best_device
-from paraphrase_lab.run import plain_config
+from paraphrase_lab.runs.fingerprint import combine
 from paraphrase_lab.saved_config import CHANGEABLE, saved_config
 from paraphrase_lab.third_party import quiet_libraries
 
@@ -55,6 +57,9 @@ def evaluate_run(
     """
     if problems := target_problems({name: plain_config(config)[name] for name in CHANGEABLE}):
         raise ConfigError(problems)
+    longest = longest_input(model.encoder)
+    if longest is not None and config.data.max_length > longest:
+        raise UserError(f"data.max_length={config.data.max_length}, but the model takes {longest} tokens at most")
     machine = this_machine()
     used, _ = resolve_precision(precision, machine)
     name, tables = load_split(
@@ -70,7 +75,8 @@ def evaluate_run(
     metrics = evaluation.split_metrics(name, answers, model.calibration, build.build_metrics(config))
     floors = evaluation.split_floors({name: answers})
     fingerprint = tables.splits[name].fingerprint
-    directory = run_dir / "evaluations" / f"{name}-{fingerprint[:8]}"
+    key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
+    directory = run_dir / "evaluations" / f"{name}-{key[:8]}"
     directory.mkdir(parents=True, exist_ok=True)
     evaluation.write_predictions({name: answers}, model.calibration, directory / "predictions.parquet")
     evaluation.draw(name, answers, model.calibration, directory / "plots")

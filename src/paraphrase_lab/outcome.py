@@ -46,7 +46,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         parameters=sum(parameter.numel() for parameter in encoder.parameters()), seconds=run.watch.seconds,
         model=MODEL_DIR if keep else None,
     )  # fmt: skip
-    _tidy_checkpoints(run.directory, best, keep)
+    _tidy_checkpoints(run.directory, keep)
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, floors)
     console.print(
@@ -54,6 +54,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}",
         soft_wrap=True,
         highlight=False,
+        markup=False,
     )
 
 
@@ -84,14 +85,13 @@ def _write(
         save_model(model, run.directory / MODEL_DIR, model_card(run.directory.name, run.data_summary(), metrics, calibration))
 
 
-def _tidy_checkpoints(directory: Path, best: BestCheckpoint, keep: bool) -> None:
+def _tidy_checkpoints(directory: Path, keep: bool) -> None:
     """One copy of the best weights stays on the disk, under two names where the file system can."""
-    (directory / LAST_CHECKPOINT).unlink(missing_ok=True)
-    best.path.unlink(missing_ok=True)
+    checkpoints = (directory / LAST_CHECKPOINT).parent
+    shutil.rmtree(checkpoints)
     if keep:
         try:
-            os.link(directory / MODEL_DIR / "model.safetensors", best.path)
+            checkpoints.mkdir()
+            os.link(directory / MODEL_DIR / "model.safetensors", checkpoints / "best.safetensors")
         except OSError:
             log.debug("no hard links here: the best weights are in %s only", MODEL_DIR)
-    if not any(best.path.parent.iterdir()):
-        shutil.rmtree(best.path.parent)

@@ -13,6 +13,8 @@ CONF_DIR = _ROOT / "conf" if _IS_CHECKOUT else PACKAGE_DIR / "conf"
 EXPERIMENTS_DIR = _ROOT / "experiments" if _IS_CHECKOUT else PACKAGE_DIR / "experiments"
 SOURCE_ROOT = _ROOT if _IS_CHECKOUT else None
 RUNS_DIR = Path("runs")
+DIRECTORY_VARIABLE = "PARAPHRASE_RUN_DIRECTORY"
+"""Tells the processes of a distributed run the directory that the first of them writes to."""
 
 
 def cache_dir() -> Path:

@@ -9,12 +9,14 @@ from omegaconf import OmegaConf
 
 from paraphrase_lab import build
 from paraphrase_lab.check import CheckedRequest
+from paraphrase_lab.check.values import plain_config
+from paraphrase_lab.composition import quoted
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.hardware import resolve_precision, this_machine
 from paraphrase_lab.paths import RUNS_DIR
-from paraphrase_lab.run import LAST_CHECKPOINT, fingerprint_parts, plain_config
+from paraphrase_lab.run import LAST_CHECKPOINT, fingerprint_parts
 from paraphrase_lab.runs import fingerprint
-from paraphrase_lab.runs.record import UNFINISHED, find_runs, run_directory
+from paraphrase_lab.runs.record import find_runs, run_directory
 
 SWEEP_FILE = "multirun.yaml"
 
@@ -25,9 +27,9 @@ def directory_overrides(request: CheckedRequest) -> list[str]:
     is_sweep = len(request.jobs) > 1 or request.request.multirun or request.multirun_reason is not None
     if is_sweep:
         directory = _sweep_directory(request, resume)
-        return [f"hydra.sweep.dir={_quoted(directory)}"] if directory else []
+        return [f"hydra.sweep.dir={quoted(str(directory))}"] if directory else []
     directory = run_directory(resume) if resume != "auto" else _newest_interrupted(request)
-    return [f"hydra.run.dir={_quoted(directory)}"] if directory else []
+    return [f"hydra.run.dir={quoted(str(directory))}"] if directory else []
 
 
 def _newest_interrupted(request: CheckedRequest) -> Path | None:
@@ -36,7 +38,7 @@ def _newest_interrupted(request: CheckedRequest) -> Path | None:
     precision, _ = resolve_precision(config.trainer.precision, machine)
     parts = None
     for record in find_runs(RUNS_DIR):
-        if record.status not in UNFINISHED[1:] or not (record.run_dir / LAST_CHECKPOINT).is_file():
+        if record.status != "interrupted" or not (record.run_dir / LAST_CHECKPOINT).is_file():
             continue
         recorded = record.values.get("fingerprint_parts")
         if recorded is None or recorded["configuration"] != fingerprint.config_fingerprint(plain_config(config)):
@@ -64,8 +66,11 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
     for file in files:
         recorded = OmegaConf.select(OmegaConf.load(file), "hydra.overrides.task", default=[])
         if _task_overrides(recorded) == wanted:
-            unfinished = [record for record in find_runs(file.parent) if record.status != "finished"]
-            started = sum(1 for _ in find_runs(file.parent))
+            statuses = [record.status for record in find_runs(file.parent)]
+            unfinished = [status for status in statuses if status != "finished"]
+            started = len(statuses)
+            if "running" in statuses:
+                continue
             if unfinished or started < len(request.jobs):
                 _say(f"resume=auto: going on with the sweep {file.parent}: {started - len(unfinished)} jobs are finished")
                 return file.parent
@@ -75,10 +80,6 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
 
 def _task_overrides(overrides: object) -> list[str]:
     return sorted(text for text in list(overrides) if not text.startswith(("resume=", "hydra.")))  # type: ignore[call-overload]
-
-
-def _quoted(directory: Path) -> str:
-    return "'" + str(directory).replace("'", "\\'") + "'"
 
 
 def _say(line: str) -> None:

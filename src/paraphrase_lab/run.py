@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairTables
-from paraphrase_lab.hardware import Machine
+from paraphrase_lab.hardware import Machine, devices_used
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
 
@@ -58,17 +58,9 @@ def fingerprint_parts(config: DictConfig, tables: PairTables, machine: Machine, 
         "data": tables.fingerprints,
         "code": fingerprint.code_fingerprint(own_code.source_files(own_code.own_modules(plain))),
         "libraries": fingerprint.library_versions(),
-        "device": {"kind": machine.accelerator, "precision": precision},
+        "device": {
+            "kind": machine.accelerator,
+            "precision": precision,
+            "count": devices_used(config.trainer.devices, machine) * config.trainer.num_nodes,
+        },
     }
-
-
-def plain_config(config: DictConfig) -> dict[str, Any]:
-    """Resolved, as nested dicts and lists."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
-
-
-def is_main_process() -> bool:
-    """Of the processes of a distributed run the one that writes."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0

@@ -89,8 +89,8 @@ class PairsConfig(DataConfig):
     sentence1: str = "sentence1"
     sentence2: str = "sentence2"
     label: str = "label"
-    labels: dict[Any, int] = field(default_factory=lambda: {"0": 0, "1": 1}, metadata={"open": True})
-    """From the value in the file to 0 (other meaning) or 1 (paraphrase)."""
+    labels: dict[Any, int] = open_mapping()
+    """From the value in the file to 0 (other meaning) or 1 (paraphrase); empty: the values are 0 and 1."""
 
 
 @dataclass

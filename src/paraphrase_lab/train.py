@@ -14,13 +14,15 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
+from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.data.rows import write_bad_rows
 from paraphrase_lab.data.tables import PairTables
+from paraphrase_lab.distributed import is_main_process
 from paraphrase_lab.errors import RunError, TrainingError, UserError
 from paraphrase_lab.hardware import devices_used, resolve_precision, this_machine
 from paraphrase_lab.model.module import NonFiniteLoss
 from paraphrase_lab.outcome import finish
-from paraphrase_lab.run import LAST_CHECKPOINT, Run, fingerprint_parts, is_main_process, plain_config
+from paraphrase_lab.run import LAST_CHECKPOINT, Run, fingerprint_parts
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, Stopwatch, git_state, now
 from paraphrase_lab.third_party import quiet_libraries, without_known_warnings
@@ -62,6 +64,8 @@ def _open_record(config: DictConfig, directory: Path) -> RunRecord:
     record = RunRecord.read(directory)
     if not is_main_process():
         return RunRecord(directory, {**record.values, "status": "new"})
+    if record.status == "running":
+        raise RunError(f"{directory} is being trained by another process", hint="wait for it, or stop it")
     if config.resume is None:
         raise RunError(
             f"{directory} holds a run already ({record.status})",

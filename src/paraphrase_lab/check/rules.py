@@ -68,7 +68,7 @@ def betas(values: Values) -> Iterator[str]:
 
 def labels(values: Values) -> Iterator[str]:
     given = values.get("data.labels")
-    if given is not None and set(given.values()) != {0, 1}:
+    if given and set(given.values()) != {0, 1}:
         pairs = ",".join(f"{name}:{label}" for name, label in given.items())
         yield (
             f"data.labels={{{pairs}}} must lead to 0 (another meaning) and 1 (a paraphrase), both of them and nothing else, "

@@ -12,29 +12,27 @@ from paraphrase_lab.errors import UserError
 from paraphrase_lab.hardware import Machine, cpu_cores, devices_used, resolve_precision
 from paraphrase_lab.metrics import METRIC_NAMES
 
-LOGGED_IN_TRAINING = ("train/loss", "train/lr", "train/pairs_per_second")
-
 
 def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:
-    """Names that nothing logs. The best checkpoint is chosen at validations, so only callbacks may watch a training value."""
+    """Names that nothing logs. Training values go to the loggers only."""
     known = [f"val/{name}" for name in (*METRIC_NAMES, *plain["metrics"])]
     watched = {"monitor": plain["monitor"]}
     for name, node in plain["callbacks"].items():
         if isinstance(node, dict) and isinstance(node.get("monitor"), str) and node["monitor"] != plain["monitor"]:
             watched[f"callbacks.{name}.monitor"] = node["monitor"]
     for key, name in watched.items():
-        if name not in known and (key == "monitor" or name not in LOGGED_IN_TRAINING):
+        if name not in known:
             near = closest(name, known) or closest(f"val/{name.rpartition('/')[2]}", known)
             yield f"{key}={name}: nothing logs this metric.{did_you_mean(near)} Valid: {listed(known)}."
 
 
 def model_problems(plain: dict[str, Any]) -> Iterator[str]:
     model = plain["model"]
-    if model["_target_"] == "paraphrase_lab.model.encoder.Tiny" and model["width"] % model["heads"]:
+    if model["_target_"] == "paraphrase_lab.model.encoder.Tiny" and model["width"] % (2 * model["heads"]):
         width, heads = model["width"], model["heads"]
-        near = max(heads, width // heads * heads)
+        near = max(2 * heads, width // (2 * heads) * 2 * heads)
         yield (
-            f"model.width={width} is not a multiple of model.heads={heads}, and every head gets an equal share: "
+            f"model.width={width} is not a multiple of twice model.heads={heads}; every head gets an equal and even share: "
             f"for example model.width={near}."
         )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError, OmegaConfBaseException
 from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 
@@ -180,3 +181,16 @@ def _only_known(config: DictConfig) -> DictConfig:
     """The same without unknown keys at the top, which are no suggestion."""
     known = keys_of(TrainConfig)
     return OmegaConf.masked_copy(config, [key for key in config.keys() if key in known or key in HIDDEN_KEYS])
+
+
+def plain_config(config: DictConfig) -> dict[str, Any]:
+    """Resolved, as nested dicts and lists, with a stand-in for what only a started run knows (`${hydra:…}`)."""
+    config = copy.deepcopy(config)
+    for _, parent, name in leaves(config):
+        text = parent._get_node(name)._value()
+        if isinstance(text, str) and any(resolver in text for resolver in FRAMEWORK_RESOLVERS):
+            with read_write(parent):
+                parent[name] = "known-once-the-run-starts"
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

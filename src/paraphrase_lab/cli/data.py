@@ -14,7 +14,7 @@ def run(words: list[str]) -> int:
     result = checked(request)
     if len(result.jobs) > 1:
         raise UserError("paraphrase data describes one data set at a time, not a sweep")
-    check_jobs(result)
+    check_jobs(result, training=False)
 
     from rich.console import Console
 

@@ -14,7 +14,7 @@ Files: csv, tsv (unquoted), jsonl, parquet; in and out, in any combination. Kill
 
 
 def run(words: list[str]) -> int:
-    arguments = _parser().parse_args(words)
+    arguments = _parser().parse_intermixed_args(words)
     from_file = arguments.input is not None or arguments.output is not None
     if from_file == bool(arguments.sentences) or (from_file and not (arguments.input and arguments.output)):
         raise UserError("nothing to score", valid='paraphrase predict RUN "A" "B", or --input FILE --output FILE')
@@ -56,6 +56,7 @@ def _scorer(directory: Path, arguments: argparse.Namespace):  # noqa: ANN202  # 
 
 def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     scorer = _scorer(directory, arguments)
@@ -63,7 +64,7 @@ def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
     table = Table("first", "second", "P(paraphrase)", "answer")
     for (first, second), probability in zip(pairs, scorer.score(pairs), strict=True):
         answer = "paraphrase" if probability >= scorer.threshold else "different"
-        table.add_row(first, second, f"{probability:.4f}", answer)
+        table.add_row(escape(first), escape(second), f"{probability:.4f}", answer)
     Console().print(table)
     return 0
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
-from paraphrase_lab.composition import BASIC_SWEEPER, CONFIG_NAME, VERSION_BASE, Request
+from paraphrase_lab.composition import BASIC_SWEEPER, CONFIG_NAME, VERSION_BASE, Request, quoted
 from paraphrase_lab.errors import TrainingError, UserError
-from paraphrase_lab.paths import CONF_DIR
+from paraphrase_lab.paths import CONF_DIR, DIRECTORY_VARIABLE
 from paraphrase_lab.schema import register
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def run(words: list[str]) -> int:
     request = parse_request(words, "train")
     add_to_path()
     if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of a distributed training: the first one has checked
-        return _hydra([*words, "hydra/job_logging=none", "hydra/hydra_logging=none"], request)
+        return _hydra([*words, *_overrides_of_a_started_process()], request)
     result = checked(request)
     if result.multirun_reason:
         print(result.multirun_reason, file=sys.stderr)
@@ -44,6 +44,13 @@ def run(words: list[str]) -> int:
 
         words += directory_overrides(result)
     return _hydra(words, request)
+
+
+def _overrides_of_a_started_process() -> list[str]:
+    """Lightning names the directory of a single run, also within a sweep; only the first process writes a log."""
+    directory = os.environ.get(DIRECTORY_VARIABLE)
+    place = [f"hydra.run.dir={quoted(directory)}"] if directory else []
+    return [*place, "hydra.mode=RUN", "hydra/job_logging=none", "hydra/hydra_logging=none"]
 
 
 def _flags(request: Request) -> list[str]:
@@ -82,6 +89,7 @@ def _job(config: Any, command: str, request: Request, sweep_dirs: list[Path]) ->
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from paraphrase_lab.distributed import processes_find
     from paraphrase_lab.train import train
     from paraphrase_lab.training.stopping import Interrupted
 
@@ -94,7 +102,8 @@ def _job(config: Any, command: str, request: Request, sweep_dirs: list[Path]) ->
     sys.argv = [command, "train", *flags, *hydra_config.overrides.task]
     searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER or "hparams_search" in hydra_config.runtime.choices
     try:
-        return train(config, _relative(directory), searching=searching)
+        with processes_find(directory):
+            return train(config, _relative(directory), searching=searching)
     except Interrupted as error:
         log.warning("%s; `resume=auto` with the same words goes on", error)
         raise SystemExit(error.exit_code) from None
@@ -113,12 +122,13 @@ def _relative(directory: Path) -> Path:
 def _summary(sweep_dir: Path) -> None:
     """A line per job of the sweep, also when some failed."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from paraphrase_lab.runs.record import find_runs
 
     records = sorted(find_runs(sweep_dir), key=lambda record: (len(record.run_dir.name), record.run_dir.name))
-    table = Table(title=str(_relative(sweep_dir.absolute())), title_justify="left")
+    table = Table(title=escape(str(_relative(sweep_dir.absolute()))), title_justify="left")
     for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy"):
         table.add_column(column)
     for record in records:
@@ -127,7 +137,7 @@ def _summary(sweep_dir: Path) -> None:
         numbers = [best.get("value"), metrics.get("val/accuracy"), metrics.get("test/accuracy")]
         shown = ["" if number is None else f"{number:.4f}" for number in numbers]
         status = record.status if not values.get("error") else f"{record.status}: {values['error']}"
-        table.add_row(record.run_dir.name, _overrides(record.run_dir), status, *shown)
+        table.add_row(record.run_dir.name, escape(_overrides(record.run_dir)), escape(status), *shown)
     Console().print(table)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from scipy.special import expit
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -86,17 +87,26 @@ class PairClassifier(pl.LightningModule):
         Raises:
             NonFiniteLoss: their loss is not a finite number.
         """
-        loss = float(self._window_loss) / max(1, self._window_pairs)
-        if not np.isfinite(loss):
-            raise NonFiniteLoss(step, torch.cat(self._window_indices).tolist())
+        loss, pairs = self._finite_window(step)
         seconds = time.monotonic() - self._window_start
         values = {
             "train/loss": loss,
             "train/lr": max(group["lr"] for group in self.trainer.optimizers[0].param_groups),
-            "train/pairs_per_second": self._window_pairs * self.trainer.world_size / seconds,
+            "train/pairs_per_second": pairs / seconds,
         }
         self._open_window()
         return values
+
+    def _finite_window(self, step: int) -> tuple[float, float]:
+        """Mean loss and number of the window's pairs on all devices, which learn together when one of them has lost its way."""
+        pairs = torch.tensor(float(self._window_pairs), device=self._window_loss.device)
+        total = torch.stack([self._window_loss, pairs])
+        if self.trainer.world_size > 1:
+            torch.distributed.all_reduce(total)
+        loss, count = total.tolist()
+        if not np.isfinite(loss):
+            raise NonFiniteLoss(step, torch.cat(self._window_indices).tolist() if self._window_indices else [])
+        return loss / max(1.0, count), count
 
     def _open_window(self) -> None:
         self._window_loss = torch.zeros((), dtype=torch.float32, device=self.device)
@@ -109,6 +119,7 @@ class PairClassifier(pl.LightningModule):
         self._window_start = time.monotonic()
 
     def on_validation_epoch_start(self) -> None:
+        self._finite_window(self.trainer.global_step)  # validating would only hide it
         self.validation_answers = []
         self._validation_start = time.monotonic()
 
@@ -121,7 +132,7 @@ class PairClassifier(pl.LightningModule):
         if self.trainer.sanity_checking:
             return
         labels, margins = self._gathered_answers()
-        probabilities = 1 / (1 + np.exp(-margins))
+        probabilities = expit(margins)
         values = binary_metrics(labels, probabilities)
         values |= {name: float(metric(labels, probabilities, 0.5)) for name, metric in self.own_metrics.items()}
         self.predicted_yes_share = float((probabilities >= 0.5).mean())

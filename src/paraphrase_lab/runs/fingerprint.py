@@ -54,7 +54,7 @@ def library_versions() -> dict[str, str]:
 
 
 def combine(parts: Mapping[str, Any]) -> str:
-    return _hash(json.dumps(parts, sort_keys=True))
+    return _hash(json.dumps(parts, sort_keys=True, default=str))
 
 
 def differences(parts: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:

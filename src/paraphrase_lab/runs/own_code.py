@@ -37,7 +37,11 @@ def own_modules(config: Any) -> dict[str, Path]:
 
 
 def source_files(modules: Mapping[str, Path]) -> list[Path]:
-    return [file for path in modules.values() for file in ([path] if path.is_file() else sorted(path.rglob("*.py")))]
+    """Code and configuration, and nothing else that may lie beside them."""
+    found: list[Path] = []
+    for path in modules.values():
+        found += [path] if path.is_file() else sorted([*path.rglob("*.py"), *path.rglob("*.yaml")])
+    return found
 
 
 def copy_code(modules: Mapping[str, Path], run_dir: Path) -> None:
@@ -48,7 +52,10 @@ def copy_code(modules: Mapping[str, Path], run_dir: Path) -> None:
         if path.is_file():
             shutil.copy2(path, destination)
         else:
-            shutil.copytree(path, destination, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+            for file in source_files({path.name: path}):
+                target = destination / file.relative_to(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, target)
 
 
 def make_importable(run_dir: Path) -> None:

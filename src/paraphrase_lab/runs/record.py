@@ -17,7 +17,8 @@ from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT
 
 FILE_NAME = "run.json"
 LATEST = "latest"
-UNFINISHED = ("running", "interrupted", "failed")
+SILENT_SECONDS = 24 * 3600
+"""After so long without a word a run on another machine counts as dead."""
 
 
 class RunRecord:
@@ -68,8 +69,8 @@ class RunRecord:
 
     def _process_lives(self) -> bool:
         process = self.values.get("process", {})
-        if process.get("host") != socket.gethostname():
-            return False
+        if process.get("host") != socket.gethostname():  # on a shared disk: only its record tells
+            return (datetime.now(UTC) - datetime.fromisoformat(self.values["updated"])).total_seconds() < SILENT_SECONDS
         pid = process.get("pid", 0)
         if pid == os.getpid():
             return False  # of an earlier process with our number: a container's first process, say

@@ -24,11 +24,16 @@ class BestCheckpoint(Checkpoint):
     """Keeps the weights of the validation with the best `monitor`; the earlier one when two are equal."""
 
     def __init__(self, directory: Path, monitor: str, mode: str) -> None:
-        self.path = directory / "best.safetensors"
+        self.directory = directory
         self.monitor, self.mode = monitor, mode
         self.value: float | None = None
         self.step = 0
         self.validated_step = -1
+        self._replaced: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        return self.directory / f"best-{self.step}.safetensors"
 
     def state_dict(self) -> dict[str, Any]:
         return {"value": self.value, "step": self.step, "validated_step": self.validated_step}
@@ -44,9 +49,16 @@ class BestCheckpoint(Checkpoint):
         value = float(trainer.callback_metrics[self.monitor])
         sign = 1 if self.mode == "max" else -1
         if self.value is None or math.isnan(self.value) or sign * value > sign * self.value:
+            self._replaced = self.path if self.value is not None else None
             self.value, self.step = value, trainer.global_step
             if trainer.is_global_zero:
                 self._save(pl_module)
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        """By now last.ckpt names the new one; a run killed before that goes on with the old one."""
+        if self._replaced is not None and trainer.is_global_zero and self._replaced != self.path:
+            self._replaced.unlink(missing_ok=True)
+        self._replaced = None
 
     def load_into(self, encoder: torch.nn.Module) -> None:
         encoder.load_state_dict(load_file(self.path), strict=False)
