@@ -101,7 +101,7 @@ class PairClassifier(pl.LightningModule):
         """Mean loss and number of the window's pairs on all devices, which learn together when one of them has lost its way."""
         pairs = torch.tensor(float(self._window_pairs), device=self._window_loss.device)
         total = torch.stack([self._window_loss, pairs])
-        if self.trainer.world_size > 1:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(total)
         loss, count = total.tolist()
         if not np.isfinite(loss):
