@@ -218,3 +218,10 @@ def test_a_tokenizer_without_a_padding_token_is_refused() -> None:
     with pytest.raises(UserError, match="PreTrainedTokenizerFast|TokenizersBackend") as caught:
         PaddingCollator.of(tokenizer)
     assert "has no padding token" in str(caught.value)
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "encoded").write_text("a file where the directory should be")
+    table = PairTable(["1"], ["a b"], ["b a"], np.array([0]))
+    encoded = encode(table, tokenizer_of("bert"), 32, cache=tmp_path)
+    assert len(encoded) == 1 and "the encoded pairs were not cached" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from rich.progress import track
 from paraphrase_lab.data.tables import PairTable
 from paraphrase_lab.errors import UserError
 
+log = logging.getLogger(__name__)
 CHUNK_PAIRS = 5_000
 FORMAT_VERSION = 1
 
@@ -70,7 +72,10 @@ def encode(
     if (cached := _load(file)) is not None:
         return cached
     encoded = _encode(first, second, tokenizer, max_length, name, quiet)
-    _save(encoded, file)
+    try:
+        _save(encoded, file)
+    except OSError as error:  # a full or read-only disk costs time later, not the run
+        log.warning("the encoded pairs were not cached: %s; PARAPHRASE_CACHE_DIR names another place", error)
     return encoded
 
 
