@@ -13,7 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_model, save_model
 
 from paraphrase_lab.training.stopping import StopRequest
 
@@ -61,17 +61,12 @@ class BestCheckpoint(Checkpoint):
         self._replaced = None
 
     def load_into(self, encoder: torch.nn.Module) -> None:
-        encoder.load_state_dict(load_file(self.path), strict=False)
+        load_model(encoder, self.path)
 
     def _save(self, pl_module: pl.LightningModule) -> None:
-        tensors, seen = {}, set()
-        for name, tensor in pl_module.encoder.state_dict().items():  # type: ignore[union-attr]
-            if tensor.data_ptr() not in seen or tensor.numel() == 0:  # tied weights once: safetensors refuses shared memory
-                seen.add(tensor.data_ptr())
-                tensors[name] = tensor.detach().cpu().contiguous()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_suffix(".tmp")
-        save_file(tensors, unfinished, metadata={"format": "pt"})
+        save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
         os.replace(unfinished, self.path)
 
 
