@@ -1,0 +1,73 @@
+"""boto3, with what it raises put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hydra_plugins.hydra_sagemaker_launcher import __version__
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+
+NEXT_STEPS = {
+    "ExpiredTokenException": "the credentials have expired: sign in again (`aws sso login`), then the same command",
+    "ExpiredToken": "the credentials have expired: sign in again (`aws sso login`), then the same command",
+    "UnrecognizedClientException": "AWS does not know these credentials: `aws sts get-caller-identity` shows who you are",
+    "InvalidClientTokenId": "AWS does not know these credentials: `aws sts get-caller-identity` shows who you are",
+    "AccessDeniedException": "your own identity lacks this permission",
+    "AccessDenied": "your own identity lacks this permission, or the bucket belongs to someone else",
+    "NoSuchBucket": "create the bucket, or correct hydra.launcher.s3_uri",
+    "PermanentRedirect": "the bucket is in another region than hydra.launcher.region",
+}
+
+
+class Clients:
+    """Of one profile and region; made when first needed."""
+
+    def __init__(self, settings: SageMakerLauncherConf) -> None:
+        try:
+            import boto3
+            from botocore.config import Config
+        except ImportError:
+            raise LauncherError("hydra.launcher.mode=sagemaker needs boto3: pip install boto3") from None
+        # boto3's default of 3 attempts lost half of the calls when 3 of 4 were throttled
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 10},
+            user_agent_extra=f"hydra-sagemaker-launcher/{__version__}",
+            connect_timeout=10,
+            read_timeout=60,
+        )
+        with in_words("the AWS configuration"):
+            session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+            self.sagemaker: Any = session.client("sagemaker", config=config)
+            self.s3: Any = session.client("s3", config=config)
+        self.region: str = self.sagemaker.meta.region_name
+
+
+@contextmanager
+def in_words(action: str) -> Iterator[None]:
+    """
+    Raises:
+        LauncherError: for every error that boto3 raises.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import NoCredentialsError, NoRegionError
+
+    try:
+        yield
+    except NoCredentialsError:
+        raise LauncherError(f"{action}: there are no AWS credentials; `aws configure` or `aws sso login` stores some") from None
+    except NoRegionError:
+        raise LauncherError(f"{action}: no AWS region; set hydra.launcher.region or AWS_DEFAULT_REGION") from None
+    except ClientError as error:
+        code = error_code(error)
+        step = NEXT_STEPS.get(code)
+        raise LauncherError(f"{action}: {code}: {error.response['Error'].get('Message', '')}" + (f"\nNext: {step}" if step else "")) from error
+    except BotoCoreError as error:
+        raise LauncherError(f"{action}: {error}") from error
+
+
+def error_code(error: Any) -> str:
+    """Of a ClientError."""
+    return str(error.response.get("Error", {}).get("Code", ""))

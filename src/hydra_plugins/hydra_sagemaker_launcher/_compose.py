@@ -1,0 +1,142 @@
+"""In the job: from a specification to the configuration that was submitted, or the reason why it cannot be had."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.hydra import Hydra
+from hydra.core.config_search_path import SearchPathElement
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, run_job
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher._identity import task_yaml
+from hydra_plugins.hydra_sagemaker_launcher._spec import Spec, at_home
+from hydra_plugins.hydra_sagemaker_launcher._task import load
+
+MISSING = object()
+
+
+@dataclass
+class ComposedJob:
+    task: Callable[..., Any]
+    config: DictConfig
+    context: HydraContext
+    output_dir: Path
+
+
+def composed(spec: Spec, root: Path, closure: Path | None) -> ComposedJob:
+    """
+    Raises:
+        LauncherError: the code here composes another configuration than the one submitted.
+    """
+    task = _task(spec, root, closure)
+    version.setbase(spec.version_base)
+    Plugins.instance()
+    _stand_in_for_plugins(spec)
+    search_path = ConfigSearchPathImpl()
+    search_path.config_search_path = [SearchPathElement(provider, at_home(path, root)) for provider, path in spec.search_path]
+    GlobalHydra.instance().clear()  # a closure arrives with that of the process that made it
+    hydra = Hydra.create_main_hydra2(spec.task_name, search_path)
+    overrides = [*spec.hydra_overrides, *spec.task_overrides]
+    config = hydra.config_loader.load_configuration(spec.config_name, overrides, RunMode.RUN)
+    saved = OmegaConf.create(spec.config)
+    assert isinstance(saved, DictConfig)
+    _refuse_drift(config, saved)
+    config = _overlaid(config, saved, spec)
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+    HydraConfig.instance().set_config(config)
+    output_dir = Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
+    return ComposedJob(task, config, context, output_dir.absolute())
+
+
+def run(job: ComposedJob) -> JobReturn:
+    return run_job(
+        task_function=job.task,
+        config=job.config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+        hydra_context=job.context,
+    )
+
+
+def _task(spec: Spec, root: Path, closure: Path | None) -> Callable[..., Any]:
+    if closure is None:
+        assert spec.task is not None
+        return load(spec.task, root)
+    import cloudpickle
+
+    state = cloudpickle.loads(closure.read_bytes())
+    closure.unlink()
+    Singleton.set_state(state["singletons"])
+    return state["task"]
+
+
+def _stand_in_for_plugins(spec: Spec) -> None:
+    """The sweeper and launcher that were chosen are not used any more: their values suffice, their packages may be missing."""
+    store = ConfigStore.instance()
+    for group, chosen in spec.plugins.items():
+        directory, name = group.rpartition("/")[2], chosen["name"]
+        known = store.repo.get("hydra", {}).get(directory, {})
+        if name is not None and f"{name}.yaml" not in known:
+            store.store(group=group, name=name, node=OmegaConf.create(chosen["values"]), provider="hydra_sagemaker_launcher")
+
+
+def _refuse_drift(config: DictConfig, saved: DictConfig) -> None:
+    here, there = _flat(task_yaml(config)), _flat(OmegaConf.to_yaml(saved))
+    lines = []
+    for key in sorted(here.keys() | there.keys()):
+        mine, submitted = here.get(key, MISSING), there.get(key, MISSING)
+        if mine != submitted:
+            lines.append(f"{key}: {_said(submitted)} was submitted, {_said(mine)} is composed here")
+    if lines:
+        raise LauncherError(
+            "the configuration composed in the job is not the one submitted; the code or an installed package differs:\n  "
+            + "\n  ".join(lines)
+        )
+
+
+def _overlaid(config: DictConfig, saved: DictConfig, spec: Spec) -> DictConfig:
+    """The saved values in the composed types: an enumeration stays one."""
+    with open_dict(config), read_write(config):
+        config = OmegaConf.merge(config, saved)  # type: ignore[assignment]
+    OmegaConf.set_cache(config, defaultdict(dict, {"now": {tuple(words): value for words, value in spec.now}}))
+    with open_dict(config.hydra), read_write(config.hydra):
+        config.hydra.job.num = spec.number
+        config.hydra.job.id = spec.name
+        config.hydra.sweep.dir = spec.sweep_dir
+        config.hydra.sweep.subdir = spec.sweep_subdir
+    return config
+
+
+def _flat(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def visit(node: Any, path: str) -> None:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                visit(value, f"{path}.{key}" if path else str(key))
+        else:
+            found[path] = node
+
+    visit(OmegaConf.to_container(OmegaConf.create(text), resolve=False), "")
+    return found
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is MISSING else repr(value)
+
+

@@ -1,0 +1,31 @@
+"""What the launcher says when it cannot do what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hydra.errors import CompactHydraException
+
+
+class LauncherError(CompactHydraException):
+    """What is wrong, what is valid, the next command. Hydra prints these without a traceback."""
+
+
+class SubmissionRefused(LauncherError):
+    """Everything that is wrong with a sweep, found before anything was uploaded."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
+        super().__init__("\n".join([f"nothing was submitted: {count}", *(f"  - {problem}" for problem in self.problems)]))
+
+
+class RemoteJobError(Exception):
+    """A job that ended without an exception that can be rebuilt here."""
+
+
+class RemoteTraceback(Exception):
+    """Stands as the cause of a rebuilt exception, so that Python prints what the job printed."""
+
+    def __str__(self) -> str:
+        return "\n\n" + str(self.args[0]).rstrip()

@@ -1,0 +1,69 @@
+"""When two jobs are the same job: the same task, configuration, code and image. The key makes a sweep resumable without a database."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
+
+KEY_LENGTH = 16
+NAME_LENGTH = 63
+"""Of a training job's name; https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
+
+
+def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
+    """Unresolved, less the hydra node and the given keys."""
+    task = copy.deepcopy(config)
+    with open_dict(task), read_write(task):
+        for path in ("hydra", *without):
+            _remove(task, path)
+    return OmegaConf.to_yaml(task)
+
+
+def job_key(config: DictConfig, *, without: Sequence[str], code: str, image: str, task: TaskReference | None) -> str:
+    """Hexadecimal. `code` is a hash of the files; `image` names whatever the job runs in."""
+    parts = [task_yaml(config, without), code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
+    return _digest(parts)
+
+
+def slug(name: str) -> str:
+    """Letters, digits and single hyphens, short enough for key and attempt to follow."""
+    room = NAME_LENGTH - KEY_LENGTH - len("--999")
+    return re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-")[:room].rstrip("-") or "job"
+
+
+def job_name(slug: str, key: str, attempt: int) -> str:
+    return f"{slug}-{key}-{attempt}"
+
+
+def parse_job_name(name: str) -> tuple[str, int] | None:
+    """Key and attempt."""
+    match = re.fullmatch(rf".+-([0-9a-f]{{{KEY_LENGTH}}})-(\d+)", name)
+    return (match[1], int(match[2])) if match else None
+
+
+def _digest(parts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:KEY_LENGTH]
+
+
+def _remove(config: DictConfig, path: str) -> None:
+    parent, _, key = path.rpartition(".")
+    try:
+        node = OmegaConf.select(config, parent) if parent else config
+    except OmegaConfBaseException:  # below an interpolation that cannot be resolved here
+        return
+    if isinstance(node, DictConfig) and key in node:
+        with open_dict(node), read_write(node):
+            node.pop(key)

@@ -1,0 +1,124 @@
+"""Composes the jobs of a sweep as Hydra's own launcher does, each with the launcher fields that its own configuration gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
+from hydra_plugins.hydra_sagemaker_launcher._identity import job_key, job_name
+from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
+from hydra_plugins.hydra_sagemaker_launcher.config import FIELDS, PER_JOB, SageMakerLauncherConf
+
+
+@dataclass
+class Job:
+    number: int
+    overrides: tuple[str, ...]
+    config: DictConfig
+    """With the hydra node."""
+    settings: SageMakerLauncherConf
+    output_dir: Path
+    key: str = ""
+    slug: str = ""
+
+    @property
+    def job_dir(self) -> Path:
+        return self.output_dir / ".job"
+
+    def name(self, attempt: int) -> str:
+        return job_name(self.slug, self.key, attempt)
+
+    def __str__(self) -> str:
+        words = " ".join(self.overrides)
+        return f"job {self.number} ({words})" if words else f"job {self.number}"
+
+
+def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLauncherConf:
+    """The launcher's fields with every interpolation resolved from the given configuration.
+
+    Raises:
+        LauncherError: a key that a field refers to does not exist.
+    """
+    previous = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)  # for ${hydra:…}
+    try:
+        values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), _resolved(config)))
+    except OmegaConfBaseException as error:
+        raise LauncherError(f"hydra.launcher of {described}: {str(error).splitlines()[0]}") from None
+    finally:
+        HydraConfig.instance().cfg = previous
+    assert isinstance(values, SageMakerLauncherConf)
+    return values
+
+
+def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[Sequence[str]], first_number: int) -> list[Job]:
+    """
+    Raises:
+        SubmissionRefused: jobs that want another launcher, or other values of what belongs to the whole sweep.
+    """
+    jobs, problems = [], []
+    for number, words in enumerate(overrides, first_number):
+        config = context.config_loader.load_sweep_config(master, list(words))
+        with open_dict(config):
+            config.hydra.job.num = number
+            config.hydra.job.id = str(number)
+        job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path())
+        differing = _differing_from(master, config)
+        if differing:
+            problems.append(f"{job} changes the launcher itself: {', '.join(differing)}. Start one sweep for each.")
+            continue
+        try:
+            job.settings = settings_of(config, str(job))
+            job.output_dir = _output_dir(config)
+        except LauncherError as error:
+            problems.append(str(error))
+        jobs.append(job)
+    if problems:
+        raise SubmissionRefused(problems)
+    return jobs
+
+
+def identify(
+    jobs: Sequence[Job], *, slug: str, code: str, image: Callable[[SageMakerLauncherConf], str], task: TaskReference | None
+) -> None:
+    """Gives each job its key."""
+    for job in jobs:
+        job.slug = slug
+        job.key = job_key(job.config, without=job.settings.key_exclude, code=code, image=image(job.settings), task=task)
+
+
+def _resolved(config: DictConfig) -> Any:
+    values = OmegaConf.to_container(config.hydra.launcher, resolve=True, enum_to_str=True)  # Hydra may execute config.py twice, with other enumerations
+    assert isinstance(values, dict)
+    return {key: value for key, value in values.items() if key in FIELDS}
+
+
+def _differing_from(master: DictConfig, config: DictConfig) -> list[str]:
+    """Compared unresolved: `${model.instance_type}` is the same words for every job."""
+    mine, theirs = (_unresolved(node) for node in (master, config))
+    return [key for key in sorted(mine.keys() | theirs.keys()) if key not in PER_JOB and mine.get(key) != theirs.get(key)]
+
+
+def _unresolved(config: DictConfig) -> dict[str, Any]:
+    values = OmegaConf.to_container(config.hydra.launcher, resolve=False)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _output_dir(config: DictConfig) -> Path:
+    previous = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        return (Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)).absolute()
+    except OmegaConfBaseException as error:
+        raise LauncherError(f"hydra.sweep: {str(error).splitlines()[0]}") from None
+    finally:
+        HydraConfig.instance().cfg = previous

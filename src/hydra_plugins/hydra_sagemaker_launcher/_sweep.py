@@ -1,0 +1,174 @@
+"""One sweep, from the first batch to the last: what its jobs share."""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra.core.utils import JobRuntime
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_plugins.hydra_sagemaker_launcher import _checks, _spec
+from hydra_plugins.hydra_sagemaker_launcher._backend import Backend
+from hydra_plugins.hydra_sagemaker_launcher._code import Code
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
+from hydra_plugins.hydra_sagemaker_launcher._identity import slug, task_yaml
+from hydra_plugins.hydra_sagemaker_launcher._image import image_of
+from hydra_plugins.hydra_sagemaker_launcher._jobs import Job, compose_jobs, identify, settings_of
+from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
+from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
+from hydra_plugins.hydra_sagemaker_launcher._task import SCRIPT_MODULE, reference_to
+from hydra_plugins.hydra_sagemaker_launcher._tracker import Tracker
+from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf
+
+
+class Sweep:
+    def __init__(self, context: HydraContext, task: Callable[..., Any], config: DictConfig) -> None:
+        self.context = context
+        self.config = config
+        self.task_function = task
+        self.settings = settings_of(config)
+        self.working_dir = Path(config.hydra.runtime.cwd)
+        self.directory = Path(str(config.hydra.sweep.dir)).absolute()
+        self.code = Code.of(self.settings.code, self.working_dir)
+        self.task = reference_to(task, self.code.root)
+        if self.task is None and not self.is_local:
+            raise LauncherError(
+                "the task is a closure or an object, which another machine cannot import: "
+                "make it a function at the top of a module, or use hydra.launcher.mode=local."
+            )
+
+    @property
+    def is_local(self) -> bool:
+        return self.settings.mode == Mode.local
+
+    def jobs(self, overrides: Sequence[Sequence[str]], first_number: int) -> list[Job]:
+        """Composed, identified, and checked.
+
+        Raises:
+            SubmissionRefused: with every problem of every job.
+        """
+        jobs = compose_jobs(self.context, self.config, overrides, first_number)
+        problems = [(job, problem) for job in jobs for problem in self._problems(job)]
+        if problems:
+            raise SubmissionRefused(_checks.grouped(problems, len(jobs)))
+        return self.identified(jobs)
+
+    def identified(self, jobs: list[Job]) -> list[Job]:
+        name = slug(self.settings.sweep_name or str(self.config.hydra.job.name))
+        identify(jobs, slug=name, code=self._code_identity, image=_local_image if self.is_local else image_of, task=self.task)
+        return jobs
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        ledger = Ledger(self.directory / ".launcher" / "ledger.jsonl")
+        return Tracker(self.backend, ledger, self.spec_of, self._task_package)
+
+    @cached_property
+    def backend(self) -> Backend:
+        if self.is_local:
+            from hydra_plugins.hydra_sagemaker_launcher._local import LocalBackend
+
+            return LocalBackend(self.working_dir / self.settings.state_dir, self.code.root, self.working_dir, self._closure())
+        from hydra_plugins.hydra_sagemaker_launcher._sagemaker import SageMakerBackend
+
+        return SageMakerBackend(self.settings, self.code, self.requirements)
+
+    def spec_of(self, job: Job, name: str) -> Spec:
+        hydra = job.config.hydra
+        return Spec(
+            name=name,
+            key=job.key,
+            number=job.number,
+            task_name=str(JobRuntime.instance().get("name")),
+            config_name=hydra.job.config_name,
+            search_path=self._search_path,
+            hydra_overrides=_unresolved(self.config.hydra.overrides.hydra),
+            task_overrides=list(job.overrides),
+            config=task_yaml(job.config),
+            plugins={f"hydra/{group}": _chosen(job.config, group) for group in ("launcher", "sweeper")},
+            now=_spec.resolved_now(self.config),
+            version_base=version.getbase() and str(version.getbase()),
+            sweep_dir=str(self.directory),
+            sweep_subdir=job.output_dir.relative_to(self.directory).as_posix(),
+            working_dir=self._relative_working_dir(),
+            python_path=_spec.python_path(self.code.root),
+            task=self.task,
+            secrets={} if self.is_local else dict(job.settings.secrets),
+            region=self.settings.region,
+            model_files=list(job.settings.model_files),
+            code_sha256=None if self.is_local else self.code.bundle_sha256(self.requirements),
+            versions=_spec.versions(),
+        )
+
+    @cached_property
+    def requirements(self) -> list[str]:
+        return self.code.requirements(self.settings.requirements, with_boto3=bool(self.settings.secrets))
+
+    def _problems(self, job: Job) -> list[str]:
+        problems = _checks.user_check_problems(job)
+        if self.is_local:
+            return problems
+        from hydra_plugins.hydra_sagemaker_launcher._request import problems_of
+
+        problems += [*_checks.setting_problems(job.settings), *_checks.config_secrets(job.config)]
+        return [*problems, *self._code_problems, *problems_of(job)]
+
+    @cached_property
+    def _code_problems(self) -> list[str]:
+        return self.code.problems()
+
+    @cached_property
+    def _code_identity(self) -> str:
+        """A closure may hold anything: it is never the same job again."""
+        if self.task is None:
+            return uuid.uuid4().hex
+        return self.code.identity(limited=self.is_local)
+
+    @cached_property
+    def _search_path(self) -> list[tuple[str, str]]:
+        entries = self.context.config_loader.get_search_path().get_path()
+        return [(entry.provider, _spec.portable(entry.path, self.code.root)) for entry in entries]
+
+    @property
+    def _task_package(self) -> str | None:
+        if self.task is None:
+            return None
+        return self.task.module or SCRIPT_MODULE
+
+    def _closure(self) -> bytes | None:
+        if self.task is not None:
+            return None
+        try:
+            import cloudpickle
+        except ImportError:
+            raise LauncherError("the task is a closure or an object; to run it in a process of its own: pip install cloudpickle") from None
+        from hydra.core.singleton import Singleton
+
+        return cloudpickle.dumps({"task": self.task_function, "singletons": Singleton.get_state()})
+
+    def _relative_working_dir(self) -> str:
+        if self.working_dir.is_relative_to(self.code.root):
+            return self.working_dir.relative_to(self.code.root).as_posix()
+        return "."
+
+
+def _local_image(settings: SageMakerLauncherConf) -> str:
+    return f"local python {platform.python_version()}"
+
+
+def _unresolved(node: Any) -> list[str]:
+    values = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(values, list)
+    return [str(value) for value in values]
+
+
+def _chosen(config: DictConfig, group: str) -> dict[str, Any]:
+    name = config.hydra.runtime.choices.get(f"hydra/{group}")
+    return {"name": name, "values": OmegaConf.to_container(config.hydra[group], resolve=False, enum_to_str=True)}

@@ -1,0 +1,122 @@
+"""The launcher's fields. Hydra imports this module at every start: nothing heavy here."""
+
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import Any, Dict, List, Optional  # noqa: UP035 (OmegaConf 2.3 reads these)
+
+from hydra.core.config_store import ConfigStore
+
+
+class Mode(Enum):
+    sagemaker = "sagemaker"
+    local = "local"
+    dry_run = "dry_run"
+
+
+class OnExisting(Enum):
+    retry_failed = "retry_failed"
+    reuse = "reuse"
+    rerun = "rerun"
+    fail = "fail"
+
+
+@dataclass
+class CodeConf:
+    root: Optional[str] = None
+    """Directory that travels; null: the git repository of the working directory, without git the working directory."""
+    exclude: List[str] = field(default_factory=list)
+    """Patterns as in .gitignore, beside `.gitignore` and `.sagemakerignore`."""
+    max_mb: float = 50
+    """Uncompressed size above which nothing is uploaded."""
+    allow_secret_names: List[str] = field(default_factory=list)
+    """Files that travel although their names look like secrets."""
+
+
+@dataclass
+class ImageConf:
+    """What the SageMaker SDK looks an image up by when `image_uri` is null."""
+
+    framework: str = "pytorch"
+    version: Optional[str] = None
+    """null: the newest the installed SDK knows."""
+    python: Optional[str] = None
+    """As `py313`; null: the version's own."""
+
+
+@dataclass
+class SageMakerLauncherConf:
+    _target_: str = "hydra_plugins.hydra_sagemaker_launcher.sagemaker_launcher.SageMakerLauncher"
+    mode: Mode = Mode.sagemaker
+    """sagemaker: a training job per job; local: a process per job on this machine; dry_run: write the requests and stop."""
+    sweep_name: Optional[str] = None
+    """Beginning of the job names; null: `hydra.job.name`."""
+    on_existing: OnExisting = OnExisting.retry_failed
+    """What happens to jobs that ran before. Always: completed ones are reused, running ones adopted, but for `rerun` (all again)
+    and `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` brings the failure home."""
+    key_exclude: List[str] = field(default_factory=list)
+    """Configuration keys that do not change what a job computes: two jobs that differ only there are the same job."""
+    max_parallel: int = 4
+    """Jobs at the same time."""
+    poll_seconds: float = 20.0
+    """Between two looks at the jobs (SageMaker allows 2 list calls a second per account)."""
+    check: Optional[str] = None
+    """Dotted name of a function that gets each job's configuration before anything is uploaded; what it raises or returns
+    (sentences) is a problem of that job."""
+    code: CodeConf = field(default_factory=CodeConf)
+    requirements: Optional[str] = "auto"
+    """File of requirements to install in the job; auto: requirements.txt, else the dependencies in pyproject.toml; null: none."""
+    model_files: List[str] = field(default_factory=lambda: ["*.safetensors", "*.ckpt", "*.pt", "*.pth", "*.bin", "*.onnx"])
+    """Patterns of output files that stay in S3."""
+    download_models: bool = False
+    """Bring those home too."""
+    state_dir: str = ".hydra_jobs"
+    """Mode local: where it is remembered which job ran where; relative to the working directory."""
+    s3_uri: Optional[str] = None
+    """s3://bucket/prefix for code, specifications and results."""
+    region: Optional[str] = None
+    """null: as boto3 finds it."""
+    profile: Optional[str] = None
+    """Profile of the AWS configuration; null: as boto3 finds it."""
+    bucket_owner: Optional[str] = None
+    """Account number; every S3 call then fails on a bucket of another account."""
+    role_arn: Optional[str] = None
+    """Execution role of the jobs."""
+    image_uri: Optional[str] = None
+    """Training image; null: looked up by `image` with the SageMaker SDK."""
+    image: ImageConf = field(default_factory=ImageConf)
+    python: str = "python3"
+    """Interpreter in the image."""
+    instance_type: Optional[str] = None
+    instance_count: int = 1
+    volume_gb: int = 50
+    """Ignored by AWS on instance types with local NVMe disks."""
+    max_run_hours: float = 24.0
+    """The job is stopped after this; at most 672."""
+    channels: Dict[str, str] = field(default_factory=dict)
+    """Input data: name to s3 uri, found in the job under /opt/ml/input/data/NAME."""
+    env: Dict[str, str] = field(default_factory=dict)
+    """Environment variables of the job; visible to everyone who may describe it."""
+    secrets: Dict[str, str] = field(default_factory=dict)
+    """Environment variable to name or ARN in Secrets Manager; read in the job, with the job's role."""
+    hyperparameters: Dict[str, str] = field(default_factory=dict)
+    """Shown in the console; the job's configuration does not travel this way."""
+    tags: Dict[str, str] = field(default_factory=dict)
+    subnets: List[str] = field(default_factory=list)
+    security_group_ids: List[str] = field(default_factory=list)
+    network_isolation: bool = False
+    encrypt_between_nodes: bool = False
+    volume_kms_key: Optional[str] = None
+    output_kms_key: Optional[str] = None
+    """Encrypts code, specifications and results in S3."""
+    extra: Dict[str, Any] = field(default_factory=dict)
+    """Any other field of CreateTrainingJob, merged over the request last."""
+
+
+PER_JOB = frozenset(
+    """check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets hyperparameters tags
+    subnets security_group_ids network_isolation encrypt_between_nodes volume_kms_key extra model_files download_models""".split()
+)
+"""Fields that a job's own configuration may set; the others belong to the whole sweep."""
+FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")
+
+ConfigStore.instance().store(group="hydra/launcher", name="sagemaker", node=SageMakerLauncherConf, provider="hydra_sagemaker_launcher")
