@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src"
 FLOORS: dict[int, tuple[str, ...]] = {
-    5: ("cli", "__main__"),
+    5: ("cli", "remote", "__main__"),
     4: ("train", "outcome", "resuming", "evaluate", "predict", "describe"),
     3: ("build", "check", "run", "evaluation", "saved_config", "distributed"),
     2: ("data.module", "model.module", "model.inference", "training.callbacks", "training.checkpoints"),
@@ -28,7 +28,14 @@ FLOORS: dict[int, tuple[str, ...]] = {
 }  # fmt: skip
 """Modules and packages of paraphrase_lab; the longest name that fits a module counts. "" is the package itself."""
 WITHOUT_CONFIGURATION = ("data", "model", "training", "scoring", "plots")
-ONLY_IN = {"wandb": "paraphrase_lab.tracking", "boto3": None, "sagemaker": None}
+LAUNCHER, LOCAL_SAGEMAKER = "hydra_plugins.hydra_sagemaker_launcher", "sagemaker_local"
+ONLY_IN = {
+    "wandb": ("paraphrase_lab.tracking",),
+    "boto3": (LAUNCHER, LOCAL_SAGEMAKER),
+    "botocore": (LAUNCHER, LOCAL_SAGEMAKER),
+    "sagemaker": (f"{LAUNCHER}._image",),
+    "moto": (LOCAL_SAGEMAKER,),
+}
 HEAVY = ("torch", "numpy", "transformers", "pytorch_lightning", "datasets", "pyarrow", "matplotlib")
 LINES_AT_MOST = 250
 
@@ -101,8 +108,10 @@ def test_what_a_module_may_know_of() -> None:
         names = {name.split(".")[0] for name in imports(module)}
         if module.split(".")[1:2] and module.split(".")[1] in WITHOUT_CONFIGURATION:
             assert not names & {"hydra", "omegaconf"}, module
-        for library, place in ONLY_IN.items():
-            assert library not in names or (place is not None and module.startswith(place)), f"{module} imports {library}"
+        for library, places in ONLY_IN.items():
+            assert library not in names or module.startswith(places), f"{module} imports {library}"
+        if module.startswith((LAUNCHER, LOCAL_SAGEMAKER)):
+            assert "paraphrase_lab" not in names, f"{module} serves others too"
         if module.startswith("hydra_plugins"):
             ours = {name for name in imports(module) if name.startswith("paraphrase_lab")}
             assert {floor(name) for name in ours} <= {0}, f"{module}: Hydra imports its plugins at every start"

@@ -178,6 +178,11 @@ def target_of(node: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
+def runs_here(launcher: Any) -> bool:
+    """A launcher in its local mode: a single run needs no launcher for that."""
+    return getattr(launcher.get("mode"), "name", None) == "local"
+
+
 def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
     """One line that says why `-m` has to be added; None when it was typed or is not needed."""
     mode = hydra.get("mode")
@@ -187,7 +192,7 @@ def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
         if override.is_sweep_override():
             return f"-m added: {override.input_line} is a sweep"
     launcher = hydra.get("launcher")
-    if target_of(launcher) not in ("", BASIC_LAUNCHER):
+    if target_of(launcher) not in ("", BASIC_LAUNCHER) and not runs_here(launcher):
         name = hydra.runtime.choices.get("hydra/launcher") or target_of(launcher)
         return f"-m added: only a sweep uses the launcher {name}"
     params = OmegaConf.select(hydra, "sweeper.params")

@@ -112,6 +112,8 @@ class ModelConfig:
     consistency_weight: float = limited(0.0, minimum=0.0, maximum=100.0)
     """Weight of the symmetric KL divergence between the answers to the two orders of a pair."""
     gradient_checkpointing: bool = False
+    instance_type: str = "ml.g5.2xlarge"
+    """What a training job of this model runs on with compute=sagemaker."""
 
 
 @dataclass

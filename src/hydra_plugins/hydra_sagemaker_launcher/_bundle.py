@@ -80,7 +80,10 @@ def pack(root: Path, files: Sequence[PurePosixPath], target: Path, extra: Mappin
                 member = tarfile.TarInfo(entry.name)
                 member.size = entry.size_bytes
                 member.mode = 0o755 if entry.executable else 0o644
-                archive.addfile(member, entry.stream)
+                try:
+                    archive.addfile(member, entry.stream)
+                except OSError as error:
+                    raise LauncherError(f"{entry.name} cannot be packed ({error}): run the same command again") from error
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -98,9 +101,9 @@ def size_problem(root: Path, files: Sequence[PurePosixPath], max_mb: float) -> s
         return None
     largest = sorted(sizes, key=lambda path: (-sizes[path], path))[:10]
     return "\n".join([
-        f"the code to send is {_megabytes(total)} in {len(sizes):,} files, more than hydra.launcher.code.max_mb={max_mb:g}; the largest:",
+        f"the code is {_megabytes(total)} in {len(sizes):,} files, more than hydra.launcher.code.max_mb={max_mb:g}. Largest:",
         *(f"    {_megabytes(sizes[path]):>12}  {path}" for path in largest),
-        f"name what the jobs do not need in {root / IGNORE_FILE} (gitignore syntax; data belongs in S3, as a channel), or raise max_mb",
+        f"name what the jobs do not need in {root / IGNORE_FILE} (gitignore syntax; data is better a channel), or raise max_mb",
     ])  # fmt: skip
 
 
@@ -117,8 +120,9 @@ def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] =
     ]
     if not found:
         return None
+    count = "a file looks like a secret" if len(found) == 1 else f"{len(found)} files look like secrets"
     return (
-        f"{'a file looks like a secret' if len(found) == 1 else f'{len(found)} files look like secrets'} by name: {', '.join(found)}; "
+        f"{count} by name: {', '.join(found)}; "
         f"add to .gitignore (where git does not track it) or {IGNORE_FILE}, "
         "or list the path under hydra.launcher.code.allow_secret_names to send it knowingly"
     )
@@ -127,8 +131,8 @@ def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] =
 def extract(archive: Path, target: Path, *, max_bytes: int | None = None) -> list[Path]:
     """The files written, in the archive's order. Links are made last, so that no member is written through one.
 
-    Raises LauncherError, before anything is written, for a member that would leave `target` or is no file, directory or link, and
-    above `max_bytes` of content; and for what is no whole tar archive.
+    Raises LauncherError, before anything is written, for a member that would leave `target` or is no file, directory or link,
+    above `max_bytes` of content, and for what is no whole tar archive.
     """
     try:
         with tarfile.open(archive, "r:*") as opened:
@@ -140,6 +144,8 @@ def extract(archive: Path, target: Path, *, max_bytes: int | None = None) -> lis
         raise LauncherError(f"{archive} is not extracted: {error}") from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise LauncherError(f"{archive} is no whole tar archive ({error}): fetch it again") from error
+    except OSError as error:
+        raise LauncherError(f"{archive} cannot be extracted to {target}: {error}") from error
     return [target / member.name for member in members if not member.isdir()]
 
 

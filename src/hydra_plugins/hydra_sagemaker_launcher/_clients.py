@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlparse
 
 from hydra_plugins.hydra_sagemaker_launcher import __version__
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
@@ -20,6 +21,9 @@ NEXT_STEPS = {
     "NoSuchBucket": "create the bucket, or correct hydra.launcher.s3_uri",
     "PermanentRedirect": "the bucket is in another region than hydra.launcher.region",
 }
+
+
+LOOPBACK_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
 
 class Clients:
@@ -39,10 +43,15 @@ class Clients:
             read_timeout=60,
         )
         with in_words("the AWS configuration"):
-            session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
-            self.sagemaker: Any = session.client("sagemaker", config=config)
-            self.s3: Any = session.client("s3", config=config)
+            own = LOOPBACK_CREDENTIALS if is_loopback(settings.endpoint_url) else {}
+            session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)
+            self.sagemaker: Any = session.client("sagemaker", config=config, endpoint_url=settings.endpoint_url)
+            self.s3: Any = session.client("s3", config=config, endpoint_url=settings.endpoint_url)
         self.region: str = self.sagemaker.meta.region_name
+
+
+def is_loopback(url: str | None) -> bool:
+    return url is not None and urlparse(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 @contextmanager

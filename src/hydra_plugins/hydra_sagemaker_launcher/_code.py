@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import tomllib
 import uuid
 from dataclasses import dataclass
@@ -45,12 +46,23 @@ class Code:
         )
         return [problem for problem in found if problem is not None]
 
-    def identity(self, *, limited: bool) -> str:
-        """Hash of the user's files. `limited`: a tree that is too large to read at each start never counts as the same."""
+    def identity(self, *, limited: bool, package: str | None) -> str:
+        """Hash of the user's files, and of the task's own package where that is installed elsewhere.
+
+        `limited`: a tree that is too large to read at each start never counts as the same.
+        """
         if limited and (problem := self._too_large()):
             log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
             return uuid.uuid4().hex
-        return _bundle.content_hash(self.root, self.files)
+        return _bundle.content_hash(self.root, self.files) + self._installed(package)
+
+    def _installed(self, package: str | None) -> str:
+        module = sys.modules.get((package or "").partition(".")[0])
+        file = Path(getattr(module, "__file__", None) or self.root)
+        if file.name != "__init__.py" or file.resolve().is_relative_to(self.root):
+            return ""
+        sources = sorted(PurePosixPath(source.relative_to(file.parent)) for source in file.parent.rglob("*.py"))
+        return _bundle.content_hash(file.parent, sources)
 
     def _too_large(self) -> str | None:
         try:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
@@ -28,10 +29,24 @@ def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
     return OmegaConf.to_yaml(task)
 
 
-def job_key(config: DictConfig, *, without: Sequence[str], code: str, image: str, task: TaskReference | None) -> str:
-    """Hexadecimal. `code` is a hash of the files; `image` names whatever the job runs in."""
+def job_key(
+    config: DictConfig, *, without: Sequence[str], code: str, image: str, task: TaskReference | None, data: str = ""
+) -> str:
+    """Hexadecimal. `code` and `data` are hashes of files; `image` names whatever the job runs in."""
     parts = [task_yaml(config, without), code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
-    return _digest(parts)
+    return _digest([*parts, data] if data else parts)
+
+
+def files_digest(paths: Sequence[Path]) -> str:
+    """Of the contents of files and of everything below directories; of what is not there, the name."""
+    digest = hashlib.sha256()
+    for path in paths:
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
+        digest.update(f"{len(files)} files at {path.name if files else path}".encode())
+        for file in files:
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
 
 
 def slug(name: str) -> str:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
-from hydra_plugins.hydra_sagemaker_launcher._identity import job_key, job_name
+from hydra_plugins.hydra_sagemaker_launcher._identity import files_digest, job_key, job_name
 from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
 from hydra_plugins.hydra_sagemaker_launcher.config import FIELDS, PER_JOB, SageMakerLauncherConf
 
@@ -87,12 +87,29 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
 
 
 def identify(
-    jobs: Sequence[Job], *, slug: str, code: str, image: Callable[[SageMakerLauncherConf], str], task: TaskReference | None
+    jobs: Sequence[Job],
+    *,
+    slug: str,
+    code: str,
+    image: Callable[[SageMakerLauncherConf], str],
+    task: TaskReference | None,
+    working_dir: Path,
 ) -> None:
     """Gives each job its key."""
+    digests: dict[tuple[str, ...], str] = {}
     for job in jobs:
+        files = tuple(file for file in job.settings.key_files if file is not None)
+        if files and files not in digests:
+            digests[files] = files_digest([working_dir / file for file in files])
         job.slug = slug
-        job.key = job_key(job.config, without=job.settings.key_exclude, code=code, image=image(job.settings), task=task)
+        job.key = job_key(
+            job.config,
+            without=job.settings.key_exclude,
+            code=code,
+            image=image(job.settings),
+            task=task,
+            data=digests.get(files, ""),
+        )
 
 
 def _resolved(config: DictConfig) -> Any:

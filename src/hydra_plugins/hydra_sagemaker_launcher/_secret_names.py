@@ -23,25 +23,22 @@ _NOT_THE_SECRET = re.compile(
     r" (?:arn|name|names|file|filename|path|dir|length|len|policy|ttl|expiry|expiration|column|field|prefix)$"
 )
 _TOKENIZER_WORDS = (
-    "pad|eos|bos|sos|cls|sep|unk|mask|start|end|stop|special|added|additional|first|last|next|previous|prev|current|per|max|min|num|n"
-    "|by|each|every|single|new|class|dist|image|video|audio|vision|text|sub|word|byte|char|prefix|suffix|separator|query|target|source"
-    "|src|tgt|label|decoder|encoder|think|prompt|blank|boundary|placeholder|drop|skip|mean|pool|pooling|multi|one|two|no|use|add|with"
-    "|eot|eod|eom|fim|answer|question|entity|context|sentence|head|tail|marker|control|memory|register|latent|input|output|draft"
-    r"|turn|role|speaker|lang|language|bad|suppress|forced|user|assistant|system|e|\d+"
+    "pad|eos|bos|sos|eot|cls|sep|unk|mask|start|end|stop|special|first|last|next|per|max|min|num|image|video|audio"
 )
-_TOKEN = re.compile(rf"^token$|(?:^|\ )(?!(?:{_TOKENIZER_WORDS})\ )\w+\ token(?:\ v?\d+|\ prod|\ dev|\ test)?$")
+_ENVIRONMENT_TOKEN = re.compile(rf"(?:^|_)(?!(?:{_TOKENIZER_WORDS})_)[A-Z0-9]+_TOKEN(?:_[A-Z0-9]+)?$", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 def looks_secret(name: str) -> bool:
     """Of an environment variable, a hyperparameter or a tag; read by words, in snake_case, camelCase or with dots.
 
-    A name that points to where a secret lies (`DB_PASSWORD_FILE`, `API_KEY_SECRET_ARN`) is none, nor are a tokenizer's `pad_token`s.
+    A name of the place of a secret (`DB_PASSWORD_FILE`, `API_KEY_SECRET_ARN`) is none. `token` is, alone, after a word such as
+    `auth` or a vendor's name, and at the end of a name in capitals: `answer_token` is text for a tokenizer, JIRA_TOKEN is not.
     """
     words = " ".join(word.lower() for word in _WORD.findall(name))
     if _NOT_THE_SECRET.search(words):
         return False
-    return bool(_SECRET_WORDS.search(words) or _TOKEN.search(words))
+    return words == "token" or bool(_SECRET_WORDS.search(words) or (name.isupper() and _ENVIRONMENT_TOKEN.search(name)))
 
 
 _SECRET_FILES = tuple(
@@ -68,7 +65,7 @@ def looks_secret_file(path: str) -> bool:
     if _SECRET_FOLDERS.search(path.lower()):
         return True
     name = path.rpartition("/")[2]
-    if _TEMPLATE.search(name.lower()):
+    if _TEMPLATE.search(name.lower()) and not name.lower().endswith((".pem", ".key", ".p12", ".pfx")):
         return False
     stem = re.sub(r"\.(txt|json)$", "", name.lstrip("."))
     return any(pattern.fullmatch(name.lower()) for pattern in _SECRET_FILES) or ("." not in stem and looks_secret(stem))
@@ -85,8 +82,8 @@ _SECRET_VALUES = {
     "PyPI token": r"\bpypi-AgE[\w-]{20}",
     "Weights & Biases key": r"\bwandb_v\d+_\w{20}",
     "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
-    "JSON web token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10}",
-    "password in a URL": r"\b[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\$)[^/\s@]+@",
+    "JSON web token": r"\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,2000}\.[\w-]{10}",
+    "password in a URL": r"\b[a-z][a-z0-9+.-]{0,20}://[^/\s:@]{0,200}:(?!\$)[^/\s@]{1,500}@",
 }
 
 

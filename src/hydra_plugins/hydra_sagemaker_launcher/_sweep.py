@@ -43,6 +43,7 @@ class Sweep:
                 "the task is a closure or an object, which another machine cannot import: "
                 "make it a function at the top of a module, or use hydra.launcher.mode=local."
             )
+        self.search_path = self._search_path()  # refuses what cannot travel
 
     @property
     def is_local(self) -> bool:
@@ -62,7 +63,14 @@ class Sweep:
 
     def identified(self, jobs: list[Job]) -> list[Job]:
         name = slug(self.settings.sweep_name or str(self.config.hydra.job.name))
-        identify(jobs, slug=name, code=self._code_identity, image=_local_image if self.is_local else image_of, task=self.task)
+        identify(
+            jobs,
+            slug=name,
+            code=self._code_identity,
+            image=_local_image if self.is_local else image_of,
+            task=self.task,
+            working_dir=self.working_dir,
+        )
         return jobs
 
     @cached_property
@@ -88,7 +96,7 @@ class Sweep:
             number=job.number,
             task_name=str(JobRuntime.instance().get("name")),
             config_name=hydra.job.config_name,
-            search_path=self._search_path,
+            search_path=self.search_path,
             hydra_overrides=_unresolved(self.config.hydra.overrides.hydra),
             task_overrides=list(job.overrides),
             config=task_yaml(job.config),
@@ -129,11 +137,12 @@ class Sweep:
         """A closure may hold anything: it is never the same job again."""
         if self.task is None:
             return uuid.uuid4().hex
-        return self.code.identity(limited=self.is_local)
+        return self.code.identity(limited=self.is_local, package=self.task.module)
 
-    @cached_property
     def _search_path(self) -> list[tuple[str, str]]:
         entries = self.context.config_loader.get_search_path().get_path()
+        if self.is_local:
+            return [(entry.provider, entry.path) for entry in entries]
         return [(entry.provider, _spec.portable(entry.path, self.code.root)) for entry in entries]
 
     @property

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -41,9 +41,9 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
     """Sorted, relative to `root`; `exclude` and .sagemakerignore hold gitignore patterns, `exclude` has the last word.
 
     A symbolic link to a file of the root stands for that file, one to a directory of the root for the listed files in it.
-    A link that leaves the root, or points to nothing or to a file that looks like a secret, is left out with a warning.
+    A link that leaves the root or holds itself, that points to nothing or to what looks like a secret, is left out with a warning.
 
-    Raises LauncherError above 200,000 files, for a root that is no directory, and where patterns need pathspec and it is missing.
+    Raises LauncherError above 200,000 files, for a root that is no directory, and where pathspec is needed and missing.
     """
     if not root.is_dir():
         raise LauncherError(f"{root} is no directory: hydra.launcher.code.root must be the directory of the code to send")
@@ -78,8 +78,8 @@ class _Tree:
                 self.links.add(name)
             if len(self.files) + len(self.links) > FILES_AT_MOST:
                 raise LauncherError(
-                    f"{self.root} holds more than {FILES_AT_MOST:,} files: set hydra.launcher.code.root to the directory of your code, "
-                    f"or name what the jobs do not need in {self.root / IGNORE_FILE} (gitignore syntax)"
+                    f"{self.root} holds more than {FILES_AT_MOST:,} files: set hydra.launcher.code.root to the directory of "
+                    f"your code, or name what the jobs do not need in {self.root / IGNORE_FILE} (gitignore syntax)"
                 )
 
     def linked_files(self, ignore: GitIgnoreSpec | None) -> set[str]:
@@ -97,7 +97,9 @@ class _Tree:
                 refused.append(f"{link} (points to {inside}, which looks like a secret)")
             elif target.is_file():
                 found.add(link)
-            elif not link.startswith(f"{inside}/"):  # else it would hold itself
+            elif inside == "." or link.startswith(f"{inside}/"):
+                refused.append(f"{link} (holds itself)")
+            else:
                 found |= {f"{link}/{name.removeprefix(f'{inside}/')}" for name in self.files if name.startswith(f"{inside}/")}
         if refused:
             more = f" and {len(refused) - 10} more" if len(refused) > 10 else ""
@@ -122,7 +124,7 @@ def _git_toplevel(directory: Path) -> Path | None:
     return Path(os.fsdecode(done.stdout.removesuffix(b"\n"))) if done.returncode == 0 else None
 
 
-def _git_files(root: Path) -> Iterator[str]:
+def _git_files(root: Path) -> Generator[str, None, None]:
     """With those of submodules and of other repositories that lie in this one."""
     for selection in (("--cached",), ("--others", "--exclude-standard")):
         for name in _git_names(root, *selection):
@@ -150,7 +152,7 @@ def _git_names(root: Path, *selection: str) -> Iterator[str]:
             process.kill()
 
 
-def _nothing() -> Iterator[str]:
+def _nothing() -> Generator[str, None, None]:
     yield from ()
 
 

@@ -55,6 +55,8 @@ class SageMakerLauncherConf:
     and `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` brings the failure home."""
     key_exclude: List[str] = field(default_factory=list)
     """Configuration keys that do not change what a job computes: two jobs that differ only there are the same job."""
+    key_files: List[Optional[str]] = field(default_factory=list)
+    """Files and directories on this machine whose contents are part of a job's identity: data that does not travel with the code."""
     max_parallel: int = 4
     """Jobs at the same time."""
     poll_seconds: float = 20.0
@@ -77,6 +79,8 @@ class SageMakerLauncherConf:
     """null: as boto3 finds it."""
     profile: Optional[str] = None
     """Profile of the AWS configuration; null: as boto3 finds it."""
+    endpoint_url: Optional[str] = None
+    """Of another SageMaker, S3 and so on than Amazon's; null: as boto3 finds it. One on 127.0.0.1 is sent no credentials of yours."""
     bucket_owner: Optional[str] = None
     """Account number; every S3 call then fails on a bucket of another account."""
     role_arn: Optional[str] = None
@@ -114,7 +118,7 @@ class SageMakerLauncherConf:
 
 PER_JOB = frozenset(
     """check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets hyperparameters tags
-    subnets security_group_ids network_isolation encrypt_between_nodes volume_kms_key extra model_files download_models""".split()
+    subnets security_group_ids network_isolation encrypt_between_nodes volume_kms_key extra model_files download_models key_files""".split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
 FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
-from paraphrase_lab.composition import BASIC_SWEEPER, CONFIG_NAME, VERSION_BASE, Request, quoted
-from paraphrase_lab.errors import TrainingError, UserError
+from paraphrase_lab.composition import CONFIG_NAME, VERSION_BASE, Composer, Request, quoted
+from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import CONF_DIR, DIRECTORY_VARIABLE
-from paraphrase_lab.schema import register
+from paraphrase_lab.remote.train import Ended, relative, train_job
 
-log = logging.getLogger(__name__)
 HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
-
-
-class _Ended(BaseException):
-    """Carries a known error of a single run past Hydra, which would print what it knows of it first."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
 
 
 def run(words: list[str]) -> int:
@@ -37,13 +27,18 @@ def run(words: list[str]) -> int:
     if result.multirun_reason:
         print(result.multirun_reason, file=sys.stderr)
         request = Request(request.overrides, request.config_dir, True)
-    check_jobs(result)
+    launcher = result.hydra.launcher
+    if launcher.get("check") is None:  # else the launcher calls it for every job, also for those a search thinks of later
+        check_jobs(result)
     words = [*_flags(request), *request.overrides]
     if result.jobs[0].config.resume is not None:
         from paraphrase_lab.resuming import directory_overrides
 
         words += directory_overrides(result)
-    return _hydra(words, request)
+    if not request.multirun:
+        return _hydra(words, request)
+    directory = sweep_directory(words, request.config_dir)
+    return _hydra([*words, f"hydra.sweep.dir={quoted(str(directory))}"], request, directory)
 
 
 def _overrides_of_a_started_process() -> list[str]:
@@ -53,70 +48,50 @@ def _overrides_of_a_started_process() -> list[str]:
     return [*place, "hydra.mode=RUN", "hydra/job_logging=none", "hydra/hydra_logging=none"]
 
 
+def sweep_directory(words: list[str], config_dir: str | None) -> Path:
+    """Resolved before Hydra starts, so that the end of the sweep knows where it was, whichever process runs its jobs."""
+    request = Request(tuple(word for word in words if "=" in word and not word.startswith("--")), config_dir)
+    with Composer(request) as composer:
+        fixed = [text for text in request.overrides if not composer.parse(text).is_sweep_override()]
+        return Path(str(composer.compose(fixed, with_hydra=True).hydra.sweep.dir))
+
+
 def _flags(request: Request) -> list[str]:
     directory = ["--config-dir", request.config_dir] if request.config_dir else []
     return [*directory, *(["--multirun"] if request.multirun else [])]
 
 
-def _hydra(words: list[str], request: Request | None = None) -> int:
+def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | None = None) -> int:
     import hydra
-
-    register()
-    command = sys.argv[0]
-    sweep_dirs: list[Path] = []
-
-    def task(config: Any) -> float | None:
-        return _job(config, command, request or Request(), sweep_dirs)
+    from hydra.errors import CompactHydraException
 
     if request is not None:
         # Hydra would print a traceback without telling mistakes from faults; with this it raises, and `main` decides.
         os.environ["HYDRA_FULL_ERROR"] = "1"
-    task.__module__, task.__qualname__ = __name__, "train"
+    command = sys.argv[0]
     sys.argv = [command, *words]
     try:
-        hydra.main(version_base=VERSION_BASE, config_path=str(CONF_DIR), config_name=CONFIG_NAME)(task)()
-    except _Ended as end:
+        hydra.main(version_base=VERSION_BASE, config_path=str(CONF_DIR), config_name=CONFIG_NAME)(train_job)()
+    except Ended as end:
         raise end.error from None
+    except CompactHydraException as error:  # a launcher's refusal
+        raise UserError(str(error)) from error
+    except Exception as error:
+        if not _was_reported(error):
+            raise
+        return 1
     finally:
         sys.argv = [command, "train", *words]
-        if sweep_dirs:
-            _summary(sweep_dirs[0])
+        if sweep_dir is not None:
+            _summary(sweep_dir)
     return 0
 
 
-def _job(config: Any, command: str, request: Request, sweep_dirs: list[Path]) -> float | None:
-    """One run, inside Hydra."""
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
+def _was_reported(error: Exception) -> bool:
+    """A job's error, which its launcher has shown with everything that is known of it."""
+    from hydra_plugins.hydra_sagemaker_launcher._errors import RemoteJobError, RemoteTraceback
 
-    from paraphrase_lab.distributed import processes_find
-    from paraphrase_lab.train import train
-    from paraphrase_lab.training.stopping import Interrupted
-
-    hydra_config = HydraConfig.get()
-    directory = Path(hydra_config.runtime.output_dir)
-    if hydra_config.mode == RunMode.MULTIRUN and not sweep_dirs:
-        sweep_dirs.append(Path(hydra_config.sweep.dir))
-    # Lightning starts the other processes of a distributed run with these words: this job alone, not the whole sweep.
-    flags = _flags(Request(config_dir=request.config_dir))
-    sys.argv = [command, "train", *flags, *hydra_config.overrides.task]
-    searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER or "hparams_search" in hydra_config.runtime.choices
-    try:
-        with processes_find(directory):
-            return train(config, _relative(directory), searching=searching)
-    except Interrupted as error:
-        log.warning("%s; `resume=auto` with the same words goes on", error)
-        raise SystemExit(error.exit_code) from None
-    except (UserError, TrainingError) as error:
-        log.error("%s", error)  # into the run's own log; of a sweep only the first error reaches the screen in the end
-        if hydra_config.mode == RunMode.MULTIRUN:
-            raise
-        raise _Ended(error) from None
-
-
-def _relative(directory: Path) -> Path:
-    """As the user would type it."""
-    return directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory
+    return isinstance(error, RemoteJobError) or isinstance(error.__cause__, RemoteTraceback)
 
 
 def _summary(sweep_dir: Path) -> None:
@@ -127,8 +102,10 @@ def _summary(sweep_dir: Path) -> None:
 
     from paraphrase_lab.runs.record import find_runs
 
+    if not sweep_dir.is_dir():
+        return
     records = sorted(find_runs(sweep_dir), key=lambda record: (len(record.run_dir.name), record.run_dir.name))
-    table = Table(title=escape(str(_relative(sweep_dir.absolute()))), title_justify="left")
+    table = Table(title=escape(str(relative(sweep_dir.absolute()))), title_justify="left")
     for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy"):
         table.add_column(column)
     for record in records:

@@ -16,6 +16,7 @@ WITHOUT_EFFECT = (
     "keep_model",
     "evaluate_test",
     "logger",
+    "model.instance_type",  # the device is a part of its own
     "data.num_workers",
     "data.path",  # what the files hold is part of the data's own hash
     "data.train",

@@ -1,0 +1,68 @@
+"""One run, inside Hydra: in the process that was typed, or in a job's own, here or in a training container."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from paraphrase_lab.composition import BASIC_SWEEPER
+from paraphrase_lab.errors import TrainingError, UserError
+from paraphrase_lab.schema import register
+
+log = logging.getLogger(__name__)
+COMMAND = "paraphrase_lab.__main__"
+register()  # a job imports its task first, and composes its configuration then
+
+
+class Ended(BaseException):
+    """Carries a known error of a single run past Hydra, which would print what it knows of it first."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def train_job(config: Any) -> float | None:
+    """The best value of `monitor`."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from paraphrase_lab.distributed import processes_find
+    from paraphrase_lab.train import train
+    from paraphrase_lab.training.stopping import Interrupted
+
+    hydra_config = HydraConfig.get()
+    is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    directory = relative(Path(hydra_config.runtime.output_dir))
+    _name_this_job(hydra_config)
+    if is_sweep and config.resume is None and (directory / "run.json").is_file():
+        config.resume = "auto"  # an earlier attempt of a launcher that runs the same job again
+    searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER or "hparams_search" in hydra_config.runtime.choices
+    try:
+        with processes_find(directory):
+            return train(config, directory, searching=searching)
+    except Interrupted as error:
+        log.warning("%s; `resume=auto` with the same words goes on", error)
+        raise SystemExit(error.exit_code) from None
+    except (UserError, TrainingError) as error:
+        log.error("%s", error)  # into the run's own log; of a sweep only the first error reaches the screen in the end
+        if is_sweep:
+            raise
+        raise Ended(error) from None
+
+
+def relative(directory: Path) -> Path:
+    """As the user would type it."""
+    return directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory
+
+
+def _name_this_job(hydra_config: Any) -> None:
+    """Lightning starts the other processes of a distributed run as this one was: this job alone, not the sweep or its launcher."""
+    directories = [entry.path for entry in hydra_config.runtime.config_sources if entry.provider == "command-line"]
+    flags = ["--config-dir", directories[0]] if directories else []
+    sys.argv = [sys.argv[0], "train", *flags, *hydra_config.overrides.task]
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None and main.__spec__.name != COMMAND:  # started by python -m, but not as ours
+        main.__spec__ = importlib.util.find_spec(COMMAND)
