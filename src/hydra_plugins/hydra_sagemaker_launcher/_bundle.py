@@ -129,13 +129,13 @@ def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] =
 
 
 def extract(archive: Path, target: Path, *, max_bytes: int | None = None) -> list[Path]:
-    """The files written, in the archive's order. Links are made last, so that no member is written through one.
+    """The files written, in the archive's order; links are made last.
 
-    Raises LauncherError, before anything is written, for a member that would leave `target` or is no file, directory or link,
-    above `max_bytes` of content, and for what is no whole tar archive.
+    Raises LauncherError, before anything is written, for a member that would leave `target`, lies behind a link of the archive or
+    is no file, directory or link, above `max_bytes` of content, and for what is no whole tar.gz.
     """
     try:
-        with tarfile.open(archive, "r:*") as opened:
+        with tarfile.open(archive, "r:gz") as opened:
             members = _safe_members(opened, target, max_bytes)
             target.mkdir(parents=True, exist_ok=True)
             for member in sorted(members, key=lambda member: member.issym() + 2 * member.islnk()):
@@ -143,7 +143,7 @@ def extract(archive: Path, target: Path, *, max_bytes: int | None = None) -> lis
     except tarfile.FilterError as error:
         raise LauncherError(f"{archive} is not extracted: {error}") from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise LauncherError(f"{archive} is no whole tar archive ({error}): fetch it again") from error
+        raise LauncherError(f"{archive} is no whole tar.gz ({error}): fetch it again") from error
     except OSError as error:
         raise LauncherError(f"{archive} cannot be extracted to {target}: {error}") from error
     return [target / member.name for member in members if not member.isdir()]
@@ -160,4 +160,8 @@ def _safe_members(archive: tarfile.TarFile, target: Path, max_bytes: int | None)
         if max_bytes is not None and total > max_bytes:
             raise LauncherError(f"{archive.name} is not extracted: more than {max_bytes:,} bytes, reached at {member.name}")
         members.append(member)
+    links = {PurePosixPath(member.name) for member in members if member.issym() or member.islnk()}
+    for member in members:
+        if links.intersection(PurePosixPath(member.name).parents):
+            raise LauncherError(f"{archive.name} is not extracted: {member.name} lies behind a link")
     return members

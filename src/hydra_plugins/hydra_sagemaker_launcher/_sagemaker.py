@@ -92,7 +92,7 @@ class SageMakerBackend:
         status = _status(described)
         if result is None:
             reason = described.get("FailureReason") or f"it ended as {status.detail or status.state.value}, without a result"
-            return Outcome(status, None, reason, self._log_hint(name), record=record)
+            return Outcome(status, None, reason, self._log_hint(job, name), record=record)
         return Outcome(status, result, value=returned_value(result, job.job_dir, own_process=False), record=record)
 
     def stop(self, names: Collection[str]) -> None:
@@ -141,7 +141,10 @@ class SageMakerBackend:
             record["model_files"] = result["model_files"]
         return record
 
-    def _log_hint(self, name: str) -> str:
+    def _log_hint(self, job: Job, name: str) -> str:
+        log = job.job_dir / "output.log"
+        if log.is_file():
+            return f"see the end of {log}"
         return f"aws logs tail /aws/sagemaker/TrainingJobs --log-stream-name-prefix {name}/ --region {self.clients.region}"
 
 
