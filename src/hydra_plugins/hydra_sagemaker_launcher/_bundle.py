@@ -129,16 +129,16 @@ def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] =
 
 
 def extract(archive: Path, target: Path, *, max_bytes: int | None = None) -> list[Path]:
-    """The files written, in the archive's order; links are made last.
+    """The files and links written.
 
-    Raises LauncherError, before anything is written, for a member that would leave `target`, lies behind a link of the archive or
-    is no file, directory or link, above `max_bytes` of content, and for what is no whole tar.gz.
+    Raises LauncherError, before anything is written, for a member that would leave `target`, goes through a link or is no file,
+    directory or link, above `max_bytes` of content, and for what is no whole tar.gz.
     """
     try:
         with tarfile.open(archive, "r:gz") as opened:
             members = _safe_members(opened, target, max_bytes)
             target.mkdir(parents=True, exist_ok=True)
-            for member in sorted(members, key=lambda member: member.issym() + 2 * member.islnk()):
+            for member in members:
                 opened.extract(member, target, filter="data")
     except tarfile.FilterError as error:
         raise LauncherError(f"{archive} is not extracted: {error}") from error
@@ -153,8 +153,8 @@ def _safe_members(archive: tarfile.TarFile, target: Path, max_bytes: int | None)
     members: list[tarfile.TarInfo] = []
     total = 0
     for member in archive:
-        if member.name.startswith("/"):
-            raise tarfile.AbsolutePathError(member)
+        if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
+            raise tarfile.OutsideDestinationError(member, member.name)
         tarfile.data_filter(member, str(target))
         total += member.size
         if max_bytes is not None and total > max_bytes:
@@ -162,6 +162,7 @@ def _safe_members(archive: tarfile.TarFile, target: Path, max_bytes: int | None)
         members.append(member)
     links = {PurePosixPath(member.name) for member in members if member.issym() or member.islnk()}
     for member in members:
-        if links.intersection(PurePosixPath(member.name).parents):
-            raise LauncherError(f"{archive.name} is not extracted: {member.name} lies behind a link")
+        path = PurePosixPath(member.name)
+        if links.intersection(path.parents) or (member.isreg() and path in links):
+            raise LauncherError(f"{archive.name} is not extracted: {member.name} would be written through a link")
     return members

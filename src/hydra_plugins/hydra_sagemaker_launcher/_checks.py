@@ -100,4 +100,6 @@ def _imported(name: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise LauncherError(f"hydra.launcher.check={name}: {error}. It is the dotted name of a function, as my_app.checks.check") from None
+        raise LauncherError(
+            f"hydra.launcher.check={name}: {error}. It is the dotted name of a function, as my_app.checks.check"
+        ) from None

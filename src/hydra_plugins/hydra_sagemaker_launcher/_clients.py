@@ -60,8 +60,7 @@ def in_words(action: str) -> Iterator[None]:
     Raises:
         LauncherError: for every error that boto3 raises.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.exceptions import NoCredentialsError, NoRegionError
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
     try:
         yield
@@ -72,7 +71,9 @@ def in_words(action: str) -> Iterator[None]:
     except ClientError as error:
         code = error_code(error)
         step = NEXT_STEPS.get(code)
-        raise LauncherError(f"{action}: {code}: {error.response['Error'].get('Message', '')}" + (f"\nNext: {step}" if step else "")) from error
+        raise LauncherError(
+            f"{action}: {code}: {error.response['Error'].get('Message', '')}" + (f"\nNext: {step}" if step else "")
+        ) from error
     except BotoCoreError as error:
         raise LauncherError(f"{action}: {error}") from error
 

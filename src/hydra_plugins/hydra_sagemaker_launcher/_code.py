@@ -99,7 +99,8 @@ class Code:
     def extra(self, requirements: list[str]) -> dict[str, bytes]:
         """What the launcher adds: its own runner and the requirements."""
         found = {
-            f"{LAUNCHER_DIR}/path/hydra_plugins/{PLUGIN.name}/{file.name}": file.read_bytes() for file in sorted(PLUGIN.glob("*.py"))
+            f"{LAUNCHER_DIR}/path/hydra_plugins/{PLUGIN.name}/{file.name}": file.read_bytes()
+            for file in sorted(PLUGIN.glob("*.py"))
         }
         found[f"{LAUNCHER_DIR}/entry.py"] = (PLUGIN / "_entry.py").read_bytes()
         found[f"{LAUNCHER_DIR}/requirements.txt"] = "".join(f"{line}\n" for line in requirements).encode()

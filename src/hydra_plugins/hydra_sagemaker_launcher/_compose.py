@@ -138,5 +138,3 @@ def _flat(text: str) -> dict[str, Any]:
 
 def _said(value: Any) -> str:
     return "nothing" if value is MISSING else repr(value)
-
-

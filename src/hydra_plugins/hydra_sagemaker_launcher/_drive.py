@@ -36,7 +36,9 @@ class Watcher(Protocol):
     def tick(self) -> None: ...
 
 
-def drive(tracker: Tracker, submissions: Sequence[Submission], scheduler: Scheduler, clock: Clock, watcher: Watcher) -> list[JobReturn]:
+def drive(
+    tracker: Tracker, submissions: Sequence[Submission], scheduler: Scheduler, clock: Clock, watcher: Watcher
+) -> list[JobReturn]:
     """Until every result is home; in the order of the submissions."""
     indices = {submission.name: index for index, submission in enumerate(submissions)}
     returns: dict[int, JobReturn] = {}
@@ -44,7 +46,9 @@ def drive(tracker: Tracker, submissions: Sequence[Submission], scheduler: Schedu
     for submission in known:
         tracker.adopt(submission)
     running = [indices[submission.name] for submission in known if not submission.status.state.ended]
-    scheduler.already(running=running, ended=[indices[submission.name] for submission in known if submission.status.state.ended])
+    scheduler.already(
+        running=running, ended=[indices[submission.name] for submission in known if submission.status.state.ended]
+    )
     while (action := scheduler.next(clock.now())) is not None:
         watcher.tick()
         match action:

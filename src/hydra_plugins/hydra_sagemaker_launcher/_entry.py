@@ -5,7 +5,6 @@ Standard library only, and no import from this package: it is what makes the pac
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -32,7 +31,7 @@ def main() -> int:
     spec = json.loads((BASE / "input/data/job/spec.json").read_text(encoding="utf-8"))
     (JOB_DIR / "spec.json").write_text(json.dumps(spec, indent=1), encoding="utf-8")
     try:
-        _unpack(spec["code_sha256"])
+        _unpack()
         say(f"code unpacked, {time.monotonic() - started:.1f} s")
         started = time.monotonic()
         said = _install(CODE / ".launcher/requirements.txt")
@@ -48,24 +47,28 @@ def say(text: str) -> None:
     print(f"[launcher] {text}", flush=True)
 
 
-def _unpack(digest: str) -> None:
-    archive = BASE / "input/data/code/bundle.tar.gz"
-    with tarfile.open(archive) as tar:
+def _unpack() -> None:
+    with tarfile.open(BASE / "input/data/code/bundle.tar.gz") as tar:
         tar.extractall(CODE, filter="data")
-    (JOB_DIR / "code.json").write_text(
-        json.dumps({"bundle": digest, "archive_sha256": hashlib.sha256(archive.read_bytes()).hexdigest()}), encoding="utf-8"
-    )
 
 
 def _install(requirements: Path) -> str:
-    lines = [line for line in requirements.read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line for line in requirements.read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")
+    ]
     missing = [line for line in lines if not _is_satisfied(line)]
     if not missing:
         return "the image satisfies them"
-    here = {name: found.version for found in metadata.distributions() if OF_THE_IMAGE.match(name := (found.metadata["Name"] or "").lower())}
+    here = {
+        name: found.version
+        for found in metadata.distributions()
+        if OF_THE_IMAGE.match(name := (found.metadata["Name"] or "").lower())
+    }
     absent = [line for line in missing if OF_THE_IMAGE.match(_name(line)) and _name(line) not in here]
     if absent:
-        raise RuntimeError(f"the image has no {', '.join(absent)}, and the launcher never installs it: choose an image that has it")
+        raise RuntimeError(
+            f"the image has no {', '.join(absent)}, and the launcher never installs it: choose an image that has it"
+        )
     constraints = JOB_DIR / "constraints.txt"
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(here.items())), encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-c", str(constraints)]
@@ -89,7 +92,9 @@ def _is_satisfied(line: str) -> bool:
         wanted = Requirement(line.partition(" #")[0].strip())
         if wanted.marker is not None and not wanted.marker.evaluate():
             return True
-        return not wanted.url and not wanted.extras and wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
+        return (
+            not wanted.url and not wanted.extras and wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
+        )
     except Exception:  # no pip, an option such as -e, a package that is not there
         return False
 
@@ -142,7 +147,11 @@ def _reason(code: int, last: deque) -> str:
         error = record["exception"]
         return f"{error['type']}: {error['message']}\n{error['traceback'][-FAILURE_CHARACTERS:]}"
     except (OSError, ValueError, KeyError):
-        killed = f"killed by signal {-code}" + (": out of memory?" if code == -signal.SIGKILL else "") if code < 0 else f"exit code {code}"
+        killed = (
+            f"killed by signal {-code}" + (": out of memory?" if code == -signal.SIGKILL else "")
+            if code < 0
+            else f"exit code {code}"
+        )
         return f"{killed}; the last lines were\n" + "\n".join(last)
 
 

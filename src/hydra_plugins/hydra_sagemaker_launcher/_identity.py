@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
 
@@ -41,9 +41,12 @@ def files_digest(paths: Sequence[Path]) -> str:
     """Of the contents of files and of everything below directories; of what is not there, the name."""
     digest = hashlib.sha256()
     for path in paths:
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
+        files = (
+            sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
+        )
         digest.update(f"{len(files)} files at {path.name if files else path}".encode())
         for file in files:
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
             with file.open("rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
@@ -74,11 +77,13 @@ def _digest(parts: Sequence[str]) -> str:
 
 
 def _remove(config: DictConfig, path: str) -> None:
-    parent, _, key = path.rpartition(".")
-    try:
-        node = OmegaConf.select(config, parent) if parent else config
-    except OmegaConfBaseException:  # below an interpolation that cannot be resolved here
-        return
-    if isinstance(node, DictConfig) and key in node:
+    """Follows no interpolation: what `a: ${b}` refers to belongs to `b`."""
+    *parents, key = path.split(".")
+    node: Any = config
+    for parent in parents:
+        if not isinstance(node, DictConfig) or OmegaConf.is_interpolation(node, parent) or parent not in node:
+            return
+        node = node[parent]
+    if isinstance(node, DictConfig) and key in node.keys():  # `in node` would resolve the value
         with open_dict(node), read_write(node):
-            node.pop(key)
+            del node[key]

@@ -16,13 +16,15 @@ def image_of(settings: SageMakerLauncherConf) -> str:
     if settings.image_uri:
         return settings.image_uri
     region = settings.region or _default_region(settings.profile)
-    return _looked_up(settings.image.framework, settings.image.version, settings.image.python, region, str(settings.instance_type))
+    return _looked_up(
+        settings.image.framework, settings.image.version, settings.image.python, region, str(settings.instance_type)
+    )
 
 
 @cache
 def _looked_up(framework: str, version: str | None, python: str | None, region: str, instance_type: str) -> str:
     try:
-        from sagemaker.core import image_uris
+        from sagemaker.core import image_uris  # pyright: ignore[reportMissingImports] (an extra of a gigabyte)
     except ImportError:
         raise LauncherError(
             "hydra.launcher.image_uri is not set, and the SageMaker SDK that knows AWS's images is not installed: "

@@ -113,7 +113,9 @@ def identify(
 
 
 def _resolved(config: DictConfig) -> Any:
-    values = OmegaConf.to_container(config.hydra.launcher, resolve=True, enum_to_str=True)  # Hydra may execute config.py twice, with other enumerations
+    values = OmegaConf.to_container(
+        config.hydra.launcher, resolve=True, enum_to_str=True
+    )  # Hydra may execute config.py twice, with other enumerations
     assert isinstance(values, dict)
     return {key: value for key, value in values.items() if key in FIELDS}
 

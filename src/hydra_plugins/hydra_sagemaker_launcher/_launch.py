@@ -54,10 +54,7 @@ def _run(sweep: Sweep, submissions: Sequence[Submission]) -> list[JobReturn]:
     for submission in submissions:  # jobs that are the same job share one run
         if leaders[submission.name] is not submission:
             submission.status, submission.error = leaders[submission.name].status, leaders[submission.name].error
-    return [
-        found[one.name] if leaders[one.name] is one else sweep.tracker.collect(one)
-        for one in submissions
-    ]
+    return [found[one.name] if leaders[one.name] is one else sweep.tracker.collect(one) for one in submissions]
 
 
 def _leave(sweep: Sweep) -> None:
@@ -100,11 +97,18 @@ def _jobs(count: int) -> str:
 
 def _report(submissions: Sequence[Submission], returns: Sequence[JobReturn]) -> None:
     """Every failure with its traceback; the sweeper would show the first one only."""
-    failed = [(one, returned) for one, returned in zip(submissions, returns, strict=True) if returned.status == JobStatus.FAILED]
+    failed = [
+        (one, returned) for one, returned in zip(submissions, returns, strict=True) if returned.status == JobStatus.FAILED
+    ]
     for submission, returned in failed:
         error = returned._return_value
         detail = str(error.__cause__).strip() if error.__cause__ is not None else f"{type(error).__name__}: {error}"
         log.error("%s failed as %s\n%s\nits files: %s", submission.job, submission.name, detail, submission.job.output_dir)
     if failed:
         done = len(returns) - len(failed)
-        log.error("%d of %s failed, %d completed; the same command runs only the failed ones again", len(failed), _jobs(len(returns)), done)
+        log.error(
+            "%d of %s failed, %d completed; the same command runs only the failed ones again",
+            len(failed),
+            _jobs(len(returns)),
+            done,
+        )

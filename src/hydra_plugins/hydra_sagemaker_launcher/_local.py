@@ -29,7 +29,9 @@ STATES = {"completed": State.COMPLETED, "failed": State.FAILED, "interrupted": S
 
 
 class LocalBackend:
-    def __init__(self, state_dir: Path, root: Path, working_dir: Path, closure: bytes | None, stop_grace_seconds: float = 120) -> None:
+    def __init__(
+        self, state_dir: Path, root: Path, working_dir: Path, closure: bytes | None, stop_grace_seconds: float = 120
+    ) -> None:
         self.state_dir = state_dir
         self.root = root
         self.working_dir = working_dir
@@ -87,7 +89,13 @@ class LocalBackend:
             record["first_run_in"] = str(source)
         if result is None:
             reason = f"its process ended without a result: {status.detail}"
-            return Outcome(status, None, reason, f"see the end of {job.job_dir / 'output.log'}; the same command runs it again", record=record)
+            return Outcome(
+                status,
+                None,
+                reason,
+                f"see the end of {job.job_dir / 'output.log'}; the same command runs it again",
+                record=record,
+            )
         value = returned_value(result, job.job_dir, own_process=name in self._processes)
         return Outcome(status, result, value=value, record=record)
 

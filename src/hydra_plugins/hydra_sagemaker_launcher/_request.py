@@ -58,7 +58,11 @@ def problems_of(job: Job) -> list[str]:
     name = f"{job.slug or 'job'}-{'0' * 16}-0"
     request = training_job_request(job, name, bundle="0" * 64, image=settings.image_uri or STAND_IN_IMAGE)
     missing = [field for field in ("s3_uri", "role_arn", "instance_type") if not getattr(settings, field)]
-    reserved = [f"hydra.launcher.channels.{channel}: the launcher itself uses this name" for channel in settings.channels if channel in RESERVED_CHANNELS]
+    reserved = [
+        f"hydra.launcher.channels.{channel}: the launcher itself uses this name"
+        for channel in settings.channels
+        if channel in RESERVED_CHANNELS
+    ]
     found = request_problems(request).problems
     return [*reserved, *(problem for problem in found if not (missing and _concerns(problem, missing)))]
 

@@ -40,11 +40,20 @@ def job_return(job: Job, name: str, outcome: Outcome, task_package: str | None) 
 
 
 def _record(name: str, outcome: Outcome) -> dict[str, object]:
-    record = {"name": name, "state": outcome.status.state.value, "detail": outcome.status.detail, **outcome.record}
+    record: dict[str, object] = {
+        "name": name,
+        "state": outcome.status.state.value,
+        "detail": outcome.status.detail,
+        **outcome.record,
+    }
     return record | ({"reason": outcome.reason, "next_step": outcome.next_step} if outcome.reason else {})
 
 
 def _error(job: Job, name: str, outcome: Outcome, task_package: str | None) -> Exception:
+    if outcome.result is not None and outcome.result["status"] == "interrupted":
+        return RemoteJobError(
+            f"{job}, {name}: it was stopped (exit code {outcome.result['exit_code']}); the same command goes on"
+        )
     if outcome.result is not None and "exception" in outcome.result:
         return rebuilt(outcome.result["exception"], task_package)
     reason = outcome.reason or f"it ended as {outcome.status.state.value} ({outcome.status.detail})"

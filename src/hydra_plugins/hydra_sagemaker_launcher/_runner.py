@@ -18,7 +18,12 @@ from typing import Any
 
 from hydra_plugins.hydra_sagemaker_launcher import _spec
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._result import failure_record, set_model_files_apart, success_record, write_atomically
+from hydra_plugins.hydra_sagemaker_launcher._result import (
+    failure_record,
+    set_model_files_apart,
+    success_record,
+    write_atomically,
+)
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
 
 log = logging.getLogger(__name__)
@@ -65,7 +70,9 @@ def _run(spec: Spec, options: argparse.Namespace) -> dict[str, Any]:
     returned = run(job)
     if returned.status == JobStatus.FAILED:
         return failure_record(returned._return_value) | {"output_dir": str(job.output_dir)}
-    record = success_record(returned._return_value, options.job_dir if options.closure else None) | {"output_dir": str(job.output_dir)}
+    record = success_record(returned._return_value, options.job_dir if options.closure else None) | {
+        "output_dir": str(job.output_dir)
+    }
     if options.model_dir is not None:
         record["model_files"] = set_model_files_apart(job.output_dir, options.model_dir, spec.model_files)
     return record

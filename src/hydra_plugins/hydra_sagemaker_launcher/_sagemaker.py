@@ -112,7 +112,9 @@ class SageMakerBackend:
 
     def _list(self, **query: Any) -> list[dict[str, Any]]:
         with in_words("ListTrainingJobs"):
-            pages = self.clients.sagemaker.get_paginator("list_training_jobs").paginate(PaginationConfig={"PageSize": PAGE}, **query)
+            pages = self.clients.sagemaker.get_paginator("list_training_jobs").paginate(
+                PaginationConfig={"PageSize": PAGE}, **query
+            )
             return [summary for page in pages for summary in page["TrainingJobSummaries"]]
 
     def _described_status(self, name: str) -> Status:
@@ -133,7 +135,9 @@ class SageMakerBackend:
         record["instance_type"] = described["ResourceConfig"].get("InstanceType")
         record["instance_count"] = described["ResourceConfig"].get("InstanceCount")
         record["image"] = described["AlgorithmSpecification"].get("TrainingImage")
-        record["url"] = f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs/{described['TrainingJobName']}"
+        record["url"] = (
+            f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs/{described['TrainingJobName']}"
+        )
         record["output"] = f"{output_uri(str(self.settings.s3_uri).rstrip('/'))}/{described['TrainingJobName']}/output/"
         model = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
         if model and result is not None and result.get("model_files"):
@@ -152,5 +156,3 @@ def _status(summary: dict[str, Any]) -> Status:
     """Of a listing or a description. A status that this version does not know counts as running: it may end yet."""
     name = summary["TrainingJobStatus"]
     return Status(STATES.get(name, State.RUNNING), str(summary.get("SecondaryStatus") or name))
-
-

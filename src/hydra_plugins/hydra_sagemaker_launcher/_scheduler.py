@@ -42,8 +42,7 @@ class Scheduler:
         self.waiting = deque(range(self.count))
         self.running: set[int] = set()
         self._ended: deque[int] = deque()
-        self._collected = 0
-        self._next_poll = 0.0
+        self._next_poll = float("-inf")
         self._full = False
 
     def already(self, *, running: Iterable[int] = (), ended: Iterable[int] = ()) -> None:
@@ -88,4 +87,3 @@ class Scheduler:
 
     def collected(self, index: int) -> None:
         self._ended.remove(index)
-        self._collected += 1

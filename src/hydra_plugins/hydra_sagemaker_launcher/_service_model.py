@@ -30,6 +30,7 @@ _IN_WORDS = {
     "TagValue": "letters, digits, spaces and _ . : / = + - @",
 }
 _CHARACTER_CLASS = re.compile(r"\(?\[(?:[^\[\]\\]|\\.)+\][*+]\)?")
+_NO_LETTER = "\uffff"  # no character of Unicode, so that a class never is empty
 _LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
 _INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
 _BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:.+")
@@ -126,16 +127,25 @@ def _suggestion(name: str, valid: Any) -> str:
 
 
 def _matches(pattern: str, value: str) -> bool:
-    r"""As the service reads a pattern: ASCII classes, and Java's \p{L} for what Python's `re` does not have."""
+    """As the service, which is written in Java, reads a pattern; one that Python cannot read is left to the service."""
+    if pattern in (".*", ".+"):
+        return _LINE_BREAK.search(value) is None  # more of them than Python's dot leaves out; the length is checked elsewhere
+    try:
+        return re.fullmatch(python_pattern(pattern, value), value, re.ASCII) is not None
+    except re.error:
+        return True
+
+
+def python_pattern(pattern: str, value: str) -> str:
+    r"""With the letters of `value` in the place of Java's \p{L} and the like, which Python's `re` does not have."""
 
     def members(match: re.Match[str]) -> str:
         if match[1] == "Alnum":
             return "a-zA-Z0-9"
-        return "".join(re.escape(letter) for letter in sorted(set(value)) if unicodedata.category(letter).startswith(match[1]))
+        letters = sorted(letter for letter in set(value) if unicodedata.category(letter).startswith(match[1]))
+        return _NO_LETTER + "".join(map(re.escape, letters))
 
-    if pattern in (".*", ".+"):
-        return _LINE_BREAK.search(value) is None  # more of them than Python's dot leaves out; the length is checked elsewhere
-    return re.fullmatch(re.sub(r"\\p\{(\w+)\}", members, pattern), value, re.ASCII) is not None
+    return re.sub(r"\\p\{(\w+)\}", members, pattern)
 
 
 def _misfit(shape_name: str, pattern: str, value: str, path: str) -> str:

@@ -70,7 +70,9 @@ def read(text: str) -> Spec:
     """
     values = json.loads(text)
     if values.get("format") != FORMAT:
-        raise LauncherError(f"the job's specification has format {values.get('format')}, this launcher reads {FORMAT}: submit it again")
+        raise LauncherError(
+            f"the job's specification has format {values.get('format')}, this launcher reads {FORMAT}: submit it again"
+        )
     task = values["task"]
     values["task"] = None if task is None else TaskReference(**task)
     values["search_path"] = [(provider, path) for provider, path in values["search_path"]]
@@ -131,7 +133,9 @@ def at_home(path: str, root: Path) -> str:
         for entry in sys.path:
             if entry and (Path(entry) / relative).is_dir():
                 return f"file://{Path(entry).absolute() / relative}"
-        raise LauncherError(f"the configuration directory {relative} is in no installed package of this image: add its package to the requirements")
+        raise LauncherError(
+            f"the configuration directory {relative} is in no installed package of this image: add its package to the requirements"
+        )
     return path
 
 

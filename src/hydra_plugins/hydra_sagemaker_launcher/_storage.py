@@ -33,7 +33,9 @@ class Storage:
         self.s3 = s3
         self.prefix = str(settings.s3_uri).rstrip("/")
         self.owner = settings_account(settings)
-        self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.output_kms_key} if settings.output_kms_key else {}
+        self.encryption = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.output_kms_key} if settings.output_kms_key else {}
+        )
 
     def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
         """Uploads nothing when the same code lies there already."""
@@ -59,7 +61,9 @@ class Storage:
         job.job_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=job.output_dir.parent, prefix=".arriving-") as directory:
             arrived = Path(directory)
-            if not self._fetch(f"{output_uri(self.prefix)}/{name}/output/output.tar.gz", arrived / "output.tar.gz", arrived / "data"):
+            if not self._fetch(
+                f"{output_uri(self.prefix)}/{name}/output/output.tar.gz", arrived / "output.tar.gz", arrived / "data"
+            ):
                 return None
             result = read_result(arrived / "data" / ".job")
             self._place(arrived / "data", job)

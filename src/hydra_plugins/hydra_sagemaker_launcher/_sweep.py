@@ -157,7 +157,9 @@ class Sweep:
         try:
             import cloudpickle
         except ImportError:
-            raise LauncherError("the task is a closure or an object; to run it in a process of its own: pip install cloudpickle") from None
+            raise LauncherError(
+                "the task is a closure or an object; to run it in a process of its own: pip install cloudpickle"
+            ) from None
         from hydra.core.singleton import Singleton
 
         return cloudpickle.dumps({"task": self.task_function, "singletons": Singleton.get_state()})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
-import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
@@ -41,36 +43,50 @@ def reference_to(task: Callable[..., Any], root: Path) -> TaskReference | None:
     if not file.is_file():  # a notebook, an interactive session
         return None
     if not file.is_relative_to(root):
-        raise LauncherError(f"the script {file} is not below the code's root {root}: set hydra.launcher.code.root to a directory above both.")
+        raise LauncherError(
+            f"the script {file} is not below the code's root {root}: set hydra.launcher.code.root to a directory above both."
+        )
     return TaskReference(name, script=file.relative_to(root).as_posix())
 
 
 def load(reference: TaskReference, root: Path) -> Callable[..., Any]:
     """
     Raises:
-        LauncherError: the module or the function is not there.
+        LauncherError: the module has no such function.
     """
     if reference.script is not None:
-        script = root / reference.script
-        sys.path.insert(0, str(script.parent))
-        names: dict[str, Any] = runpy.run_path(str(script), run_name=SCRIPT_MODULE)
-        found = names.get(reference.name)
+        found: Any = _script_module(root / reference.script)
         where = reference.script
     else:
         assert reference.module is not None
         found = importlib.import_module(reference.module)
-        for part in reference.name.split("."):
-            found = getattr(found, part, None)
         where = reference.module
+    found = _at(found, reference.name)
     if not callable(found):
         raise LauncherError(f"{where} has no function {reference.name}")
     return _without_hydra_main(found)
 
 
-def _is_at(task: Callable[..., Any], module: Any, name: str) -> bool:
-    found: Any = module
+def _script_module(script: Path) -> ModuleType:
+    """Stays in `sys.modules`: pickle and type hints look there for the classes of the script."""
+    sys.path.insert(0, str(script.parent))
+    loader = SourceFileLoader(SCRIPT_MODULE, str(script))
+    spec = importlib.util.spec_from_file_location(SCRIPT_MODULE, script, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[SCRIPT_MODULE] = module
+    loader.exec_module(module)
+    return module
+
+
+def _at(found: Any, name: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part, None)
+    return found
+
+
+def _is_at(task: Callable[..., Any], module: Any, name: str) -> bool:
+    found = _at(module, name)
     return callable(found) and _without_hydra_main(found) is task
 
 

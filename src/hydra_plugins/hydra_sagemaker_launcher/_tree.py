@@ -41,7 +41,7 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
     """Sorted, relative to `root`; `exclude` and .sagemakerignore hold gitignore patterns, `exclude` has the last word.
 
     A symbolic link to a file of the root stands for that file, one to a directory of the root for the listed files in it.
-    A link that leaves the root or holds itself, or points to nothing or to what looks like a secret, is left out with a warning.
+    A link that leaves the root, holds itself, points to nothing or to what looks like a secret is left out with a warning.
 
     Raises LauncherError above 200,000 files, for a root that is no directory, and where pathspec is needed and missing.
     """

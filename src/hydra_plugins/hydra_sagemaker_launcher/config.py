@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any, Dict, List, Optional  # noqa: UP035 (OmegaConf 2.3 reads these)
+from typing import Any, Optional  # noqa: UP035 (OmegaConf 2.3 reads these)
 
 from hydra.core.config_store import ConfigStore
 
@@ -24,11 +24,11 @@ class OnExisting(Enum):
 class CodeConf:
     root: Optional[str] = None
     """Directory that travels; null: the git repository of the working directory, without git the working directory."""
-    exclude: List[str] = field(default_factory=list)
+    exclude: list[str] = field(default_factory=list)
     """Patterns as in .gitignore, beside `.gitignore` and `.sagemakerignore`."""
     max_mb: float = 50
     """Uncompressed size above which nothing is uploaded."""
-    allow_secret_names: List[str] = field(default_factory=list)
+    allow_secret_names: list[str] = field(default_factory=list)
     """Files that travel although their names look like secrets."""
 
 
@@ -53,9 +53,9 @@ class SageMakerLauncherConf:
     on_existing: OnExisting = OnExisting.retry_failed
     """What happens to jobs that ran before. Always: completed ones are reused, running ones adopted, but for `rerun` (all again)
     and `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` brings the failure home."""
-    key_exclude: List[str] = field(default_factory=list)
+    key_exclude: list[str] = field(default_factory=list)
     """Configuration keys that do not change what a job computes: two jobs that differ only there are the same job."""
-    key_files: List[Optional[str]] = field(default_factory=list)
+    key_files: list[Optional[str]] = field(default_factory=list)
     """Files and directories on this machine whose contents are part of a job's identity: data that does not travel with the code."""
     max_parallel: int = 4
     """Jobs at the same time."""
@@ -67,7 +67,7 @@ class SageMakerLauncherConf:
     code: CodeConf = field(default_factory=CodeConf)
     requirements: Optional[str] = "auto"
     """File of requirements to install in the job; auto: requirements.txt, else the dependencies in pyproject.toml; null: none."""
-    model_files: List[str] = field(default_factory=lambda: ["*.safetensors", "*.ckpt", "*.pt", "*.pth", "*.bin", "*.onnx"])
+    model_files: list[str] = field(default_factory=lambda: ["*.safetensors", "*.ckpt", "*.pt", "*.pth", "*.bin", "*.onnx"])
     """Patterns of output files that stay in S3."""
     download_models: bool = False
     """Bring those home too."""
@@ -96,23 +96,23 @@ class SageMakerLauncherConf:
     """Ignored by AWS on instance types with local NVMe disks."""
     max_run_hours: float = 24.0
     """The job is stopped after this; at most 672."""
-    channels: Dict[str, str] = field(default_factory=dict)
+    channels: dict[str, str] = field(default_factory=dict)
     """Input data: name to s3 uri, found in the job under /opt/ml/input/data/NAME."""
-    env: Dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
     """Environment variables of the job; visible to everyone who may describe it."""
-    secrets: Dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
     """Environment variable to name or ARN in Secrets Manager; read in the job, with the job's role."""
-    hyperparameters: Dict[str, str] = field(default_factory=dict)
+    hyperparameters: dict[str, str] = field(default_factory=dict)
     """Shown in the console; the job's configuration does not travel this way."""
-    tags: Dict[str, str] = field(default_factory=dict)
-    subnets: List[str] = field(default_factory=list)
-    security_group_ids: List[str] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    subnets: list[str] = field(default_factory=list)
+    security_group_ids: list[str] = field(default_factory=list)
     network_isolation: bool = False
     encrypt_between_nodes: bool = False
     volume_kms_key: Optional[str] = None
     output_kms_key: Optional[str] = None
     """Encrypts code, specifications and results in S3."""
-    extra: Dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
     """Any other field of CreateTrainingJob, merged over the request last."""
 
 
@@ -123,4 +123,6 @@ PER_JOB = frozenset(
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
 FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")
 
-ConfigStore.instance().store(group="hydra/launcher", name="sagemaker", node=SageMakerLauncherConf, provider="hydra_sagemaker_launcher")
+ConfigStore.instance().store(
+    group="hydra/launcher", name="sagemaker", node=SageMakerLauncherConf, provider="hydra_sagemaker_launcher"
+)

@@ -77,7 +77,7 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
     except CompactHydraException as error:  # a launcher's refusal
         raise UserError(str(error)) from error
     except Exception as error:
-        if not _was_reported(error):
+        if isinstance(error, UserError) or not _was_reported(error):
             raise
         return 1
     finally:
@@ -108,17 +108,20 @@ def _summary(sweep_dir: Path) -> None:
     table = Table(title=escape(str(relative(sweep_dir.absolute()))), title_justify="left")
     for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy"):
         table.add_column(column)
+    words = {record.run_dir: _overrides(record.run_dir) for record in records}
+    shared = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
     for record in records:
         values = record.values
         best, metrics = values.get("best") or {}, values.get("metrics") or {}
         numbers = [best.get("value"), metrics.get("val/accuracy"), metrics.get("test/accuracy")]
         shown = ["" if number is None else f"{number:.4f}" for number in numbers]
         status = record.status if not values.get("error") else f"{record.status}: {values['error']}"
-        table.add_row(record.run_dir.name, escape(_overrides(record.run_dir)), escape(status), *shown)
+        own = " ".join(word for word in words[record.run_dir] if word not in shared)
+        table.add_row(record.run_dir.name, escape(own), escape(status), *shown)
     Console().print(table)
 
 
-def _overrides(run_dir: Path) -> str:
+def _overrides(run_dir: Path) -> list[str]:
     file = run_dir / ".hydra" / "overrides.yaml"
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return " ".join(line.removeprefix("- ") for line in lines)
+    return [line.removeprefix("- ") for line in lines]
