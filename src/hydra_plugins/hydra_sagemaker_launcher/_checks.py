@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
@@ -30,10 +31,15 @@ def user_check_problems(job: Job) -> list[str]:
     config = copy.deepcopy(job.config)
     with open_dict(config), read_write(config):
         del config["hydra"]
+    previous = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(job.config)  # for ${hydra:…}
     try:
-        return [str(problem) for problem in check(config) or ()]
+        found = check(config) or ()
+        return [found] if isinstance(found, str) else [str(problem) for problem in found]
     except Exception as error:  # a check may raise what it likes: it is a sentence about this job
-        return [line for line in [str(error) or type(error).__name__] if line]
+        return [str(error) or type(error).__name__]
+    finally:
+        HydraConfig.instance().cfg = previous
 
 
 def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
@@ -44,7 +50,7 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
     if settings.s3_uri and not settings.s3_uri.startswith("s3://"):
         yield f"hydra.launcher.s3_uri={settings.s3_uri}: it begins with s3://"
     if settings.network_isolation and settings.secrets:
-        yield "hydra.launcher.network_isolation: an isolated job cannot reach Secrets Manager; give up one of network_isolation and secrets"
+        yield "hydra.launcher.network_isolation: an isolated job cannot reach Secrets Manager; give up one of the two"
     for field in ("env", "hyperparameters", "tags"):
         yield from _secrets_in(f"hydra.launcher.{field}", getattr(settings, field))
 
@@ -57,7 +63,10 @@ def config_secrets(config: DictConfig) -> Iterator[str]:
         if not isinstance(value, str) or not value or "${" in value or value == "???":
             continue
         if looks_secret(path.rpartition(".")[2]) or value_looks_secret(value):
-            yield f"the configuration's {path} looks like a secret: write ${{oc.env:NAME}} there, and NAME under hydra.launcher.secrets"
+            yield (
+                f"the configuration's {path} looks like a secret: "
+                "write ${oc.env:NAME} there, and NAME under hydra.launcher.secrets"
+            )
 
 
 def grouped(problems: Sequence[tuple[Job, str]], count: int) -> list[str]:

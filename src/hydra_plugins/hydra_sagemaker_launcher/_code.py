@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -88,9 +89,9 @@ class Code:
             file = self.root / setting
             if not file.is_file():
                 raise LauncherError(f"hydra.launcher.requirements={setting}: there is no {file}")
-            return file.read_text(encoding="utf-8").splitlines()
+            return list(_requirement_lines(file))
         if (self.root / "requirements.txt").is_file():
-            return (self.root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            return list(_requirement_lines(self.root / "requirements.txt"))
         if (self.root / "pyproject.toml").is_file():
             project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
             return list(project.get("dependencies", []))
@@ -111,11 +112,23 @@ class Code:
 
 
 def _without_outputs(files: list[PurePosixPath]) -> list[PurePosixPath]:
-    """What jobs wrote is not code, also where nothing ignores it: directories that Hydra or the launcher has marked as theirs."""
+    """What jobs wrote is not code, even where nothing ignores it: directories that Hydra or the launcher has marked."""
     marked = {file.parent for file in files if file.name == "multirun.yaml"}
     marked |= {file.parents[1] for file in files if file.parent.name in OUTPUT_MARKS and len(file.parents) > 2}
     marked |= {file.parents[1] for file in files if file.name == "where.json" and len(file.parents) > 2}
     return [file for file in files if not marked.intersection(file.parents)]
+
+
+def _requirement_lines(file: Path) -> Iterator[str]:
+    """With those of the files it names: the job reads them from one place."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        other = re.match(r"\s*(?:-r\s*|--requirement[\s=]\s*)(?!\S+://)(\S+)", line)
+        if other is None:
+            yield line
+        elif (file.parent / other[1]).is_file():
+            yield from _requirement_lines(file.parent / other[1])
+        else:
+            raise LauncherError(f"{file} names {other[1]}, and there is no {file.parent / other[1]}")
 
 
 def _distribution(line: str) -> str:

@@ -33,8 +33,6 @@ class Watcher(Protocol):
 
     def changed(self, submission: Submission) -> None: ...
 
-    def tick(self) -> None: ...
-
 
 def drive(
     tracker: Tracker, submissions: Sequence[Submission], scheduler: Scheduler, clock: Clock, watcher: Watcher
@@ -50,7 +48,6 @@ def drive(
         running=running, ended=[indices[submission.name] for submission in known if submission.status.state.ended]
     )
     while (action := scheduler.next(clock.now())) is not None:
-        watcher.tick()
         match action:
             case Submit(index):
                 _submit(tracker, submissions[index], index, scheduler, clock)

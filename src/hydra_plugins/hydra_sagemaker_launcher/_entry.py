@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from collections import deque
 from importlib import metadata
@@ -21,6 +22,7 @@ BASE = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 CODE, DATA, MODEL = BASE / "code", BASE / "output" / "data", BASE / "model"
 JOB_DIR, FAILURE = DATA / ".job", BASE / "output" / "failure"
 FAILURE_CHARACTERS = 1024
+OUTPUT_GRACE_SECONDS = 5
 OF_THE_IMAGE = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*|cuda-.*)$")
 """Built for the image's driver: never installed, and what requires them has to accept the image's versions."""
 
@@ -69,13 +71,20 @@ def _install(requirements: Path) -> str:
         raise RuntimeError(
             f"the image has no {', '.join(absent)}, and the launcher never installs it: choose an image that has it"
         )
+    pins = [f"{name}=={version}\n" for name, version in sorted(here.items())]
     constraints = JOB_DIR / "constraints.txt"
-    constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(here.items())), encoding="utf-8")
+    constraints.write_text("".join(pins) if "torch" in here else "".join([*pins, "torch<0\n"]), encoding="utf-8")
+    at_root = CODE / ".launcher-requirements.txt"  # where `./package` and `-c constraints.txt` mean what they meant
+    at_root.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-c", str(constraints)]
-    done = subprocess.run([*pip, "-r", str(requirements)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        [*pip, "-r", str(at_root)], cwd=CODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
     print(done.stdout, flush=True)
     if done.returncode:
-        raise RuntimeError("pip could not install the requirements: " + " ".join(done.stdout.splitlines()[-3:]))
+        error = re.search(r"^ *error:.*", done.stdout, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+        said = error[0] if error else done.stdout[-FAILURE_CHARACTERS:]
+        raise RuntimeError(f"pip could not install the requirements: {said}")
     return f"{', '.join(missing)} installed"
 
 
@@ -120,16 +129,18 @@ def _run(spec: dict) -> int:
         os.killpg(job.pid, number)
 
     signal.signal(signal.SIGTERM, stop)
-    last = _copy_output(job)
+    last: deque = deque(maxlen=20)
+    copying = threading.Thread(target=_copy_output, args=(job, last), daemon=True)
+    copying.start()
     code = job.wait()
+    copying.join(OUTPUT_GRACE_SECONDS)  # a process that the task has left behind may hold the pipe for ever
     if code and not stopped:
         _failed(_reason(code, last))
     return 0 if stopped and code in (0, -signal.SIGTERM, 128 + signal.SIGTERM) else code if code >= 0 else 128 - code
 
 
-def _copy_output(job: subprocess.Popen) -> deque:
+def _copy_output(job: subprocess.Popen, last: deque) -> None:
     """To the container's log, and to a file that comes home with the results."""
-    last: deque = deque(maxlen=20)
     assert job.stdout is not None
     with (JOB_DIR / "output.log").open("wb") as log:
         for line in job.stdout:
@@ -138,7 +149,6 @@ def _copy_output(job: subprocess.Popen) -> deque:
             log.write(line)
             log.flush()
             last.append(line.decode(errors="replace").rstrip())
-    return last
 
 
 def _reason(code: int, last: deque) -> str:

@@ -1,4 +1,7 @@
-"""When two jobs are the same job: the same task, configuration, code and image. The key makes a sweep resumable without a database."""
+"""When two jobs are the same job: the same task, configuration, code and image.
+
+The key makes a sweep resumable without a database.
+"""
 
 from __future__ import annotations
 

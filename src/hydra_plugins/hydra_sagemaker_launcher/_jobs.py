@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ class Job:
     output_dir: Path
     key: str = ""
     slug: str = ""
+    own_words: tuple[str, ...] = ()
+    """The overrides that tell it from the other jobs."""
 
     @property
     def job_dir(self) -> Path:
@@ -37,25 +40,33 @@ class Job:
         return job_name(self.slug, self.key, attempt)
 
     def __str__(self) -> str:
-        words = " ".join(self.overrides)
+        words = " ".join(self.own_words)
         return f"job {self.number} ({words})" if words else f"job {self.number}"
 
 
-def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLauncherConf:
-    """The launcher's fields with every interpolation resolved from the given configuration.
+def settings_of(config: DictConfig, job: Job | None = None) -> SageMakerLauncherConf:
+    """The launcher's fields with every interpolation resolved, for one job or, without one, for the sweep: a field that each
+    job's own configuration gives may then have no value yet.
 
     Raises:
-        LauncherError: a key that a field refers to does not exist.
+        LauncherError: a key that a field refers to does not exist, or a number that makes no sense.
     """
+    described = "the sweep" if job is None else str(job)
     previous = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)  # for ${hydra:…}
     try:
-        values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), _resolved(config)))
+        resolved = _resolved(config, described, optional=PER_JOB if job is None else frozenset())
+        values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), resolved))
     except OmegaConfBaseException as error:
         raise LauncherError(f"hydra.launcher of {described}: {str(error).splitlines()[0]}") from None
     finally:
         HydraConfig.instance().cfg = previous
     assert isinstance(values, SageMakerLauncherConf)
+    if values.max_parallel < 1 or values.poll_seconds <= 0:
+        raise LauncherError(
+            f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "
+            "at least one job runs at a time, and more than 0 seconds pass between two looks at it"
+        )
     return values
 
 
@@ -65,18 +76,18 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
         SubmissionRefused: jobs that want another launcher, or other values of what belongs to the whole sweep.
     """
     jobs, problems = [], []
-    for number, words in enumerate(overrides, first_number):
+    for number, (words, own) in enumerate(zip(overrides, _own_words(overrides), strict=True), first_number):
         config = context.config_loader.load_sweep_config(master, list(words))
         with open_dict(config):
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
-        job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path())
+        job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path(), own_words=own)
         differing = _differing_from(master, config)
         if differing:
             problems.append(f"{job} changes the launcher itself: {', '.join(differing)}. Start one sweep for each.")
             continue
         try:
-            job.settings = settings_of(config, str(job))
+            job.settings = settings_of(config, job)
             job.output_dir = _output_dir(config)
         except LauncherError as error:
             problems.append(str(error))
@@ -84,6 +95,11 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
     if problems:
         raise SubmissionRefused(problems)
     return jobs
+
+
+def _own_words(overrides: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    shared = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
+    return [tuple(word for word in words if word not in shared) or tuple(words) for words in overrides]
 
 
 def identify(
@@ -95,7 +111,11 @@ def identify(
     task: TaskReference | None,
     working_dir: Path,
 ) -> None:
-    """Gives each job its key."""
+    """Gives each job its key.
+
+    Raises:
+        SubmissionRefused: different jobs with one output directory.
+    """
     digests: dict[tuple[str, ...], str] = {}
     for job in jobs:
         files = tuple(file for file in job.settings.key_files if file is not None)
@@ -110,14 +130,36 @@ def identify(
             task=task,
             data=digests.get(files, ""),
         )
+    _refuse_shared_directories(jobs)
 
 
-def _resolved(config: DictConfig) -> Any:
-    values = OmegaConf.to_container(
-        config.hydra.launcher, resolve=True, enum_to_str=True
-    )  # Hydra may execute config.py twice, with other enumerations
-    assert isinstance(values, dict)
-    return {key: value for key, value in values.items() if key in FIELDS}
+def _refuse_shared_directories(jobs: Sequence[Job]) -> None:
+    """The same job twice may have one directory; different jobs would overwrite each other there."""
+    first: dict[Path, Job] = {}
+    problems = []
+    for job in jobs:
+        other = first.setdefault(job.output_dir, job)
+        if other.key != job.key:
+            problems.append(f"{job} writes to {job.output_dir} as {other} does: hydra.sweep.subdir must tell them apart")
+    if problems:
+        raise SubmissionRefused(problems)
+
+
+def _resolved(config: DictConfig, described: str, optional: Collection[str]) -> dict[str, Any]:
+    found = {}
+    for key in config.hydra.launcher:
+        if key not in FIELDS:
+            continue
+        try:
+            value = config.hydra.launcher[key]
+            found[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        except OmegaConfBaseException as error:
+            if key not in optional:
+                raise LauncherError(f"hydra.launcher.{key} of {described}: {str(error).splitlines()[0]}") from None
+            continue
+        if isinstance(value, Enum):
+            found[key] = value.name  # Hydra may execute config.py twice, with other enumerations
+    return found
 
 
 def _differing_from(master: DictConfig, config: DictConfig) -> list[str]:

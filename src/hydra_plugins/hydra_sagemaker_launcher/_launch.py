@@ -12,6 +12,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 
 from hydra_plugins.hydra_sagemaker_launcher._drive import SystemClock, drive
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._scheduler import Scheduler
 from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
 from hydra_plugins.hydra_sagemaker_launcher._table import watcher
@@ -47,7 +48,7 @@ def _run(sweep: Sweep, submissions: Sequence[Submission]) -> list[JobReturn]:
     try:
         with _terminations_raised(), watcher(unique) as shown:
             returns = drive(sweep.tracker, unique, scheduler, SystemClock(), shown)
-    except (KeyboardInterrupt, SystemExit):
+    except (KeyboardInterrupt, SystemExit, LauncherError):
         _leave(sweep)
         raise
     found = dict(zip((submission.name for submission in unique), returns, strict=True))

@@ -16,13 +16,15 @@ class Ledger:
     def append(self, event: str, **values: Any) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"time": round(time.time(), 3), "event": event, **values}) + "\n"
+        if self._is_torn():
+            line = f"\n{line}"
         with self.file.open("a", encoding="utf-8") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
 
     def read(self) -> list[dict[str, Any]]:
-        """Without a last line that a crash cut off."""
+        """Without lines that a crash cut off."""
         if not self.file.is_file():
             return []
         events = []
@@ -32,3 +34,10 @@ class Ledger:
             except ValueError:
                 continue
         return events
+
+    def _is_torn(self) -> bool:
+        if not self.file.is_file() or not self.file.stat().st_size:
+            return False
+        with self.file.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() != b"\n"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra_plugins.hydra_sagemaker_launcher._backend import Existing, Outcome, State, Status
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._identity import parse_job_name
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._result import read_result, returned_value, write_atomically
@@ -50,30 +51,39 @@ class LocalBackend:
 
     def submit(self, job: Job, name: str, spec: Spec) -> bool:
         state = self.state_dir / name
-        state.mkdir(parents=True, exist_ok=True)
-        lock = _free_lock(state)
-        if lock is None:
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            lock = _free_lock(state)
+            if lock is None:
+                return False
+            try:
+                return self._started(job, name, spec, lock)
+            finally:
+                os.close(lock)
+        except OSError as error:  # the other jobs may have more luck, and what runs is not given up
+            raise LauncherError(f"its process could not be started: {error}") from None
+
+    def _started(self, job: Job, name: str, spec: Spec, lock: int) -> bool:
+        state = self.state_dir / name
+        if (state / "where.json").exists():  # another launcher was quicker, and the job has ended already
             return False
         _forget(job.job_dir)
         write_atomically(job.job_dir / "spec.json", spec.to_json())
         where = {"output_dir": str(job.output_dir), "submitted": time.time()}
         write_atomically(state / "where.json", json.dumps(where))
-        try:
-            with (job.job_dir / "output.log").open("wb") as output:
-                process = subprocess.Popen(
-                    self._command(job, state),
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    stdin=subprocess.DEVNULL,
-                    cwd=self.working_dir,
-                    env=_environment(job),
-                    pass_fds=(lock,),
-                    start_new_session=True,  # Ctrl-C is the launcher's to pass on; a killed launcher leaves the job alive
-                )
-        finally:
-            os.close(lock)
-        write_atomically(state / "where.json", json.dumps(where | {"pid": process.pid}))
+        with (job.job_dir / "output.log").open("wb") as output:
+            process = subprocess.Popen(
+                self._command(job, state),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=self.working_dir,
+                env=_environment(job),
+                pass_fds=(lock,),
+                start_new_session=True,  # Ctrl-C is the launcher's to pass on; a killed launcher leaves the job alive
+            )
         self._processes[name] = process
+        write_atomically(state / "where.json", json.dumps(where | {"pid": process.pid}))
         return True
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
@@ -130,7 +140,10 @@ class LocalBackend:
     def _status(self, name: str) -> Status:
         if self._lives(name):
             return Status(State.RUNNING, "running")
-        result = self._result(name)
+        try:
+            result = self._result(name)
+        except LauncherError as error:
+            return Status(State.LOST, str(error))
         if result is not None:
             return Status(STATES[result["status"]], "" if result["exit_code"] == 0 else f"exit code {result['exit_code']}")
         code = self._processes[name].returncode if name in self._processes else None

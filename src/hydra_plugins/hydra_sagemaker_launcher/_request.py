@@ -15,7 +15,10 @@ from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
 SECONDS_PER_HOUR = 3600
 RESERVED_CHANNELS = ("code", "job")
 STAND_IN_IMAGE = "looked-up-when-submitting"
-ENTRYPOINT = "cd /opt/ml && mkdir -p code && tar -xzf input/data/code/bundle.tar.gz -C code .launcher/entry.py && exec {python} code/.launcher/entry.py"
+ENTRYPOINT = (
+    "cd /opt/ml && mkdir -p code && tar -xzf input/data/code/bundle.tar.gz -C code .launcher/entry.py"
+    " && exec {python} code/.launcher/entry.py"
+)
 """Before this, the container has nothing of ours; `exec` makes the entry process 1, which alone gets SIGTERM."""
 
 

@@ -73,6 +73,8 @@ def _run(spec: Spec, options: argparse.Namespace) -> dict[str, Any]:
     record = success_record(returned._return_value, options.job_dir if options.closure else None) | {
         "output_dir": str(job.output_dir)
     }
+    if "not_json" in record:
+        print(f"the sweep gets no return value: {record['not_json']} is not JSON", file=sys.stderr)
     if options.model_dir is not None:
         record["model_files"] = set_model_files_apart(job.output_dir, options.model_dir, spec.model_files)
     return record

@@ -7,17 +7,19 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
+from hydra.errors import CompactHydraException
 
 from hydra_plugins.hydra_sagemaker_launcher._backend import Existing, NoRoom, Outcome, State, Status
 from hydra_plugins.hydra_sagemaker_launcher._clients import Clients, error_code, in_words
 from hydra_plugins.hydra_sagemaker_launcher._code import Code
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._identity import parse_job_name
 from hydra_plugins.hydra_sagemaker_launcher._image import image_of
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher._request import output_uri, training_job_request
+from hydra_plugins.hydra_sagemaker_launcher._request import training_job_request
 from hydra_plugins.hydra_sagemaker_launcher._result import returned_value
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
-from hydra_plugins.hydra_sagemaker_launcher._storage import Storage
+from hydra_plugins.hydra_sagemaker_launcher._storage import Storage, output_of
 from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
@@ -32,8 +34,14 @@ STATES = {
 }
 NOT_FOUND = ("ResourceNotFound", "ValidationException")
 """What DescribeTrainingJob may answer for a job that does not exist."""
-KEPT = """TrainingJobArn TrainingJobStatus SecondaryStatus FailureReason CreationTime TrainingStartTime TrainingEndTime TrainingTimeInSeconds
-BillableTimeInSeconds""".split()
+KEPT = """
+TrainingJobArn TrainingJobStatus SecondaryStatus FailureReason CreationTime TrainingStartTime TrainingEndTime
+TrainingTimeInSeconds BillableTimeInSeconds
+""".split()
+
+
+class CodeNotUploaded(CompactHydraException):
+    """Ends the launch, since no job could run; a LauncherError of `submit` is one job's own."""
 
 
 class SageMakerBackend:
@@ -87,9 +95,11 @@ class SageMakerBackend:
         if described is None:
             reason = "SageMaker does not know this job any more"
             return Outcome(Status(State.LOST, "not found"), None, reason, "the same command submits it again")
-        result = self.storage.bring_home(job, name, described)
+        result = self.storage.bring_home(job, described)
         record = self._record(described, result)
         status = _status(described)
+        if status.state == State.STOPPED:
+            return Outcome(status, None, *self._why_stopped(job, status), record=record)
         if result is None:
             reason = described.get("FailureReason") or f"it ended as {status.detail or status.state.value}, without a result"
             return Outcome(status, None, reason, self._log_hint(job, name), record=record)
@@ -106,7 +116,10 @@ class SageMakerBackend:
         """Once per sweep."""
         if self._bundle is None:
             sha256 = self.code.bundle_sha256(self.requirements)
-            self.storage.put_bundle(sha256, self.code, self.requirements)
+            try:
+                self.storage.put_bundle(sha256, self.code, self.requirements)
+            except LauncherError as error:
+                raise CodeNotUploaded(str(error)) from error
             self._bundle = sha256
         return self._bundle
 
@@ -138,12 +151,22 @@ class SageMakerBackend:
         record["url"] = (
             f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs/{described['TrainingJobName']}"
         )
-        record["output"] = f"{output_uri(str(self.settings.s3_uri).rstrip('/'))}/{described['TrainingJobName']}/output/"
+        record["output"] = output_of(described)
         model = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
         if model and result is not None and result.get("model_files"):
             record["model"] = model
             record["model_files"] = result["model_files"]
         return record
+
+    def _why_stopped(self, job: Job, status: Status) -> tuple[str, str]:
+        """And the next step. What the task raised when it was told to end says less."""
+        again = "the same command submits it again"
+        if status.detail == "MaxRuntimeExceeded":
+            limit = f"hydra.launcher.max_run_hours={job.settings.max_run_hours:g}"
+            return f"it was stopped after {limit}, its limit", f"raise hydra.launcher.max_run_hours; {again}"
+        if status.detail == "MaxWaitTimeExceeded":
+            return "it was stopped: no spot instance for too long", f"raise StoppingCondition.MaxWaitTimeInSeconds; {again}"
+        return "it was stopped, by a person or another program", again
 
     def _log_hint(self, job: Job, name: str) -> str:
         log = job.job_dir / "output.log"

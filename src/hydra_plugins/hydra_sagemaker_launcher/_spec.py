@@ -108,15 +108,15 @@ def portable(path: str, root: Path) -> str:
     """
     if not path.startswith("file://") and "://" in path:
         return path  # pkg://, structured://: the same everywhere
-    directory = Path(path.removeprefix("file://")).absolute()
-    if directory.is_relative_to(root):
+    directory = Path(path.removeprefix("file://")).resolve()
+    if directory.is_relative_to(root) and not _is_installed(directory.relative_to(root)):
         return ROOT_PREFIX + directory.relative_to(root).as_posix()
-    for entry in sorted((Path(entry).absolute() for entry in sys.path if entry), key=lambda entry: -len(entry.parts)):
+    for entry in sorted((Path(entry).resolve() for entry in sys.path if entry), key=lambda entry: -len(entry.parts)):
         if directory.is_relative_to(entry):
             return PATH_PREFIX + directory.relative_to(entry).as_posix()
     raise LauncherError(
-        f"the configuration directory {directory} neither lies below the code's root {root} nor belongs to an installed package: "
-        "set hydra.launcher.code.root to a directory above both."
+        f"the configuration directory {directory} neither lies below the code's root {root} "
+        "nor belongs to an installed package: set hydra.launcher.code.root to a directory above both."
     )
 
 
@@ -134,7 +134,8 @@ def at_home(path: str, root: Path) -> str:
             if entry and (Path(entry) / relative).is_dir():
                 return f"file://{Path(entry).absolute() / relative}"
         raise LauncherError(
-            f"the configuration directory {relative} is in no installed package of this image: add its package to the requirements"
+            f"the configuration directory {relative} is in no installed package of this image: "
+            "add its package to the requirements"
         )
     return path
 
@@ -143,10 +144,15 @@ def python_path(root: Path) -> list[str]:
     """What of `sys.path` travels with the code: `src` of an editable install, the script's directory."""
     found: dict[str, None] = {}
     for entry in sys.path:
-        directory = Path(entry or ".").absolute()
+        directory = Path(entry or ".").resolve()
         if not directory.is_relative_to(root) or not directory.is_dir():
             continue
         relative = directory.relative_to(root)
-        if not {"site-packages", "dist-packages"} & set(relative.parts) and not (directory / "pyvenv.cfg").exists():
+        if not _is_installed(relative) and not (directory / "pyvenv.cfg").exists():
             found[relative.as_posix()] = None
     return list(found)
+
+
+def _is_installed(directory: Path) -> bool:
+    """A virtual environment below the root stays where it is."""
+    return bool({"site-packages", "dist-packages"} & set(directory.parts))

@@ -17,7 +17,7 @@ from hydra_plugins.hydra_sagemaker_launcher import _bundle
 from hydra_plugins.hydra_sagemaker_launcher._clients import error_code, in_words
 from hydra_plugins.hydra_sagemaker_launcher._code import Code
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher._request import code_uri, output_uri, settings_account, spec_uri
+from hydra_plugins.hydra_sagemaker_launcher._request import code_uri, settings_account, spec_uri
 from hydra_plugins.hydra_sagemaker_launcher._result import read_result
 from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
 
@@ -56,14 +56,14 @@ class Storage:
         with in_words(f"s3://{bucket}/{key}"):
             self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), **self.owner, **self.encryption)
 
-    def bring_home(self, job: Job, name: str, described: dict[str, Any]) -> dict[str, Any] | None:
+    def bring_home(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
         """Everything but the models into the job's output directory; returns what the runner wrote."""
         job.job_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=job.output_dir.parent, prefix=".arriving-") as directory:
             arrived = Path(directory)
-            if not self._fetch(
-                f"{output_uri(self.prefix)}/{name}/output/output.tar.gz", arrived / "output.tar.gz", arrived / "data"
-            ):
+            _forget(job.job_dir)
+            came = self._fetch(output_of(described) + "output.tar.gz", arrived / "output.tar.gz", arrived / "data")
+            if not came or not (arrived / "data/.job/spec.json").is_file():  # it ended before the launcher's own code began
                 return None
             result = read_result(arrived / "data" / ".job")
             self._place(arrived / "data", job)
@@ -116,10 +116,21 @@ def split(uri: str) -> tuple[str, str]:
     return parts.netloc, parts.path.lstrip("/")
 
 
+def output_of(described: dict[str, Any]) -> str:
+    """Where the job put what it wrote: an earlier launch may have had another `s3_uri`."""
+    return f"{described['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{described['TrainingJobName']}/output/"
+
+
 def read_subdirectory(job_dir: Path) -> Path:
     """Where below its sweep directory the job wrote, as its specification says."""
     spec = json.loads((job_dir / "spec.json").read_text(encoding="utf-8"))
     return Path(spec["sweep_subdir"])
+
+
+def _forget(job_dir: Path) -> None:
+    """What an earlier attempt left in the same directory."""
+    for name in ("result.json", "started.json", "output.log"):
+        (job_dir / name).unlink(missing_ok=True)
 
 
 def _say_where(job: Job) -> None:
@@ -132,6 +143,7 @@ def _say_where(job: Job) -> None:
     with open_dict(config):
         config.hydra.runtime.output_dir = str(job.output_dir)
         config.hydra.runtime.cwd = job.config.hydra.runtime.cwd
+        config.hydra.runtime.config_sources = job.config.hydra.runtime.config_sources
         config.hydra.sweep.dir = str(job.config.hydra.sweep.dir)
         config.hydra.sweep.subdir = job.output_dir.relative_to(Path(str(job.config.hydra.sweep.dir)).absolute()).as_posix()
     file.write_text(OmegaConf.to_yaml(config), encoding="utf-8")

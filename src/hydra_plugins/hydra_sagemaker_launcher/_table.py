@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission
+from hydra_plugins.hydra_sagemaker_launcher._tracker import NEW, Submission
 
 log = logging.getLogger(__name__)
 STYLES = {"completed": "green", "failed": "red", "lost": "red", "stopped": "yellow", "running": "cyan", "waiting": "dim"}
@@ -17,8 +17,8 @@ STYLES = {"completed": "green", "failed": "red", "lost": "red", "stopped": "yell
 class Lines:
     """Without a terminal, or without rich."""
 
-    def __init__(self, submissions: Sequence[Submission]) -> None:
-        self._shown: dict[str, tuple[str, bool]] = {}
+    def __init__(self) -> None:
+        self._shown: dict[str, str] = {}
 
     def __enter__(self) -> Lines:
         return self
@@ -27,17 +27,16 @@ class Lines:
         return None
 
     def changed(self, submission: Submission) -> None:
-        status = submission.status
-        collected = submission.outcome is not None
-        shown = f"{status.state.value}{f' ({status.detail})' if status.detail and status.detail != status.state.value else ''}"
-        if submission.origin != "new":
-            shown += f", {submission.origin}"
-        if self._shown.get(submission.name) != (shown, False) or (collected and submission.origin == "reused"):
+        shown = described(submission)
+        if self._shown.get(submission.name) != shown:
             log.info("%s: %s · %s", submission.job, shown, submission.name)
-        self._shown[submission.name] = shown, False
+        self._shown[submission.name] = shown
 
-    def tick(self) -> None:
-        return None
+
+def described(submission: Submission) -> str:
+    state, detail = submission.status.state.value, submission.status.detail
+    more = f" ({detail})" if detail and detail.lower() != state else ""
+    return f"{state}{more}" + (f", {submission.origin}" if submission.origin != NEW else "")
 
 
 class LiveTable:
@@ -63,9 +62,6 @@ class LiveTable:
         if submission.status.state.ended:
             self._ended.setdefault(submission.name, now)
 
-    def tick(self) -> None:
-        return None
-
     def _table(self) -> Any:
         from rich.markup import escape
         from rich.table import Table
@@ -74,11 +70,8 @@ class LiveTable:
         for column in ("job", "overrides", "state", "time", "name"):
             table.add_column(column)
         for submission in self._submissions:
-            status, style = submission.status, STYLES[submission.status.state.value]
-            detail = f" {status.detail}" if status.detail and status.detail != status.state.value else ""
-            origin = f", {submission.origin}" if submission.origin != "new" else ""
-            state = f"[{style}]{status.state.value}{escape(detail)}{origin}[/]"
-            words = escape(" ".join(submission.job.overrides))
+            state = f"[{STYLES[submission.status.state.value]}]{escape(described(submission))}[/]"
+            words = escape(" ".join(submission.job.own_words))
             table.add_row(str(submission.job.number), words, state, self._elapsed(submission.name), submission.name)
         return table
 
@@ -93,5 +86,5 @@ def watcher(submissions: Sequence[Submission]) -> Lines | LiveTable:
     try:
         from rich.console import Console
     except ImportError:
-        return Lines(submissions)
-    return LiveTable(submissions) if Console().is_terminal else Lines(submissions)
+        return Lines()
+    return LiveTable(submissions) if Console().is_terminal else Lines()

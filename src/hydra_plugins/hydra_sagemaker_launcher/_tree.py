@@ -59,7 +59,7 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
 
 
 class _Tree:
-    """The names found so far: regular files and symbolic links, other kinds and deleted files left out."""
+    """Regular files and symbolic links found so far; what is of another kind, deleted or in a closed directory is left out."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -70,7 +70,7 @@ class _Tree:
         for name in names:
             try:
                 mode = (self.root / name).lstat().st_mode
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError:
                 continue
             if stat.S_ISREG(mode):
                 self.files.add(name)
@@ -187,12 +187,12 @@ class _GitIgnore(NamedTuple):
 
 def _walk(root: Path, ignore: GitIgnoreSpec | None, outer: Sequence[_GitIgnore], base: str = "") -> Iterator[str]:
     rules = list(outer)
-    if (file := root / base / ".gitignore").is_file():
-        rules.append(_GitIgnore(base, _patterns(_lines(file), str(file))))
     try:
         entries = sorted(os.scandir(root / base), key=lambda entry: entry.name)
-    except PermissionError:
-        log.warning("%s cannot be read: it is not sent", root / base)
+        if (file := root / base / ".gitignore").is_file():
+            rules.append(_GitIgnore(base, _patterns(_lines(file), str(file))))
+    except OSError as error:
+        log.warning("%s is not sent: %s", root / base, error.strerror)
         return
     for entry in entries:
         name = base + entry.name

@@ -51,12 +51,12 @@ class SageMakerLauncherConf:
     sweep_name: Optional[str] = None
     """Beginning of the job names; null: `hydra.job.name`."""
     on_existing: OnExisting = OnExisting.retry_failed
-    """What happens to jobs that ran before. Always: completed ones are reused, running ones adopted, but for `rerun` (all again)
-    and `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` brings the failure home."""
+    """What happens to jobs that ran before. Completed ones are reused and running ones adopted, but for `rerun` (all again) and
+    `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` brings the failure home."""
     key_exclude: list[str] = field(default_factory=list)
     """Configuration keys that do not change what a job computes: two jobs that differ only there are the same job."""
     key_files: list[Optional[str]] = field(default_factory=list)
-    """Files and directories on this machine whose contents are part of a job's identity: data that does not travel with the code."""
+    """Files and directories here whose contents are part of a job's identity: data that does not travel with the code."""
     max_parallel: int = 4
     """Jobs at the same time."""
     poll_seconds: float = 20.0
@@ -66,7 +66,7 @@ class SageMakerLauncherConf:
     (sentences) is a problem of that job."""
     code: CodeConf = field(default_factory=CodeConf)
     requirements: Optional[str] = "auto"
-    """File of requirements to install in the job; auto: requirements.txt, else the dependencies in pyproject.toml; null: none."""
+    """File of requirements to install in the job; auto: requirements.txt, else pyproject.toml's dependencies; null: none."""
     model_files: list[str] = field(default_factory=lambda: ["*.safetensors", "*.ckpt", "*.pt", "*.pth", "*.bin", "*.onnx"])
     """Patterns of output files that stay in S3."""
     download_models: bool = False
@@ -80,7 +80,7 @@ class SageMakerLauncherConf:
     profile: Optional[str] = None
     """Profile of the AWS configuration; null: as boto3 finds it."""
     endpoint_url: Optional[str] = None
-    """Of another SageMaker, S3 and so on than Amazon's; null: as boto3 finds it. One on 127.0.0.1 is sent no credentials of yours."""
+    """Of another SageMaker and S3 than Amazon's; null: as boto3 finds it. One on 127.0.0.1 is sent no credentials of yours."""
     bucket_owner: Optional[str] = None
     """Account number; every S3 call then fails on a bucket of another account."""
     role_arn: Optional[str] = None
@@ -117,8 +117,11 @@ class SageMakerLauncherConf:
 
 
 PER_JOB = frozenset(
-    """check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets hyperparameters tags
-    subnets security_group_ids network_isolation encrypt_between_nodes volume_kms_key extra model_files download_models key_files""".split()
+    """
+    check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets hyperparameters tags
+    subnets security_group_ids network_isolation encrypt_between_nodes volume_kms_key extra model_files download_models
+    key_files
+    """.split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
 FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")

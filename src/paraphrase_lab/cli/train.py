@@ -108,6 +108,8 @@ def _summary(sweep_dir: Path) -> None:
     table = Table(title=escape(str(relative(sweep_dir.absolute()))), title_justify="left")
     for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy"):
         table.add_column(column)
+    if not records:
+        return
     words = {record.run_dir: _overrides(record.run_dir) for record in records}
     shared = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
     for record in records:

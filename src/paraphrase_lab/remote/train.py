@@ -59,7 +59,7 @@ def relative(directory: Path) -> Path:
 
 
 def _name_this_job(hydra_config: Any) -> None:
-    """Lightning starts the other processes of a distributed run as this one was: this job alone, not the sweep or its launcher."""
+    """Lightning starts the other processes of a distributed run as this one was: this job alone, not the sweep."""
     directories = [entry.path for entry in hydra_config.runtime.config_sources if entry.provider == "command-line"]
     flags = ["--config-dir", directories[0]] if directories else []
     sys.argv = [sys.argv[0], "train", *flags, *hydra_config.overrides.task]
