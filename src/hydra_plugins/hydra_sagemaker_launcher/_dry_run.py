@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def write_requests(sweep: Sweep, jobs: Sequence[Job]) -> None:
     directory = sweep.directory / ".launcher" / "requests"
-    bundle = sweep.code.bundle_sha256(sweep.requirements)
+    bundle = sweep.bundle
     for job in jobs:
         name = job.name(0)
         request = training_job_request(job, name, bundle=bundle, image=image_of(job.settings))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher._limits import request_problems
+from hydra_plugins.hydra_sagemaker_launcher._limits import Findings, request_problems
 from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
 
 SECONDS_PER_HOUR = 3600
@@ -55,7 +55,7 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str) -> dic
     return merged(request, settings.extra)
 
 
-def problems_of(job: Job) -> list[str]:
+def findings_of(job: Job) -> Findings:
     """Of the request as far as it is known before the code is packed."""
     settings = job.settings
     name = f"{job.slug or 'job'}-{'0' * 16}-0"
@@ -66,8 +66,8 @@ def problems_of(job: Job) -> list[str]:
         for channel in settings.channels
         if channel in RESERVED_CHANNELS
     ]
-    found = request_problems(request).problems
-    return [*reserved, *(problem for problem in found if not (missing and _concerns(problem, missing)))]
+    found = request_problems(request)
+    return Findings([*reserved, *(problem for problem in found.problems if not _concerns(problem, missing))], found.warnings)
 
 
 def code_uri(prefix: str, bundle: str) -> str:
@@ -83,9 +83,12 @@ def output_uri(prefix: str) -> str:
 
 
 def merged(request: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Dictionaries key by key, everything else replaced."""
+    """Dictionaries key by key, everything else replaced; null takes a field away."""
     result = dict(request)
     for key, value in extra.items():
+        if value is None:
+            result.pop(key, None)
+            continue
         mine = result.get(key)
         result[key] = merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
     return result

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf, open_dict
 from hydra_plugins.hydra_sagemaker_launcher import _bundle
 from hydra_plugins.hydra_sagemaker_launcher._clients import error_code, in_words
 from hydra_plugins.hydra_sagemaker_launcher._code import Code
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._request import code_uri, settings_account, spec_uri
 from hydra_plugins.hydra_sagemaker_launcher._result import read_result
@@ -47,6 +48,8 @@ class Storage:
             with tempfile.TemporaryDirectory() as directory:
                 archive = Path(directory) / "bundle.tar.gz"
                 _bundle.pack(code.root, code.files, archive, extra=code.extra(requirements))
+                if code.bundle_sha256(requirements) != sha256:
+                    raise LauncherError(f"the code in {code.root} changed while it was packed: run the same command again")
                 size = archive.stat().st_size / 1e6
                 log.info("code: %d files, %.2f MB to s3://%s/%s", len(code.files), size, bucket, key)
                 self._put_once(bucket, key, archive.read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import uuid
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ from hydra_plugins.hydra_sagemaker_launcher._task import SCRIPT_MODULE, referenc
 from hydra_plugins.hydra_sagemaker_launcher._tracker import Tracker
 from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf
 
+log = logging.getLogger(__name__)
+
 
 class Sweep:
     def __init__(self, context: HydraContext, task: Callable[..., Any], config: DictConfig) -> None:
@@ -43,6 +46,7 @@ class Sweep:
                 "the task is a closure or an object, which another machine cannot import: "
                 "make it a function at the top of a module, or use hydra.launcher.mode=local."
             )
+        self._warned: set[str] = set()
         self.search_path = self._search_path()  # refuses what cannot travel
 
     @property
@@ -106,14 +110,23 @@ class Sweep:
             sweep_dir=str(self.directory),
             sweep_subdir=job.output_dir.relative_to(self.directory).as_posix(),
             working_dir=self._relative_working_dir(),
-            python_path=_spec.python_path(self.code.root),
+            python_path=self._python_path,
             task=self.task,
             secrets={} if self.is_local else dict(job.settings.secrets),
             region=self.settings.region,
             model_files=list(job.settings.model_files),
-            code_sha256=None if self.is_local else self.code.bundle_sha256(self.requirements),
+            code_sha256=None if self.is_local else self.bundle,
             versions=_spec.versions(),
         )
+
+    @cached_property
+    def bundle(self) -> str:
+        """Hash of what travels."""
+        return self.code.bundle_sha256(self.requirements)
+
+    @cached_property
+    def _python_path(self) -> list[str]:
+        return _spec.python_path(self.code.root)
 
     @cached_property
     def requirements(self) -> list[str]:
@@ -123,10 +136,15 @@ class Sweep:
         problems = _checks.user_check_problems(job)
         if self.is_local:
             return problems
-        from hydra_plugins.hydra_sagemaker_launcher._request import problems_of
+        from hydra_plugins.hydra_sagemaker_launcher._request import findings_of
 
         problems += [*_checks.setting_problems(job.settings), *_checks.config_secrets(job.config)]
-        return [*problems, *self._code_problems, *problems_of(job)]
+        found = findings_of(job)
+        for warning in found.warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                log.warning("%s: %s", job, warning)
+        return [*problems, *self._code_problems, *found.problems]
 
     @cached_property
     def _code_problems(self) -> list[str]:

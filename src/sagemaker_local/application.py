@@ -1,0 +1,141 @@
+"""Every request that comes in: refused, made to fail, answered here, or passed to moto; and recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+from sagemaker_local.account import REGION
+from sagemaker_local.endpoints import Endpoints
+from sagemaker_local.errors import ApiError, LocalSageMakerError, Response
+from sagemaker_local.faults import FaultCounters
+from sagemaker_local.invocations import invoke
+from sagemaker_local.jobs import Operation, TrainingJobs
+from sagemaker_local.recording import Call, Requests, identify, read_body
+from sagemaker_local.tags import OUR_ARNS, Tags
+from sagemaker_local.validation import validate
+
+LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|(.+\.)?localhost|\[::1\])(:\d+)?")
+XML_SERVICES = ("s3", "iam", "sts")
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Front:
+    def __init__(
+        self,
+        moto: Application,
+        jobs: TrainingJobs,
+        endpoints: Endpoints,
+        tags: Tags,
+        counters: FaultCounters,
+        requests: Requests,
+    ) -> None:
+        self.moto, self.endpoints, self.tags, self.counters, self.requests = moto, endpoints, tags, counters, requests
+        self.operations: dict[str, Operation] = {**jobs.operations, **endpoints.operations, **tags.operations}
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        refused = _refusal(environ)
+        if refused or environ["PATH_INFO"].startswith("/_local/"):
+            return _send(refused or self._local(environ), start_response)
+        began, call = time.time(), identify(environ)
+        bytes_in = int(environ.get("CONTENT_LENGTH") or 0)
+        response = self._answer(call, environ)
+        if response is None:
+            return self._pass_on(call, began, bytes_in, environ, start_response)
+        self.requests.add(call, began, response[0], bytes_in, len(response[2]))
+        return _send(response, start_response)
+
+    def _answer(self, call: Call, environ: dict[str, Any]) -> Response | None:
+        """None if the request is moto's."""
+        try:
+            if call.caller != "server":
+                self.counters.on_call(call.service)
+            if call.service == "s3" and call.operation in ("PutObject", "UploadPart"):
+                self.counters.on_put(unquote(call.path).lstrip("/"))
+            if call.service == "sagemaker":
+                return self._sagemaker(call, environ)
+        except ApiError as error:
+            read_body(environ)  # an unread body would be taken for the connection's next request
+            is_xml = call.service in XML_SERVICES
+            return error.as_xml(wrapped=call.service != "s3") if is_xml else error.as_json()
+        return None
+
+    def _sagemaker(self, call: Call, environ: dict[str, Any]) -> Response | None:
+        if call.region != REGION:
+            raise ApiError(
+                "ValidationException", f"The local SageMaker is in {REGION}, not {call.region}: set AWS_DEFAULT_REGION."
+            )
+        if call.operation == "InvokeEndpoint":
+            return invoke(self.endpoints, unquote(call.path.split("/")[2]), environ, read_body(environ))
+        operation = self.operations.get(call.operation)
+        if operation is None:
+            return None
+        try:
+            request = json.loads(read_body(environ) or b"{}")
+        except ValueError as error:
+            raise ApiError("SerializationException", f"The body is not JSON: {error}") from error
+        validate(call.operation, request)
+        if call.operation in self.tags.operations and not request["ResourceArn"].startswith(OUR_ARNS):
+            return None
+        answer = json.dumps(operation(request)).encode()
+        return 200, [("Content-Type", "application/x-amz-json-1.1")], answer
+
+    def _pass_on(
+        self, call: Call, began: float, bytes_in: int, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterator[bytes]:
+        status = 0
+
+        def start(line: str, *rest: Any, **named: Any) -> Any:
+            nonlocal status
+            status = int(line.split()[0])
+            return start_response(line, *rest, **named)
+
+        chunks = self.moto(environ, start)
+        bytes_out = 0
+        try:
+            for chunk in chunks:
+                bytes_out += len(chunk)
+                yield chunk
+        finally:
+            getattr(chunks, "close", lambda: None)()
+            self.requests.add(call, began, status, bytes_in, bytes_out)
+
+    def _local(self, environ: dict[str, Any]) -> Response:
+        method, path, faults = environ["REQUEST_METHOD"], environ["PATH_INFO"], self.counters.faults
+        if (method, path) == ("GET", "/_local/requests"):
+            return _json(200, [dataclasses.asdict(record) for record in self.requests])
+        if path != "/_local/faults" or method not in ("GET", "PUT"):
+            return _json(404, {"message": "served here: GET /_local/requests, GET /_local/faults, PUT /_local/faults"})
+        if method == "PUT":
+            try:
+                faults.replace(json.loads(read_body(environ)))
+            except (LocalSageMakerError, ValueError, TypeError) as error:
+                return _json(400, {"message": str(error)})
+            self.counters.restart()
+        return _json(200, dataclasses.asdict(faults))
+
+
+def _refusal(environ: dict[str, Any]) -> Response | None:
+    """A page in the user's browser could reach this port too, and what it serves runs commands."""
+    host = environ.get("HTTP_HOST", "")
+    if "HTTP_ORIGIN" in environ or not LOOPBACK.fullmatch(host):
+        read_body(environ)
+        return _json(403, {"message": f"requests of web pages and to other hosts than this one ({host}) are refused"})
+    return None
+
+
+def _json(status: int, content: Any) -> Response:
+    return status, [("Content-Type", "application/json")], json.dumps(content).encode()
+
+
+def _send(response: Response, start_response: Callable[..., Any]) -> list[bytes]:
+    status, headers, body = response
+    start_response(f"{status} {HTTPStatus(status).phrase}", [*headers, ("Content-Length", str(len(body)))])
+    return [body]

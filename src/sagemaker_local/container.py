@@ -1,0 +1,102 @@
+"""One host of a job or of an endpoint: its tree, its Python environment and its process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from sagemaker_local import supervisor
+from sagemaker_local.environment import Environments, job_variables
+from sagemaker_local.isolation import Isolation, namespace_command, with_tree
+from sagemaker_local.rules import CONTAINER_BASE
+
+DIRECTORIES = ("input/config", "input/data", "model", "output/data", "checkpoints")
+
+
+class Container:
+    def __init__(self, directory: Path, *, isolation: Isolation, host: str, hosts: list[str]) -> None:
+        self.tree = directory / "opt_ml"
+        self.log_file = directory.parent / f"{directory.name}.log"
+        self.directory, self.isolation, self.host, self.hosts = directory, isolation, host, hosts
+        self._process: subprocess.Popen[bytes] | None = None
+        for name in DIRECTORIES:
+            (self.tree / name).mkdir(parents=True)
+
+    def path(self, container_path: str) -> Path:
+        """Where a path under /opt/ml is on this machine."""
+        return self.tree / container_path.removeprefix(CONTAINER_BASE).lstrip("/")
+
+    def write_json(self, name: str, content: Any) -> None:
+        (self.tree / "input" / "config" / name).write_text(json.dumps(content), encoding="utf-8")
+
+    def start(self, command: list[str], variables: Mapping[str, str], environments: Environments, url: str) -> None:
+        path = environments.create(self.directory / "environment")
+        requested = dict(variables)
+        if self.isolation == "environment":
+            command = [with_tree(word, self.tree) for word in command]
+            requested = {name: with_tree(value, self.tree) for name, value in requested.items()}
+            requested["SAGEMAKER_BASE_DIR"] = str(self.tree)
+        else:
+            command = namespace_command(command, tree=self.tree, host=self.host, hosts=self.hosts)
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", supervisor.__file__, self.isolation, *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.tree,
+                env=job_variables(url, path, requested),
+                start_new_session=True,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """As a shell gives it; None while it runs."""
+        code = self._process.poll() if self._process else None
+        return 128 - code if code is not None and code < 0 else code
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self, seconds: float) -> None:
+        if self._process:
+            try:
+                self._process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                pass
+
+    def terminate(self) -> None:
+        """SIGTERM, to the first process only."""
+        self._order(b"T")
+
+    def kill(self) -> None:
+        self._order(b"K")
+
+    def _order(self, order: bytes) -> None:
+        if self._process and self._process.stdin:
+            try:
+                self._process.stdin.write(order)
+                self._process.stdin.flush()
+            except (BrokenPipeError, ValueError):  # it has ended
+                pass
+
+    def close(self) -> None:
+        """Ends whatever is left of it."""
+        if self._process is None:
+            return
+        stdin: IO[bytes] | None = self._process.stdin
+        if stdin:
+            try:
+                stdin.close()
+            except BrokenPipeError:
+                pass
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

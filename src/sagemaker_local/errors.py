@@ -1,0 +1,36 @@
+"""Two kinds of errors: those a client of the API gets to see, and those of the person who starts the server."""
+
+from __future__ import annotations
+
+import json
+from xml.sax.saxutils import escape
+
+Response = tuple[int, list[tuple[str, str]], bytes]
+"""HTTP status, headers, body."""
+
+
+class LocalSageMakerError(Exception):
+    """The server cannot start as asked."""
+
+
+class ApiError(Exception):
+    """An error as AWS answers it: `code` is what boto3 makes an exception class of."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message, self.status = code, message, status
+
+    def as_json(self) -> Response:
+        body = json.dumps({"__type": self.code, "message": self.message}).encode()
+        return self.status, [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", self.code)], body
+
+    def as_xml(self, *, wrapped: bool) -> Response:
+        """S3 answers the bare Error, IAM and STS wrap it in an ErrorResponse."""
+        error = f"<Error><Code>{escape(self.code)}</Code><Message>{escape(self.message)}</Message></Error>"
+        body = f"<ErrorResponse>{error}</ErrorResponse>" if wrapped else error
+        return self.status, [("Content-Type", "text/xml")], body.encode()
+
+
+def not_served(what: str) -> ApiError:
+    """For what AWS has and this emulator has not: an error at once, never a job that behaves otherwise than on AWS."""
+    return ApiError("ValidationException", f"The local SageMaker does not serve {what}.")

@@ -1,0 +1,147 @@
+"""What clouds do to people, on request: set in code, on the command line or over HTTP, and changed while the server runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sagemaker_local.errors import ApiError, LocalSageMakerError
+
+
+@dataclass
+class Faults:
+    """A field ending in `_jobs` holds a part of the names of the jobs meant: "" means every job, None none."""
+
+    throttled_calls: int = 0
+    """Of every `throttle_period` SageMaker calls, the first so many are answered with ThrottlingException."""
+    throttle_period: int = 4
+    instance_quota: dict[str, int] = field(default_factory=dict)
+    """Instances of a type that may run at once; a type without an entry has no limit."""
+    start_delay_seconds: float = 0.0
+    capacity_error_jobs: str | None = None
+    capacity_error_times: int = 1
+    """Failed with CapacityError: the first so many of the jobs meant."""
+    interrupt_jobs: str | None = None
+    """Spot jobs only, as on AWS."""
+    interrupt_after_seconds: float = 1.0
+    """Of training in each attempt."""
+    interrupt_times: int = 1
+    """Per job."""
+    kill_jobs: str | None = None
+    """SIGKILL to every process of the job."""
+    kill_after_seconds: float = 1.0
+    vanish_jobs: str | None = None
+    """Describe says they do not exist, lists leave them out; they run on."""
+    time_scale: float = 1.0
+    """How much faster the clock of MaxRuntimeInSeconds, MaxWaitTimeInSeconds and the reported training time runs."""
+    fail_put_prefix: str | None = None
+    """`bucket/key-prefix`: of the S3 PUTs to it, number `fail_put_number` is answered with AccessDenied."""
+    fail_put_number: int = 1
+    expired_credentials: bool = False
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """The fields given. Raises LocalSageMakerError, having changed nothing, on an unknown field or a wrong type."""
+        for name, value in values.items():
+            _check(name, value)
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def replace(self, values: Mapping[str, Any]) -> None:
+        """The fields given, and the defaults of all others."""
+        self.update(dataclasses.asdict(Faults()) | dict(values))
+
+    @classmethod
+    def parse(cls, assignments: Iterable[str]) -> Faults:
+        """From NAME=VALUE, where a quota is written TYPE:COUNT,TYPE:COUNT."""
+        faults = cls()
+        for assignment in assignments:
+            name, _, text = assignment.partition("=")
+            faults.update({name: _value(name, text)})
+        return faults
+
+
+def is_meant(pattern: str | None, job_name: str) -> bool:
+    return pattern is not None and pattern in job_name
+
+
+class FaultCounters:
+    """What has been counted so far for the faults that hit the Nth request or the first N jobs."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def _count(self, what: str) -> int:
+        with self._lock:
+            self._counts[what] += 1
+            return self._counts[what]
+
+    def restart(self) -> None:
+        with self._lock:
+            self._counts.clear()
+
+    def on_call(self, service: str) -> None:
+        """Raises ThrottlingException or ExpiredTokenException."""
+        if self.faults.expired_credentials:
+            code = "ExpiredToken" if service in ("s3", "sts", "iam") else "ExpiredTokenException"
+            raise ApiError(code, "The security token included in the request is expired")
+        if service == "sagemaker" and self.faults.throttled_calls:
+            if (self._count("calls") - 1) % self.faults.throttle_period < self.faults.throttled_calls:
+                raise ApiError("ThrottlingException", "Rate exceeded")
+
+    def on_put(self, bucket_and_key: str) -> None:
+        prefix = self.faults.fail_put_prefix
+        if prefix is not None and bucket_and_key.startswith(prefix):
+            if self._count(f"put {prefix}") == self.faults.fail_put_number:
+                raise ApiError("AccessDenied", "Access Denied", status=403)
+
+    def lacks_capacity(self, job_name: str) -> bool:
+        if not is_meant(self.faults.capacity_error_jobs, job_name):
+            return False
+        return self._count(f"capacity {self.faults.capacity_error_jobs}") <= self.faults.capacity_error_times
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str | None": (str, type(None)),
+    "dict[str, int]": (dict,),
+}
+
+
+def _type_of(name: str) -> str:
+    types = {entry.name: str(entry.type) for entry in dataclasses.fields(Faults)}
+    if name not in types:
+        raise LocalSageMakerError(f"there is no fault {name!r}; faults: {', '.join(types)}")
+    return types[name]
+
+
+def _check(name: str, value: Any) -> None:
+    expected = _type_of(name)
+    valid = isinstance(value, _TYPES[expected]) and (type(value) is bool) == (expected == "bool")
+    if valid and expected == "dict[str, int]":
+        valid = all(isinstance(count, int) for count in value.values())
+    if not valid:
+        raise LocalSageMakerError(f"the fault {name} wants {expected}, not {value!r}")
+    if name in ("throttle_period", "fail_put_number", "time_scale") and not value > 0:
+        raise LocalSageMakerError(f"the fault {name} is more than 0, not {value!r}")
+
+
+def _value(name: str, text: str) -> Any:
+    expected = _type_of(name)
+    try:
+        if expected == "str | None":
+            return text
+        if expected == "dict[str, int]":
+            return {kind: int(count) for kind, count in (entry.split(":") for entry in text.split(","))}
+        return json.loads(text)
+    except ValueError:
+        form = "TYPE:COUNT,TYPE:COUNT" if expected == "dict[str, int]" else expected
+        raise LocalSageMakerError(f"the fault {name} is written {name}={form}, not {name}={text}") from None

@@ -1,0 +1,81 @@
+"""Two ways to give a job its /opt/ml: told by a variable, or mounted in a namespace where it is also pid 1."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from sagemaker_local.errors import LocalSageMakerError
+from sagemaker_local.rules import CONTAINER_BASE
+
+Isolation = Literal["environment", "namespace"]
+ISOLATIONS: tuple[Isolation, ...] = ("environment", "namespace")
+CONTAINER_PATH = re.compile(re.escape(CONTAINER_BASE) + r"(?![\w.-])")
+NAMESPACE_SCRIPT = """
+set -e
+tree=$1 scratch=$2 host=$3
+shift 3
+mount -t tmpfs tmpfs "$scratch"
+mkdir "$scratch/upper" "$scratch/work"
+mount -t overlay overlay -o "lowerdir=/opt,upperdir=$scratch/upper,workdir=$scratch/work" /opt
+mkdir -p /opt/ml
+mount --bind "$tree" /opt/ml
+mount --bind "$tree/../hosts" /etc/hosts
+hostname "$host"
+cd /
+exec "$@"
+"""
+"""An overlay, since /opt/ml need not exist and the host's /opt must not change."""
+
+
+def host_names(isolation: Isolation, count: int) -> list[str]:
+    """Names that resolve: a namespace has its own /etc/hosts, elsewhere several hosts go by loopback addresses."""
+    if isolation == "namespace":
+        return [f"algo-{number}" for number in range(1, count + 1)]
+    return [_own_name()] if count == 1 else [f"127.0.0.{number}" for number in range(1, count + 1)]
+
+
+def _own_name() -> str:
+    name = socket.gethostname()
+    try:
+        socket.gethostbyname(name)
+    except OSError:
+        return "localhost"
+    return name
+
+
+def with_tree(text: str, tree: Path) -> str:
+    return CONTAINER_PATH.sub(lambda _: str(tree), text)
+
+
+def namespace_command(command: list[str], *, tree: Path, host: str, hosts: list[str]) -> list[str]:
+    scratch = tree.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
+    (tree.parent / "hosts").write_text(f"127.0.0.1 localhost {' '.join(hosts)}\n", encoding="utf-8")
+    return [*_unshare(), "bash", "-c", NAMESPACE_SCRIPT, "bash", str(tree), str(scratch), host, *command]
+
+
+def _unshare() -> list[str]:
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return ["unshare", *as_root, *"--mount --pid --uts --fork --kill-child --mount-proc --propagation private".split()]
+
+
+def check_namespaces(directory: Path) -> None:
+    """Raises LocalSageMakerError where the kernel lets this user have no namespaces."""
+    tree = directory / "namespace-check" / "opt_ml"
+    tree.mkdir(parents=True, exist_ok=True)
+    problem = "there is no `unshare` (package util-linux)"
+    if shutil.which("unshare"):
+        command = namespace_command(["true"], tree=tree, host="algo-1", hosts=["algo-1"])
+        tried = subprocess.run(command, capture_output=True, text=True)
+        problem = tried.stderr.strip() if tried.returncode else ""
+    shutil.rmtree(tree.parent, ignore_errors=True)
+    if problem:
+        raise LocalSageMakerError(
+            f"isolation=namespace is not to be had here: {problem}\nuse isolation=environment, which needs no privileges"
+        )

@@ -1,0 +1,126 @@
+"""The operations on training jobs. Running them is the scheduler's."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from sagemaker_local.account import arn
+from sagemaker_local.errors import ApiError
+from sagemaker_local.faults import Faults, is_meant
+from sagemaker_local.listing import page_of
+from sagemaker_local.rules import check_training_job
+from sagemaker_local.tags import Tags
+from sagemaker_local.training_job import FINISHED, TrainingJob
+from sagemaker_local.transfer import split_uri
+
+log = logging.getLogger("sagemaker_local")
+
+Operation = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class TrainingJobs:
+    def __init__(self, faults: Faults, tags: Tags, *, s3: Any, submit: Callable[[TrainingJob], None]) -> None:
+        self.faults, self.tags, self.s3, self.submit = faults, tags, s3, submit
+        self.lock = threading.RLock()
+        self.jobs: dict[str, TrainingJob] = {}
+        self.operations: dict[str, Operation] = {
+            "CreateTrainingJob": self.create,
+            "DescribeTrainingJob": self.describe,
+            "StopTrainingJob": self.stop,
+            "DeleteTrainingJob": self.delete,
+            "ListTrainingJobs": self.list_page,
+        }
+
+    def create(self, request: dict[str, Any]) -> dict[str, Any]:
+        check_training_job(request)
+        self._check_bucket(split_uri(request["OutputDataConfig"]["S3OutputPath"])[0])
+        job = TrainingJob(request)
+        with self.lock:
+            if job.name in self.jobs:
+                raise ApiError(
+                    "ResourceInUse",
+                    "Training job names must be unique within an AWS account and region, and a training job with this "
+                    f"name already exists ({job.arn})",
+                )
+            self._check_quota(job)
+            job.enter("Starting", "Starting the training job")
+            self.jobs[job.name] = job
+        self.tags.add(job.arn, request.get("Tags", []))
+        log.info("%s Starting (%d x %s)", job.name, job.instance_count, job.instance_type)
+        self.submit(job)
+        return {"TrainingJobArn": job.arn}
+
+    def _check_bucket(self, bucket: str) -> None:
+        try:
+            self.s3.head_bucket(Bucket=bucket)
+        except self.s3.exceptions.ClientError as error:
+            raise ApiError(
+                "ValidationException", f"The S3 bucket {bucket} of OutputDataConfig.S3OutputPath does not exist."
+            ) from error
+
+    def _check_quota(self, job: TrainingJob) -> None:
+        kind = job.instance_type
+        used = sum(
+            other.instance_count for other in self.jobs.values() if other.status not in FINISHED and other.instance_type == kind
+        )
+        quota = self.faults.instance_quota.get(kind)
+        if quota is not None and used + job.instance_count > quota:
+            raise ApiError(
+                "ResourceLimitExceeded",
+                f"The account-level service limit '{kind} for training job usage' is {quota} Instances, with current "
+                f"utilization of {used} Instances and a request delta of {job.instance_count} Instances. Please use AWS "
+                "Service Quotas to request an increase for this quota.",
+            )
+
+    def _get(self, name: str) -> TrainingJob:
+        job = self.jobs.get(name)
+        if job is None or is_meant(self.faults.vanish_jobs, name):
+            raise ApiError("ValidationException", "Requested resource not found.")
+        return job
+
+    def describe(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self.lock:
+            return self._get(request["TrainingJobName"]).describe()
+
+    def stop(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self.lock:
+            job = self._get(request["TrainingJobName"])
+            if job.status != "InProgress":
+                raise ApiError(
+                    "ValidationException",
+                    f"The request was rejected because the training job is in status {job.status}.",
+                )
+            job.status = "Stopping"
+            job.enter("Stopping", "Stopping the training job")
+            job.stop_requested.set()
+            if not job.is_taken:
+                job.finish("Stopped", "Stopped", "Training job stopped before it started", time_scale=1.0)
+        log.info("%s %s", job.name, job.status)
+        return {}
+
+    def take(self, job: TrainingJob) -> bool:
+        """Whether the job is still to be run, and the caller's to run it."""
+        with self.lock:
+            job.is_taken = job.status not in FINISHED
+            return job.is_taken
+
+    def delete(self, request: dict[str, Any]) -> dict[str, Any]:
+        name = request["TrainingJobName"]
+        with self.lock:
+            job = self.jobs.get(name)
+            if job is None or is_meant(self.faults.vanish_jobs, name):
+                raise ApiError("ResourceNotFound", "Requested resource not found.")
+            if job.status not in FINISHED:
+                raise ApiError("ResourceInUse", f"The training job {arn('training-job', name)} is in status {job.status}.")
+            del self.jobs[name]
+        self.tags.forget(job.arn)
+        return {}
+
+    def list_page(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self.lock:
+            summaries = [job.summary() for job in self.jobs.values() if not is_meant(self.faults.vanish_jobs, job.name)]
+        page, token = page_of(summaries, request, "TrainingJob")
+        return {"TrainingJobSummaries": page, **token}

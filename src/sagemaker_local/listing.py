@@ -1,0 +1,58 @@
+"""Filters, order and pages of the List operations."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sagemaker_local.errors import ApiError
+
+DEFAULT_PAGE = 10
+DEFAULT_ORDER = {"TrainingJob": "Ascending", "Endpoint": "Descending"}
+TIME_FILTERS = {
+    "CreationTimeAfter": ("CreationTime", 1),
+    "CreationTimeBefore": ("CreationTime", -1),
+    "LastModifiedTimeAfter": ("LastModifiedTime", 1),
+    "LastModifiedTimeBefore": ("LastModifiedTime", -1),
+}
+
+
+def page_of(
+    summaries: Sequence[dict[str, Any]], request: dict[str, Any], kind: str
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """One page and, where more follow, its NextToken. `kind` as in the names of the fields: TrainingJob or Endpoint."""
+    sort_by = request.get("SortBy", "CreationTime")
+    sort_field = sort_by if sort_by == "CreationTime" else f"{kind}{sort_by}"
+    is_descending = request.get("SortOrder", DEFAULT_ORDER[kind]) == "Descending"
+    positions = {
+        (summary[sort_field], summary[f"{kind}Name"]): summary for summary in summaries if _matches(summary, request, kind)
+    }
+    order = sorted(positions, reverse=is_descending)
+    if token := request.get("NextToken"):
+        last = _position(token)
+        order = [position for position in order if (position < last if is_descending else position > last)]
+    size = request.get("MaxResults", DEFAULT_PAGE)
+    page = [positions[position] for position in order[:size]]
+    return page, {"NextToken": _token(order[size - 1])} if len(order) > size else {}
+
+
+def _matches(summary: dict[str, Any], request: dict[str, Any], kind: str) -> bool:
+    if request.get("NameContains", "") not in summary[f"{kind}Name"]:
+        return False
+    if request.get("StatusEquals", summary[f"{kind}Status"]) != summary[f"{kind}Status"]:
+        return False
+    return all(sign * summary[field] > sign * request[name] for name, (field, sign) in TIME_FILTERS.items() if name in request)
+
+
+def _token(position: tuple[Any, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
+def _position(token: str) -> tuple[Any, str]:
+    try:
+        value, name = json.loads(base64.urlsafe_b64decode(token))
+    except ValueError:
+        raise ApiError("ValidationException", "Invalid NextToken") from None
+    return value, name

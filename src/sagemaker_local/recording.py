@@ -1,0 +1,120 @@
+"""Which call a request is, and the record of all calls: what a benchmark counts."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from sagemaker_local.account import CLIENT_KEY, JOB_KEY, REGION, SERVER_KEY
+
+CALLERS = {CLIENT_KEY: "client", JOB_KEY: "job", SERVER_KEY: "server"}
+CREDENTIAL = re.compile(r"Credential=([^/,]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
+FORM = "application/x-www-form-urlencoded"
+OBJECT_OPERATIONS = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
+BUCKET_OPERATIONS = {
+    "PUT": "CreateBucket",
+    "GET": "ListObjects",
+    "HEAD": "HeadBucket",
+    "DELETE": "DeleteBucket",
+    "POST": "DeleteObjects",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    service: str
+    operation: str
+    caller: str
+    """`client`, `job`, or `server` for the local SageMaker's own; whoever uses other keys counts as a client."""
+    region: str
+    path: str
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    time: float
+    service: str
+    operation: str
+    caller: str
+    path: str
+    status: int
+    bytes_in: int
+    """Of the bodies, without headers."""
+    bytes_out: int
+    seconds: float
+
+
+class Requests:
+    """What clients and jobs have asked for, the server's own calls left out."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: list[RecordedRequest] = []
+
+    def add(self, call: Call, began: float, status: int, bytes_in: int, bytes_out: int) -> None:
+        if call.caller == "server":
+            return
+        seconds = time.time() - began
+        named = (call.service, call.operation, call.caller, call.path)
+        with self._lock:
+            self._records.append(RecordedRequest(began, *named, status, bytes_in, bytes_out, seconds))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._records.clear()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[RecordedRequest]:
+        with self._lock:
+            return iter(list(self._records))
+
+
+def identify(environ: dict[str, Any]) -> Call:
+    signed = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    key, region, service = signed.groups() if signed else ("", REGION, "s3")
+    path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        operation = target.partition(".")[2]
+    elif service == "s3":
+        operation = s3_operation(method, path, parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    elif service == "sagemaker" and path.endswith("/invocations"):
+        operation = "InvokeEndpoint"
+    else:
+        operation = _form_action(environ) or f"{method} {path}"
+    return Call(service, operation, CALLERS.get(key, "client"), region, path)
+
+
+def _form_action(environ: dict[str, Any]) -> str | None:
+    if not environ.get("CONTENT_TYPE", "").startswith(FORM):
+        return None
+    actions = parse_qs(read_body(environ).decode(errors="replace")).get("Action", [])
+    return actions[0] if actions else None
+
+
+def read_body(environ: dict[str, Any]) -> bytes:
+    """The whole body, which stays readable."""
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def s3_operation(method: str, path: str, query: dict[str, list[str]]) -> str:
+    bucket, _, key = path.strip("/").partition("/")
+    if not bucket:
+        return "ListBuckets"
+    if not key:
+        return "ListObjectsV2" if "list-type" in query else BUCKET_OPERATIONS.get(method, method)
+    if method == "POST":
+        return "CreateMultipartUpload" if "uploads" in query else "CompleteMultipartUpload"
+    if "uploadId" in query:
+        return "UploadPart" if method == "PUT" else "AbortMultipartUpload"
+    return OBJECT_OPERATIONS.get(method, method)

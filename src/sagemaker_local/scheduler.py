@@ -1,0 +1,34 @@
+"""So many jobs at once, the others in the order they came."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+from sagemaker_local.training_job import TrainingJob
+
+JOIN_SECONDS = 15
+
+
+class Scheduler:
+    def __init__(self, max_running: int, closing: threading.Event, run: Callable[[TrainingJob], None]) -> None:
+        self._run, self._closing = run, closing
+        self._queue: queue.SimpleQueue[TrainingJob | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(max_running)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: TrainingJob) -> None:
+        self._queue.put(job)
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None and not self._closing.is_set():
+            self._run(job)
+
+    def close(self) -> None:
+        """Once `closing` is set, jobs end; a thread that does not come back is left behind, being a daemon."""
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)

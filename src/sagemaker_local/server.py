@@ -1,0 +1,166 @@
+"""The server: everything put together, started and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, credentials
+from sagemaker_local.errors import LocalSageMakerError
+from sagemaker_local.faults import FaultCounters, Faults
+from sagemaker_local.recording import Requests
+
+if TYPE_CHECKING:
+    from sagemaker_local.isolation import Isolation
+    from sagemaker_local.services import Services
+
+INSTALL = 'pip install "paraphrase-lab[local-aws]"'
+TRUST_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+_open_servers: set[str] = set()
+
+
+class LocalSageMaker:
+    """A context manager. Several servers in one process share what moto keeps: buckets, logs, secrets, roles, models.
+
+    `isolation="namespace"` gives jobs a real /opt/ml and pid 1, where the kernel allows it; "environment" tells them where
+    their tree is in SAGEMAKER_BASE_DIR. `python` is the interpreter whose packages jobs find installed.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        port: int = 0,
+        isolation: Isolation = "environment",
+        python: str = sys.executable,
+        max_running: int = 4,
+        stop_grace_seconds: float = 120,
+        faults: Faults | None = None,
+        serve_command: Sequence[str] = ("serve",),
+    ) -> None:
+        from sagemaker_local.isolation import ISOLATIONS
+
+        if isolation not in ISOLATIONS:
+            raise LocalSageMakerError(f"there is no isolation {isolation!r}; isolations: {', '.join(ISOLATIONS)}")
+        if max_running < 1:
+            raise LocalSageMakerError(f"max_running is at least 1, not {max_running}")
+        self.isolation: Isolation = isolation
+        self.root, self.port, self.python = Path(root).resolve(), port, python
+        self.max_running, self.stop_grace_seconds, self.serve_command = max_running, stop_grace_seconds, serve_command
+        self.faults = faults or Faults()
+        self.url = ""
+        self.requests = Requests()
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """What AWS's clients need in their environment to talk to this server and to no other."""
+        return credentials(self.url, CLIENT_KEY)
+
+    def __enter__(self) -> LocalSageMaker:
+        """Raises LocalSageMakerError: packages missing, port taken, no namespaces, no Python."""
+        _require_packages()
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(_listen(self.port))
+            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            services = self._services(stack)
+            self._serve(services, listener, stack)
+            self._create_account(services)
+            _open_servers.add(self.url)
+            stack.callback(_open_servers.discard, self.url)
+            stack.callback(services.closing.set)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends every job and endpoint within seconds, without uploads."""
+        self._stack.close()
+
+    def _services(self, stack: contextlib.ExitStack) -> Services:
+        from sagemaker_local.clients import client
+        from sagemaker_local.environment import Environments
+        from sagemaker_local.isolation import check_namespaces
+        from sagemaker_local.services import Services
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        if self.isolation == "namespace":
+            check_namespaces(self.root)
+        clients = {name: client(name, self.url) for name in ("s3", "logs", "sagemaker", "iam")}
+        for opened in clients.values():
+            stack.callback(opened.close)
+        return Services(
+            url=self.url,
+            root=self.root,
+            isolation=self.isolation,
+            stop_grace_seconds=self.stop_grace_seconds,
+            serve_command=self.serve_command,
+            **clients,
+            environments=Environments(self.python, self.root),
+            counters=FaultCounters(self.faults),
+            closing=threading.Event(),
+        )
+
+    def _serve(self, services: Services, listener: socket.socket, stack: contextlib.ExitStack) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        from sagemaker_local.application import Front
+        from sagemaker_local.endpoints import Endpoints
+        from sagemaker_local.jobs import TrainingJobs
+        from sagemaker_local.request_handler import QuietHandler
+        from sagemaker_local.runner import JobRun
+        from sagemaker_local.scheduler import Scheduler
+        from sagemaker_local.tags import Tags
+
+        tags = Tags()
+        scheduler = Scheduler(self.max_running, services.closing, lambda job: JobRun(job, jobs, services).run())
+        self.jobs = jobs = TrainingJobs(self.faults, tags, s3=services.s3, submit=scheduler.submit)
+        endpoints = Endpoints(services, tags)
+        moto = DomainDispatcherApplication(create_backend_app)
+        front = Front(moto, jobs, endpoints, tags, services.counters, self.requests)
+        host, port = listener.getsockname()
+        http = make_server(host, port, front, threaded=True, request_handler=QuietHandler, fd=listener.fileno())
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        thread.start()
+        for end in (thread.join, http.server_close, http.shutdown, scheduler.close, endpoints.close):  # called from the last
+            stack.callback(end)
+
+    def _create_account(self, services: Services) -> None:
+        if not _open_servers:
+            from moto.moto_api._internal.models import moto_api_backend
+
+            moto_api_backend.reset()
+        services.s3.create_bucket(Bucket=BUCKET)
+        iam, logs = services.iam, services.logs
+        try:
+            iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=json.dumps(TRUST_POLICY))
+            for group in (LOG_GROUP, ENDPOINT_LOG_GROUP):
+                logs.create_log_group(logGroupName=group)
+        except (iam.exceptions.EntityAlreadyExistsException, logs.exceptions.ResourceAlreadyExistsException):
+            pass  # another server of this process has made them
+
+
+def _require_packages() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # moto warns before it raises
+        try:
+            import moto.moto_server.werkzeug_app  # noqa: F401
+        except ImportError as error:
+            raise LocalSageMakerError(f"the local SageMaker needs the package {error.name}: {INSTALL}") from error
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise LocalSageMakerError(f"port {port} of 127.0.0.1 cannot be had ({reason}): choose another with --port") from error

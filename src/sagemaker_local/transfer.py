@@ -1,0 +1,107 @@
+"""Between S3 and the tree of a job."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import S3Transfer, TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+TRANSFER_ERRORS = (Boto3Error, BotoCoreError, ClientError, OSError)
+GZIP_LEVEL = 1
+
+
+class DataError(Exception):
+    """Data of a job that cannot be brought in or out."""
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key. Raises DataError."""
+    match = re.fullmatch(r"s3://([^/]+)/?(.*)", uri)
+    if not match:
+        raise DataError(f'"{uri}" is not of the form s3://bucket/key')
+    return match[1], match[2]
+
+
+def _transfer(client: Any) -> S3Transfer:
+    return S3Transfer(client, TransferConfig(use_threads=False))
+
+
+def objects(client: Any, uri: str) -> Iterator[tuple[str, str]]:
+    """Every object under a prefix: its key and its path in the container.
+
+    Paths are relative to the prefix; an object that *is* the prefix keeps its name, and those that only begin like it
+    ("data/train" and "data/train.csv") are relative to the folder.
+    """
+    bucket, prefix = split_uri(uri)
+    folder = prefix[: prefix.rfind("/") + 1]
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            key = entry["Key"]
+            if not key.endswith("/"):
+                base = prefix if key.startswith(f"{prefix}/") else folder
+                yield key, key[len(base) :].lstrip("/")
+
+
+def download(client: Any, uri: str, directory: Path, *, part: int = 0, parts: int = 1) -> list[str]:
+    """The paths written; of several `parts` every object goes to exactly one. Raises DataError."""
+    bucket, _ = split_uri(uri)
+    written = []
+    for number, (key, path) in enumerate(objects(client, uri)):
+        if number % parts != part:
+            continue
+        target = directory / path
+        if not target.resolve().is_relative_to(directory.resolve()):
+            raise DataError(f"the key {key} leads out of the container's directory")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _transfer(client).download_file(bucket, key, str(target))
+        except OSError as error:
+            raise DataError(f"{key} cannot be written as a file: {error}") from error
+        written.append(path)
+    return written
+
+
+def files_in(directory: Path) -> Iterator[Path]:
+    for folder, _, names in os.walk(directory):
+        yield from (Path(folder, name) for name in names)
+
+
+def upload_file(client: Any, file: Path, uri: str) -> None:
+    bucket, key = split_uri(uri)
+    _transfer(client).upload_file(str(file), bucket, key)
+
+
+def delete(client: Any, uri: str) -> None:
+    bucket, key = split_uri(uri)
+    client.delete_object(Bucket=bucket, Key=key)
+
+
+def upload_files(client: Any, directories: Iterable[Path], uri: str) -> None:
+    for directory in directories:
+        for file in files_in(directory):
+            if file.is_file():
+                upload_file(client, file, f"{uri}/{file.relative_to(directory)}")
+
+
+def upload_archive(client: Any, directories: Iterable[Path], uri: str) -> None:
+    """One .tar.gz of all of them; of files of the same name the first counts."""
+    with tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w:gz", compresslevel=GZIP_LEVEL) as archive:
+            seen: set[str] = set()
+            for directory in directories:
+                for path in sorted(directory.rglob("*")):
+                    name = str(path.relative_to(directory))
+                    if name not in seen:
+                        seen.add(name)
+                        archive.add(path, arcname=name, recursive=False)
+        file.seek(0)
+        bucket, key = split_uri(uri)
+        client.put_object(Bucket=bucket, Key=key, Body=file)
