@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,8 @@ class Clients:
             connect_timeout=10,
             read_timeout=60,
         )
+        if not (library := logging.getLogger("botocore")).isEnabledFor(logging.DEBUG):
+            library.setLevel(logging.WARNING)  # it tells at each start where it found the credentials
         with in_words("the AWS configuration"):
             own = LOOPBACK_CREDENTIALS if is_loopback(settings.endpoint_url) else {}
             session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)

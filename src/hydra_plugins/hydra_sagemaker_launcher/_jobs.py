@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -44,18 +44,16 @@ class Job:
         return f"job {self.number} ({words})" if words else f"job {self.number}"
 
 
-def settings_of(config: DictConfig, job: Job | None = None) -> SageMakerLauncherConf:
-    """The launcher's fields with every interpolation resolved, for one job or, without one, for the sweep: a field that each
-    job's own configuration gives may then have no value yet.
+def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLauncherConf:
+    """The launcher's fields with every interpolation resolved from the given configuration.
 
     Raises:
         LauncherError: a key that a field refers to does not exist, or a number that makes no sense.
     """
-    described = "the sweep" if job is None else str(job)
     previous = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)  # for ${hydra:…}
     try:
-        resolved = _resolved(config, described, optional=PER_JOB if job is None else frozenset())
+        resolved = _resolved(config, described)
         values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), resolved))
     except OmegaConfBaseException as error:
         raise LauncherError(f"hydra.launcher of {described}: {str(error).splitlines()[0]}") from None
@@ -87,7 +85,7 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
             problems.append(f"{job} changes the launcher itself: {', '.join(differing)}. Start one sweep for each.")
             continue
         try:
-            job.settings = settings_of(config, job)
+            job.settings = settings_of(config, str(job))
             job.output_dir = _output_dir(config)
         except LauncherError as error:
             problems.append(str(error))
@@ -145,7 +143,7 @@ def _refuse_shared_directories(jobs: Sequence[Job]) -> None:
         raise SubmissionRefused(problems)
 
 
-def _resolved(config: DictConfig, described: str, optional: Collection[str]) -> dict[str, Any]:
+def _resolved(config: DictConfig, described: str) -> dict[str, Any]:
     found = {}
     for key in config.hydra.launcher:
         if key not in FIELDS:
@@ -154,9 +152,7 @@ def _resolved(config: DictConfig, described: str, optional: Collection[str]) -> 
             value = config.hydra.launcher[key]
             found[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
         except OmegaConfBaseException as error:
-            if key not in optional:
-                raise LauncherError(f"hydra.launcher.{key} of {described}: {str(error).splitlines()[0]}") from None
-            continue
+            raise LauncherError(f"hydra.launcher.{key} of {described}: {str(error).splitlines()[0]}") from None
         if isinstance(value, Enum):
             found[key] = value.name  # Hydra may execute config.py twice, with other enumerations
     return found

@@ -102,7 +102,7 @@ class SageMakerBackend:
             return Outcome(status, None, *self._why_stopped(job, status), record=record)
         if result is None:
             reason = described.get("FailureReason") or f"it ended as {status.detail or status.state.value}, without a result"
-            return Outcome(status, None, reason, self._log_hint(job, name), record=record)
+            return Outcome(status, None, reason, self._next_step(job, described), record=record)
         return Outcome(status, result, value=returned_value(result, job.job_dir, own_process=False), record=record)
 
     def stop(self, names: Collection[str]) -> None:
@@ -168,11 +168,14 @@ class SageMakerBackend:
             return "it was stopped: no spot instance for too long", f"raise StoppingCondition.MaxWaitTimeInSeconds; {again}"
         return "it was stopped, by a person or another program", again
 
-    def _log_hint(self, job: Job, name: str) -> str:
+    def _next_step(self, job: Job, described: dict[str, Any]) -> str:
         log = job.job_dir / "output.log"
         if log.is_file():
             return f"see the end of {log}"
-        return f"aws logs tail /aws/sagemaker/TrainingJobs --log-stream-name-prefix {name}/ --region {self.clients.region}"
+        if "TrainingStartTime" not in described:  # it has no log
+            return "the same command submits it again"
+        stream = f"--log-stream-name-prefix {described['TrainingJobName']}/ --region {self.clients.region}"
+        return f"aws logs tail /aws/sagemaker/TrainingJobs {stream}"
 
 
 def _status(summary: dict[str, Any]) -> Status:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any, Optional  # noqa: UP035 (OmegaConf 2.3 reads these)
+from typing import Any, Optional
 
-from hydra.core.config_store import ConfigStore
+from hydra.core.config_store import ConfigNode, ConfigStore
 
 
 class Mode(Enum):
@@ -126,6 +126,19 @@ PER_JOB = frozenset(
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
 FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")
 
-ConfigStore.instance().store(
-    group="hydra/launcher", name="sagemaker", node=SageMakerLauncherConf, provider="hydra_sagemaker_launcher"
-)
+
+class SharedNode(ConfigNode):
+    """Hydra copies its whole store for every group that `--help` lists, some fifty times; what it loads it copies once more."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "SharedNode":
+        return self
+
+
+def store() -> None:
+    instance = ConfigStore.instance()
+    instance.store(group="hydra/launcher", name="sagemaker", node=SageMakerLauncherConf, provider="hydra_sagemaker_launcher")
+    options = instance.repo["hydra"]["launcher"]
+    options["sagemaker.yaml"] = SharedNode(**vars(options["sagemaker.yaml"]))
+
+
+store()
