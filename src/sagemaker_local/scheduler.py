@@ -9,13 +9,14 @@ from collections.abc import Callable
 from sagemaker_local.training_job import TrainingJob
 
 JOIN_SECONDS = 15
+THREAD_NAME = "sagemaker-local-job"
 
 
 class Scheduler:
     def __init__(self, max_running: int, closing: threading.Event, run: Callable[[TrainingJob], None]) -> None:
         self._run, self._closing = run, closing
         self._queue: queue.SimpleQueue[TrainingJob | None] = queue.SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(max_running)]
+        self._threads = [threading.Thread(target=self._work, name=THREAD_NAME, daemon=True) for _ in range(max_running)]
         for thread in self._threads:
             thread.start()
 

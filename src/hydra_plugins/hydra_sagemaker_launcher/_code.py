@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import subprocess
 import sys
 import tomllib
 import uuid
@@ -38,6 +39,21 @@ class Code:
     @cached_property
     def files(self) -> list[PurePosixPath]:
         return _without_outputs(_bundle.list_files(self.root, exclude=self.settings.exclude))
+
+    @cached_property
+    def commit(self) -> str | None:
+        """Of the repository; None without one."""
+        commit = self._git("rev-parse", "HEAD")
+        if commit is None:
+            return None
+        return f"{commit}-dirty" if self._git("status", "--porcelain", "--untracked-files=no") else commit
+
+    def _git(self, *words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(self.root), *words], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
 
     def problems(self) -> list[str]:
         """Why this must not be uploaded."""

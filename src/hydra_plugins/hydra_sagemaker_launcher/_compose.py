@@ -53,10 +53,8 @@ def composed(spec: Spec, root: Path, closure: Path | None) -> ComposedJob:
     hydra = Hydra.create_main_hydra2(spec.task_name, search_path)
     overrides = [*spec.hydra_overrides, *spec.task_overrides]
     config = hydra.config_loader.load_configuration(spec.config_name, overrides, RunMode.RUN)
-    saved = OmegaConf.create(spec.config)
-    assert isinstance(saved, DictConfig)
-    _refuse_drift(config, saved)
-    config = _overlaid(config, saved, spec)
+    _refuse_drift(task_yaml(config), spec.config)
+    _place(config, spec)
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
     HydraConfig.instance().set_config(config)
     output_dir = Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
@@ -95,12 +93,13 @@ def _stand_in_for_plugins(spec: Spec) -> None:
             store.store(group=group, name=name, node=OmegaConf.create(chosen["values"]), provider="hydra_sagemaker_launcher")
 
 
-def _refuse_drift(config: DictConfig, saved: DictConfig) -> None:
-    here, there = _flat(task_yaml(config)), _flat(OmegaConf.to_yaml(saved))
+def _refuse_drift(composed: str, submitted_yaml: str) -> None:
+    """Compared as words: an enumeration in YAML is its name, and a number that is not equal to itself is no drift."""
+    here, there = _flat(composed), _flat(submitted_yaml)
     lines = []
     for key in sorted(here.keys() | there.keys()):
         mine, submitted = here.get(key, MISSING), there.get(key, MISSING)
-        if mine != submitted:
+        if _said(mine) != _said(submitted):
             lines.append(f"{key}: {_said(submitted)} was submitted, {_said(mine)} is composed here")
     if lines:
         raise LauncherError(
@@ -109,17 +108,14 @@ def _refuse_drift(config: DictConfig, saved: DictConfig) -> None:
         )
 
 
-def _overlaid(config: DictConfig, saved: DictConfig, spec: Spec) -> DictConfig:
-    """The saved values in the composed types: an enumeration stays one."""
-    with open_dict(config), read_write(config):
-        config = OmegaConf.merge(config, saved)  # type: ignore[assignment]
+def _place(config: DictConfig, spec: Spec) -> None:
+    """What only the submitting process knows: the times it has read, the job's number and where it writes."""
     OmegaConf.set_cache(config, defaultdict(dict, {"now": {tuple(words): value for words, value in spec.now}}))
     with open_dict(config.hydra), read_write(config.hydra):
         config.hydra.job.num = spec.number
         config.hydra.job.id = spec.name
         config.hydra.sweep.dir = spec.sweep_dir
         config.hydra.sweep.subdir = spec.sweep_subdir
-    return config
 
 
 def _flat(text: str) -> dict[str, Any]:

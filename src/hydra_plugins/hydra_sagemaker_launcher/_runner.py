@@ -61,6 +61,8 @@ def _run(spec: Spec, options: argparse.Namespace) -> dict[str, Any]:
     for line in _spec.version_skew(spec.versions, _spec.versions()):
         print(f"version skew: {line}", file=sys.stderr)
     _fetch_secrets(spec)
+    if spec.commit is not None:
+        os.environ["HYDRA_JOB_COMMIT"] = spec.commit
     for entry in reversed(spec.python_path):
         path = str((options.root / entry).resolve())
         if path not in sys.path:

@@ -1,5 +1,5 @@
-"""What crosses the wire for one job: readable JSON, from which the job composes its configuration again and lays the saved
-values over it. Unresolved, so that the value of an environment variable never travels; never a pickle."""
+"""What crosses the wire for one job: readable JSON, from which the job composes its configuration again, and refuses to run with
+any other than the one submitted. Unresolved, so that the value of an environment variable never travels; never a pickle."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ class Spec:
     region: str | None = None
     model_files: list[str] = field(default_factory=list)
     code_sha256: str | None = None
+    commit: str | None = None
+    """Of the code's repository, ending in -dirty when files differ from it; the job finds it in HYDRA_JOB_COMMIT."""
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 

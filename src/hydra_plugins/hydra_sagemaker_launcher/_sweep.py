@@ -116,6 +116,7 @@ class Sweep:
             region=self.settings.region,
             model_files=list(job.settings.model_files),
             code_sha256=None if self.is_local else self.bundle,
+            commit=self.code.commit,
             versions=_spec.versions(),
         )
 

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, Optional
 
 from hydra.core.config_store import ConfigNode, ConfigStore
+from omegaconf import OmegaConf
 
 
 class Mode(Enum):
@@ -124,6 +125,8 @@ PER_JOB = frozenset(
     """.split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
+OPEN = ("channels", "env", "secrets", "hyperparameters", "tags", "extra")
+"""Mappings of free names, which need no `+` on the command line."""
 FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")
 
 
@@ -135,8 +138,11 @@ class SharedNode(ConfigNode):
 
 
 def store() -> None:
+    node = OmegaConf.structured(SageMakerLauncherConf)
+    for name in OPEN:
+        OmegaConf.set_struct(node[name], False)
     instance = ConfigStore.instance()
-    instance.store(group="hydra/launcher", name="sagemaker", node=SageMakerLauncherConf, provider="hydra_sagemaker_launcher")
+    instance.store(group="hydra/launcher", name="sagemaker", node=node, provider="hydra_sagemaker_launcher")
     options = instance.repo["hydra"]["launcher"]
     options["sagemaker.yaml"] = SharedNode(**vars(options["sagemaker.yaml"]))
 

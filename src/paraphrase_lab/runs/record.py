@@ -17,6 +17,7 @@ from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT
 
 FILE_NAME = "run.json"
 LATEST = "latest"
+COMMIT_VARIABLE = "HYDRA_JOB_COMMIT"
 SILENT_SECONDS = 24 * 3600
 """After so long without a word a run on another machine counts as dead."""
 
@@ -109,7 +110,10 @@ def run_directory(name: str, root: Path = RUNS_DIR) -> Path:
 
 
 def git_state(directory: Path | None = SOURCE_ROOT) -> dict[str, Any]:
-    """The commit of the checkout and whether it has uncommitted changes; nulls outside a checkout."""
+    """The commit of the checkout and whether it has uncommitted changes; nulls outside a checkout.
+
+    In a training container the code lies without its history: the launcher says what it was.
+    """
 
     def git(*words: str) -> str | None:
         try:
@@ -119,6 +123,8 @@ def git_state(directory: Path | None = SOURCE_ROOT) -> dict[str, Any]:
         return done.stdout.strip() if done.returncode == 0 else None
 
     commit = git("rev-parse", "HEAD") if directory else None
+    if commit is None and (known := os.environ.get(COMMIT_VARIABLE)):
+        return {"commit": known.removesuffix("-dirty"), "dirty": known.endswith("-dirty")}
     status = git("status", "--porcelain", "--untracked-files=no") if commit else None
     return {"commit": commit, "dirty": None if status is None else bool(status)}
 
