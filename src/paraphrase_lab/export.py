@@ -34,6 +34,19 @@ def save_model(model: TrainedModel, directory: Path, card: str) -> None:
     (directory / "README.md").write_text(card, encoding="utf-8")
 
 
+def _refuse_weights_elsewhere(run_dir: Path) -> None:
+    """A launcher may leave large files in S3; its record says where."""
+    record = run_dir / ".job" / "record.json"
+    if any((run_dir / MODEL_DIR).glob("*.safetensors")) or not record.is_file():
+        return
+    place = json.loads(record.read_text(encoding="utf-8")).get("model")
+    if place:
+        raise RunError(
+            f"the weights of {run_dir} are in {place}",
+            hint=f"aws s3 cp {place} - | tar -xz -C {run_dir}; or the sweep again with hydra.launcher.download_models=true",
+        )
+
+
 def load_model(run_dir: Path, build_own: Callable[[PreTrainedTokenizerBase, int], PreTrainedModel]) -> TrainedModel:
     """The model of a run; `build_own` makes the encoder when its class is not one of transformers' own.
 
@@ -43,6 +56,7 @@ def load_model(run_dir: Path, build_own: Callable[[PreTrainedTokenizerBase, int]
     directory = run_dir / MODEL_DIR
     if not (directory / "config.json").is_file():
         raise RunError(f"{run_dir} has no trained model", hint="it did not finish, or was run in a search: keep_model=always")
+    _refuse_weights_elsewhere(run_dir)
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     settings = dict(config.get(CONFIG_KEY, {}))
     if "max_length" not in settings:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -89,7 +89,8 @@ class Front:
 
     def _pass_on(
         self, call: Call, began: float, bytes_in: int, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterator[bytes]:
+    ) -> list[bytes]:
+        """Recorded before the answer goes out, so that a client's next question finds it in the record."""
         status = 0
 
         def start(line: str, *rest: Any, **named: Any) -> Any:
@@ -97,15 +98,13 @@ class Front:
             status = int(line.split()[0])
             return start_response(line, *rest, **named)
 
-        chunks = self.moto(environ, start)
-        bytes_out = 0
+        answer = self.moto(environ, start)
         try:
-            for chunk in chunks:
-                bytes_out += len(chunk)
-                yield chunk
+            chunks = list(answer)
         finally:
-            getattr(chunks, "close", lambda: None)()
-            self.requests.add(call, began, status, bytes_in, bytes_out)
+            getattr(answer, "close", lambda: None)()
+        self.requests.add(call, began, status, bytes_in, sum(len(chunk) for chunk in chunks))
+        return chunks
 
     def _local(self, environ: dict[str, Any]) -> Response:
         method, path, faults = environ["REQUEST_METHOD"], environ["PATH_INFO"], self.counters.faults

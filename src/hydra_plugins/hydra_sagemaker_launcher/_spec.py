@@ -1,5 +1,5 @@
-"""What crosses the wire for one job: readable JSON, from which the job composes its configuration again, and refuses to run with
-any other than the one submitted. Unresolved, so that the value of an environment variable never travels; never a pickle."""
+"""What crosses the wire for one job: readable JSON, from which the job composes its configuration again and refuses to run with
+another than the one submitted. Unresolved, so that the value of an environment variable never travels; never a pickle."""
 
 from __future__ import annotations
 

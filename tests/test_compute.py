@@ -1,0 +1,106 @@
+"""What the command line and a launcher make of each other: conf/compute/, the task, the check, the records."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from paraphrase_lab import cli
+from paraphrase_lab.check import check_request
+from paraphrase_lab.composition import Composer, Request
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.export import load_model
+from paraphrase_lab.paths import CONF_DIR
+from paraphrase_lab.remote.check import check_job
+from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
+from paraphrase_lab.runs.record import git_state
+
+MODELS = sorted(file.stem for file in (CONF_DIR / "model").glob("*.yaml"))
+SAGEMAKER = ("compute=sagemaker", "hydra.launcher.s3_uri=s3://bucket/x", "hydra.launcher.image_uri=account/image:1")
+ROLE = "hydra.launcher.role_arn=arn:aws:iam::123456789012:role/jobs"
+
+
+def launcher(*overrides: str):
+    return check_request(Request(overrides)).hydra.launcher
+
+
+@pytest.mark.parametrize("compute", ["local", "sagemaker", "sagemaker_local"])
+def test_what_cannot_change_a_result_does_not_make_another_job(compute: str) -> None:
+    assert set(launcher(f"compute={compute}").key_exclude) <= set(WITHOUT_EFFECT)
+
+
+def test_a_single_run_stays_in_this_process_and_a_sweep_of_one_machine_needs_no_m() -> None:
+    assert check_request(Request()).multirun_reason is None
+    assert check_request(Request(("seed=0,1",))).multirun_reason == "-m added: seed=0,1 is a sweep"
+    assert check_request(Request(("compute=sagemaker_local",))).multirun_reason == (
+        "-m added: only a sweep uses the launcher sagemaker"
+    )
+
+
+def test_the_content_of_data_files_is_part_of_a_job() -> None:
+    node = launcher("data=paws", f"data.path={CONF_DIR}")
+    assert list(node.key_files) == [str(CONF_DIR), None, None, None]
+    assert list(launcher().key_files) == [None, None, None, None]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_names_its_instance(model: str) -> None:
+    words = (*SAGEMAKER, f"model={model}", *(("model.name=x",) if model == "pretrained" else ()))
+    assert launcher(*words).instance_type.startswith("ml.")
+
+
+def test_endpoint_of_the_local_sagemaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    assert launcher("compute=sagemaker_local").endpoint_url == "http://127.0.0.1:5005"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:7")
+    assert launcher("compute=sagemaker_local").endpoint_url == "http://127.0.0.1:7"
+
+
+def test_the_check_of_a_job_says_everything_that_is_wrong() -> None:
+    with Composer() as composer:
+        config = composer.compose(["data.max_length=128", "trainer.accelerator=gpu", "trainer.devices=4"])
+    assert check_job(config) == []  # this machine's devices are not the job's
+    OmegaConf.update(config, "data.max_length", 5)
+    OmegaConf.update(config, "model.dropout", 2.0)
+    assert [problem.split()[0] for problem in check_job(config)] == ["data.max_length=5", "model.dropout=2.0"]
+
+
+def test_a_refused_sweep_is_a_sentence_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["paraphrase"])
+    assert cli.run(["train", "-m", *SAGEMAKER, "seed=0,1"]) == 2
+    error = capsys.readouterr().err
+    assert "hydra.launcher.role_arn is not set" in error and "Traceback" not in error
+
+
+def test_a_dry_run_of_a_sweep_writes_requests(tmp_path: Path) -> None:
+    root = CONF_DIR.parent
+    words = [*SAGEMAKER, ROLE, "hydra.launcher.mode=dry_run", "model=tiny,roberta_large", f"hydra.sweep.dir={tmp_path}"]
+    command = [sys.executable, "-m", "paraphrase_lab", "train", "-m", *words, "hydra.launcher.region=eu-west-1"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    requests = [json.loads((tmp_path / f".launcher/requests/{job}.request.json").read_text()) for job in (0, 1)]
+    assert [request["ResourceConfig"]["InstanceType"] for request in requests] == ["ml.m5.xlarge", "ml.g5.2xlarge"]
+    assert "2 requests in" in done.stdout and "nothing was uploaded or submitted" in done.stdout
+
+
+def test_weights_that_stayed_in_s3_are_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / ".job").mkdir()
+    (tmp_path / ".job" / "record.json").write_text(json.dumps({"model": "s3://bucket/model.tar.gz"}))
+    with pytest.raises(RunError, match=r"the weights of .* are in s3://bucket/model.tar.gz\naws s3 cp s3://bucket"):
+        load_model(tmp_path, lambda tokenizer, length: pytest.fail("there is nothing to load"))
+
+
+def test_a_container_knows_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert git_state(tmp_path) == {"commit": None, "dirty": None}
+    monkeypatch.setenv("HYDRA_JOB_COMMIT", "abc-dirty")
+    assert git_state(tmp_path) == {"commit": "abc", "dirty": True}
