@@ -1,4 +1,4 @@
-"""The one account and region there is here, and the names made from them."""
+"""The one account and region there is here, the names made from them, and a container's base directory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ ROLE_NAME = "sagemaker-local"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{ROLE_NAME}"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 ENDPOINT_LOG_GROUP = "/aws/sagemaker/Endpoints"
+CONTAINER_BASE = "/opt/ml"
 
 CLIENT_KEY, JOB_KEY, SERVER_KEY = "LOCALCLIENT", "LOCALJOB", "LOCALSERVER"
 """Access keys, each of one caller, by which recorded requests are told apart."""

@@ -7,13 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sagemaker_local.account import LOG_GROUP
+from sagemaker_local.account import CONTAINER_BASE, LOG_GROUP
 from sagemaker_local.checkpoints import CheckpointSync
 from sagemaker_local.container import Container
 from sagemaker_local.faults import is_meant
 from sagemaker_local.isolation import host_names
 from sagemaker_local.logs import LogStream, MetricReader
-from sagemaker_local.rules import CONTAINER_BASE
 from sagemaker_local.services import Services
 from sagemaker_local.training_job import FAILURE_REASON_CHARACTERS, TrainingJob
 

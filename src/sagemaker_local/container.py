@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from sagemaker_local import supervisor
+from sagemaker_local.account import CONTAINER_BASE
 from sagemaker_local.environment import Environments, job_variables
 from sagemaker_local.isolation import Isolation, namespace_command, with_tree
-from sagemaker_local.rules import CONTAINER_BASE
 
 DIRECTORIES = ("input/config", "input/data", "model", "output/data", "checkpoints")
 

@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
+from sagemaker_local.account import CONTAINER_BASE
 from sagemaker_local.errors import LocalSageMakerError
-from sagemaker_local.rules import CONTAINER_BASE
 
 Isolation = Literal["environment", "namespace"]
 ISOLATIONS: tuple[Isolation, ...] = ("environment", "namespace")

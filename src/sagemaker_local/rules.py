@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sagemaker_local.account import CONTAINER_BASE
 from sagemaker_local.errors import ApiError, not_served
 from sagemaker_local.training_job import DEFAULT_MAX_RUNTIME_SECONDS
 from sagemaker_local.validation import null_violation, validation_error
-
-CONTAINER_BASE = "/opt/ml"
 
 
 def check_training_job(request: dict[str, Any]) -> None:

@@ -120,7 +120,7 @@ class LocalBackend:
             self._signal(name, signal.SIGKILL)
 
     def _command(self, job: Job, state: Path) -> list[str]:
-        runner = [sys.executable, "-m", "hydra_plugins.hydra_sagemaker_launcher._runner", str(job.job_dir / "spec.json")]
+        runner = [sys.executable, "-u", "-m", "hydra_plugins.hydra_sagemaker_launcher._runner", str(job.job_dir / "spec.json")]
         words = [*runner, "--root", str(self.root), "--job-dir", str(job.job_dir)]
         if self.closure is None:
             return words

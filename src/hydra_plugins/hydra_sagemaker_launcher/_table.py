@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hydra_plugins.hydra_sagemaker_launcher._backend import State
 from hydra_plugins.hydra_sagemaker_launcher._tracker import NEW, Submission
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 log = logging.getLogger(__name__)
-STYLES = {"completed": "green", "failed": "red", "lost": "red", "stopped": "yellow", "running": "cyan", "waiting": "dim"}
+STYLES = {
+    State.RUNNING: "cyan",
+    State.FAILED: "red",
+    State.LOST: "red",
+    State.STOPPED: "yellow",
+    State.WAITING: "dim",
+    State.COMPLETED: "green",
+}
+ORDER = list(STYLES)
+TAIL_BYTES = 400
 
 
 class Lines:
@@ -40,13 +54,17 @@ def described(submission: Submission) -> str:
 
 
 class LiveTable:
-    def __init__(self, submissions: Sequence[Submission]) -> None:
+    """At most one screen: what runs and what failed before what waits and what is done."""
+
+    def __init__(self, submissions: Sequence[Submission], console: Console) -> None:
         from rich.live import Live
 
         self._submissions = submissions
-        self._started: dict[str, float] = {}
+        self._console = console
+        now = time.monotonic()
+        self._started = {one.name: now for one in submissions if one.status.state == State.RUNNING}
         self._ended: dict[str, float] = {}
-        self._live = Live(get_renderable=self._table, refresh_per_second=2, transient=False)
+        self._live = Live(get_renderable=self._table, refresh_per_second=2, console=console)
 
     def __enter__(self) -> LiveTable:
         self._live.__enter__()
@@ -57,7 +75,7 @@ class LiveTable:
 
     def changed(self, submission: Submission) -> None:
         now = time.monotonic()
-        if submission.status.state.value != "waiting":
+        if submission.status.state != State.WAITING:
             self._started.setdefault(submission.name, now)
         if submission.status.state.ended:
             self._ended.setdefault(submission.name, now)
@@ -66,13 +84,18 @@ class LiveTable:
         from rich.markup import escape
         from rich.table import Table
 
-        table = Table()
-        for column in ("job", "overrides", "state", "time", "name"):
-            table.add_column(column)
-        for submission in self._submissions:
-            state = f"[{STYLES[submission.status.state.value]}]{escape(described(submission))}[/]"
+        counts = Counter(one.status.state.value for one in self._submissions)
+        caption = ", ".join(f"{count} {state}" for state, count in counts.items())
+        table = Table(caption=caption, caption_justify="left")
+        for column in ("job", "overrides", "state", "time", "last line or name"):
+            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        room = max(3, self._console.height - 7)
+        first = sorted(self._submissions, key=lambda one: ORDER.index(one.status.state))[:room]
+        for submission in sorted(first, key=lambda one: one.job.number):
+            state = f"[{STYLES[submission.status.state]}]{escape(described(submission))}[/]"
             words = escape(" ".join(submission.job.own_words))
-            table.add_row(str(submission.job.number), words, state, self._elapsed(submission.name), submission.name)
+            last = escape(last_line(submission) or submission.name)
+            table.add_row(str(submission.job.number), words, state, self._elapsed(submission.name), last)
         return table
 
     def _elapsed(self, name: str) -> str:
@@ -82,9 +105,22 @@ class LiveTable:
         return f"{seconds // 60}:{seconds % 60:02d}"
 
 
+def last_line(submission: Submission) -> str:
+    """What a local job has printed last; of one elsewhere nothing is known before it comes home."""
+    log_file = submission.job.job_dir / "output.log"
+    if submission.status.state != State.RUNNING or not log_file.is_file():
+        return ""
+    with log_file.open("rb") as file:
+        file.seek(max(0, log_file.stat().st_size - TAIL_BYTES))
+        text = file.read().decode(errors="replace")
+    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
 def watcher(submissions: Sequence[Submission]) -> Lines | LiveTable:
     try:
         from rich.console import Console
     except ImportError:
         return Lines()
-    return LiveTable(submissions) if Console().is_terminal else Lines()
+    console = Console()
+    return LiveTable(submissions, console) if console.is_terminal else Lines()
