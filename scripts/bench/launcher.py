@@ -12,6 +12,7 @@ Command:  python -m venv sdk && sdk/bin/pip install 'sagemaker>=3.27,<4'
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import statistics
@@ -47,11 +48,14 @@ if __name__ == "__main__":
 """
 LOOP = f"""
 import sys
+from sagemaker.core.helper.session_helper import Session
 from sagemaker.core.training.configs import Compute, OutputDataConfig, SourceCode
 from sagemaker.train import ModelTrainer
+quiet = {{"SchemaVersion": "1.0", "SageMaker": {{"PythonSDK": {{"Modules": {{"TelemetryOptOut": True}}}}}}}}
+session = Session(default_bucket="{BUCKET}", sagemaker_config=quiet)  # else it asks STS at AWS's own address
 for number in range(int(sys.argv[2])):
     trainer = ModelTrainer(
-        training_image="{IMAGE}", role="{ROLE}", base_job_name=f"loop-{{number:04d}}",
+        training_image="{IMAGE}", role="{ROLE}", base_job_name=f"loop-{{number:04d}}", sagemaker_session=session,
         source_code=SourceCode(source_dir=sys.argv[1], entry_script="app.py"),
         compute=Compute(instance_type="ml.m5.large", instance_count=1, volume_size_in_gb=30),
         output_data_config=OutputDataConfig(s3_output_path="s3://{BUCKET}/loop"),
@@ -75,6 +79,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--repetitions", type=int, default=20, help="of each start that is timed")
     arguments = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # the server would print a traceback for each IAM call that ModelTrainer makes and it lacks
     with tempfile.TemporaryDirectory() as folder:
         application = Path(folder) / "app"
         application.mkdir()
