@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--repetitions", type=int, default=20, help="of each start that is timed")
     arguments = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # the server would print a traceback for each IAM call that ModelTrainer makes and it lacks
+    logging.disable(logging.CRITICAL)  # moto would print a traceback for each IAM call that it lacks
     with tempfile.TemporaryDirectory() as folder:
         application = Path(folder) / "app"
         application.mkdir()
