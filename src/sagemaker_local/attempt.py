@@ -98,7 +98,7 @@ class Attempt:
 
     def _open_logs(self) -> None:
         for index, container in enumerate(self.containers, start=1):
-            stream = f"{self.job.name}/algo-{index}-{int(time.time())}{self.number:03d}"
+            stream = f"{self.job.name}/algo-{index}-{int(time.time() * 1000)}"
             self._streams.append(LogStream(self.services.logs, LOG_GROUP, stream, container.log_file))
 
     def _send_logs(self, *, is_last: bool = False) -> None:

@@ -29,11 +29,17 @@ class LogStream:
     def _send(self, is_last: bool) -> list[str]:
         lines = self._new_lines(is_last)
         if lines and not self._is_created:
-            self._client.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
-            self._is_created = True
+            self._create()
         for batch in _batches(lines):
             self._client.put_log_events(logGroupName=self._group, logStreamName=self._stream, logEvents=batch)
         return lines
+
+    def _create(self) -> None:
+        self._is_created = True
+        try:
+            self._client.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
+        except self._client.exceptions.ResourceAlreadyExistsException:
+            pass  # of a job of the same name on another server of this process
 
     def _new_lines(self, is_last: bool) -> list[str]:
         if not self._file.exists():

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
+
+from local_account import Account  # noqa: E402
+
+from sagemaker_local import LocalSageMaker  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSageMaker]:
+    with LocalSageMaker(tmp_path_factory.mktemp("sagemaker"), stop_grace_seconds=3) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def account(server: LocalSageMaker) -> Iterator[Account]:
+    with Account(server.url) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "server" in request.fixturenames:
+        request.getfixturevalue("server").faults.replace({})
