@@ -1,0 +1,94 @@
+"""docs/sagemaker.md: the local part is typed in a copy of the checkout; of the AWS part is checked what needs no account."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from commands import ROOT, paraphrase
+from paraphrase_lab.composition import Composer
+
+pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
+from typed_pages import bash_blocks, copy_of, free_port, typed  # noqa: E402
+
+PAGE = (ROOT / "docs" / "sagemaker.md").read_text(encoding="utf-8")
+LOCAL, ON_AWS = PAGE.split("\n## On AWS\n")
+NEEDS_AWS = ("aws", "docker", "export", "pip")
+"""First words of the AWS part's lines that nothing here can run."""
+
+
+def aws_commands() -> list[list[str]]:
+    lines = [line for block in bash_blocks(ON_AWS) for line in block.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The copy, and what the commands of the local part printed there."""
+    directory = tmp_path_factory.mktemp("page")
+    checkout = copy_of(ROOT, directory / "checkout")
+    variables = {"PYTHONPATH": str(checkout / "src"), "PARAPHRASE_CACHE_DIR": str(directory / "cache"), "HF_HUB_OFFLINE": "1"}
+    return checkout, typed(LOCAL, checkout, free_port(), **variables)
+
+
+def run(directory: Path) -> dict:
+    return json.loads((directory / "run.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_from_nothing_to_a_finished_sweep(walked: tuple[Path, str]) -> None:
+    checkout, printed = walked
+    requests = sorted((checkout / "runs/dry/.launcher/requests").glob("*.request.json"))
+    assert [json.loads(file.read_text(encoding="utf-8"))["ResourceConfig"]["InstanceType"] for file in requests] == [
+        "ml.m5.xlarge"
+    ] * 2
+    assert not (checkout / "runs/dry/0").exists()
+    for sweep, seeds in (("first", [0, 1]), ("second", [0, 1, 2])):
+        runs = [run(checkout / "runs" / sweep / str(number)) for number in range(len(seeds))]
+        assert [(values["status"], values["seed"]) for values in runs] == [("finished", seed) for seed in seeds]
+    assert "2 jobs: 2 new" in printed and "3 jobs: 1 new, 2 reused" in printed
+    assert "Ann follows Bob" in printed
+
+
+@pytest.mark.slow
+def test_each_job_ran_once(walked: tuple[Path, str]) -> None:
+    """The server prints a line as a job starts training."""
+    assert len(re.findall(r"^\S+ \S+ Training$", walked[1], re.MULTILINE)) == 3
+
+
+def test_commands_of_the_aws_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    checked = 0
+    for program, *words in aws_commands():
+        if program == "paraphrase":
+            assert words[0] == "train"
+            assert paraphrase("check", "--elsewhere", *words[1:]) == 0, capsys.readouterr().err
+            checked += 1
+        elif program == "python":
+            assert (ROOT / words[0]).is_file()
+        else:
+            assert program in NEEDS_AWS
+    assert checked >= 4
+
+
+def test_what_the_page_says_of_the_configuration() -> None:
+    with Composer() as composer:
+        types = {model: composer.compose([f"model={model}"]).model.instance_type for model in composer.group_options("model")}
+        launcher = composer.compose(["compute=sagemaker"], with_hydra=True).hydra.launcher
+        hours, parallel = launcher.max_run_hours, launcher.max_parallel
+    assert types.pop("tiny") == "ml.m5.xlarge" and set(types.values()) == {"ml.g5.2xlarge"}
+    assert f"`hydra.launcher.max_run_hours` ({hours:g})" in PAGE and f"`hydra.launcher.max_parallel={parallel}`" in PAGE
+    settings = (ROOT / "conf/compute/sagemaker.yaml").read_text(encoding="utf-8")
+    for variable in re.findall(r"export (PARAPHRASE_\w+)=", ON_AWS):
+        assert f"oc.env:{variable}," in settings
+
+
+def test_every_difference_and_gap_is_said() -> None:
+    assert "\n## The local SageMaker and AWS\n" in PAGE
+    gaps = PAGE.split("\n## Never seen on AWS\n")[1]
+    assert len(re.findall(r"^- ", gaps, re.MULTILINE)) >= 6
+    assert "was run on AWS itself yet" in PAGE[:1500]

@@ -1,0 +1,120 @@
+"""The launcher's own page: its application runs as it stands there, its table is the dataclass, its limits hold."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from commands import ROOT, blocks, write_documented_files
+from hydra_plugins.hydra_sagemaker_launcher.config import PER_JOB, CodeConf, ImageConf, SageMakerLauncherConf
+
+pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
+from typed_pages import DEFAULT_PORT, free_port, typed  # noqa: E402
+
+README = ROOT / "src/hydra_plugins/hydra_sagemaker_launcher/README.md"
+WORDS = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "anything", type(None): "null"}
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return README.read_text(encoding="utf-8")
+
+
+def fields(conf: type, prefix: str = "") -> dict[str, tuple[str, Any, bool]]:
+    """Of each field in the order of the dataclass: type in words, default, and whether a job may have its own."""
+    defaults = OmegaConf.to_container(OmegaConf.structured(conf), enum_to_str=True)
+    assert isinstance(defaults, dict)
+    found = {}
+    for name, annotation in typing.get_type_hints(conf).items():
+        if annotation in (CodeConf, ImageConf):
+            found |= fields(annotation, f"{name}.")
+        elif name != "_target_":
+            found[prefix + name] = (in_words(annotation), defaults[name], (prefix.rstrip(".") or name) in PER_JOB)
+    return found
+
+
+def in_words(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is list:
+        return f"list of {in_words(arguments[0])}"
+    if origin is dict:
+        return f"mapping of {in_words(arguments[1])}"
+    if origin is typing.Union:
+        return " or ".join(in_words(argument) for argument in arguments)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        *first, last = [member.name for member in annotation]
+        return f"{', '.join(first)} or {last}"
+    return WORDS[annotation]
+
+
+def test_the_table_is_the_dataclass(page: str) -> None:
+    table = page.split("\n## Fields of hydra.launcher")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| `")]
+    described = {name.strip("`"): (kind, yaml.safe_load(default), per_job == "yes") for name, kind, default, per_job, _ in rows}
+    wanted = fields(SageMakerLauncherConf)
+    assert list(described) == list(wanted)
+    assert described == wanted
+    assert all(len(meaning) > 5 for *_, meaning in rows)
+
+
+def test_what_the_page_names_is_there(page: str) -> None:
+    named = re.findall(r"hydra\.launcher\.([a-z_0-9]+)", page)
+    assert len(named) > 5 and set(named) <= {*SageMakerLauncherConf.__dataclass_fields__}
+    for link in re.findall(r"\]\(([^)\s]+)\)", page):
+        assert link.startswith("https://") or (README.parent / link).is_file(), link
+
+
+@pytest.fixture(scope="module")
+def ran(page: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The page's files in a directory of their own, and what its commands printed there."""
+    directory, port = tmp_path_factory.mktemp("application"), free_port()
+    write_documented_files(README, directory)
+    (emulator,) = [block.text for block in blocks(README) if block.text.startswith("# @package")]
+    (directory / "conf/where").mkdir()
+    (directory / "conf/where/emulator.yaml").write_text(emulator.replace(DEFAULT_PORT, port), encoding="utf-8")
+    return directory, typed(page, directory, port)
+
+
+def test_the_application_is_ten_lines(ran: tuple[Path, str]) -> None:
+    (block,) = [block for block in blocks(README) if block.file == "app.py"]
+    assert len(block.lines) <= 10
+
+
+def test_the_application_runs_in_local_mode(ran: tuple[Path, str]) -> None:
+    directory, printed = ran
+    results = sorted(directory.glob("multirun/*/*/*/.job/result.json"))
+    assert [json.loads(file.read_text(encoding="utf-8"))["return_value"] for file in results] == [6, 15]
+    assert "2 jobs: 2 new" in printed
+
+
+def test_the_application_runs_on_the_local_sagemaker(ran: tuple[Path, str]) -> None:
+    directory, printed = ran
+    jobs = [directory / "areas" / str(number) for number in range(3)]
+    results = [json.loads((job / ".job/result.json").read_text(encoding="utf-8")) for job in jobs]
+    assert [result["return_value"] for result in results] == [6, 15, 21]
+    assert "\n5 x 3 = 15\n" in printed
+    assert "3 jobs: 1 new, 2 reused" in printed
+    assert len(re.findall(r"^\S+ \S+ Training$", printed, re.MULTILINE)) == 3  # the server's own lines: a job each, once
+
+
+def test_the_files_that_the_page_lists(ran: tuple[Path, str], page: str) -> None:
+    directory, _ = ran
+    listed = re.findall(r"^SWEEP/(\S+)", page, re.MULTILINE)
+    assert len(listed) == 6
+    for name in listed:
+        if "requests" not in name:  # mode=dry_run
+            assert (directory / "areas" / name.replace("NUMBER", "2")).is_file(), name
+
+
+def test_the_record_says_what_the_page_says(ran: tuple[Path, str]) -> None:
+    record = json.loads((ran[0] / "areas/2/.job/record.json").read_text(encoding="utf-8"))
+    assert {"name", "TrainingJobArn", "BillableTimeInSeconds", "image", "url", "output"} <= record.keys()
+    assert re.fullmatch(r"app-[0-9a-f]{16}-0", record["name"])
