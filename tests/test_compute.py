@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from paraphrase_lab import cli
 from paraphrase_lab.check import check_request
 from paraphrase_lab.composition import Composer, Request
-from paraphrase_lab.errors import RunError
+from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.export import load_model
 from paraphrase_lab.paths import CONF_DIR
 from paraphrase_lab.remote.check import check_job
@@ -89,6 +89,14 @@ def test_a_dry_run_of_a_sweep_writes_requests(tmp_path: Path) -> None:
     requests = [json.loads((tmp_path / f".launcher/requests/{job}.request.json").read_text()) for job in (0, 1)]
     assert [request["ResourceConfig"]["InstanceType"] for request in requests] == ["ml.m5.xlarge", "ml.g5.2xlarge"]
     assert "2 requests in" in done.stdout and "nothing was uploaded or submitted" in done.stdout
+
+
+def test_data_may_come_by_a_channel() -> None:
+    words = (*SAGEMAKER, "data=paws", "data.path=/opt/ml/input/data/paws", "hydra.launcher.channels.paws=s3://bucket/paws")
+    (job,) = check_request(Request(words)).jobs
+    assert check_job(job.config) == []
+    with pytest.raises(ConfigError, match="data.path=/opt/elsewhere does not exist"):
+        check_request(Request(("data=paws", "data.path=/opt/elsewhere")))
 
 
 def test_weights_that_stayed_in_s3_are_named(tmp_path: Path) -> None:

@@ -55,10 +55,11 @@ def test_what_is_inside(wheel: Path) -> None:
     assert modules <= set(names)
     assert "hydra_plugins/__init__.py" not in names
     assert {name.split("/")[0] for name in names} == {
-        "paraphrase_lab", "hydra_plugins", f"paraphrase_lab-{__version__}.dist-info",
+        "paraphrase_lab", "hydra_plugins", "sagemaker_local", f"paraphrase_lab-{__version__}.dist-info",
     }  # fmt: skip
     entry_points = zipfile.ZipFile(wheel).read(f"paraphrase_lab-{__version__}.dist-info/entry_points.txt").decode()
     assert "paraphrase = paraphrase_lab.cli:main" in entry_points
+    assert "paraphrase-sagemaker-local = sagemaker_local.cli:main" in entry_points
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ CONF_DIR = _ROOT / "conf" if _IS_CHECKOUT else PACKAGE_DIR / "conf"
 EXPERIMENTS_DIR = _ROOT / "experiments" if _IS_CHECKOUT else PACKAGE_DIR / "experiments"
 SOURCE_ROOT = _ROOT if _IS_CHECKOUT else None
 RUNS_DIR = Path("runs")
+CHANNELS_DIR = Path("/opt/ml/input/data")
+"""Where a training job on SageMaker finds its channels; what lies there is not known anywhere else."""
 DIRECTORY_VARIABLE = "PARAPHRASE_RUN_DIRECTORY"
 """Tells the processes of a distributed run the directory that the first of them writes to."""
 
@@ -22,3 +24,8 @@ def cache_dir() -> Path:
     if chosen := os.environ.get("PARAPHRASE_CACHE_DIR"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paraphrase-lab"
+
+
+def can_exist(path: str) -> bool:
+    """It exists, or will where a training job runs."""
+    return Path(path).expanduser().exists() or Path(path).is_relative_to(CHANNELS_DIR)

@@ -33,13 +33,16 @@ def user_check_problems(job: Job) -> list[str]:
         del config["hydra"]
     previous = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(job.config)  # for ${hydra:…}
+    problems: list[str] = []
     try:
         found = check(config) or ()
-        return [found] if isinstance(found, str) else [str(problem) for problem in found]
+        for problem in [found] if isinstance(found, str) else found:
+            problems.append(str(problem))
     except Exception as error:  # a check may raise what it likes: it is a sentence about this job
-        return [str(error) or type(error).__name__]
+        problems.append(str(error) or type(error).__name__)
     finally:
         HydraConfig.instance().cfg = previous
+    return problems
 
 
 def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
@@ -53,6 +56,11 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
         yield "hydra.launcher.network_isolation: an isolated job cannot reach Secrets Manager; give up one of the two"
     for field in ("env", "hyperparameters", "tags"):
         yield from _secrets_in(f"hydra.launcher.{field}", getattr(settings, field))
+    for field in ("Environment", "HyperParameters"):
+        yield from _secrets_in(f"hydra.launcher.extra.{field}", _mapping(settings.extra.get(field)))
+    tags = settings.extra.get("Tags")
+    pairs = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
+    yield from _secrets_in("hydra.launcher.extra.Tags", {str(tag.get("Key")): tag.get("Value") for tag in pairs})
 
 
 def config_secrets(config: DictConfig) -> Iterator[str]:
@@ -82,9 +90,14 @@ def _named(jobs: Sequence[Job]) -> str:
     return shown if len(jobs) <= 3 else f"{shown} and {len(jobs) - 3} more"
 
 
-def _secrets_in(field: str, values: Mapping[str, str]) -> Iterator[str]:
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Anything else is a problem that the check of the request names."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _secrets_in(field: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
-        kind = value_looks_secret(value)
+        kind = value_looks_secret(str(value))
         if looks_secret(name) or kind:
             said = f"its value looks like {kind}" if kind and not looks_secret(name) else "its name looks like a secret"
             yield (

@@ -16,7 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
 from hydra_plugins.hydra_sagemaker_launcher._identity import files_digest, job_key, job_name
 from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
-from hydra_plugins.hydra_sagemaker_launcher.config import FIELDS, PER_JOB, SageMakerLauncherConf
+from hydra_plugins.hydra_sagemaker_launcher.config import FIELDS, PER_JOB, Mode, SageMakerLauncherConf
+
+POLL_SECONDS, LOCAL_POLL_SECONDS = 20.0, 0.5
 
 
 @dataclass
@@ -60,6 +62,8 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
     finally:
         HydraConfig.instance().cfg = previous
     assert isinstance(values, SageMakerLauncherConf)
+    if values.poll_seconds is None:
+        values.poll_seconds = LOCAL_POLL_SECONDS if values.mode == Mode.local else POLL_SECONDS
     if values.max_parallel < 1 or values.poll_seconds <= 0:
         raise LauncherError(
             f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "

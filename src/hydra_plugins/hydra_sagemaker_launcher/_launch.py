@@ -44,7 +44,7 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
 def _run(sweep: Sweep, submissions: Sequence[Submission]) -> list[JobReturn]:
     leaders = {submission.name: submission for submission in reversed(submissions)}
     unique = [submission for submission in submissions if leaders[submission.name] is submission]
-    scheduler = Scheduler(len(unique), sweep.settings.max_parallel, sweep.settings.poll_seconds)
+    scheduler = Scheduler(len(unique), sweep.settings.max_parallel, sweep.settings.poll_seconds or 0.0)
     try:
         with _terminations_raised(), watcher(unique) as shown:
             returns = drive(sweep.tracker, unique, scheduler, SystemClock(), shown)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._limits import Findings, request_problems
 from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
@@ -66,7 +67,12 @@ def findings_of(job: Job) -> Findings:
         for channel in settings.channels
         if channel in RESERVED_CHANNELS
     ]
-    found = request_problems(request)
+    try:
+        found = request_problems(request)
+    except ModuleNotFoundError as error:
+        if error.name not in ("boto3", "botocore"):
+            raise
+        raise LauncherError(f"hydra.launcher.mode={settings.mode.value} needs boto3: pip install boto3") from None
     return Findings([*reserved, *(problem for problem in found.problems if not _concerns(problem, missing))], found.warnings)
 
 

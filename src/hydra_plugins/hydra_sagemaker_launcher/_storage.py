@@ -90,7 +90,7 @@ class Storage:
             try:
                 self.s3.download_file(bucket, key, str(archive), ExtraArgs=self.owner or None)
             except ClientError as error:
-                if error_code(error) in ABSENT:
+                if error_code(error) in ABSENT or (error_code(error) in UNKNOWN and not self._is_listed(bucket, key)):
                     return False
                 raise
         _bundle.extract(archive, target)
@@ -104,6 +104,9 @@ class Storage:
                 return False
             raise
         return True
+
+    def _is_listed(self, bucket: str, key: str) -> bool:
+        return bool(self.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1, **self.owner).get("KeyCount"))
 
     def _put_once(self, bucket: str, key: str, data: bytes) -> None:
         try:

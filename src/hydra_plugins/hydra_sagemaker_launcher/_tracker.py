@@ -3,7 +3,7 @@ results one by one may do so itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hydra.core.utils import JobReturn
@@ -43,12 +43,11 @@ class Tracker:
         """What each job will be, without doing anything yet.
 
         Raises:
-            SubmissionRefused: jobs that ran before, with `on_existing=fail`.
+            SubmissionRefused: jobs that ran before, with `on_existing=fail`, or run now, with `on_existing=rerun`.
         """
         existing = self.backend.existing(jobs)
-        if on_existing == OnExisting.fail and existing:
-            found = [f"{job} exists as {existing[job.key].name}" for job in jobs if job.key in existing]
-            raise SubmissionRefused([*found, "hydra.launcher.on_existing=retry_failed goes on with them"])
+        if problems := list(_problems(jobs, existing, on_existing)):
+            raise SubmissionRefused(problems)
         return [self._planned(job, existing.get(job.key), on_existing) for job in jobs]
 
     def submit(self, submission: Submission) -> None:
@@ -82,9 +81,9 @@ class Tracker:
                 del self.active[name]
         return changed
 
-    def collect(self, submission: Submission, job: Job | None = None) -> JobReturn:
-        """Brings the results to the output directory of `job`; whatever goes wrong is a failed job, never an exception."""
-        job = job or submission.job
+    def collect(self, submission: Submission) -> JobReturn:
+        """Brings the results to the job's output directory; whatever goes wrong is a failed job, never an exception."""
+        job = submission.job
         if submission.error is not None:
             outcome = Outcome(Status(State.FAILED, "not submitted"), None, reason=str(submission.error))
         else:
@@ -113,3 +112,13 @@ class Tracker:
             if state == State.COMPLETED or on_existing == OnExisting.reuse:
                 return Submission(job, existing.name, REUSED, existing.status)
         return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING))
+
+
+def _problems(jobs: Sequence[Job], existing: Mapping[str, Existing], on_existing: OnExisting) -> Iterator[str]:
+    """A second run beside a running one would write to the same files."""
+    for job in jobs:
+        found = existing.get(job.key)
+        if found is not None and on_existing == OnExisting.fail:
+            yield f"{job} exists as {found.name}: hydra.launcher.on_existing=retry_failed goes on with them"
+        elif found is not None and on_existing == OnExisting.rerun and not found.status.state.ended:
+            yield f"{job} still runs as {found.name}: stop it, or hydra.launcher.on_existing=retry_failed adopts it"

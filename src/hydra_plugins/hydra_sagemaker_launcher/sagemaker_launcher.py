@@ -20,16 +20,8 @@ if TYPE_CHECKING:
 
 class SageMakerLauncher(Launcher):
     def __init__(self, **settings: Any) -> None:
-        """The values are read again from each job's own configuration; only the names are of interest here.
-
-        Raises:
-            LauncherError: a field that does not exist (`+hydra.launcher.typo=1` reaches this place unchecked).
-        """
-        for name in settings:
-            if name not in FIELDS:
-                near = get_close_matches(name, FIELDS, n=1)
-                meant = f" Did you mean {near[0]}?" if near else ""
-                raise LauncherError(f"hydra.launcher has no field {name}.{meant}\nvalid: {', '.join(FIELDS)}")
+        """The values are read again from each job's own configuration; only the names are of interest here."""
+        self._names = list(settings)
         self._sweep: Sweep | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -41,6 +33,16 @@ class SageMakerLauncher(Launcher):
         from hydra_plugins.hydra_sagemaker_launcher._launch import launch
         from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
 
+        _refuse_unknown(self._names)
         if self._sweep is None:  # a sweeper with several batches: the code is looked at and uploaded once
             self._sweep = Sweep(self.hydra_context, self.task_function, self.config)
         return launch(self._sweep, job_overrides, initial_job_idx)
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    """`+hydra.launcher.typo=1` comes this far. Raised in the constructor, Hydra would wrap the sentence in its own."""
+    for name in names:
+        if name not in FIELDS:
+            near = get_close_matches(name, FIELDS, n=1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise LauncherError(f"hydra.launcher has no field {name}.{meant}\nvalid: {', '.join(FIELDS)}")

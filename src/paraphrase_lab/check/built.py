@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -13,6 +14,7 @@ from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.hardware import Machine, this_machine
+from paraphrase_lab.paths import CHANNELS_DIR
 
 
 def built_findings(config: DictConfig, *, machine: Machine | None, elsewhere: bool, training: bool) -> Findings:
@@ -39,7 +41,12 @@ def training_findings(plain: dict[str, Any], machine: Machine | None, *, elsewhe
     if machine is not None and not elsewhere:
         more, warned = rules.machine_problems(plain, machine)
         problems, warnings = [*problems, *more], [*warnings, *warned]
-    if not target_problems({"data": plain["data"]}):  # else the source cannot be constructed
+    if not target_problems({"data": plain["data"]}) and not _comes_by_channel(plain["data"]):  # else nothing can be counted
         more, warned = rules.step_findings(plain, machine)
         problems, warnings = [*problems, *more], [*warnings, *warned]
     return problems, warnings
+
+
+def _comes_by_channel(data: dict[str, Any]) -> bool:
+    paths = [data.get(key) for key in ("path", "train", "validation", "test")]
+    return any(isinstance(path, str) and Path(path).is_relative_to(CHANNELS_DIR) for path in paths)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ValidationError
 
 from paraphrase_lab.check.wording import child, closest, did_you_mean, shown
+from paraphrase_lab.paths import can_exist
 from paraphrase_lab.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
 
 
@@ -85,7 +86,7 @@ def fitting(key: Key, value: Any) -> tuple[Any, str | None]:
         return value, f"must be {described(key)}.{did_you_mean(closest(str(value), [c for c in choices if c]))}"
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not _in_range(value, key.metadata):
         return value, f"must be {described(key)}."
-    if key.metadata.get("path") and not Path(str(value)).expanduser().exists():
+    if key.metadata.get("path") and not can_exist(str(value)):
         return value, f"does not exist; a relative path starts at the working directory, {Path.cwd()}."
     return value, None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.check.wording import shown
+from paraphrase_lab.paths import can_exist
 
 Values = Mapping[str, Any]
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
@@ -128,7 +129,7 @@ def pairs(values: Values) -> Iterator[str]:
             "data=pairs does not say where the pairs are: "
             "data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE."
         )
-    elif path is not None and _is_meant_as_file(path) and not Path(path).expanduser().exists():
+    elif path is not None and _is_meant_as_file(path) and not can_exist(path):
         yield f"data.path={path} does not exist; a relative path starts at the working directory, {Path.cwd()}."
 
 
