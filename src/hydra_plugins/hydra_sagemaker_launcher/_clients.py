@@ -36,7 +36,8 @@ class Clients:
             from botocore.config import Config
         except ImportError:
             raise LauncherError("hydra.launcher.mode=sagemaker needs boto3: pip install boto3") from None
-        logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells at each start where it found the credentials
+        if logging.getLogger("botocore").level == logging.NOTSET:
+            logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells at each start where it found the credentials
         # boto3's default of 3 attempts lost half of the calls when 3 of 4 were throttled
         config = Config(
             retries={"mode": "standard", "total_max_attempts": 10},

@@ -23,7 +23,7 @@ CODE, DATA, MODEL = BASE / "code", BASE / "output" / "data", BASE / "model"
 JOB_DIR, FAILURE = DATA / ".job", BASE / "output" / "failure"
 FAILURE_CHARACTERS = 1024
 OUTPUT_GRACE_SECONDS = 5
-OF_THE_IMAGE = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*|cuda-.*)$")
+OF_THE_IMAGE = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*-cu\d+|cuda-.*)$")
 """Built for the image's driver: never installed, and what requires them has to accept the image's versions."""
 
 

@@ -67,6 +67,8 @@ def findings_of(job: Job) -> Findings:
         for channel in settings.channels
         if channel in RESERVED_CHANNELS
     ]
+    if request.get("OutputDataConfig", {}).get("CompressionType") == "NONE":
+        reserved.append("hydra.launcher.extra.OutputDataConfig.CompressionType=NONE: results come home as one output.tar.gz")
     try:
         found = request_problems(request)
     except ModuleNotFoundError as error:

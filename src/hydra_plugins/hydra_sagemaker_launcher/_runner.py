@@ -95,9 +95,12 @@ def _fetch_secrets(spec: Spec) -> None:
         import boto3
     except ImportError:
         raise LauncherError("hydra.launcher.secrets needs boto3 in the job: add it to the requirements") from None
-    client = boto3.client("secretsmanager", region_name=spec.region)
+    client = boto3.client("secretsmanager", region_name=spec.region or os.environ.get("AWS_REGION"))
     for variable, secret in spec.secrets.items():
-        os.environ[variable] = client.get_secret_value(SecretId=secret)["SecretString"]
+        try:
+            os.environ[variable] = client.get_secret_value(SecretId=secret)["SecretString"]
+        except Exception as error:  # not there, not text, not allowed: the name helps, whatever it is
+            raise LauncherError(f"hydra.launcher.secrets.{variable}={secret}: {type(error).__name__}: {error}") from None
     print(f"secrets read: {', '.join(spec.secrets)}", file=sys.stderr)
 
 
