@@ -63,6 +63,10 @@ def main(config):
         time.sleep(0.3)
     if config.do == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if config.do == "ignore":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        mark(f"ignores {config.x}")
+        time.sleep(60)
     if config.do == "terminate":
         os.kill(os.getpid(), signal.SIGTERM)
     if config.do == "wait":
@@ -198,10 +202,8 @@ class Elsewhere:
     def run(self, number: int = 0, **env: str) -> str:
         words = [sys.executable, "-m", "hydra_plugins.hydra_sagemaker_launcher._runner", str(self.spec(number))]
         words += ["--root", str(self.root), "--job-dir", str(self.output / ".job"), "--output-root", str(self.output)]
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run(
-            words, cwd=self.root, env=inherited | env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        env = {**os.environ, **env}
+        done = subprocess.run(words, cwd=self.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == self.result()["exit_code"]
         return done.stdout
 

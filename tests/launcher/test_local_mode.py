@@ -172,3 +172,9 @@ def test_no_more_jobs_at_a_time_than_asked(app: App) -> None:
     events = sorted((float(seconds), 1 if word == "start" else -1) for word, _, seconds, _ in app.all_marks())
     running = [sum(change for _, change in events[: count + 1]) for count in range(len(events))]
     assert max(running) == 2
+
+
+def test_a_time_that_the_sweep_has_read_is_the_same_in_its_jobs(app: App) -> None:
+    app.sweep("x=${now:%f}", "hydra.sweep.dir=times/${now:%f}")
+    [directory] = (app.root / "times").iterdir()
+    assert app.marks() == [directory.name]

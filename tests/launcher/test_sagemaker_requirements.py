@@ -77,12 +77,12 @@ def test_what_wants_another_torch_fails_with_pips_own_words(
 def test_a_package_of_the_images_driver_is_never_installed(
     container: Container, environments: Environments, wheel: Wheel, tmp_path: Path
 ) -> None:
-    wheel(tmp_path / "index", "nvidia_unheard_of")
-    container.prepare(requirements=["hydra-core", "nvidia-unheard-of==1.0"])
+    wheel(tmp_path / "index", "nvidia_unheard_cu13")
+    container.prepare(requirements=["hydra-core", "nvidia-unheard-cu13==1.0"])
     code, _ = run(container, environments, tmp_path, PIP_FIND_LINKS=str(tmp_path / "index"))
     assert code == 1 and installed(tmp_path / "environment") == []
     assert container.failure == (
-        "RuntimeError: the image has no nvidia-unheard-of==1.0, and the launcher never installs it: choose an image that has it"
+        "RuntimeError: the image has no nvidia-unheard-cu13==1.0, and the launcher never installs it: choose an image that has it"
     )
 
 

@@ -1,20 +1,20 @@
 """The launcher's fields. Hydra imports this module at every start: nothing heavy here."""
 
 from dataclasses import dataclass, field, fields
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Optional
 
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
 
 
-class Mode(Enum):
+class Mode(StrEnum):  # texts: Hydra may execute this module twice, and then there are two classes
     sagemaker = "sagemaker"
     local = "local"
     dry_run = "dry_run"
 
 
-class OnExisting(Enum):
+class OnExisting(StrEnum):
     retry_failed = "retry_failed"
     reuse = "reuse"
     rerun = "rerun"
