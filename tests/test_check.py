@@ -66,7 +66,7 @@ KEYS = [
     ("hydra.run.dirr=x", "there is no key 'hydra.run.dirr'. Did you mean 'hydra.run.dir'?"),
     (
         "+hydra.launcher.typo=3",
-        r"\+hydra.launcher.typo=3: there is no key 'hydra.launcher.typo'. Keys of hydra.launcher: none.",
+        r"\+hydra.launcher.typo=3: there is no key 'hydra.launcher.typo'. Keys of hydra.launcher: mode, sweep_name, ",
     ),
     ("+foo/bar=baz", r"\+foo/bar=baz: there is no group 'foo/bar'. Groups: ablation, callbacks"),
     ("model/tiny=x", "model/tiny=x: there is no group 'model/tiny'."),

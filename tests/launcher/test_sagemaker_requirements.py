@@ -82,7 +82,8 @@ def test_a_package_of_the_images_driver_is_never_installed(
     code, _ = run(container, environments, tmp_path, PIP_FIND_LINKS=str(tmp_path / "index"))
     assert code == 1 and installed(tmp_path / "environment") == []
     assert container.failure == (
-        "RuntimeError: the image has no nvidia-unheard-cu13==1.0, and the launcher never installs it: choose an image that has it"
+        "RuntimeError: the image has no nvidia-unheard-cu13==1.0, "
+        "and the launcher never installs it: choose an image that has it"
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from hydra_plugins.hydra_sagemaker_launcher import _bundle
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher._identity import parse_job_name
 from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
 
 log = logging.getLogger(__name__)
@@ -128,11 +129,20 @@ class Code:
 
 
 def _without_outputs(files: list[PurePosixPath]) -> list[PurePosixPath]:
-    """What jobs wrote is not code, even where nothing ignores it: directories that Hydra or the launcher has marked."""
+    """What jobs wrote is not code, even where nothing ignores it: directories that Hydra or the launcher has marked.
+
+    The root itself may be one (`hydra.sweep.dir=.`): then its marks go, and its code stays.
+    """
+    root = PurePosixPath(".")
     marked = {file.parent for file in files if file.name == "multirun.yaml"}
-    marked |= {file.parents[1] for file in files if file.parent.name in OUTPUT_MARKS and len(file.parents) > 2}
-    marked |= {file.parents[1] for file in files if file.name == "where.json" and len(file.parents) > 2}
-    return [file for file in files if not marked.intersection(file.parents)]
+    marked |= {mark.parent for file in files for mark in file.parents if mark.name in OUTPUT_MARKS}
+    marked |= {file.parents[1] for file in files if file.name == "where.json" and parse_job_name(file.parent.name)}
+    marked -= {root}
+    return [
+        file
+        for file in files
+        if not marked.intersection(file.parents) and not set(OUTPUT_MARKS) & set(file.parts) and file.name != "multirun.yaml"
+    ]
 
 
 def _requirement_lines(file: Path) -> Iterator[str]:

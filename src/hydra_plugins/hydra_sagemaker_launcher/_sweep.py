@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -29,6 +30,7 @@ from hydra_plugins.hydra_sagemaker_launcher._tracker import Tracker
 from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
+SEARCH_PATH = re.compile(r"\+{0,2}hydra\.searchpath=")
 
 
 class Sweep:
@@ -47,6 +49,7 @@ class Sweep:
                 "make it a function at the top of a module, or use hydra.launcher.mode=local."
             )
         self._warned: set[str] = set()
+        self._with_secrets = False
         self.search_path = self._search_path()  # refuses what cannot travel
 
     @property
@@ -60,6 +63,7 @@ class Sweep:
             SubmissionRefused: with every problem of every job.
         """
         jobs = compose_jobs(self.context, self.config, overrides, first_number)
+        self._with_secrets = self._with_secrets or any(job.settings.secrets for job in jobs)
         problems = [(job, problem) for job in jobs for problem in self._problems(job)]
         if problems:
             raise SubmissionRefused(_checks.grouped(problems, len(jobs)))
@@ -101,7 +105,7 @@ class Sweep:
             task_name=str(JobRuntime.instance().get("name")),
             config_name=hydra.job.config_name,
             search_path=self.search_path,
-            hydra_overrides=_unresolved(self.config.hydra.overrides.hydra),
+            hydra_overrides=self._hydra_overrides(),
             task_overrides=list(job.overrides),
             config=task_yaml(job.config),
             plugins={f"hydra/{group}": _chosen(job.config, group) for group in ("launcher", "sweeper")},
@@ -120,6 +124,10 @@ class Sweep:
             versions=_spec.versions(),
         )
 
+    def _hydra_overrides(self) -> list[str]:
+        texts = _unresolved(self.config.hydra.overrides.hydra)
+        return texts if self.is_local else [text for text in texts if not SEARCH_PATH.match(text)]
+
     @cached_property
     def bundle(self) -> str:
         """Hash of what travels."""
@@ -131,10 +139,14 @@ class Sweep:
 
     @cached_property
     def requirements(self) -> list[str]:
-        return self.code.requirements(self.settings.requirements, with_boto3=bool(self.settings.secrets))
+        return self.code.requirements(self.settings.requirements, with_boto3=self._with_secrets)
 
     def _problems(self, job: Job) -> list[str]:
         problems = _checks.user_check_problems(job)
+        if not job.output_dir.is_relative_to(self.directory):
+            problems.append(
+                f"{job.output_dir} is not below {self.directory}: let hydra.sweep.subdir tell jobs apart, not sweep.dir"
+            )
         if self.is_local:
             return problems
         from hydra_plugins.hydra_sagemaker_launcher._request import findings_of
@@ -162,7 +174,15 @@ class Sweep:
         entries = self.context.config_loader.get_search_path().get_path()
         if self.is_local:
             return [(entry.provider, entry.path) for entry in entries]
-        return [(entry.provider, _spec.portable(entry.path, self.code.root)) for entry in entries]
+        paths = [(entry.provider, entry.path) for entry in entries]
+        last = len(paths) - 1 if paths and paths[-1][0] == "schema" else len(paths)
+        paths[last:last] = [("hydra.searchpath", str(path)) for path in self._typed_search_path()]
+        return [(provider, _spec.portable(path, self.code.root)) for provider, path in paths]
+
+    def _typed_search_path(self) -> list[str]:
+        """Typed on the command line it may name directories of this machine; the configuration's own is composed in the job."""
+        typed = any(SEARCH_PATH.match(text) for text in _unresolved(self.config.hydra.overrides.hydra))
+        return list(self.config.hydra.searchpath) if typed else []
 
     @property
     def _task_package(self) -> str | None:

@@ -1,0 +1,52 @@
+"""Which files are the user's code, also where nothing ignores what jobs write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hydra_plugins.hydra_sagemaker_launcher._code import Code
+from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
+
+OUTPUTS = (
+    "multirun.yaml",
+    ".launcher/ledger.jsonl",
+    "0/.hydra/config.yaml",
+    "0/.job/result.json",
+    "0/app.log",
+    "multirun/day/time/multirun.yaml",
+    "multirun/day/time/0/metrics.csv",
+    "outputs/day/time/.hydra/config.yaml",
+    "outputs/day/time/model/weights.txt",
+    ".hydra_jobs/app-0123456789abcdef-0/where.json",
+    ".hydra_jobs/app-0123456789abcdef-0/lock",
+)
+CODE = ("app.py", "conf/config.yaml", "package/where.json", "package/module.py")
+
+
+def write(root: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+
+
+def test_outputs_are_not_code_and_code_is(tmp_path: Path) -> None:
+    write(tmp_path, CODE + OUTPUTS)
+    files = [file.as_posix() for file in Code.of(CodeConf(), tmp_path).files]
+    assert files == sorted(CODE)
+
+
+def test_the_identity_follows_the_code_alone_also_when_a_sweep_writes_to_the_root(tmp_path: Path) -> None:
+    write(tmp_path, CODE)
+    before = Code.of(CodeConf(), tmp_path).identity(limited=True, package=None)
+    write(tmp_path, OUTPUTS)
+    assert Code.of(CodeConf(), tmp_path).identity(limited=True, package=None) == before
+    (tmp_path / "app.py").write_text("edited")
+    assert Code.of(CodeConf(), tmp_path).identity(limited=True, package=None) != before
+
+
+def test_a_tree_too_large_to_read_is_never_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, CODE)
+    codes = [Code.of(CodeConf(max_mb=1e-6), tmp_path).identity(limited=True, package=None) for _ in range(2)]
+    assert codes[0] != codes[1] and "no job of this sweep will be recognised" in caplog.text
