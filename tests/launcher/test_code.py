@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hydra_apps import LOCAL, App, Elsewhere
 
 from hydra_plugins.hydra_sagemaker_launcher._code import Code
 from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
@@ -50,3 +51,19 @@ def test_a_tree_too_large_to_read_is_never_the_same(tmp_path: Path, caplog: pyte
     write(tmp_path, CODE)
     codes = [Code.of(CodeConf(max_mb=1e-6), tmp_path).identity(limited=True, package=None) for _ in range(2)]
     assert codes[0] != codes[1] and "no job of this sweep will be recognised" in caplog.text
+
+
+def test_a_search_path_typed_here_is_found_there(app: App, elsewhere: Elsewhere) -> None:
+    write(app.root, ("more/db/mine.yaml",))
+    (app.root / "more/db/mine.yaml").write_text("host: here\n")
+    elsewhere.submit(f"hydra.searchpath=[file://{app.root / 'more'}]", "+db=mine")
+    spec = elsewhere.spec().read_text()
+    assert str(app.root) not in spec.replace(str(app.sweep_dir), "")
+    elsewhere.run()
+    config = (elsewhere.output / "0/.hydra/config.yaml").read_text()
+    assert "db:\n  host: here\n" in config
+
+
+def test_a_sweep_directory_of_each_job_is_refused(app: App) -> None:
+    finished = app.run(*LOCAL, "hydra.sweep.dir=sweep/${x}", "x=1,2")
+    assert finished.code != 0 and "let hydra.sweep.subdir tell jobs apart, not sweep.dir" in finished.output
