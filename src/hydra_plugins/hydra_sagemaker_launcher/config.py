@@ -142,9 +142,10 @@ def store() -> None:
     for name in OPEN:
         OmegaConf.set_struct(node[name], False)
     instance = ConfigStore.instance()
-    instance.store(group="hydra/launcher", name="sagemaker", node=node, provider="hydra_sagemaker_launcher")
+    instance.store(group="hydra/launcher", name="sagemaker", node={}, provider="hydra_sagemaker_launcher")
     options = instance.repo["hydra"]["launcher"]
-    options["sagemaker.yaml"] = SharedNode(**vars(options["sagemaker.yaml"]))
+    # `store` would convert the node a second time, which is a good part of what the plugin adds to every start.
+    options["sagemaker.yaml"] = SharedNode(**{**vars(options["sagemaker.yaml"]), "node": node})
 
 
 store()
