@@ -37,7 +37,7 @@ def train_job(config: Any) -> float | None:
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     directory = relative(Path(hydra_config.runtime.output_dir))
     _name_this_job(hydra_config)
-    if is_sweep and config.resume is None and (directory / "run.json").is_file():
+    if is_sweep and config.resume is None and _was_interrupted(directory):
         config.resume = "auto"  # an earlier attempt of a launcher that runs the same job again
     searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER or "hparams_search" in hydra_config.runtime.choices
     try:
@@ -51,6 +51,13 @@ def train_job(config: Any) -> float | None:
         if is_sweep:
             raise
         raise Ended(error) from None
+
+
+def _was_interrupted(directory: Path) -> bool:
+    """A finished run there is another one: `train` refuses to overwrite it."""
+    from paraphrase_lab.runs.record import FILE_NAME, RunRecord
+
+    return (directory / FILE_NAME).is_file() and RunRecord.read(directory).status in ("interrupted", "failed")
 
 
 def relative(directory: Path) -> Path:
