@@ -179,3 +179,9 @@ def test_help_pays_for_nothing_it_does_not_need(cloud: Cloud) -> None:
     assert finished.code == 0 and "== Configuration groups ==" in finished.output, finished.output
     loaded = json.loads(finished.output.splitlines()[-1])
     assert "hydra_plugins" in loaded and not set(HEAVY) & set(loaded)
+
+
+def test_a_server_on_this_machine_that_was_not_started() -> None:
+    settings = SageMakerLauncherConf(endpoint_url="http://127.0.0.1:9", region="us-east-1")
+    with pytest.raises(LauncherError, match="nothing answers at hydra.launcher.endpoint_url=http://127.0.0.1:9 .*start the local"):
+        Clients(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -47,6 +48,7 @@ class Clients:
         )
         if not (library := logging.getLogger("botocore")).isEnabledFor(logging.DEBUG):
             library.setLevel(logging.WARNING)  # it tells at each start where it found the credentials
+        _refuse_silence(settings.endpoint_url)
         with in_words("the AWS configuration"):
             own = LOOPBACK_CREDENTIALS if is_loopback(settings.endpoint_url) else {}
             session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)
@@ -57,6 +59,20 @@ class Clients:
 
 def is_loopback(url: str | None) -> bool:
     return url is not None and urlparse(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _refuse_silence(url: str | None) -> None:
+    """On this machine a server that does not answer at once has not been started; boto3 would try for half a minute."""
+    if url is None or not is_loopback(url):
+        return
+    parts = urlparse(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port or 80), timeout=5).close()
+    except OSError as error:
+        raise LauncherError(
+            f"nothing answers at hydra.launcher.endpoint_url={url} ({error}): "
+            "start the local SageMaker first, or correct the address"
+        ) from None
 
 
 @contextmanager
