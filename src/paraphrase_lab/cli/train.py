@@ -13,6 +13,7 @@ from paraphrase_lab.paths import CONF_DIR, DIRECTORY_VARIABLE
 from paraphrase_lab.remote.train import Ended, relative, train_job
 
 HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
+FULL_ERROR = "HYDRA_FULL_ERROR"
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
 
 
@@ -65,9 +66,10 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
     import hydra
     from hydra.errors import CompactHydraException
 
+    before = os.environ.get(FULL_ERROR)
     if request is not None:
         # Hydra would print a traceback without telling mistakes from faults; with this it raises, and `main` decides.
-        os.environ["HYDRA_FULL_ERROR"] = "1"
+        os.environ[FULL_ERROR] = "1"
     command = sys.argv[0]
     sys.argv = [command, *words]
     try:
@@ -82,6 +84,9 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
         return 1
     finally:
         sys.argv = [command, "train", *words]
+        os.environ.pop(FULL_ERROR, None)
+        if before is not None:
+            os.environ[FULL_ERROR] = before
         if sweep_dir is not None:
             _summary(sweep_dir)
     return 0
