@@ -183,5 +183,6 @@ def test_help_pays_for_nothing_it_does_not_need(cloud: Cloud) -> None:
 
 def test_a_server_on_this_machine_that_was_not_started() -> None:
     settings = SageMakerLauncherConf(endpoint_url="http://127.0.0.1:9", region="us-east-1")
-    with pytest.raises(LauncherError, match="nothing answers at hydra.launcher.endpoint_url=http://127.0.0.1:9 .*start the local"):
+    said = "nothing answers at hydra.launcher.endpoint_url=http://127.0.0.1:9 .*start the local"
+    with pytest.raises(LauncherError, match=said):
         Clients(settings)
