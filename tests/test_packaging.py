@@ -53,6 +53,7 @@ def test_what_is_inside(wheel: Path) -> None:
     assert {f"paraphrase_lab/{file.as_posix()}" for file in files} <= set(names)
     modules = {file.relative_to(ROOT / "src").as_posix() for file in (ROOT / "src").rglob("*.py")}
     assert modules <= set(names)
+    assert "hydra_plugins/hydra_sagemaker_launcher/prices.csv" in names
     assert "hydra_plugins/__init__.py" not in names
     assert {name.split("/")[0] for name in names} == {
         "paraphrase_lab", "hydra_plugins", "sagemaker_local", f"paraphrase_lab-{__version__}.dist-info",
