@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from sagemaker_local.account import REGION
 from sagemaker_local.endpoints import Endpoints
 from sagemaker_local.errors import ApiError, LocalSageMakerError, Response
-from sagemaker_local.faults import FaultCounters
+from sagemaker_local.faults import XML_SERVICES, FaultCounters
 from sagemaker_local.invocations import invoke
 from sagemaker_local.jobs import Operation, TrainingJobs
 from sagemaker_local.recording import Call, Requests, identify, read_body
@@ -22,7 +22,6 @@ from sagemaker_local.tags import OUR_ARNS, Tags
 from sagemaker_local.validation import validate
 
 LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|(.+\.)?localhost|\[::1\])(:\d+)?")
-XML_SERVICES = ("s3", "iam", "sts")
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -56,7 +55,7 @@ class Front:
         """None if the request is moto's."""
         try:
             if call.caller != "server":
-                self.counters.on_call(call.service)
+                self.counters.on_call(call.service, call.operation)
             if call.service == "s3" and call.operation in ("PutObject", "UploadPart"):
                 self.counters.on_put(unquote(call.path).lstrip("/"))
             if call.service == "sagemaker":

@@ -10,7 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagemaker_local.account import ACCOUNT
 from sagemaker_local.errors import ApiError, LocalSageMakerError
+
+XML_SERVICES = ("s3", "iam", "sts")
+CALLER = f"arn:aws:iam::{ACCOUNT}:user/local"
 
 
 @dataclass
@@ -26,6 +30,9 @@ class Faults:
     capacity_error_jobs: str | None = None
     capacity_error_times: int = 1
     """Failed with CapacityError: the first so many of the jobs meant."""
+    internal_error_jobs: str | None = None
+    internal_error_times: int = 1
+    """Failed with InternalServerError when their data is there: the first so many of the jobs meant."""
     interrupt_jobs: str | None = None
     """Spot jobs only, as on AWS."""
     interrupt_after_seconds: float = 1.0
@@ -43,6 +50,8 @@ class Faults:
     """`bucket/key-prefix`: of the S3 PUTs to it, number `fail_put_number` is answered with AccessDenied."""
     fail_put_number: int = 1
     expired_credentials: bool = False
+    denied_operations: list[str] = field(default_factory=list)
+    """As CreateTrainingJob, HeadBucket, GetRole: answered with AccessDenied, to clients and jobs."""
 
     def update(self, values: Mapping[str, Any]) -> None:
         """The fields given. Raises LocalSageMakerError, having changed nothing, on an unknown field or a wrong type."""
@@ -86,11 +95,15 @@ class FaultCounters:
         with self._lock:
             self._counts.clear()
 
-    def on_call(self, service: str) -> None:
-        """Raises ThrottlingException or ExpiredTokenException."""
+    def on_call(self, service: str, operation: str) -> None:
+        """Raises ThrottlingException, ExpiredTokenException or AccessDeniedException."""
         if self.faults.expired_credentials:
-            code = "ExpiredToken" if service in ("s3", "sts", "iam") else "ExpiredTokenException"
+            code = "ExpiredToken" if service in XML_SERVICES else "ExpiredTokenException"
             raise ApiError(code, "The security token included in the request is expired")
+        if operation in self.faults.denied_operations:
+            code = "AccessDenied" if service in XML_SERVICES else "AccessDeniedException"
+            message = f"User: {CALLER} is not authorized to perform: {service}:{operation}"
+            raise ApiError(code, message, status=403 if service in XML_SERVICES else 400)
         if service == "sagemaker" and self.faults.throttled_calls:
             if (self._count("calls") - 1) % self.faults.throttle_period < self.faults.throttled_calls:
                 raise ApiError("ThrottlingException", "Rate exceeded")
@@ -102,9 +115,13 @@ class FaultCounters:
                 raise ApiError("AccessDenied", "Access Denied", status=403)
 
     def lacks_capacity(self, job_name: str) -> bool:
-        if not is_meant(self.faults.capacity_error_jobs, job_name):
-            return False
-        return self._count(f"capacity {self.faults.capacity_error_jobs}") <= self.faults.capacity_error_times
+        return self._is_among_first("capacity", self.faults.capacity_error_jobs, job_name, self.faults.capacity_error_times)
+
+    def has_internal_error(self, job_name: str) -> bool:
+        return self._is_among_first("internal", self.faults.internal_error_jobs, job_name, self.faults.internal_error_times)
+
+    def _is_among_first(self, what: str, pattern: str | None, job_name: str, times: int) -> bool:
+        return is_meant(pattern, job_name) and self._count(f"{what} {pattern}") <= times
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -113,6 +130,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "str | None": (str, type(None)),
     "dict[str, int]": (dict,),
+    "list[str]": (list,),
 }
 
 
@@ -128,6 +146,8 @@ def _check(name: str, value: Any) -> None:
     valid = isinstance(value, _TYPES[expected]) and (type(value) is bool) == (expected == "bool")
     if valid and expected == "dict[str, int]":
         valid = all(isinstance(count, int) for count in value.values())
+    if valid and expected == "list[str]":
+        valid = all(isinstance(entry, str) for entry in value)
     if not valid:
         raise LocalSageMakerError(f"the fault {name} wants {expected}, not {value!r}")
     if name in ("throttle_period", "fail_put_number", "time_scale") and not value > 0:
@@ -139,6 +159,8 @@ def _value(name: str, text: str) -> Any:
     try:
         if expected == "str | None":
             return text
+        if expected == "list[str]":
+            return text.split(",") if text else []
         if expected == "dict[str, int]":
             return {kind: int(count) for kind, count in (entry.split(":") for entry in text.split(","))}
         return json.loads(text)

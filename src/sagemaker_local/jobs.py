@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from sagemaker_local.account import arn
+from sagemaker_local.account import REGION, SERVICE_PRINCIPAL, arn
 from sagemaker_local.errors import ApiError
 from sagemaker_local.faults import Faults, is_meant
 from sagemaker_local.listing import page_of
@@ -22,8 +23,8 @@ Operation = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class TrainingJobs:
-    def __init__(self, faults: Faults, tags: Tags, *, s3: Any, submit: Callable[[TrainingJob], None]) -> None:
-        self.faults, self.tags, self.s3, self.submit = faults, tags, s3, submit
+    def __init__(self, faults: Faults, tags: Tags, *, s3: Any, iam: Any, submit: Callable[[TrainingJob], None]) -> None:
+        self.faults, self.tags, self.s3, self.iam, self.submit = faults, tags, s3, iam, submit
         self.lock = threading.RLock()
         self.jobs: dict[str, TrainingJob] = {}
         self.operations: dict[str, Operation] = {
@@ -36,7 +37,8 @@ class TrainingJobs:
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
         check_training_job(request)
-        self._check_bucket(split_uri(request["OutputDataConfig"]["S3OutputPath"])[0])
+        self._check_role(request["RoleArn"])
+        self._check_buckets(request)
         job = TrainingJob(request)
         with self.lock:
             if job.name in self.jobs:
@@ -53,13 +55,44 @@ class TrainingJobs:
         self.submit(job)
         return {"TrainingJobArn": job.arn}
 
-    def _check_bucket(self, bucket: str) -> None:
+    def _check_role(self, role: str) -> None:
+        """The words are AWS's: https://github.com/awslabs/predictive-maintenance-using-machine-learning/issues/3"""
         try:
-            self.s3.head_bucket(Bucket=bucket)
-        except self.s3.exceptions.ClientError as error:
+            found = self.iam.get_role(RoleName=role.rpartition("/")[2])["Role"]
+        except self.iam.exceptions.NoSuchEntityException:
+            found = {}
+        if found.get("Arn") != role or SERVICE_PRINCIPAL not in json.dumps(found["AssumeRolePolicyDocument"]):
             raise ApiError(
-                "ValidationException", f"The S3 bucket {bucket} of OutputDataConfig.S3OutputPath does not exist."
-            ) from error
+                "ValidationException",
+                f"Could not assume role {role}. Please ensure that the role exists and allows principal "
+                f"'{SERVICE_PRINCIPAL}' to assume the role.",
+            )
+
+    def _check_buckets(self, request: dict[str, Any]) -> None:
+        uris = {"OutputDataConfig.S3OutputPath": request["OutputDataConfig"]["S3OutputPath"]}
+        if "CheckpointConfig" in request:
+            uris["CheckpointConfig.S3Uri"] = request["CheckpointConfig"]["S3Uri"]
+        for channel in request.get("InputDataConfig", []):
+            uris[f"channel {channel['ChannelName']}"] = channel["DataSource"]["S3DataSource"]["S3Uri"]
+        buckets = {bucket: self._region_of(bucket) for bucket in {split_uri(uri)[0] for uri in uris.values()}}
+        for field, uri in uris.items():
+            bucket = split_uri(uri)[0]
+            region = buckets[bucket]
+            if region is None and not field.startswith("channel"):  # of a channel, the download will say so
+                raise ApiError("ValidationException", f"The S3 bucket {bucket} of {field} does not exist.")
+            if region not in (None, REGION):
+                raise ApiError(
+                    "ValidationException",
+                    f"The S3 bucket {bucket} of {field} ({uri}) is not in {REGION}: the bucket is in this region: {region}. "
+                    "Please use this region to retry the request",
+                )
+
+    def _region_of(self, bucket: str) -> str | None:
+        """None: there is no such bucket."""
+        try:
+            return self.s3.head_bucket(Bucket=bucket)["BucketRegion"]
+        except self.s3.exceptions.ClientError:
+            return None
 
     def _check_quota(self, job: TrainingJob) -> None:
         kind = job.instance_type

@@ -13,7 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, credentials
+from sagemaker_local.account import (
+    BUCKET,
+    CLIENT_KEY,
+    ENDPOINT_LOG_GROUP,
+    LOG_GROUP,
+    ROLE_NAME,
+    SERVICE_PRINCIPAL,
+    credentials,
+)
 from sagemaker_local.errors import LocalSageMakerError
 from sagemaker_local.faults import FaultCounters, Faults
 from sagemaker_local.recording import Requests
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 INSTALL = 'pip install "paraphrase-lab[local-aws]"'
 TRUST_POLICY = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": SERVICE_PRINCIPAL}, "Action": "sts:AssumeRole"}],
 }
 _open_servers: set[str] = set()
 
@@ -124,7 +132,7 @@ class LocalSageMaker:
 
         tags = Tags()
         scheduler = Scheduler(self.max_running, services.closing, lambda job: JobRun(job, jobs, services).run())
-        self.jobs = jobs = TrainingJobs(self.faults, tags, s3=services.s3, submit=scheduler.submit)
+        self.jobs = jobs = TrainingJobs(self.faults, tags, s3=services.s3, iam=services.iam, submit=scheduler.submit)
         endpoints = Endpoints(services, tags)
         moto = DomainDispatcherApplication(create_backend_app)
         front = Front(moto, jobs, endpoints, tags, services.counters, self.requests)

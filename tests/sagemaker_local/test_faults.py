@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 import urllib.error
 from typing import Any
@@ -147,6 +148,23 @@ def test_an_upload_that_fails(account: Account, server: LocalSageMaker) -> None:
     )
 
 
+def test_results_whose_upload_fails(account: Account, server: LocalSageMaker) -> None:
+    server.faults.update({"fail_put_prefix": f"{BUCKET}/out/no-results", "fail_put_number": 1})
+    failed = account.run("raise ValueError('of the task')", "no-results")
+    assert failed["FailureReason"].startswith("ClientError: Artifact upload failed:")
+    assert account.keys("out/no-results/") == [] and "ModelArtifacts" not in failed
+    assert account.run("", "no-results-again")["TrainingJobStatus"] == "Completed"
+
+
+def test_an_internal_error(account: Account, server: LocalSageMaker) -> None:
+    account.local("faults", {"internal_error_jobs": "unlucky", "internal_error_times": 2})
+    for name in ("unlucky-0", "unlucky-1"):
+        failed = account.run("raise ValueError('never run')", name)
+        assert failed["FailureReason"] == "InternalServerError: We encountered an internal error. Please try again."
+        assert account.steps(failed) == ["Starting", "Downloading", "Failed"] and failed["BillableTimeInSeconds"] > 0
+    assert account.run("", "unlucky-2")["TrainingJobStatus"] == account.run("", "lucky")["TrainingJobStatus"] == "Completed"
+
+
 def test_expired_credentials_hit_clients_and_jobs_but_not_the_server(account: Account, server: LocalSageMaker) -> None:
     name = account.create("import time; time.sleep(0.5)")
     server.faults.expired_credentials = True
@@ -172,10 +190,12 @@ def test_expired_credentials_hit_clients_and_jobs_but_not_the_server(account: Ac
         ({"throttled_calls": True}, "the fault throttled_calls wants int, not True"),
         ({"throttle_period": 0}, "the fault throttle_period is more than 0, not 0"),
         ({"instance_quota": {"ml.m5.large": "1"}}, "the fault instance_quota wants dict"),
+        ({"denied_operations": "GetRole"}, "the fault denied_operations wants list[str], not 'GetRole'"),
+        ({"denied_operations": [1]}, "the fault denied_operations wants list[str], not [1]"),
     ],
 )
 def test_faults_that_are_none(account: Account, server: LocalSageMaker, values: dict, message: str) -> None:
-    with pytest.raises(LocalSageMakerError, match=message):
+    with pytest.raises(LocalSageMakerError, match=re.escape(message)):
         Faults().update(values)
     with pytest.raises(urllib.error.HTTPError) as caught:
         account.local("faults", {"kill_jobs": "", **values})
@@ -190,12 +210,14 @@ def test_faults_on_the_command_line() -> None:
         "kill_after_seconds=0.5",
         "instance_quota=ml.g5.xlarge:2,ml.m5.large:0",
         "expired_credentials=true",
+        "denied_operations=CreateTrainingJob,HeadBucket",
     ]
     assert Faults.parse(given) == Faults(
         kill_jobs="seed-1",
         kill_after_seconds=0.5,
         instance_quota={"ml.g5.xlarge": 2, "ml.m5.large": 0},
         expired_credentials=True,
+        denied_operations=["CreateTrainingJob", "HeadBucket"],
     )
     with pytest.raises(LocalSageMakerError, match="written throttled_calls=int, not throttled_calls=many"):
         Faults.parse(["throttled_calls=many"])

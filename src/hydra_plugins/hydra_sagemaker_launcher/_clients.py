@@ -1,35 +1,29 @@
-"""boto3, with what it raises put into words."""
+"""boto3, with what it raises put into words and types."""
 
 from __future__ import annotations
 
 import logging
+import random
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 from urllib.parse import urlparse
 
 from hydra_plugins.hydra_sagemaker_launcher import __version__
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher._call_errors import failed_call, of_client_error
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, Throttled, Unreachable
 from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
 
-NEXT_STEPS = {
-    "ExpiredTokenException": "the credentials have expired: sign in again (`aws sso login`), then the same command",
-    "ExpiredToken": "the credentials have expired: sign in again (`aws sso login`), then the same command",
-    "UnrecognizedClientException": "AWS does not know these credentials: `aws sts get-caller-identity` shows who you are",
-    "InvalidClientTokenId": "AWS does not know these credentials: `aws sts get-caller-identity` shows who you are",
-    "AccessDeniedException": "your own identity lacks this permission",
-    "AccessDenied": "your own identity lacks this permission, or the bucket belongs to someone else",
-    "NoSuchBucket": "create the bucket, or correct hydra.launcher.s3_uri",
-    "PermanentRedirect": "the bucket is in another region than hydra.launcher.region",
-}
-
-
+T = TypeVar("T")
 LOOPBACK_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+LONGEST_PAUSE_SECONDS = 20.0
 
 
 class Clients:
-    """Of one profile and region; made when first needed."""
+    """Of one profile and region."""
 
     def __init__(self, settings: SageMakerLauncherConf) -> None:
         try:
@@ -37,24 +31,38 @@ class Clients:
             from botocore.config import Config
         except ImportError:
             raise LauncherError("hydra.launcher.mode=sagemaker needs boto3: pip install boto3") from None
-        if logging.getLogger("botocore").level == logging.NOTSET:
-            logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells at each start where it found the credentials
-        # boto3's default of 3 attempts lost half of the calls when 3 of 4 were throttled
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 10},
+        if not (library := logging.getLogger("botocore")).isEnabledFor(logging.DEBUG):
+            library.setLevel(logging.WARNING)  # it tells at each start where it found the credentials
+        # few attempts within a call: the scheduler and `persistently` wait longer, and do other things meanwhile
+        self._config = Config(
+            retries={"mode": "standard", "total_max_attempts": 3},
             user_agent_extra=f"hydra-sagemaker-launcher/{__version__}",
             connect_timeout=10,
             read_timeout=60,
         )
-        if not (library := logging.getLogger("botocore")).isEnabledFor(logging.DEBUG):
-            library.setLevel(logging.WARNING)  # it tells at each start where it found the credentials
+        self._endpoint_url = settings.endpoint_url
         _refuse_silence(settings.endpoint_url)
         with in_words("the AWS configuration"):
             own = LOOPBACK_CREDENTIALS if is_loopback(settings.endpoint_url) else {}
-            session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)
-            self.sagemaker: Any = session.client("sagemaker", config=config, endpoint_url=settings.endpoint_url)
-            self.s3: Any = session.client("s3", config=config, endpoint_url=settings.endpoint_url)
+            self._session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)
+            self.sagemaker = self._client("sagemaker")
+            self.s3 = self._client("s3")
         self.region: str = self.sagemaker.meta.region_name
+
+    @cached_property
+    def logs(self) -> Any:
+        return self._client("logs")
+
+    @cached_property
+    def sts(self) -> Any:
+        return self._client("sts")
+
+    @cached_property
+    def iam(self) -> Any:
+        return self._client("iam")
+
+    def _client(self, service: str) -> Any:
+        return self._session.client(service, config=self._config, endpoint_url=self._endpoint_url)
 
 
 def is_loopback(url: str | None) -> bool:
@@ -79,26 +87,46 @@ def _refuse_silence(url: str | None) -> None:
 def in_words(action: str) -> Iterator[None]:
     """
     Raises:
-        LauncherError: for every error that boto3 raises.
+        CallFailed: for every error that boto3 raises; Throttled, Unreachable or NotPermitted where it is one of these.
     """
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except NoCredentialsError:
-        raise LauncherError(f"{action}: there are no AWS credentials; `aws configure` or `aws sso login` stores some") from None
-    except NoRegionError:
-        raise LauncherError(f"{action}: no AWS region; set hydra.launcher.region or AWS_DEFAULT_REGION") from None
     except ClientError as error:
-        code = error_code(error)
-        step = NEXT_STEPS.get(code)
-        raise LauncherError(
-            f"{action}: {code}: {error.response['Error'].get('Message', '')}" + (f"\nNext: {step}" if step else "")
-        ) from error
-    except BotoCoreError as error:
-        raise LauncherError(f"{action}: {error}") from error
+        raise of_client_error(action, error.response) from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise failed_call(action, error) from error
 
 
 def error_code(error: Any) -> str:
     """Of a ClientError."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def persistently(
+    call: Callable[[], T],
+    *,
+    patience_seconds: float = 120,
+    sleep: Callable[[float], None] = time.sleep,
+    uniform: Callable[[float, float], float] = random.uniform,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Calls again, after pauses of random length that grow, while the service throttles or cannot be reached.
+
+    https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+
+    Raises:
+        Throttled, Unreachable: still, after `patience_seconds`.
+    """
+    deadline, longest = clock() + patience_seconds, 1.0
+    while True:
+        try:
+            return call()
+        except (Throttled, Unreachable):
+            pause = uniform(0, longest)
+            if clock() + pause > deadline:
+                raise
+            sleep(pause)
+            longest = min(2 * longest, LONGEST_PAUSE_SECONDS)

@@ -6,9 +6,37 @@ from collections.abc import Sequence
 
 from hydra.errors import CompactHydraException
 
+from hydra_plugins.hydra_sagemaker_launcher._failures import Failure
+
 
 class LauncherError(CompactHydraException):
     """What is wrong, what is valid, the next command. Hydra prints these without a traceback."""
+
+    failure: Failure | None = None
+    concerns_all = False
+    """No other job will fare better: the launch ends."""
+
+
+class CallFailed(LauncherError):
+    """A call of the service."""
+
+    def __init__(self, message: str, failure: Failure | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
+
+
+class Throttled(CallFailed):
+    """Too many calls, of this account."""
+
+
+class Unreachable(CallFailed):
+    """No answer, or one that says that the service itself is in trouble."""
+
+
+class NotPermitted(CallFailed):
+    """Credentials, a role, a permission, a region."""
+
+    concerns_all = True
 
 
 class SubmissionRefused(LauncherError):
