@@ -16,6 +16,7 @@ VERBS = {
     "predict": "score two sentences or a file of pairs with a run's model",
     "data": "describe a data set: sizes, lengths, overlap, duplicates, leaks",
     "check": "compose a configuration (every job of a sweep) and look for mistakes; builds nothing",
+    "jobs": "list, read, stop or collect the jobs of a sweep that runs elsewhere, from its directory",
 }
 
 

@@ -21,6 +21,11 @@ def run(words: list[str]) -> int:
     if len(typed) <= 2:
         print(" ".join(verb for verb in VERBS if verb.startswith(typed[-1])) if len(typed) == 2 else "")
         return 0
+    if typed[1] == "jobs" and len(typed) == 3:
+        from paraphrase_lab.cli.jobs import VERBS as OF_JOBS
+
+        print(" ".join(verb for verb in OF_JOBS if verb.startswith(typed[2])))
+        return 0
     if typed[1] not in ("train", "check", "data"):
         return 0
     os.environ["COMP_LINE"] = " ".join([typed[0], *typed[2:]])

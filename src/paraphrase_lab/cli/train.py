@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
+from paraphrase_lab.cli.sweep_summary import print_summary
 from paraphrase_lab.composition import CONFIG_NAME, VERSION_BASE, Composer, Request, quoted
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import CONF_DIR, DIRECTORY_VARIABLE
-from paraphrase_lab.remote.train import Ended, relative, train_job
+from paraphrase_lab.remote.train import Ended, train_job
 
 HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
 FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -88,7 +89,7 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
         if before is not None:
             os.environ[FULL_ERROR] = before
         if sweep_dir is not None:
-            _summary(sweep_dir)
+            print_summary(sweep_dir)
     return 0
 
 
@@ -97,38 +98,3 @@ def _was_reported(error: Exception) -> bool:
     from hydra_plugins.hydra_sagemaker_launcher._errors import RemoteJobError, RemoteTraceback
 
     return isinstance(error, RemoteJobError) or isinstance(error.__cause__, RemoteTraceback)
-
-
-def _summary(sweep_dir: Path) -> None:
-    """A line per job of the sweep, also when some failed."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from paraphrase_lab.runs.record import find_runs
-
-    if not sweep_dir.is_dir():
-        return
-    records = sorted(find_runs(sweep_dir), key=lambda record: (len(record.run_dir.name), record.run_dir.name))
-    table = Table(title=escape(str(relative(sweep_dir.absolute()))), title_justify="left")
-    for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy"):
-        table.add_column(column)
-    if not records:
-        return
-    words = {record.run_dir: _overrides(record.run_dir) for record in records}
-    shared = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
-    for record in records:
-        values = record.values
-        best, metrics = values.get("best") or {}, values.get("metrics") or {}
-        numbers = [best.get("value"), metrics.get("val/accuracy"), metrics.get("test/accuracy")]
-        shown = ["" if number is None else f"{number:.4f}" for number in numbers]
-        status = record.status if not values.get("error") else f"{record.status}: {values['error']}"
-        own = " ".join(word for word in words[record.run_dir] if word not in shared)
-        table.add_row(record.run_dir.name, escape(own), escape(status), *shown)
-    Console().print(table)
-
-
-def _overrides(run_dir: Path) -> list[str]:
-    file = run_dir / ".hydra" / "overrides.yaml"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return [line.removeprefix("- ") for line in lines]

@@ -1,0 +1,21 @@
+"""`paraphrase jobs`: the launcher's own verbs for a sweep that was submitted, and the table of the runs that are home."""
+
+from __future__ import annotations
+
+from paraphrase_lab.cli.request import add_to_path
+
+PROGRAM = "paraphrase jobs"
+VERBS = ("list", "logs", "stop", "collect")
+
+
+def run(words: list[str]) -> int:
+    from hydra_plugins.hydra_sagemaker_launcher.__main__ import execute, parser
+
+    arguments = parser(PROGRAM).parse_args(words)
+    add_to_path()
+    code = execute(arguments, PROGRAM)
+    if arguments.verb == "collect" and not arguments.json and code in (0, 1):
+        from paraphrase_lab.cli.sweep_summary import print_summary
+
+        print_summary(arguments.directory)
+    return code

@@ -1,0 +1,41 @@
+"""The table at the end of a sweep, whoever brought its runs home."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def print_summary(sweep_dir: Path) -> None:
+    """A line per job of the sweep, also when some failed."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from paraphrase_lab.remote.train import relative
+    from paraphrase_lab.runs.record import find_runs
+
+    if not sweep_dir.is_dir():
+        return
+    records = sorted(find_runs(sweep_dir), key=lambda record: (len(record.run_dir.name), record.run_dir.name))
+    table = Table(title=escape(str(relative(sweep_dir.absolute()))), title_justify="left")
+    for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy"):
+        table.add_column(column)
+    if not records:
+        return
+    words = {record.run_dir: _overrides(record.run_dir) for record in records}
+    shared = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
+    for record in records:
+        values = record.values
+        best, metrics = values.get("best") or {}, values.get("metrics") or {}
+        numbers = [best.get("value"), metrics.get("val/accuracy"), metrics.get("test/accuracy")]
+        shown = ["" if number is None else f"{number:.4f}" for number in numbers]
+        status = record.status if not values.get("error") else f"{record.status}: {values['error']}"
+        own = " ".join(word for word in words[record.run_dir] if word not in shared)
+        table.add_row(record.run_dir.name, escape(own), escape(status), *shown)
+    Console().print(table)
+
+
+def _overrides(run_dir: Path) -> list[str]:
+    file = run_dir / ".hydra" / "overrides.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return [line.removeprefix("- ") for line in lines]
