@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
-import importlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher._hook import imported
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher._secret_names import looks_secret, value_looks_secret
+from hydra_plugins.hydra_sagemaker_launcher._secret_names import looks_secret, value_looks_secret, variable_within
 from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
 
 REQUIRED = {
@@ -20,6 +23,11 @@ REQUIRED = {
     "role_arn": "the ARN of an execution role",
     "instance_type": "such as ml.g5.xlarge",
 }
+VISIBLE = ("env", "hyperparameters", "tags", "extra")
+HYDRA_NODES = ("job.env_set", "sweeper", "callbacks", "job_logging", "hydra_logging")
+"""Of the hydra node, where applications write values of their own."""
+NUMBER_DIGITS = 8
+"""Shorter numbers under `token` and the like are identifiers."""
 
 
 def user_check_problems(job: Job) -> list[str]:
@@ -27,7 +35,7 @@ def user_check_problems(job: Job) -> list[str]:
     name = job.settings.check
     if name is None:
         return []
-    check = _imported(name)
+    check = imported(name, "check")
     config = copy.deepcopy(job.config)
     with open_dict(config), read_write(config):
         del config["hydra"]
@@ -54,27 +62,37 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
         yield f"hydra.launcher.s3_uri={settings.s3_uri}: it begins with s3://"
     if settings.network_isolation and settings.secrets:
         yield "hydra.launcher.network_isolation: an isolated job cannot reach Secrets Manager; give up one of the two"
-    for field in ("env", "hyperparameters", "tags"):
-        yield from _secrets_in(f"hydra.launcher.{field}", getattr(settings, field))
-    for field in ("Environment", "HyperParameters"):
-        yield from _secrets_in(f"hydra.launcher.extra.{field}", _mapping(settings.extra.get(field)))
-    tags = settings.extra.get("Tags")
-    pairs = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
-    yield from _secrets_in("hydra.launcher.extra.Tags", {str(tag.get("Key")): tag.get("Value") for tag in pairs})
+    yield from _visible_secrets(settings)
+    for path, value in _leaves({key: node for key, node in asdict(settings).items() if key not in VISIBLE}):
+        if kind := _kind_of_secret(value):
+            advice = "its name in Secrets Manager belongs there" if path.startswith("secrets.") else "it would travel"
+            yield f"hydra.launcher.{path}: its value {kind}: {advice}"
 
 
 def config_secrets(config: DictConfig) -> Iterator[str]:
     """Literal values under names that look like secrets; `${oc.env:NAME}` travels as these words."""
     values = OmegaConf.to_container(config, resolve=False)
     assert isinstance(values, dict)
-    for path, value in _leaves({key: node for key, node in values.items() if key != "hydra"}):
-        if not isinstance(value, str) or not value or "${" in value or value == "???":
-            continue
-        if looks_secret(path.rpartition(".")[2]) or value_looks_secret(value):
-            yield (
-                f"the configuration's {path} looks like a secret: "
-                "write ${oc.env:NAME} there, and NAME under hydra.launcher.secrets"
-            )
+    hydra = dict(_nodes(values.pop("hydra", {}), (*HYDRA_NODES, "job.env_copy", "overrides")))
+    words = [word for words in hydra.pop("overrides", {}).values() for word in words]
+    for name in hydra.pop("job.env_copy", ()):  # Hydra has copied it already
+        hydra["job.env_set"].pop(name, None)
+        yield (
+            f"hydra.job.env_copy: a job has no {name} of this machine, and the value of its own would be written to its "
+            f".hydra/hydra.yaml: write hydra.launcher.env.{name}, or hydra.launcher.secrets.{name}"
+        )
+    values |= {f"hydra.{path}": node for path, node in hydra.items()}
+    environment = dict(os.environ)  # whose own look-ups decode at each
+    found = (_literal_secret(path, value, environment) for path, value in [*_leaves(values), *_typed(words)])
+    yield from dict.fromkeys(problem for problem in found if problem is not None)
+
+
+def requirement_secrets(lines: Sequence[str]) -> Iterator[str]:
+    """Of what the job is to install: they travel, and pip prints them."""
+    for line in lines:
+        if kind := _kind_of_secret(line):
+            name = line.strip().split()[0].partition("@")[0].partition("://")[0]
+            yield f"the requirement {name} …: it {kind}: install it in the image, or from an index that needs no password"
 
 
 def grouped(problems: Sequence[tuple[Job, str]], count: int) -> list[str]:
@@ -90,20 +108,68 @@ def _named(jobs: Sequence[Job]) -> str:
     return shown if len(jobs) <= 3 else f"{shown} and {len(jobs) - 3} more"
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    """Anything else is a problem that the check of the request names."""
-    return value if isinstance(value, Mapping) else {}
+def _visible_secrets(settings: SageMakerLauncherConf) -> Iterator[str]:
+    for field in ("env", "hyperparameters", "tags"):
+        yield from _secrets_in(f"hydra.launcher.{field}", getattr(settings, field))
+    rest = dict(settings.extra)
+    tags = rest.pop("Tags", None)
+    pairs = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
+    yield from _secrets_in("hydra.launcher.extra.Tags", {str(tag.get("Key")): tag.get("Value") for tag in pairs})
+    for path, value in _leaves(rest):
+        field, _, name = f"hydra.launcher.extra.{path}".rpartition(".")
+        yield from _secrets_in(field, {name: value})
 
 
 def _secrets_in(field: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
-        kind = value_looks_secret(str(value))
+        kind = _kind_of_secret(value)
         if looks_secret(name) or kind:
-            said = f"its value looks like {kind}" if kind and not looks_secret(name) else "its name looks like a secret"
+            said = "its name looks like a secret" if looks_secret(name) else f"its value {kind}"
+            variable = name if name.isidentifier() else "VARIABLE"
             yield (
                 f"{field}.{name}: {said}, and everyone who may describe the job reads it. "
-                f"Store it in Secrets Manager and write hydra.launcher.secrets.{name}=NAME_THERE"
+                f"Store it in Secrets Manager and write hydra.launcher.secrets.{variable}=NAME_THERE"
             )
+
+
+def _nodes(tree: Any, paths: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    for path in paths:
+        node = tree
+        for key in path.split("."):
+            node = node.get(key, {}) if isinstance(node, dict) else {}
+        yield path, node
+
+
+def _typed(words: list[str]) -> Iterator[tuple[str, Any]]:
+    """They travel as they are, also where another one overrides them; the launcher's own fields are judged apart."""
+    others = [word for word in words if not word.lstrip("+~").startswith("hydra.launcher.")]
+    for override in OverridesParser.create().parse_overrides(others):
+        yield from _leaves({override.key_or_group: override.value()})
+
+
+def _literal_secret(path: str, value: Any, environment: Mapping[str, str]) -> str | None:
+    text = "" if value is None or isinstance(value, bool) else str(value)
+    variable = variable_within(text, environment)
+    if variable is not None:
+        return (
+            f"the configuration's {path} holds the value of {variable} of this machine's environment: "
+            f"write ${{oc.env:{variable}}} there, and {variable} under hydra.launcher.secrets"
+        )
+    literal = isinstance(value, str) and text not in ("", "???") and "${" not in text
+    named = looks_secret(path.rpartition(".")[2]) and (literal or text.isdigit() and len(text) >= NUMBER_DIGITS)
+    if not named and value_looks_secret(text) is None:
+        return None
+    return (
+        f"the configuration's {path} looks like a secret: write ${{oc.env:NAME}} there, and NAME under hydra.launcher.secrets"
+    )
+
+
+def _kind_of_secret(value: Any) -> str | None:
+    """What `value` does: looks like …, is that of …"""
+    if kind := value_looks_secret(str(value)):
+        return f"looks like {kind}"
+    variable = variable_within(str(value), os.environ)
+    return variable and f"is that of {variable} in this machine's environment"
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -115,13 +181,3 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(value, f"{path}[{index}]")
     else:
         yield path, node
-
-
-def _imported(name: str) -> Any:
-    module, _, attribute = name.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise LauncherError(
-            f"hydra.launcher.check={name}: {error}. It is the dotted name of a function, as my_app.checks.check"
-        ) from None

@@ -1,8 +1,12 @@
-"""What looks like a secret by its name or its form. Nothing here returns or prints a value."""
+"""What looks like a secret by its name or its form, and a record without the secrets in it. Nothing here prints a value."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 _VENDOR = (
     "aws|azure|gcp|google|github|gh|gitlab|bitbucket|hf|hub|huggingface|face|wandb|openai|anthropic|cohere|mistral|replicate|comet"
@@ -93,3 +97,74 @@ def value_looks_secret(value: str) -> str | None:
     Forty hexadecimal digits are a W&B key of the older form and every git commit alike: they pass, names catch the former.
     """
     return next((kind for kind, pattern in _SECRET_VALUES.items() if re.search(pattern, value)), None)
+
+
+_WHOLE_CHARACTERS, _PART_CHARACTERS = 8, 16
+"""Shorter passwords are words that mean something else, too: `postgres` is a driver, a user and a password."""
+
+
+def variable_within(value: str, environment: Mapping[str, str]) -> str | None:
+    """The variable whose name looks like a secret and whose value stands in `value`: a shell puts it there for `$NAME`.
+
+    One that holds the name of a file is none.
+    """
+    found = (
+        name
+        for name, secret in environment.items()
+        if (secret == value and len(secret) >= _WHOLE_CHARACTERS or len(secret) >= _PART_CHARACTERS and secret in value)
+        and looks_secret(name)
+        and not os.path.exists(secret)
+    )
+    return next(found, None)
+
+
+def redacted(node: Any, secrets: Mapping[str, str]) -> Any:
+    """`node` with the name of each secret where a text in it holds the value, a line or a part of it, however it is quoted.
+
+    Values of fewer than 8 characters stay: they would be found in words that mean something else.
+    """
+    return _without(node, {name: pattern for name, secret in secrets.items() if (pattern := _pattern(secret))})
+
+
+def _without(node: Any, patterns: Mapping[str, re.Pattern[str]]) -> Any:
+    if isinstance(node, dict):
+        return {key: _without(value, patterns) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without(value, patterns) for value in node]
+    if isinstance(node, str):
+        for name, pattern in patterns.items():
+            node = pattern.sub(f"[hydra.launcher.secrets.{name}]", node)
+    return node
+
+
+def _pattern(secret: str) -> re.Pattern[str] | None:
+    texts = {text for text in (secret, *secret.splitlines(), *_json_texts(secret)) if len(text) >= _WHOLE_CHARACTERS}
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile("|".join("".join(map(_quoted, text)) for text in longest_first)) if texts else None
+
+
+def _quoted(character: str) -> str:
+    """As it stands in a text that Python or JSON may have quoted, and quoted again."""
+    if character in "\"'":
+        return rf"\\*{character}"
+    if character == "\\":
+        return r"\\+"
+    if character in "\n\r\t":
+        return rf"(?:{character}|\\+{repr(character)[2]})"
+    if not character.isascii():
+        return rf"(?:{character}|\\+[uxU]0*{ord(character):x})"
+    return re.escape(character)
+
+
+def _json_texts(secret: str) -> Iterator[str]:
+    """Secrets Manager keeps users and passwords as JSON, and tasks take them apart."""
+    try:
+        values = [json.loads(secret)]
+    except (ValueError, RecursionError):
+        return
+    while values:
+        value = values.pop()
+        if isinstance(value, dict | list):
+            values += value.values() if isinstance(value, dict) else value
+        elif not isinstance(value, bool):
+            yield str(value)
