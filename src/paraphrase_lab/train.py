@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
@@ -27,7 +26,7 @@ from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, Stopwatch, git_state, now
 from paraphrase_lab.third_party import quiet_libraries, without_known_warnings
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
-from paraphrase_lab.training.checkpoints import BestCheckpoint
+from paraphrase_lab.training.checkpoints import BestCheckpoint, resumable_step
 from paraphrase_lab.training.stopping import Interrupted, StopRequest
 
 log = logging.getLogger(__name__)
@@ -108,10 +107,11 @@ def _prepare(config: DictConfig, directory: Path, record: RunRecord, searching: 
     datamodule = build.build_datamodule(config, tables, tokenizer, devices=devices * config.trainer.num_nodes)
     watch.lap("encoding")
     run = Run(config, directory, record, tables, datamodule, machine, precision, devices, searching, watch)
+    parts = fingerprint_parts(config, tables, machine, precision)
+    if going_on:
+        _compare(run, parts)  # by every process: another machine has a directory of its own
     if is_main_process():
-        parts = fingerprint_parts(config, tables, machine, precision)
         if going_on:
-            _compare(run, parts)
             record.start(seed=config.seed)
         _write_beginnings(run, parts, reason)
     return run
@@ -191,11 +191,11 @@ def _fit(run: Run, stop: StopRequest) -> tuple[pl.Trainer, BestCheckpoint]:
 def _resume_from(run: Run, trainer: pl.Trainer) -> Path | None:
     path = run.directory / LAST_CHECKPOINT
     csv_loggers = [logger for logger in trainer.loggers if isinstance(logger, MetricsCsv)]
-    if not path.is_file():
+    step = resumable_step(path)
+    if step is None:
         for logger in csv_loggers:
             logger.path.unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
         return None
-    step = int(torch.load(path, weights_only=True, mmap=True, map_location="cpu")["global_step"])
     if is_main_process():
         log.info("going on after optimiser step %s of %s", f"{step:,}", run.directory)
         for logger in csv_loggers:

@@ -22,6 +22,8 @@ OTHER_HOSTS_SECONDS = 1.0
 """What the other hosts are left after one has failed."""
 NETWORK_INTERFACE = "lo0" if sys.platform == "darwin" else "lo"
 GROUP = "homogeneousCluster"
+RECLAIMED = "Reclaimed"
+"""Interrupted without notice."""
 
 
 class Interrupted(Exception):
@@ -65,6 +67,8 @@ class Attempt:
             container.start(self.command, variables, self.services.environments, self.services.url)
         reason = self._watch()
         self._send_logs(is_last=True)
+        if reason == RECLAIMED:  # `close` ends the copying where it stands
+            raise Interrupted
         for sync in self._checkpoints:
             sync.close()
         if reason == "Interrupted" and not self.job.stop_requested.is_set():
@@ -118,7 +122,7 @@ class Attempt:
             if reason is None and (reason := self._reason_to_stop()):
                 asked = now
                 for container in running:
-                    container.terminate()
+                    container.kill() if reason == RECLAIMED else container.terminate()
             self._kill_if_due(running, asked if reason else None)
         return reason
 
@@ -132,7 +136,9 @@ class Attempt:
             return "MaxWaitTimeExceeded"
         is_meant_to_be = self.job.is_spot and is_meant(self.faults.interrupt_jobs, self.job.name)
         is_due = self.number <= self.faults.interrupt_times and self.trained_seconds > self.faults.interrupt_after_seconds
-        return "Interrupted" if is_meant_to_be and is_due else None
+        if not is_meant_to_be or not is_due:
+            return None
+        return RECLAIMED if self.number <= self.faults.interrupt_unannounced_times else "Interrupted"
 
     def _kill_if_due(self, running: list[Container], asked: float | None) -> None:
         is_lost = is_meant(self.faults.kill_jobs, self.job.name) and self.trained_seconds > self.faults.kill_after_seconds

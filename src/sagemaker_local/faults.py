@@ -39,6 +39,8 @@ class Faults:
     """Of training in each attempt."""
     interrupt_times: int = 1
     """Per job."""
+    interrupt_unannounced_times: int = 0
+    """So many of them, the first ones, without SIGTERM and without a last copy of the checkpoints."""
     kill_jobs: str | None = None
     """SIGKILL to every process of the job."""
     kill_after_seconds: float = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -75,8 +76,12 @@ def files_in(directory: Path) -> Iterator[Path]:
 
 
 def upload_file(client: Any, file: Path, uri: str) -> None:
+    """As it is now: a job may write to the file, or put another in its place, while it is sent."""
     bucket, key = split_uri(uri)
-    _transfer(client).upload_file(str(file), bucket, key)
+    with file.open("rb") as opened, tempfile.NamedTemporaryFile() as copy:
+        shutil.copyfileobj(opened, copy)
+        copy.flush()
+        _transfer(client).upload_file(copy.name, bucket, key)
 
 
 def delete(client: Any, uri: str) -> None:

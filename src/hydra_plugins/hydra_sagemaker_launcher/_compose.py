@@ -38,8 +38,9 @@ class ComposedJob:
     output_dir: Path
 
 
-def composed(spec: Spec, root: Path, closure: Path | None) -> ComposedJob:
-    """
+def composed(spec: Spec, root: Path, closure: Path | None, *, writes: bool = True) -> ComposedJob:
+    """`writes` is False for the further processes of a job, which leave `.hydra` and the log file to the first.
+
     Raises:
         LauncherError: the code here composes another configuration than the one submitted.
     """
@@ -55,6 +56,8 @@ def composed(spec: Spec, root: Path, closure: Path | None) -> ComposedJob:
     config = hydra.config_loader.load_configuration(spec.config_name, overrides, RunMode.RUN)
     _refuse_drift(task_yaml(config), spec.config)
     _place(config, spec)
+    if not writes:
+        _keep_to_the_console(config)
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
     HydraConfig.instance().set_config(config)
     output_dir = Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
@@ -77,8 +80,7 @@ def _task(spec: Spec, root: Path, closure: Path | None) -> Callable[..., Any]:
         return load(spec.task, root)
     import cloudpickle
 
-    state = cloudpickle.loads(closure.read_bytes())
-    closure.unlink()
+    state = cloudpickle.loads(closure.read_bytes())  # stays until the job has ended: Lightning may start this again
     Singleton.set_state(state["singletons"])
     return state["task"]
 
@@ -116,6 +118,19 @@ def _place(config: DictConfig, spec: Spec) -> None:
         config.hydra.job.id = spec.name
         config.hydra.sweep.dir = spec.sweep_dir
         config.hydra.sweep.subdir = spec.sweep_subdir
+
+
+def _keep_to_the_console(config: DictConfig) -> None:
+    with open_dict(config.hydra), read_write(config.hydra):
+        config.hydra.output_subdir = None
+        logging = config.hydra.job_logging
+        handlers = (logging or {}).get("handlers") or {}
+        to_files = {name for name, handler in handlers.items() if handler and "filename" in handler}
+        for logger in [logging.get("root"), *(logging.get("loggers") or {}).values()] if to_files else []:
+            if logger and logger.get("handlers"):
+                logger.handlers = [name for name in logger.handlers if name not in to_files]
+        for name in to_files:
+            del handlers[name]
 
 
 def _flat(text: str) -> dict[str, Any]:

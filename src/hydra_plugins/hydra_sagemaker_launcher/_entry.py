@@ -1,6 +1,6 @@
 """Process 1 of a training container: unpacks the code, installs what it requires, runs the job, passes on what happens to it.
 
-Standard library only, and no import from this package: it is what makes the package importable.
+Standard library only, and of this package what needs no more, once the code is unpacked.
 """
 
 from __future__ import annotations
@@ -12,22 +12,29 @@ import signal
 import subprocess
 import sys
 import tarfile
-import threading
 import time
-from collections import deque
 from importlib import metadata
 from pathlib import Path
 
 BASE = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
-CODE, DATA, MODEL = BASE / "code", BASE / "output" / "data", BASE / "model"
-JOB_DIR, FAILURE = DATA / ".job", BASE / "output" / "failure"
+CODE, FAILURE = BASE / "code", BASE / "output" / "failure"
 FAILURE_CHARACTERS = 1024
-OUTPUT_GRACE_SECONDS = 5
 OF_THE_IMAGE = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*-cu\d+|cuda-.*)$")
 """Built for the image's driver: never installed, and what requires them has to accept the image's versions."""
 
 
+def _is_first() -> bool:
+    """The machine whose results count: SageMaker lays those of all machines on one another."""
+    file = BASE / "input/config/resourceconfig.json"
+    described = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return not described.get("hosts") or described.get("current_host") == min(described["hosts"])
+
+
+JOB_DIR = BASE / ("output/data/.job" if _is_first() else "private/.job")
+
+
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # process 1 would ignore it; nothing has begun yet
     JOB_DIR.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     spec = json.loads((BASE / "input/data/job/spec.json").read_text(encoding="utf-8"))
@@ -38,11 +45,14 @@ def main() -> int:
         started = time.monotonic()
         said = _install(CODE / ".launcher/requirements.txt")
         say(f"requirements: {said}, {time.monotonic() - started:.1f} s")
+        code, reason = _run(spec)
     except Exception as error:
         _failed(f"{type(error).__name__}: {error}")
         say(f"{type(error).__name__}: {error}")
         return 1
-    return _run(spec)
+    if reason:
+        _failed(reason)
+    return code
 
 
 def say(text: str) -> None:
@@ -108,61 +118,11 @@ def _is_satisfied(line: str) -> bool:
         return False
 
 
-def _run(spec: dict) -> int:
-    runner = "hydra_plugins.hydra_sagemaker_launcher._runner"
-    words = [sys.executable, "-u", "-m", runner, str(JOB_DIR / "spec.json"), "--root", str(CODE), "--job-dir", str(JOB_DIR)]
-    words += ["--output-root", str(DATA), "--model-dir", str(MODEL)]
-    path = [os.environ.get("PYTHONPATH"), str(CODE / ".launcher/path")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in path if entry)}
-    stopped: list[int] = []
-    job = subprocess.Popen(
-        words,
-        cwd=CODE / spec["working_dir"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # a group of its own, so that a signal reaches every process the task has started
-    )
+def _run(spec: dict) -> tuple[int, str]:
+    sys.path.insert(0, str(CODE / ".launcher/path"))
+    from hydra_plugins.hydra_sagemaker_launcher import _processes
 
-    def stop(number: int, frame: object) -> None:
-        stopped.append(number)
-        os.killpg(job.pid, number)
-
-    signal.signal(signal.SIGTERM, stop)
-    last: deque = deque(maxlen=20)
-    copying = threading.Thread(target=_copy_output, args=(job, last), daemon=True)
-    copying.start()
-    code = job.wait()
-    copying.join(OUTPUT_GRACE_SECONDS)  # a process that the task has left behind may hold the pipe for ever
-    if code and not stopped:
-        _failed(_reason(code, last))
-    return 0 if stopped and code in (0, -signal.SIGTERM, 128 + signal.SIGTERM) else code if code >= 0 else 128 - code
-
-
-def _copy_output(job: subprocess.Popen, last: deque) -> None:
-    """To the container's log, and to a file that comes home with the results."""
-    assert job.stdout is not None
-    with (JOB_DIR / "output.log").open("wb") as log:
-        for line in job.stdout:
-            sys.stdout.buffer.write(line)
-            sys.stdout.flush()
-            log.write(line)
-            log.flush()
-            last.append(line.decode(errors="replace").rstrip())
-
-
-def _reason(code: int, last: deque) -> str:
-    try:
-        record = json.loads((JOB_DIR / "result.json").read_text(encoding="utf-8"))
-        error = record["exception"]
-        return f"{error['type']}: {error['message']}\n{error['traceback'][-FAILURE_CHARACTERS:]}"
-    except (OSError, ValueError, KeyError):
-        killed = (
-            f"killed by signal {-code}" + (": out of memory?" if code == -signal.SIGKILL else "")
-            if code < 0
-            else f"exit code {code}"
-        )
-        return f"{killed}; the last lines were\n" + "\n".join(last)
+    return _processes.run(spec, BASE, JOB_DIR, say)
 
 
 def _failed(text: str) -> None:

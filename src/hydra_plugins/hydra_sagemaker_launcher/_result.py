@@ -12,11 +12,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from hydra_plugins.hydra_sagemaker_launcher import _cluster, _placing
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, RemoteJobError, RemoteTraceback
 from hydra_plugins.hydra_sagemaker_launcher._task import SCRIPT_MODULE
 
@@ -151,11 +151,27 @@ def _module(name: str) -> ModuleType | None:
 
 
 def read_result(job_dir: Path) -> dict[str, Any] | None:
-    """None when the job ended without writing one.
+    """Of a job of several processes, that of the one that failed first. None when the job ended without writing one.
 
     Raises:
         LauncherError: the file is not what a runner writes.
     """
+    result = _own_result(job_dir)
+    name = result.get("name") if result is not None else _name(job_dir)
+    others = [record for record in _cluster.rank_records(job_dir) if _is_result(record) and record.get("name") == name]
+    if not others:
+        return result
+    return _cluster.first_to_end([*others, *([] if result is None else [result])])
+
+
+def _name(job_dir: Path) -> str | None:
+    try:
+        return json.loads((job_dir / "spec.json").read_text(encoding="utf-8"))["name"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _own_result(job_dir: Path) -> dict[str, Any] | None:
     file = job_dir / "result.json"
     if not file.is_file():
         return None
@@ -197,15 +213,11 @@ def returned_value(record: dict[str, Any], job_dir: Path, *, own_process: bool) 
 
 def set_model_files_apart(output_dir: Path, model_dir: Path, patterns: Sequence[str]) -> list[str]:
     """Moves what stays in S3; returns the paths relative to the output directory."""
-    moved = []
-    for file in sorted(output_dir.rglob("*")):
-        relative = file.relative_to(output_dir)
-        if file.is_file() and any(fnmatch(file.name, pattern) or fnmatch(relative.as_posix(), pattern) for pattern in patterns):
-            target = model_dir / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(file, target)
-            moved.append(relative.as_posix())
-    return moved
+    moved = _placing.model_files(output_dir, patterns)
+    for file in moved:
+        (model_dir / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(output_dir / file, model_dir / file)
+    return [file.as_posix() for file in moved]
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -56,6 +56,10 @@ class Spec:
     secrets: dict[str, str] = field(default_factory=dict)
     region: str | None = None
     model_files: list[str] = field(default_factory=list)
+    checkpoints: bool = False
+    """The output directory lies where SageMaker keeps it for the next attempt."""
+    processes_per_instance: int | None = None
+    """None: one per GPU, without GPUs one."""
     code_sha256: str | None = None
     commit: str | None = None
     """Of the code's repository, ending in -dirty when files differ from it; the job finds it in HYDRA_JOB_COMMIT."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def print_summary(sweep_dir: Path) -> None:
@@ -18,7 +20,16 @@ def print_summary(sweep_dir: Path) -> None:
         return
     records = sorted(find_runs(sweep_dir), key=lambda record: (len(record.run_dir.name), record.run_dir.name))
     table = Table(title=escape(str(relative(sweep_dir.absolute()))), title_justify="left")
-    for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy"):
+    costs = {record.run_dir: _cost(record.values.get("job") or {}) for record in records}
+    for column in (
+        "job",
+        "overrides",
+        "status",
+        "best",
+        "val/accuracy",
+        "test/accuracy",
+        *(["cost"] if any(costs.values()) else []),
+    ):
         table.add_column(column)
     if not records:
         return
@@ -31,8 +42,15 @@ def print_summary(sweep_dir: Path) -> None:
         shown = ["" if number is None else f"{number:.4f}" for number in numbers]
         status = record.status if not values.get("error") else f"{record.status}: {values['error']}"
         own = " ".join(word for word in words[record.run_dir] if word not in shared)
-        table.add_row(record.run_dir.name, escape(own), escape(status), *shown)
+        cost = [costs[record.run_dir]] if any(costs.values()) else []
+        table.add_row(record.run_dir.name, escape(own), escape(status), *shown, *cost)
     Console().print(table)
+
+
+def _cost(job: Mapping[str, Any]) -> str:
+    """Of all attempts; nothing for a run of this machine."""
+    usd = job.get("cost_of_all_attempts_usd")
+    return "" if usd is None else "<$0.01" if 0 < usd < 0.01 else f"${usd:,.2f}"
 
 
 def _overrides(run_dir: Path) -> list[str]:

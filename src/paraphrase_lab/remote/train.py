@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,10 +56,36 @@ def train_job(config: Any) -> float | None:
 
 
 def _was_interrupted(directory: Path) -> bool:
-    """A finished run there is another one: `train` refuses to overwrite it."""
+    """A finished run there is another one, which `train` refuses to overwrite, but where a job finds what it kept itself."""
+    from paraphrase_lab.distributed import is_main_process
+    from paraphrase_lab.runs.record import FILE_NAME, KEPT_VARIABLE, RunRecord
+
+    kept = KEPT_VARIABLE in os.environ
+    if kept and is_main_process():
+        _mend(directory)
+    if not (directory / FILE_NAME).is_file():
+        return False
+    if not is_main_process():  # the first process may have begun to write it anew
+        return True
+    return RunRecord.read(directory).status in ("interrupted", "failed", *(["finished"] if kept else []))
+
+
+def _mend(directory: Path) -> None:
+    """A machine that went without notice has left of its files what had reached S3, in no order."""
     from paraphrase_lab.runs.record import FILE_NAME, RunRecord
 
-    return (directory / FILE_NAME).is_file() and RunRecord.read(directory).status in ("interrupted", "failed")
+    try:
+        record = RunRecord.read(directory)
+    except UserError as error:
+        if (directory / FILE_NAME).is_file():
+            log.warning("%s; the run starts anew", error)
+            shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+            (directory / FILE_NAME).unlink()
+        return
+    model = record.values.get("model")
+    if record.status == "finished" and model is not None and not (directory / model / "model.safetensors").is_file():
+        log.warning("%s was finished, but its weights did not reach S3: it goes on from its last checkpoint", directory)
+        record.update(status="interrupted")
 
 
 def relative(directory: Path) -> Path:

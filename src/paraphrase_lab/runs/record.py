@@ -18,6 +18,9 @@ from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT
 FILE_NAME = "run.json"
 LATEST = "latest"
 COMMIT_VARIABLE = "HYDRA_JOB_COMMIT"
+KEPT_VARIABLE = "HYDRA_JOB_CHECKPOINTS"
+"""Names the directory that a training job has from its interrupted predecessor, whose processes are gone with their machine."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SILENT_SECONDS = 24 * 3600
 """After so long without a word a run on another machine counts as dead."""
 
@@ -52,8 +55,14 @@ class RunRecord:
         return "interrupted" if status == "running" and not self._process_lives() else status
 
     def update(self, **values: Any) -> None:
+        self._write(values | {"updated": now()})
+
+    def note(self, **values: Any) -> None:
+        """What others know of a run that has ended: it has not been at work again."""
+        self._write(values)
+
+    def _write(self, values: Mapping[str, Any]) -> None:
         self.values.update(values)
-        self.values["updated"] = now()
         self.run_dir.mkdir(parents=True, exist_ok=True)
         unfinished = self.run_dir / f"{FILE_NAME}.tmp"
         unfinished.write_text(json.dumps(self.values, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
@@ -65,16 +74,21 @@ class RunRecord:
         self.is_ours = True
         self.update(
             status="running", error=None, started=first, resumed=resumed,
-            process={"pid": os.getpid(), "host": socket.gethostname()}, **values,
+            process={"pid": os.getpid(), "host": socket.gethostname(), "identity": _identity(os.getpid())}, **values,
         )  # fmt: skip
 
     def _process_lives(self) -> bool:
         process = self.values.get("process", {})
-        if process.get("host") != socket.gethostname():  # on a shared disk: only its record tells
-            return (datetime.now(UTC) - datetime.fromisoformat(self.values["updated"])).total_seconds() < SILENT_SECONDS
-        pid = process.get("pid", 0)
+        pid, identity = process.get("pid", 0), process.get("identity")
+        if process.get("host") != socket.gethostname():
+            if (kept := os.environ.get(KEPT_VARIABLE)) and self.run_dir.absolute().is_relative_to(kept):
+                return False
+            silent = datetime.now(UTC) - datetime.fromisoformat(self.values["updated"])
+            return silent.total_seconds() < SILENT_SECONDS  # on a shared disk only its record tells
         if pid == os.getpid():
             return False  # of an earlier process with our number: a container's first process, say
+        if identity is not None and BOOT_ID.is_file():
+            return identity == _identity(pid)
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
@@ -82,6 +96,15 @@ class RunRecord:
         except PermissionError:
             return True
         return True
+
+
+def _identity(pid: int) -> str | None:
+    """Tells a process from another of its number, in another container or after a restart; None where there is no /proc."""
+    try:
+        started = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        return f"{BOOT_ID.read_text(encoding='utf-8').strip()}/{started}"
+    except OSError:
+        return None
 
 
 def now() -> str:

@@ -64,7 +64,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        return list(csv.DictReader(line for line in file if line.endswith("\n")))  # a copy may end within a line
 
 
 def rewrite(path: Path, rows: list[dict[str, str]], columns: list[str]) -> None:

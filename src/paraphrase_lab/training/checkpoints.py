@@ -13,6 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint
+from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 
 from paraphrase_lab.training.stopping import StopRequest
@@ -119,6 +120,25 @@ class ResumeCheckpoint(Checkpoint):
         if stop_wanted:
             self._stop_agreed = True
             self.stop.number = self.stop.number or 15
+
+
+def resumable_step(path: Path) -> int | None:
+    """The optimiser step after which training can go on; None where there is nothing, or nothing whole, to go on from.
+
+    A directory that was copied while it was written may lack the best weights that the checkpoint names.
+    """
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
+        step, best = int(state["global_step"]), state["callbacks"].get(BestCheckpoint.__qualname__, {})
+        if best.get("value") is not None:
+            with safe_open(path.with_name(f"best-{best['step']}.safetensors"), framework="pt"):
+                pass
+    except Exception as error:  # torch, pickle, zip, safetensors and the file system each have their own
+        log.warning("%s cannot be gone on from, and training starts anew: %s: %s", path, type(error).__name__, error)
+        return None
+    return step
 
 
 class RandomState(Callback):

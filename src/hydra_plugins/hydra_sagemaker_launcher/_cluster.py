@@ -1,0 +1,208 @@
+"""The machines and processes of one job: how they are started together, and whose failure was the first.
+
+Standard library only: process 1 of the container uses it, in an image that need not have more.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PEERS_SECONDS = 600
+FIRST_PORT, PORTS = 10_000, 20_000
+"""Below those that Linux gives to outgoing connections."""
+INTERFACE_VARIABLES = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
+LINE_PREFIX = "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE"
+RUN_ID = "TORCHELASTIC_RUN_ID"
+ENDED_WORKER = re.compile(r"failed \(exitcode: (-?\d+)\) local_rank: (\d+)")
+"""What torchrun logs when a process has ended badly."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """As SageMaker describes it in resourceconfig.json, in an order that is the same on every machine."""
+
+    hosts: tuple[str, ...]
+    host: str
+    interface: str | None
+    processes_per_host: int
+
+    @property
+    def node(self) -> int:
+        return self.hosts.index(self.host)
+
+    @property
+    def size(self) -> int:
+        """Processes of all machines."""
+        return len(self.hosts) * self.processes_per_host
+
+    def command(self, job: str, module: str, log_dir: Path) -> list[str]:
+        """What starts a module on this machine, to be followed by its arguments.
+
+        Raises:
+            RuntimeError: the image lacks what starts several processes.
+        """
+        if self.size == 1:
+            return [sys.executable, "-u", "-m", module]
+        if importlib.util.find_spec("torch") is None:
+            raise RuntimeError(
+                f"{self.size} processes on {len(self.hosts)} machines are started by torchrun, and the image "
+                "has no torch: choose an image that has it, or hydra.launcher.instance_count=1 and processes_per_instance=1"
+            )
+        words = [sys.executable, "-u", "-m", "torch.distributed.run"]
+        words += ["--nnodes", str(len(self.hosts)), "--nproc_per_node", str(self.processes_per_host)]
+        words += ["--node_rank", str(self.node), "--master_addr", self.hosts[0], "--master_port", str(port(job))]
+        return [*words, "--max_restarts", "0", "--tee", "3", "--log_dir", str(log_dir), "-m", module]
+
+    def environment(self) -> dict[str, str]:
+        """What is set already counts."""
+        if self.size == 1:
+            return {}
+        wanted = {LINE_PREFIX: "[rank ${rank}] "}
+        if self.interface:
+            wanted |= dict.fromkeys(INTERFACE_VARIABLES, self.interface)
+        return {name: os.environ.get(name, value) for name, value in wanted.items()}
+
+    def await_peers(self, say: Callable[[str], None], seconds: float = PEERS_SECONDS) -> None:
+        """
+        Raises:
+            RuntimeError: a machine has no address after that time.
+        """
+        began, told = time.monotonic(), False
+        while unknown := [host for host in self.hosts if not _resolves(host)]:
+            if time.monotonic() - began > seconds:
+                raise RuntimeError(
+                    f"after {seconds:g} s these machines of the job have no address: {', '.join(unknown)}; "
+                    "with hydra.launcher.subnets, the network has to resolve names. The same command submits the job again"
+                )
+            if not told:
+                say(f"waiting for {', '.join(unknown)}")
+                told = True
+            time.sleep(min(1.0, seconds))
+
+
+def read(base: Path, processes_per_instance: int | None) -> Cluster:
+    """
+    Raises:
+        RuntimeError: a number of processes below 1.
+    """
+    if processes_per_instance is not None and processes_per_instance < 1:
+        raise RuntimeError(
+            f"hydra.launcher.processes_per_instance={processes_per_instance}: it is 1 or more, or null for one per GPU"
+        )
+    file = base / "input/config/resourceconfig.json"
+    described = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    hosts = tuple(sorted(described.get("hosts", []))) or ("localhost",)
+    processes = max(1, gpus()) if processes_per_instance is None else processes_per_instance
+    return Cluster(hosts, described.get("current_host", hosts[0]), described.get("network_interface_name"), processes)
+
+
+def gpus() -> int:
+    """As the image says, else as the driver does."""
+    told = os.environ.get("SM_NUM_GPUS", "")
+    if told.isdigit():
+        return int(told)
+    if shutil.which("nvidia-smi") is None:
+        return 0
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return 0
+    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
+
+
+def port(job: str) -> int:
+    """The same on all machines of a job, and another one for another job: on one machine they share a network."""
+    return FIRST_PORT + zlib.crc32(job.encode()) % PORTS
+
+
+def rank() -> int:
+    """Of this process among those of its job, as torchrun or Lightning has numbered them; 0 of one that is alone."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+
+
+def is_by_torchrun() -> bool:
+    return RUN_ID in os.environ
+
+
+def workers(torchrun: int) -> list[int]:
+    """Its processes, each the leader of a session of its own, which no signal to torchrun's group reaches.
+
+    Signalled itself, torchrun kills them after 30 seconds, which may be too few to save in.
+    """
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(file.read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+        except OSError:  # it has ended meanwhile
+            continue
+        if parent == torchrun:
+            found.append(int(file.parent.name))
+    return found
+
+
+def rank_file(job_dir: Path, number: int) -> Path:
+    """What a process other than the first leaves when it fails."""
+    return job_dir / "ranks" / f"{number}.json"
+
+
+def rank_records(job_dir: Path) -> list[dict[str, Any]]:
+    """Of the processes that failed, but for the first; one that cannot be read counts as absent."""
+    found = []
+    for file in sorted((job_dir / "ranks").glob("*.json")):
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and isinstance(record.get("ended"), int | float):
+            found.append(record)
+    return found
+
+
+def first_to_end(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of those that did not complete: what the others say is mostly that they lost each other."""
+    ended = [record for record in records if record.get("status") != "completed"]
+    return min(ended, key=lambda record: record.get("ended", 0.0), default=None)
+
+
+def ended_worker(line: str) -> tuple[int, int] | None:
+    """Local rank and exit code, where torchrun notes with this line that one of its processes has ended badly."""
+    match = ENDED_WORKER.search(line)
+    return (int(match[2]), int(match[1])) if match else None
+
+
+def speechless_end(name: str, number: int, code: int, began: float) -> dict[str, Any]:
+    """The record of a process that could not write its own; one that was killed was so before the others lost it."""
+    said = f"rank {number} ended with exit code {code}"
+    if code < 0:
+        said = f"rank {number} was killed by signal {-code}" + (": out of memory?" if code == -signal.SIGKILL else "")
+    exception = {"module": "builtins", "type": "ChildProcessError", "arguments": [said], "message": said}
+    return {
+        "status": "failed",
+        "exit_code": code if code > 0 else 128 - code,
+        "exception": exception | {"traceback": f"ChildProcessError: {said}\n", "cause": None},
+        "name": name,
+        "rank": number,
+        "ended": began if code < 0 else time.time(),
+    }
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True

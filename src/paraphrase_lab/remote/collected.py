@@ -1,0 +1,36 @@
+"""What SageMaker billed for a run stands in the run's own record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.runs.record import RunRecord
+
+KEPT = (
+    "name",
+    "url",
+    "instance_type",
+    "instance_count",
+    "spot",
+    "interruptions",
+    "model",
+    "failure",
+    "cost",
+    "earlier_attempts",
+)
+
+
+def note_job(run_dir: Path, record: Mapping[str, Any]) -> None:
+    """Called by the launcher when a job's results are home; a job that ended before its run began has no run.json."""
+    job = {name: record[name] for name in KEPT if record.get(name) is not None}
+    attempts = [record, *record.get("earlier_attempts", ())]
+    costs = [cost["cost_usd"] for one in attempts if (cost := one.get("cost")) is not None]
+    if costs:
+        job["cost_of_all_attempts_usd"] = None if None in costs else sum(costs)
+    try:
+        RunRecord.read(run_dir).note(job=job)
+    except RunError:
+        return
