@@ -17,8 +17,9 @@ from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.export import load_model
 from paraphrase_lab.paths import CONF_DIR
 from paraphrase_lab.remote.check import check_job
+from paraphrase_lab.remote.collected import note_job
 from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
-from paraphrase_lab.runs.record import git_state
+from paraphrase_lab.runs.record import RunRecord, git_state
 
 MODELS = sorted(file.stem for file in (CONF_DIR / "model").glob("*.yaml"))
 SAGEMAKER = ("compute=sagemaker", "hydra.launcher.s3_uri=s3://bucket/x", "hydra.launcher.image_uri=account/image:1")
@@ -29,7 +30,7 @@ def launcher(*overrides: str):
     return check_request(Request(overrides)).hydra.launcher
 
 
-@pytest.mark.parametrize("compute", ["local", "sagemaker", "sagemaker_local"])
+@pytest.mark.parametrize("compute", ["local", "sagemaker", "sagemaker_spot", "sagemaker_local"])
 def test_what_cannot_change_a_result_does_not_make_another_job(compute: str) -> None:
     assert set(launcher(f"compute={compute}").key_exclude) <= set(WITHOUT_EFFECT)
 
@@ -52,6 +53,34 @@ def test_the_content_of_data_files_is_part_of_a_job() -> None:
 def test_every_model_names_its_instance(model: str) -> None:
     words = (*SAGEMAKER, f"model={model}", *(("model.name=x",) if model == "pretrained" else ()))
     assert launcher(*words).instance_type.startswith("ml.")
+
+
+def test_spot_is_the_same_sweep_on_other_machines() -> None:
+    usual, spot = launcher("compute=sagemaker"), launcher("compute=sagemaker_spot")
+    assert spot.spot and [name for name in usual if usual[name] != spot[name]] == ["spot"]
+
+
+def test_lightning_gets_the_processes_that_it_asks_for() -> None:
+    node = launcher("compute=sagemaker")
+    assert (node.instance_count, node.processes_per_instance) == (1, 1)
+    node = launcher("compute=sagemaker", "trainer=ddp", "trainer.num_nodes=2")
+    assert (node.instance_count, node.processes_per_instance) == (2, "auto")
+
+
+def test_what_was_billed_stands_in_run_json(tmp_path: Path) -> None:
+    RunRecord(tmp_path).update(status="finished")
+    before = RunRecord.read(tmp_path).values["updated"]
+    cost = {"billable_seconds": 90, "cost_usd": 0.03, "saved_by_spot_usd": 0.07}
+    attempts = [{"name": "sweep-0-0", "cause": "spot", "cost": {"cost_usd": 0.01}}]
+    note_job(tmp_path, {"name": "sweep-0-1", "cost": cost, "interruptions": 2, "earlier_attempts": attempts, "detail": "x"})
+    values = RunRecord.read(tmp_path).values
+    assert values["job"] == {
+        "name": "sweep-0-1", "cost": cost, "interruptions": 2, "earlier_attempts": attempts,
+        "cost_of_all_attempts_usd": pytest.approx(0.04),
+    }  # fmt: skip
+    assert values["status"] == "finished" and values["updated"] == before
+    note_job(tmp_path / "nothing", {"name": "sweep-0-1"})
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_endpoint_of_the_local_sagemaker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ class ObservedSweeper(BasicSweeper):
                     value = one._return_value
                     error = [type(value).__name__, str(value)] if isinstance(value, Exception) else None
                     seen = {"status": one.status.name, "value": None if error else value, "error": error}
-                    file.write(json.dumps(seen | {"overrides": list(one.overrides), "dir": one.working_dir}) + "\\n")
+                    file.write(json.dumps(seen | {"overrides": list(one.overrides), "dir": one.working_dir}, default=str) + "\\n")
             return returns
 
         self.launcher.launch = observed
@@ -148,11 +148,11 @@ class Cloud:
         options["env"] = self.env | options.get("env", {})
         return self.app.start(*self.words, *words, **options)
 
-    def sweep(self, *words: str, code: int = 0, **options: Any) -> str:
+    def sweep(self, *words: str, code: int = 0, seconds: float = 120, **options: Any) -> str:
         """Everything the launcher printed. What it and its jobs ask for counts from here."""
         self.account.requests.clear()
         process = self.start(*words, **options)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=seconds)
         assert process.returncode == code, output
         return output
 

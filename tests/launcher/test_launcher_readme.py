@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import typing
@@ -14,7 +15,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from commands import ROOT, blocks, write_documented_files
-from hydra_plugins.hydra_sagemaker_launcher.config import PER_JOB, CodeConf, ImageConf, SageMakerLauncherConf
+from hydra_plugins.hydra_sagemaker_launcher.config import PER_JOB, SageMakerLauncherConf
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 from typed_pages import DEFAULT_PORT, free_port, typed  # noqa: E402
@@ -34,7 +35,7 @@ def fields(conf: type, prefix: str = "") -> dict[str, tuple[str, Any, bool]]:
     assert isinstance(defaults, dict)
     found = {}
     for name, annotation in typing.get_type_hints(conf).items():
-        if annotation in (CodeConf, ImageConf):
+        if dataclasses.is_dataclass(annotation):
             found |= fields(annotation, f"{name}.")
         elif name != "_target_":
             found[prefix + name] = (in_words(annotation), defaults[name], (prefix.rstrip(".") or name) in PER_JOB)

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 from hydra_apps import LOCAL, App
@@ -62,6 +64,22 @@ def test_a_stopped_launcher_lets_its_jobs_save(app: App, number: int, codes: set
     assert (app.result(0)["status"], app.result(0)["exit_code"]) == ("interrupted", 143)
 
 
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_again_kills_jobs_that_still_save(app: App, first: int) -> None:
+    launcher = app.start(*LOCAL, "x=1", "do=ignore")
+    app.await_marks(1, "ignores")
+    launcher.send_signal(first)
+    app.await_event("stop")
+    time.sleep(0.5)
+    launcher.send_signal(signal.SIGINT)
+    said = wait(launcher)
+    assert launcher.returncode in (130, 143)
+    assert "killing at once, whatever is not saved yet: app-" in said
+    assert "Traceback" not in said
+    [(*_, pid)] = [mark for mark in app.all_marks() if mark[0] == "start"]
+    app.await_(lambda: not Path(f"/proc/{pid}").exists())
+
+
 def test_what_was_stopped_runs_again(app: App) -> None:
     launcher = app.start(*LOCAL, "x=1", "do=save")
     app.await_marks(1)
@@ -83,7 +101,7 @@ def test_adopted_jobs_are_looked_after_like_own_ones(app: App) -> None:
     os.kill(pid, signal.SIGKILL)
     app.await_event("collected")
     record = json.loads((app.sweep_dir / "1/.job/record.json").read_text())
-    assert record["reason"] == "its process ended without a result: its process is gone"
+    assert record["failure"]["said"].startswith("its process ended without a result: its process is gone")
     second.terminate()
     assert "stopping 1 job;" in wait(second)
     assert app.marks("saved") == ["1"]

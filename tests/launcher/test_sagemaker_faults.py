@@ -57,12 +57,21 @@ def test_a_job_that_vanishes(cloud: Cloud) -> None:
     assert cloud.record(0)["state"] == "lost"
 
 
-def test_no_capacity_for_one(cloud: Cloud) -> None:
+def test_no_capacity_for_one_is_waited_out(cloud: Cloud) -> None:
+    cloud.fault(capacity_error_jobs=cloud.name, capacity_error_times=2)
+    output = cloud.sweep("x=1,2", "hydra.launcher.max_parallel=1", "hydra.launcher.retry_seconds=0.5")
+    assert [one["value"] for one in cloud.returns()] == [10, 20]
+    assert "CapacityError: Unable to provision requested ML compute capacity" in output and "waiting (again in" in output
+    earlier = [one for number in (0, 1) for one in cloud.record(number).get("earlier_attempts", [])]
+    assert [one["cause"] for one in earlier] == ["capacity", "capacity"]
+
+
+def test_no_capacity_when_nothing_is_tried_again(cloud: Cloud) -> None:
     cloud.fault(capacity_error_jobs=cloud.name, capacity_error_times=1)
-    cloud.sweep("x=1,2", "hydra.launcher.max_parallel=1", code=1)
+    cloud.sweep("x=1,2", "hydra.launcher.max_parallel=1", "hydra.launcher.retries.infra=0", code=1)
     error, value = failure_and_value(cloud)
     assert "CapacityError: Unable to provision requested ML compute capacity" in error and value == 20
-    assert error.endswith("\nNext: the same command submits it again")
+    assert cloud.record(0)["failure"]["cause"] == "capacity" and "\nNext: " in error
     assert "2 jobs: 1 new, 1 reused in" in cloud.sweep("x=1,2")
     assert [one["value"] for one in cloud.returns()] == [10, 20]
 
@@ -96,7 +105,9 @@ def test_no_quota_at_all_is_said_at_once(cloud: Cloud) -> None:
     cloud.fault(instance_quota={"ml.m5.large": 0})
     cloud.sweep("x=1,2", code=1)
     returns = cloud.returns()
-    assert all("there is no room for a single job: The account-level service limit" in one["error"][1] for one in returns)
+    assert all("The account-level service limit 'ml.m5.large for training job usage' is 0" in one["error"][1] for one in returns)
+    assert all("\nNext: request a higher quota (Service Quotas, Amazon SageMaker" in one["error"][1] for one in returns)
+    assert cloud.record(0)["failure"]["cause"] == "quota"
     assert len(returns) == 2 and cloud.names() == []
 
 

@@ -118,19 +118,20 @@ def test_without_an_image_and_without_the_sdk(cloud: Cloud, tmp_path: Path) -> N
 def test_without_credentials(cloud: Cloud) -> None:
     env = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
     output = refused(cloud, "x=1,2", env=env)
-    assert "there are no AWS credentials; `aws configure` or `aws sso login` stores some" in output
+    assert "credentials: who you are (GetCallerIdentity): there are no AWS credentials\n    Next: `aws configure` or" in output
 
 
 @pytest.mark.slow
 def test_without_a_region(cloud: Cloud) -> None:
     del cloud.env["AWS_DEFAULT_REGION"]
-    assert "no AWS region; set hydra.launcher.region or AWS_DEFAULT_REGION" in refused(cloud, "x=1,2")
+    assert "no AWS region\nNext: set hydra.launcher.region or AWS_DEFAULT_REGION" in refused(cloud, "x=1,2")
 
 
 @pytest.mark.slow
 def test_a_bucket_that_is_not_there(cloud: Cloud) -> None:
     output = cloud.sweep("x=1,2", "hydra.launcher.s3_uri=s3://no-such-bucket/prefix", code=1)
-    assert "NoSuchBucket" in output and "Next: create the bucket, or correct hydra.launcher.s3_uri" in output
+    assert "hydra.launcher.s3_uri=s3://no-such-bucket/prefix: there is no bucket no-such-bucket" in output
+    assert "Next: `aws s3 mb s3://no-such-bucket --region us-east-1`, or correct hydra.launcher.s3_uri" in output
     assert "Traceback" not in output and cloud.names() == [] and cloud.count("CreateTrainingJob") == 0
 
 

@@ -41,6 +41,7 @@ def channel(name: str, uri: str) -> dict[str, Any]:
 
 CODE = channel("code", f"s3://bucket/prefix/code/{BUNDLE}/")
 SPEC = channel("job", f"s3://bucket/prefix/jobs/{NAME}/")
+KEPT = {"S3Uri": "s3://bucket/prefix/checkpoints/0123456789abcdef/0/", "LocalPath": "/opt/ml/checkpoints"}
 OWN_TAGS = [{"Key": "hydra-launcher:sweep", "Value": "sweep"}, {"Key": "hydra-launcher:job", "Value": "3"}]
 IN_REQUEST: dict[str, list[tuple[Any, str, Any]]] = {
     "s3_uri": [
@@ -55,6 +56,8 @@ IN_REQUEST: dict[str, list[tuple[Any, str, Any]]] = {
     "instance_count": [(2, "ResourceConfig.InstanceCount", 2)],
     "volume_gb": [(200, "ResourceConfig.VolumeSizeInGB", 200)],
     "max_run_hours": [(1.5, "StoppingCondition.MaxRuntimeInSeconds", 5400)],
+    "spot": [(True, "EnableManagedSpotTraining", True), (True, "StoppingCondition.MaxWaitTimeInSeconds", 172_800)],
+    "checkpoints": [(True, "CheckpointConfig", KEPT)],
     "channels": [({"data": "s3://data/train"}, "InputDataConfig", [CODE, SPEC, channel("data", "s3://data/train")])],
     "env": [({"LOGLEVEL": "info"}, "Environment", {"LOGLEVEL": "info"})],
     "hyperparameters": [({"lr": "1e-5"}, "HyperParameters", {"lr": "1e-5"})],
@@ -83,11 +86,18 @@ NOT_IN_REQUEST = {
         "poll_seconds",
         "state_dir",
         "check",
+        "wait",
+        "on_interrupt",
+        "retries",
+        "retry_seconds",
+        "submits_per_second",
     ),  # how the launcher goes about it
     *("key_exclude", "key_files"),  # in the job's name, as part of its key
     *("code", "requirements"),  # in the archive of the code
-    *("secrets", "model_files"),  # in the job's specification
-    "download_models",  # afterwards
+    *("secrets", "model_files", "processes_per_instance"),  # in the job's specification
+    *("download_models", "collected"),  # afterwards
+    *("price_per_hour", "max_cost_usd"),  # of what is said before and after
+    "max_wait_hours",  # with spot only
     *("region", "profile", "endpoint_url", "bucket_owner"),  # of the clients
     "image",  # by way of image_uri
 }
@@ -125,6 +135,15 @@ def test_what_is_not_set_is_not_sent() -> None:
     assert not {"Environment", "HyperParameters", "VpcConfig"} & made.keys() and made["TrainingJobName"] == NAME
     assert "KmsKeyId" not in made["OutputDataConfig"] and "VolumeKmsKeyId" not in made["ResourceConfig"]
     assert made["InputDataConfig"] == [CODE, SPEC] and made["Tags"] == OWN_TAGS
+
+
+def test_spot_waits_as_long_as_it_may_and_keeps_checkpoints_unless_told_not_to() -> None:
+    made = request(spot=True, max_run_hours=2, max_wait_hours=3)
+    assert made["StoppingCondition"] == {"MaxRuntimeInSeconds": 7200, "MaxWaitTimeInSeconds": 10_800}
+    assert made["CheckpointConfig"] == KEPT
+    assert "CheckpointConfig" not in request(spot=True, checkpoints=False)
+    (problem,) = findings_of(job(spot=True, max_wait_hours=1)).problems
+    assert problem == "StoppingCondition.MaxWaitTimeInSeconds is 3600: at least MaxRuntimeInSeconds (86400), which it includes"
 
 
 def test_a_request_of_all_fields_is_valid() -> None:

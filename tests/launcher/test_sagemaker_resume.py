@@ -134,6 +134,6 @@ def test_what_was_not_uploaded_is_tried_again(cloud: Cloud) -> None:
     cloud.fault(fail_put_prefix=f"sagemaker-local/{cloud.prefix}/jobs", fail_put_number=1)
     output = cloud.sweep("x=1,2", code=1)
     assert "AccessDenied" in output and "your own identity lacks this permission" in output
-    assert [one["status"] for one in cloud.returns()] == ["FAILED", "COMPLETED"]
-    assert "2 jobs: 1 new, 1 reused in" in cloud.sweep("x=1,2")
+    assert cloud.count("CreateTrainingJob") == 0, "what one job may not do, no job may"
+    assert "2 jobs: 2 new in" in cloud.sweep("x=1,2")
     assert [one["value"] for one in cloud.returns()] == [10, 20]

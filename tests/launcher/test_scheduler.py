@@ -44,7 +44,7 @@ class World:
 
     def submit(self, index: int) -> None:
         if len(self.ends_at) >= self.room:
-            self.scheduler.refused(index)
+            self.scheduler.refused(index, self.now)
             return
         if self.random.random() < 0.05:
             self.scheduler.failed_to_submit(index)
@@ -86,47 +86,167 @@ def test_jobs_start_in_their_order() -> None:
     assert scheduler.next(0) == Sleep(10)
 
 
-def test_results_come_home_before_room_is_filled_and_room_is_filled_before_the_next_look() -> None:
+def test_no_machine_stands_idle_while_results_come_home() -> None:
     scheduler = Scheduler(4, 2, 10)
     for index in (0, 1):
         scheduler.submitted(index, 0)
     assert scheduler.next(10) == Poll()
-    scheduler.polled([1], 10)
+    scheduler.polled([0, 1], 10)
+    assert scheduler.next(10) == Submit(2)
+    scheduler.submitted(2, 10)
+    assert scheduler.next(11) == Submit(3)
+    scheduler.submitted(3, 11)
+    assert scheduler.next(11) == Collect(0)
+    scheduler.collected(0)
+    assert scheduler.next(30) == Poll(), "a long way home does not keep the others from being seen"
+    scheduler.polled([], 30)
     assert scheduler.next(30) == Collect(1)
-    scheduler.collected(1)
-    assert scheduler.next(30) == Submit(2)
-    scheduler.submitted(2, 30)
-    assert scheduler.next(30) == Poll(), "of the job that has been running since before"
 
 
-def test_a_refused_job_waits_for_the_next_look() -> None:
-    scheduler = Scheduler(3, 3, 10)
+def quota(limit: int, count: int = 20, max_parallel: int = 8, kinds: tuple[str, ...] = ()) -> Scheduler:
+    """Refused beyond the limit, at time 0."""
+    scheduler = Scheduler(count, max_parallel, 10, kinds=kinds)
+    for index in range(limit):
+        scheduler.submitted(index, index)
+    scheduler.refused(limit, limit)
+    return scheduler
+
+
+def test_a_quota_lowers_what_runs_at_once_and_a_free_place_is_taken_without_asking_again() -> None:
+    scheduler = quota(2)
+    assert isinstance(scheduler.next(2), Poll | Sleep), "two run, and a third was refused"
+    scheduler.polled([0], 3)
+    assert scheduler.next(3) == Submit(2), "it keeps its place"
+    scheduler.submitted(2, 3)
+    assert scheduler.next(4) == Collect(0), "no fourth is tried: two is what the account has"
+
+
+def test_room_that_returns_is_found_and_then_filled() -> None:
+    scheduler = quota(1, max_parallel=4)
+    waited = 0.0
+    while not isinstance(action := scheduler.next(waited), Submit):
+        if isinstance(action, Poll):
+            scheduler.polled([], waited)
+        waited += 1
+    assert waited <= 15, "after the first refusal the next try is soon"
+    now = waited
+    for index in (1, 2, 3):
+        assert scheduler.next(now) == Submit(index), "what one try has found is used at once"
+        scheduler.submitted(index, now)
+        now += 1
+    assert not isinstance(scheduler.next(now), Submit), "max_parallel"
+
+
+def test_the_longer_a_quota_holds_the_rarer_it_is_tried() -> None:
+    scheduler = quota(1)
+    tries = []
+    for now in range(2, 4000):
+        action = scheduler.next(now)
+        if isinstance(action, Poll):
+            scheduler.polled([], now)
+        elif isinstance(action, Submit):
+            tries.append(now)
+            scheduler.refused(action.index, now)
+    assert len(tries) < 40 and max(b - a for a, b in zip(tries, tries[1:], strict=False)) <= 300
+
+
+def test_a_quota_is_of_one_machine() -> None:
+    """A full type of machine does not hold up jobs behind it that want another."""
+    scheduler = Scheduler(4, 4, 10, kinds=["gpu", "gpu", "cpu", "cpu"])
     scheduler.submitted(0, 0)
-    scheduler.refused(1)
-    assert scheduler.next(1) == Sleep(9)
-    assert scheduler.next(10) == Poll()
-    scheduler.polled([], 10)
-    assert scheduler.next(10) == Submit(1), "it keeps its place"
+    scheduler.refused(1, 1)
+    assert scheduler.next(2) == Submit(2)
+    scheduler.submitted(2, 2)
+    assert scheduler.next(3) == Submit(3)
+
+
+def test_throttling_holds_up_every_submission_and_longer_each_time() -> None:
+    scheduler = Scheduler(3, 3, 10, random=random.Random(0))
+    waits, now = [], 0.0
+    for _ in range(10):
+        assert isinstance(scheduler.next(now), Submit)
+        scheduler.held_up(now)
+        action = scheduler.next(now)
+        assert isinstance(action, Sleep)
+        waits.append(action.seconds)
+        now += action.seconds + 0.001
+    assert waits[0] <= 5 and max(waits) <= 60 and sum(waits[5:]) > 4 * sum(waits[:3])
+    assert len({round(wait, 3) for wait in waits}) == 10, "with a random part"
+    scheduler.submitted(0, now)
+    scheduler.held_up(now + 1)
+    action = scheduler.next(now + 1)
+    assert isinstance(action, Sleep) and action.seconds <= 5, "a success begins anew"
+
+
+def test_submissions_keep_their_rate() -> None:
+    scheduler = Scheduler(50, 50, 100, submits_per_second=2)
+    now, times = 0.0, []
+    while len(times) < 50:
+        match scheduler.next(now):
+            case Submit(index):
+                times.append(now)
+                scheduler.submitted(index, now)
+            case Poll():
+                scheduler.polled([], now)
+            case Sleep(seconds):
+                now += seconds
+    assert 23.9 <= times[-1] - times[0] <= 24.1, "after those of the first second"
+
+
+def test_a_look_that_fails_is_tried_again_later_and_nothing_is_given_up() -> None:
+    scheduler = Scheduler(1, 1, 1, random=random.Random(0))
+    scheduler.submitted(0, 0)
+    now, looks = 0.0, 0
+    while now < 600:
+        match scheduler.next(now):
+            case Poll():
+                looks += 1
+                scheduler.not_polled(now)
+            case Sleep(seconds):
+                now += seconds
+    assert 10 < looks < 60
+    assert isinstance(scheduler.next(now + 60), Poll)
+    scheduler.polled([0], now + 60)
+    assert scheduler.next(now + 60) == Collect(0)
+
+
+def test_a_retry_waits_for_its_time() -> None:
+    scheduler = Scheduler(1, 1, 10)
+    scheduler.submitted(0, 0)
+    scheduler.polled([0], 10)
+    scheduler.collected(0)
+    scheduler.again(0, 70)
+    assert scheduler.next(10) == Sleep(60) and scheduler.next(70) == Submit(0)
+
+
+def test_leaving_ends_when_all_is_submitted() -> None:
+    scheduler = Scheduler(2, 2, 10, leaving=True)
+    scheduler.already(ended=[0])
+    assert scheduler.next(0) == Submit(1)
+    scheduler.submitted(1, 0)
+    assert scheduler.next(0) == Collect(0), "what has ended comes home all the same"
+    scheduler.collected(0)
+    assert scheduler.next(0) is None and scheduler.running == {1}
 
 
 def test_a_job_that_cannot_be_submitted_is_collected_and_takes_no_room() -> None:
     scheduler = Scheduler(2, 1, 10)
     scheduler.failed_to_submit(0)
-    assert scheduler.next(0) == Collect(0)
-    scheduler.collected(0)
     assert scheduler.next(0) == Submit(1)
+    scheduler.submitted(1, 0)
+    assert scheduler.next(0) == Collect(0)
 
 
 def test_adopted_jobs_take_room_and_are_looked_at_at_once() -> None:
     scheduler = Scheduler(3, 1, 10)
     scheduler.already(running=[2], ended=[0])
-    assert scheduler.next(-5) == Collect(0)
-    scheduler.collected(0)
     assert scheduler.next(-5) == Poll(), "whatever the clock's origin is"
     scheduler.polled([2], -5)
-    assert scheduler.next(-5) == Collect(2)
-    scheduler.collected(2)
     assert scheduler.next(-5) == Submit(1)
+    scheduler.submitted(1, -5)
+    assert scheduler.next(-5) == Collect(0)
+    scheduler.collected(0)
+    assert scheduler.next(-5) == Collect(2)
 
 
 def test_nothing_to_do() -> None:

@@ -12,15 +12,24 @@ from hydra.core.utils import JobStatus
 from omegaconf import OmegaConf
 
 from hydra_plugins.hydra_sagemaker_launcher._backend import Existing, NoRoom, Outcome, State, Status
-from hydra_plugins.hydra_sagemaker_launcher._drive import drive
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, RemoteJobError, SubmissionRefused
+from hydra_plugins.hydra_sagemaker_launcher._drive import Drive
+from hydra_plugins.hydra_sagemaker_launcher._errors import (
+    LauncherError,
+    NotPermitted,
+    RemoteJobError,
+    SubmissionRefused,
+    Throttled,
+    Unreachable,
+)
+from hydra_plugins.hydra_sagemaker_launcher._failures import Cause, Failure
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
 from hydra_plugins.hydra_sagemaker_launcher._result import failure_record
+from hydra_plugins.hydra_sagemaker_launcher._retries import Retries
 from hydra_plugins.hydra_sagemaker_launcher._scheduler import Scheduler
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
 from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission, Tracker
-from hydra_plugins.hydra_sagemaker_launcher.config import OnExisting, SageMakerLauncherConf
+from hydra_plugins.hydra_sagemaker_launcher.config import OnExisting, RetriesConf, SageMakerLauncherConf
 
 COMPLETED = {"status": "completed", "exit_code": 0}
 FAILED = failure_record(KeyError("x"))
@@ -37,31 +46,43 @@ class Memory:
         self.looks: dict[str, int] = {}
         self.submitted: list[str] = []
         self.stopped: list[str] = []
-        self.room = 100
+        self.room, self.for_ever = 100, False
         self.there: set[str] = set()
+        self.fresh: list[str] = []
+        self.silences: list[BaseException] = []
 
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         return self.known
 
-    def submit(self, job: Job, name: str, spec: Spec) -> bool:
+    def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
         assert self.ledger.read()[-1]["event"] == "submit", "it is written down before it is done"
+        if self.silences:
+            raise self.silences.pop()
         if sum(count < 2 for count in self.looks.values()) >= self.room:
-            raise NoRoom("the quota is 1")
+            raise NoRoom(f"the quota is {self.room}", for_ever=self.for_ever, next_step="request a higher quota")
         if isinstance(self.ends.get(job.number), LauncherError):
             raise self.ends[job.number]
         self.looks[name] = 0
         self.submitted.append(name)
+        self.fresh += [name] if fresh else []
         return name not in self.there
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
+        if self.silences:
+            raise self.silences.pop()
         self.looks.update({name: self.looks.get(name, 0) + 1 for name in names})
         return {name: Status(State.COMPLETED if self.looks[name] >= 2 else State.RUNNING) for name in names}
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
         end = self.ends.get(job.number, COMPLETED)
+        if isinstance(end, list):
+            end = end.pop(0)
+        if isinstance(end, Failure):
+            return Outcome(Status(State.FAILED), None, end)
         if isinstance(end, Exception):
             raise end
-        return Outcome(status, end, value=job.number)
+        stopped = Failure(Cause.STOPPED, "it was stopped", "the same command goes on") if end is STOPPED else None
+        return Outcome(status, end, stopped, value=job.number)
 
     def stop(self, names: Collection[str]) -> None:
         self.stopped.extend(names)
@@ -111,7 +132,7 @@ def memory(tracker: Tracker) -> Memory:
 
 def run(tracker: Tracker, jobs: list[Job], *, max_parallel: int = 10) -> list[Any]:
     submissions = tracker.plan(jobs, OnExisting.retry_failed)
-    return drive(tracker, submissions, Scheduler(len(jobs), max_parallel, 10), Clock(), Watcher())
+    return Drive(tracker, submissions, Scheduler(len(jobs), max_parallel, 10), Clock()).run(Watcher())
 
 
 def ended(tracker: Tracker, jobs: list[Job], *states: State) -> None:
@@ -188,13 +209,18 @@ def test_one_lost_job_does_not_lose_the_others(tracker: Tracker, jobs: list[Job]
     with pytest.raises(RemoteJobError, match=r"job 2 \(x=2\), train-0+2-0: the image is not there"):
         _ = returns[2].return_value
     record = json.loads((jobs[2].job_dir / "record.json").read_text())
-    assert (record["state"], record["detail"], record["reason"]) == ("failed", "not submitted", "the image is not there")
+    assert (record["state"], record["detail"]) == ("failed", "not submitted")
+    assert record["failure"] == {
+        "cause": "infrastructure",
+        "said": "the image is not there",
+        "next_step": "the same command again",
+    }
 
 
 def test_a_stopped_job_and_a_job_whose_service_says_otherwise(tracker: Tracker, jobs: list[Job]) -> None:
     memory(tracker).ends = {0: STOPPED, 1: None}
     returns = run(tracker, jobs[:2])
-    with pytest.raises(RemoteJobError, match=r"it was stopped \(exit code 143\); the same command goes on"):
+    with pytest.raises(RemoteJobError, match=r"it was stopped\nNext: the same command goes on"):
         _ = returns[0].return_value
     with pytest.raises(RemoteJobError, match=r"it ended as completed"):
         _ = returns[1].return_value
@@ -207,10 +233,12 @@ def test_jobs_that_find_no_room_wait(tracker: Tracker, jobs: list[Job]) -> None:
     assert memory(tracker).submitted == [job.name(0) for job in jobs]
 
 
-def test_no_room_for_a_single_job_is_the_end_of_it(tracker: Tracker, jobs: list[Job]) -> None:
-    memory(tracker).room = 0
-    with pytest.raises(RemoteJobError, match="there is no room for a single job: the quota is 1"):
-        _ = run(tracker, jobs[:1])[0].return_value
+def test_a_quota_of_nothing_is_the_end_of_it(tracker: Tracker, jobs: list[Job]) -> None:
+    memory(tracker).room, memory(tracker).for_ever = 0, True
+    returned = run(tracker, jobs[:1])[0]
+    with pytest.raises(RemoteJobError, match="the quota is 0\nNext: request a higher quota"):
+        _ = returned.return_value
+    assert json.loads((jobs[0].job_dir / "record.json").read_text())["failure"]["cause"] == "quota"
 
 
 def test_a_job_that_is_there_already_is_adopted(tracker: Tracker, jobs: list[Job]) -> None:
@@ -227,3 +255,101 @@ def test_what_runs_can_be_stopped(tracker: Tracker, jobs: list[Job]) -> None:
     tracker.stop()
     assert memory(tracker).stopped == [jobs[0].name(0), jobs[1].name(0)]
     assert tracker.ledger.read()[-1]["event"] == "stop"
+
+
+def persistent(tracker: Tracker, jobs: list[Job], *ends: Any, spot: int = 0) -> tuple[list[Any], Clock]:
+    """The first job ends so, attempt after attempt."""
+    tracker.retries = Retries(RetriesConf(infra=2, spot=spot), 60.0)
+    memory(tracker).ends = {0: list(ends)}
+    clock = Clock()
+    submissions = tracker.plan(jobs[:1], OnExisting.retry_failed)
+    return Drive(tracker, submissions, Scheduler(1, 1, 10), clock).run(Watcher()), clock
+
+
+LACKS_CAPACITY = Failure(Cause.CAPACITY, "CapacityError: no machines", "the same command again")
+
+
+def test_a_job_without_capacity_is_submitted_again_under_its_next_name(tracker: Tracker, jobs: list[Job]) -> None:
+    [returned], clock = persistent(tracker, jobs, LACKS_CAPACITY, LACKS_CAPACITY, COMPLETED)
+    assert returned.return_value == 0 and clock.seconds > 90
+    assert memory(tracker).submitted == [jobs[0].name(0), jobs[0].name(1), jobs[0].name(2)]
+    record = json.loads((jobs[0].job_dir / "record.json").read_text())
+    assert record["name"] == jobs[0].name(2) and "failure" not in record
+    assert record["earlier_attempts"] == [{"name": jobs[0].name(attempt), "cause": "capacity"} for attempt in (0, 1)]
+
+
+def test_when_the_retries_are_used_up_the_last_failure_stands(tracker: Tracker, jobs: list[Job]) -> None:
+    [returned], _ = persistent(tracker, jobs, *[LACKS_CAPACITY] * 3)
+    with pytest.raises(RemoteJobError, match="CapacityError: no machines\nNext: the same command again"):
+        _ = returned.return_value
+    assert len(memory(tracker).submitted) == 3
+
+
+def test_the_task_s_own_error_is_not_tried_again(tracker: Tracker, jobs: list[Job]) -> None:
+    [returned], _ = persistent(tracker, jobs, Failure(Cause.CODE, "KeyError: 'x'", "look at it"), COMPLETED)
+    assert returned.status == JobStatus.FAILED and len(memory(tracker).submitted) == 1
+
+
+def test_a_retry_that_would_cost_too_much_is_not_made(
+    tracker: Tracker, jobs: list[Job], caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker.may_cost = lambda submission: "max_cost_usd=1: 1 job may cost $2"
+    [returned], _ = persistent(tracker, jobs, LACKS_CAPACITY, COMPLETED)
+    assert returned.status == JobStatus.FAILED and len(memory(tracker).submitted) == 1
+    assert "job 0 (x=0) is not tried again: max_cost_usd=1: 1 job may cost $2" in caplog.text
+
+
+def test_the_next_launch_knows_of_the_attempts_before(tracker: Tracker, jobs: list[Job]) -> None:
+    persistent(tracker, jobs, *[LACKS_CAPACITY] * 3)
+    memory(tracker).known[jobs[0].key] = Existing(jobs[0].name(2), 2, Status(State.FAILED))
+    [submission] = tracker.plan(jobs[:1], OnExisting.retry_failed)
+    assert [one["name"] for one in submission.attempts] == [jobs[0].name(attempt) for attempt in range(3)]
+    assert submission.name == jobs[0].name(3) and not submission.fresh
+
+
+def test_what_is_run_all_again_takes_nothing_from_before(tracker: Tracker, jobs: list[Job]) -> None:
+    ended(tracker, jobs, State.FAILED)
+    assert [one.fresh for one in tracker.plan(jobs[:2], OnExisting.rerun)] == [True, False]
+    tracker.submit(tracker.plan(jobs[:1], OnExisting.rerun)[0])
+    assert memory(tracker).fresh == [jobs[0].name(4)]
+
+
+def test_leaving_returns_handles_that_are_no_numbers(tracker: Tracker, jobs: list[Job]) -> None:
+    ended(tracker, jobs, State.COMPLETED)
+    submissions = tracker.plan(jobs[:3], OnExisting.retry_failed)
+    returns = Drive(tracker, submissions, Scheduler(3, 3, 10, leaving=True), Clock()).run(Watcher())
+    assert returns[0].return_value == 0, "what has ended is home"
+    assert [str(one.return_value) for one in returns[1:]] == [f"SubmittedJob('{job.name(0)}')" for job in jobs[1:3]]
+    with pytest.raises(TypeError, match="has no value yet: it was submitted with hydra.launcher.wait=false"):
+        float(returns[1].return_value)
+
+
+@pytest.mark.parametrize("error", [Throttled("Rate exceeded"), Unreachable("no connection")])
+def test_a_service_that_does_not_answer_is_asked_again(
+    tracker: Tracker, jobs: list[Job], error: LauncherError, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory(tracker).silences = [error] * 30
+    clock = Clock()
+    submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
+    with caplog.at_level("INFO"):
+        returns = Drive(tracker, submissions, Scheduler(2, 2, 10), clock).run(Watcher())
+    assert [one.return_value for one in returns] == [0, 1] and clock.seconds > 100
+    assert f"{error}; trying again, jobs go on meanwhile" in caplog.text and "the service answers again, after" in caplog.text
+    assert caplog.text.count("trying again") < 30, "not a line for each try"
+
+
+def test_what_no_job_may_do_ends_the_launch(tracker: Tracker, jobs: list[Job]) -> None:
+    memory(tracker).ends = {1: NotPermitted("you may not")}
+    with pytest.raises(NotPermitted, match="you may not"):
+        run(tracker, jobs)
+    assert list(tracker.active) == [jobs[0].name(0)], "which may go on"
+
+
+def test_a_drive_that_was_interrupted_goes_on_where_it_was(tracker: Tracker, jobs: list[Job]) -> None:
+    memory(tracker).silences = [KeyboardInterrupt()]
+    submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
+    drive = Drive(tracker, submissions, Scheduler(2, 2, 10), Clock())
+    with pytest.raises(KeyboardInterrupt):
+        drive.run(Watcher())
+    assert list(tracker.active) == [jobs[0].name(0)], "the call may have arrived"
+    assert [one.return_value for one in drive.run(Watcher())] == [0, 1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from hydra_plugins.hydra_sagemaker_launcher._failures import Failure
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
 
@@ -47,15 +48,23 @@ class Outcome:
     status: Status
     result: dict[str, Any] | None
     """As the runner wrote it; None when it wrote nothing."""
-    reason: str = ""
-    """Of an end without a result."""
-    next_step: str = ""
+    failure: Failure | None = None
+    """Of every end but a completed one."""
     value: Any = None
     record: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_completed(self) -> bool:
+        return self.status.state == State.COMPLETED and self.result is not None and self.result["status"] == "completed"
+
 
 class NoRoom(Exception):
-    """The job cannot be taken now; later it can."""
+    """The job cannot be taken now. Later it can, unless it is `for_ever`: a quota of nothing."""
+
+    def __init__(self, said: str, *, for_ever: bool = False, next_step: str = "") -> None:
+        super().__init__(said)
+        self.for_ever = for_ever
+        self.next_step = next_step
 
 
 class Backend(Protocol):
@@ -63,16 +72,23 @@ class Backend(Protocol):
         """By key, of jobs that were submitted before."""
         ...
 
-    def submit(self, job: Job, name: str, spec: Spec) -> bool:
-        """False: a job of this name is there already.
+    def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
+        """False: a job of this name is there already. `fresh`: it does not go on from what an earlier attempt kept.
 
         Raises:
             NoRoom: not now.
+            Throttled, Unreachable: not now either, and no other job.
             LauncherError: never like this.
         """
         ...
 
-    def poll(self, names: Collection[str]) -> dict[str, Status]: ...
+    def poll(self, names: Collection[str]) -> dict[str, Status]:
+        """Of those names that could be asked about.
+
+        Raises:
+            Throttled, Unreachable: nothing could be.
+        """
+        ...
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome: ...
 

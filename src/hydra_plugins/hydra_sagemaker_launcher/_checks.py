@@ -12,7 +12,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._hook import imported
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._secret_names import looks_secret, value_looks_secret, variable_within
@@ -60,6 +59,9 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
             yield f"hydra.launcher.{name} is not set: {valid}"
     if settings.s3_uri and not settings.s3_uri.startswith("s3://"):
         yield f"hydra.launcher.s3_uri={settings.s3_uri}: it begins with s3://"
+    processes = settings.processes_per_instance
+    if processes != "auto" and not (isinstance(processes, int) and processes >= 1):
+        yield f"hydra.launcher.processes_per_instance={processes}: auto, or a number from 1"
     if settings.network_isolation and settings.secrets:
         yield "hydra.launcher.network_isolation: an isolated job cannot reach Secrets Manager; give up one of the two"
     yield from _visible_secrets(settings)

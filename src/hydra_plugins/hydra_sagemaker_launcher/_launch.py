@@ -11,15 +11,19 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 
-from hydra_plugins.hydra_sagemaker_launcher._drive import SystemClock, drive
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher._backend import State
+from hydra_plugins.hydra_sagemaker_launcher._drive import Drive, SystemClock
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
+from hydra_plugins.hydra_sagemaker_launcher._interrupt import counted, farewell, interrupted
+from hydra_plugins.hydra_sagemaker_launcher._plan import of_leaving, say_costs, say_plan
 from hydra_plugins.hydra_sagemaker_launcher._scheduler import Scheduler
 from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
 from hydra_plugins.hydra_sagemaker_launcher._table import watcher
-from hydra_plugins.hydra_sagemaker_launcher._tracker import ADOPTED, NEW, REUSED, Submission
+from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission
 from hydra_plugins.hydra_sagemaker_launcher.config import Mode
 
 log = logging.getLogger(__name__)
+INTERRUPTED = 130
 
 
 def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
@@ -34,28 +38,65 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
 
         write_requests(sweep, jobs)
         raise SystemExit(0)
+    sweep.preflight(jobs)
     submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
-    log.info("%s in %s", _plan(submissions), sweep.directory)
-    returns = _run(sweep, submissions)
-    _report(submissions, returns)
+    unique = _unique(submissions)
+    if problems := [*sweep.costs.problems(unique), *of_leaving(sweep, unique)]:
+        raise SubmissionRefused(problems)
+    sweep.remember(submissions)
+    say_plan(sweep, submissions)
+    returns = _run(sweep, submissions, unique)
+    _report(sweep, submissions, returns)
     return returns
 
 
-def _run(sweep: Sweep, submissions: Sequence[Submission]) -> list[JobReturn]:
-    leaders = {submission.name: submission for submission in reversed(submissions)}
-    unique = [submission for submission in submissions if leaders[submission.name] is submission]
-    scheduler = Scheduler(len(unique), sweep.settings.max_parallel, sweep.settings.poll_seconds or 0.0)
-    try:
-        with _terminations_raised(), watcher(unique) as shown:
-            returns = drive(sweep.tracker, unique, scheduler, SystemClock(), shown)
-    except (KeyboardInterrupt, SystemExit, LauncherError):
-        _leave(sweep)
-        raise
-    found = dict(zip((submission.name for submission in unique), returns, strict=True))
-    for submission in submissions:  # jobs that are the same job share one run
-        if leaders[submission.name] is not submission:
-            submission.status, submission.error = leaders[submission.name].status, leaders[submission.name].error
-    return [found[one.name] if leaders[one.name] is one else sweep.tracker.collect(one) for one in submissions]
+def _unique(submissions: Sequence[Submission]) -> list[Submission]:
+    """Jobs that are the same job share one run."""
+    return list({submission.name: submission for submission in reversed(submissions)}.values())[::-1]
+
+
+def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submission]) -> list[JobReturn]:
+    leaders = {one.job.key: one for one in unique}
+    settings = sweep.settings
+    scheduler = Scheduler(
+        len(unique), settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second,
+        kinds=[_kind(one) for one in unique], leaving=not settings.wait,
+    )  # fmt: skip
+    with _terminations_raised():
+        found = dict(zip(leaders, _driven(sweep, unique, scheduler), strict=True))
+    returns = []
+    for submission in submissions:
+        leader = leaders[submission.job.key]
+        if submission is leader:
+            returns.append(found[submission.job.key])
+            continue
+        submission.name, submission.status, submission.failure = leader.name, leader.status, leader.failure
+        ended = submission.status.state.ended
+        returns.append(sweep.tracker.collect(submission) if ended else sweep.tracker.left(submission))
+    return returns
+
+
+def _driven(sweep: Sweep, unique: Sequence[Submission], scheduler: Scheduler) -> list[JobReturn]:
+    drive = Drive(sweep.tracker, unique, scheduler, SystemClock())
+    while True:
+        try:
+            with watcher(unique) as shown:
+                return drive.run(shown)
+        except KeyboardInterrupt:
+            if not interrupted(sweep):
+                raise SystemExit(INTERRUPTED) from None
+        except OSError as error:  # no room on the disk, a directory that has gone
+            _leave(sweep)
+            raise LauncherError(f"{error}: what is home is home; mend that, and the same command goes on") from error
+        except BaseException:
+            _leave(sweep)
+            raise
+
+
+def _kind(submission: Submission) -> str:
+    """What a quota is for."""
+    settings = submission.job.settings
+    return f"{settings.instance_type}{' spot' if settings.spot else ''}"
 
 
 def _leave(sweep: Sweep) -> None:
@@ -63,10 +104,10 @@ def _leave(sweep: Sweep) -> None:
     if not running:
         return
     if sweep.is_local:
-        log.warning("stopping %s; the same command goes on", _jobs(running))
+        log.warning("stopping %s; the same command goes on", counted(running))
         sweep.tracker.stop()
     else:
-        log.warning("%s go on in SageMaker; the same command adopts them", _jobs(running))
+        log.warning("%s", farewell(sweep, running))
 
 
 @contextmanager
@@ -86,30 +127,28 @@ def _terminations_raised() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _plan(submissions: Sequence[Submission]) -> str:
-    counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ADOPTED, REUSED)}
-    named = ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
-    return f"{_jobs(len(submissions))}: {named}"
-
-
-def _jobs(count: int) -> str:
-    return f"{count} job{'' if count == 1 else 's'}"
-
-
-def _report(submissions: Sequence[Submission], returns: Sequence[JobReturn]) -> None:
-    """Every failure with its traceback; the sweeper would show the first one only."""
+def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[JobReturn]) -> None:
+    """Every failure with its traceback and its next step; the sweeper would show the first one only."""
     failed = [
         (one, returned) for one, returned in zip(submissions, returns, strict=True) if returned.status == JobStatus.FAILED
     ]
     for submission, returned in failed:
         error = returned._return_value
         detail = str(error.__cause__).strip() if error.__cause__ is not None else f"{type(error).__name__}: {error}"
-        log.error("%s failed as %s\n%s\nits files: %s", submission.job, submission.name, detail, submission.job.output_dir)
+        failure = submission.outcome.failure if submission.outcome else None
+        said = f"\nNext: {failure.next_step}" if failure and error.__cause__ is not None else ""
+        kind = f" ({failure.cause.value})" if failure else ""
+        log.error(
+            "%s failed as %s%s\n%s%s\nits files: %s",
+            submission.job, submission.name, kind, detail, said, submission.job.output_dir,
+        )  # fmt: skip
+    say_costs(sweep, submissions)
+    running = sum(submission.status.state == State.RUNNING for submission in submissions)
+    if running:
+        log.info("%s", farewell(sweep, running))
     if failed:
-        done = len(returns) - len(failed)
+        done = len(returns) - len(failed) - running
         log.error(
             "%d of %s failed, %d completed; the same command runs only the failed ones again",
-            len(failed),
-            _jobs(len(returns)),
-            done,
-        )
+            len(failed), counted(len(returns)), done,
+        )  # fmt: skip

@@ -11,9 +11,10 @@ from typing import Any
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._limits import Findings, request_problems
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf, keeps_checkpoints
 
 SECONDS_PER_HOUR = 3600
+CHECKPOINTS = "/opt/ml/checkpoints"
 RESERVED_CHANNELS = ("code", "job")
 STAND_IN_IMAGE = "looked-up-when-submitting"
 ENTRYPOINT = (
@@ -23,8 +24,8 @@ ENTRYPOINT = (
 """Before this, the container has nothing of ours; `exec` makes the entry process 1, which alone gets SIGTERM."""
 
 
-def training_job_request(job: Job, name: str, *, bundle: str, image: str) -> dict[str, Any]:
-    """`bundle` is the sha256 that the code lies under."""
+def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkpoints: str | None = None) -> dict[str, Any]:
+    """`bundle` is the sha256 that the code lies under, `checkpoints` an s3 uri where an earlier attempt kept its own."""
     settings = job.settings
     prefix = str(settings.s3_uri).rstrip("/")
     channels = {"code": code_uri(prefix, bundle), "job": f"{spec_uri(prefix, name).rpartition('/')[0]}/", **settings.channels}
@@ -44,13 +45,17 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str) -> dic
             "VolumeSizeInGB": settings.volume_gb,
             **_if("VolumeKmsKeyId", settings.volume_kms_key),
         },
-        "StoppingCondition": {"MaxRuntimeInSeconds": round(settings.max_run_hours * SECONDS_PER_HOUR)},
+        "StoppingCondition": _stopping(settings),
         "EnableNetworkIsolation": settings.network_isolation,
         "EnableInterContainerTrafficEncryption": settings.encrypt_between_nodes,
         "Tags": [{"Key": key, "Value": value} for key, value in {**_tags(job), **settings.tags}.items()],
         **_if("Environment", dict(settings.env)),
         **_if("HyperParameters", dict(settings.hyperparameters)),
+        **_if("EnableManagedSpotTraining", settings.spot),
     }
+    if keeps_checkpoints(settings):
+        place = checkpoints or checkpoints_uri(prefix, job.key, 0)
+        request["CheckpointConfig"] = {"S3Uri": place, "LocalPath": CHECKPOINTS}
     if settings.subnets or settings.security_group_ids:
         request["VpcConfig"] = {"Subnets": list(settings.subnets), "SecurityGroupIds": list(settings.security_group_ids)}
     return merged(request, settings.extra)
@@ -86,6 +91,11 @@ def spec_uri(prefix: str, name: str) -> str:
     return f"{prefix}/jobs/{name}/spec.json"
 
 
+def checkpoints_uri(prefix: str, key: str, generation: int) -> str:
+    """`generation` is the number of the attempt that began with nothing; later ones go on with what it kept."""
+    return f"{prefix}/checkpoints/{key}/{generation}/"
+
+
 def output_uri(prefix: str) -> str:
     return f"{prefix}/output"
 
@@ -110,6 +120,14 @@ def _concerns(problem: str, missing: list[str]) -> bool:
     """A field that is not set has been named as such already."""
     shown = {"s3_uri": ("S3",), "role_arn": ("RoleArn",), "instance_type": ("InstanceType",)}
     return any(word in problem for field in missing for word in shown[field])
+
+
+def _stopping(settings: SageMakerLauncherConf) -> dict[str, int]:
+    runtime = round(settings.max_run_hours * SECONDS_PER_HOUR)
+    if not settings.spot:
+        return {"MaxRuntimeInSeconds": runtime}
+    hours = 2 * settings.max_run_hours if settings.max_wait_hours is None else settings.max_wait_hours
+    return {"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": round(hours * SECONDS_PER_HOUR)}
 
 
 def _tags(job: Job) -> dict[str, str]:

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf, open_dict, read_write
 
-from hydra_plugins.hydra_sagemaker_launcher._backend import Outcome, State
+from hydra_plugins.hydra_sagemaker_launcher._backend import Outcome
 from hydra_plugins.hydra_sagemaker_launcher._errors import RemoteJobError
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._result import rebuilt, write_atomically
 
 
+class SubmittedJob:
+    """Stands for the value of a job that runs on: Hydra knows no such state, and a sweeper must not take it for a number."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"SubmittedJob({self.name!r})"
+
+    def __float__(self) -> float:
+        raise TypeError(f"{self.name} has no value yet: it was submitted with hydra.launcher.wait=false")
+
+
 def job_return(job: Job, name: str, outcome: Outcome, task_package: str | None) -> JobReturn:
     """A failure is a FAILED return, with the exception of the job or a RemoteJobError that says what happened."""
-    config = copy.deepcopy(job.config)
-    with open_dict(config.hydra), read_write(config.hydra):
-        config.hydra.job.id = name
-        config.hydra.runtime.output_dir = str(job.output_dir)
-    task = copy.deepcopy(config)
-    with open_dict(task), read_write(task):
-        del task["hydra"]
-    returned = JobReturn(
-        overrides=list(OmegaConf.to_container(config.hydra.overrides.task)),  # type: ignore[arg-type]
-        cfg=task,
-        hydra_cfg=config,
-        working_dir=str(job.output_dir),
-        task_name=config.hydra.job.name,
-    )
-    if outcome.status.state == State.COMPLETED and outcome.result is not None and outcome.result["status"] == "completed":
+    returned = _about(job, name)
+    if outcome.is_completed:
         returned.status, returned.return_value = JobStatus.COMPLETED, outcome.value
     else:
         returned.status, returned.return_value = JobStatus.FAILED, _error(job, name, outcome, task_package)
@@ -39,23 +40,41 @@ def job_return(job: Job, name: str, outcome: Outcome, task_package: str | None) 
     return returned
 
 
+def submitted_return(job: Job, name: str) -> JobReturn:
+    returned = _about(job, name)
+    returned.status, returned.return_value = JobStatus.COMPLETED, SubmittedJob(name)
+    return returned
+
+
+def _about(job: Job, name: str) -> JobReturn:
+    """With the job's own configuration, not a copy: of thousands of jobs one is enough."""
+    config = job.config
+    with open_dict(config.hydra), read_write(config.hydra):
+        config.hydra.job.id = name
+        config.hydra.runtime.output_dir = str(job.output_dir)
+    task = copy.deepcopy(config)
+    with open_dict(task), read_write(task):
+        del task["hydra"]
+    return JobReturn(
+        overrides=list(OmegaConf.to_container(config.hydra.overrides.task)),  # type: ignore[arg-type]
+        cfg=task,
+        hydra_cfg=config,
+        working_dir=str(job.output_dir),
+        task_name=config.hydra.job.name,
+    )
+
+
 def _record(name: str, outcome: Outcome) -> dict[str, object]:
-    record: dict[str, object] = {
-        "name": name,
-        "state": outcome.status.state.value,
-        "detail": outcome.status.detail,
-        **outcome.record,
-    }
-    return record | ({"reason": outcome.reason, "next_step": outcome.next_step} if outcome.reason else {})
+    status = outcome.status
+    record: dict[str, object] = {"name": name, "state": status.state.value, "detail": status.detail, **outcome.record}
+    return record | ({"failure": asdict(outcome.failure)} if outcome.failure is not None else {})
 
 
 def _error(job: Job, name: str, outcome: Outcome, task_package: str | None) -> Exception:
-    if outcome.result is not None and outcome.result["status"] == "interrupted":
-        return RemoteJobError(
-            f"{job}, {name}: it was stopped (exit code {outcome.result['exit_code']}); the same command goes on"
-        )
-    if outcome.result is not None and "exception" in outcome.result:
-        return rebuilt(outcome.result["exception"], task_package)
-    reason = outcome.reason or f"it ended as {outcome.status.state.value} ({outcome.status.detail})"
-    step = f"\nNext: {outcome.next_step}" if outcome.next_step else ""
-    return RemoteJobError(f"{job}, {name}: {reason}{step}")
+    """What the task raised when it was told to end says less than who told it."""
+    result, failure = outcome.result, outcome.failure
+    if result is not None and result["status"] == "failed" and "exception" in result:
+        return rebuilt(result["exception"], task_package)
+    if failure is None:
+        return RemoteJobError(f"{job}, {name}: it ended as {outcome.status.state.value} ({outcome.status.detail})")
+    return RemoteJobError(f"{job}, {name}: {failure.said}\nNext: {failure.next_step}")

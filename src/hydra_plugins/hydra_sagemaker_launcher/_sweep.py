@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import platform
-import re
 import uuid
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra import version
 from hydra.core.utils import JobRuntime
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from hydra_plugins.hydra_sagemaker_launcher import _checks, _spec
 from hydra_plugins.hydra_sagemaker_launcher._backend import Backend
 from hydra_plugins.hydra_sagemaker_launcher._code import Code
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
+from hydra_plugins.hydra_sagemaker_launcher._hook import tell_collected
 from hydra_plugins.hydra_sagemaker_launcher._identity import slug, task_yaml
 from hydra_plugins.hydra_sagemaker_launcher._image import image_of
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job, compose_jobs, identify, settings_of
 from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
+from hydra_plugins.hydra_sagemaker_launcher._manifest import write_manifest
+from hydra_plugins.hydra_sagemaker_launcher._plan import Costs
+from hydra_plugins.hydra_sagemaker_launcher._retries import Retries
+from hydra_plugins.hydra_sagemaker_launcher._search_path import chosen, hydra_overrides, search_path
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
 from hydra_plugins.hydra_sagemaker_launcher._task import SCRIPT_MODULE, reference_to
-from hydra_plugins.hydra_sagemaker_launcher._tracker import Tracker
-from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf
+from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission, Tracker
+from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf, keeps_checkpoints, processes_of
+
+if TYPE_CHECKING:
+    from hydra_plugins.hydra_sagemaker_launcher._sagemaker import SageMakerBackend
 
 log = logging.getLogger(__name__)
-SEARCH_PATH = re.compile(r"\+{0,2}hydra\.searchpath=")
 
 
 class Sweep:
@@ -50,7 +57,8 @@ class Sweep:
             )
         self._warned: set[str] = set()
         self._with_secrets = False
-        self.search_path = self._search_path()  # refuses what cannot travel
+        self._is_preflighted = False
+        self.search_path = search_path(context, config, self.code.root, is_local=self.is_local)  # refuses what cannot travel
 
     @property
     def is_local(self) -> bool:
@@ -84,7 +92,48 @@ class Sweep:
     @cached_property
     def tracker(self) -> Tracker:
         ledger = Ledger(self.directory / ".launcher" / "ledger.jsonl")
-        return Tracker(self.backend, ledger, self.spec_of, self._task_package)
+        retries = Retries(self.settings.retries, self.settings.retry_seconds)
+        tracker = Tracker(self.backend, ledger, self.spec_of, self._task_package, retries, self.costs.of_retry)
+        tracker.on_collected = self._collected
+        return tracker
+
+    @cached_property
+    def costs(self) -> Costs:
+        return Costs(self.settings, is_local=self.is_local)
+
+    def preflight(self, jobs: Sequence[Job]) -> None:
+        """Once per sweep, before anything is uploaded."""
+        if self.is_local or self._is_preflighted:
+            return
+        from hydra_plugins.hydra_sagemaker_launcher._preflight import preflight
+
+        preflight(self._sagemaker.clients, [job.settings for job in jobs])
+        self._is_preflighted = True
+
+    @property
+    def _sagemaker(self) -> SageMakerBackend:
+        from hydra_plugins.hydra_sagemaker_launcher._sagemaker import SageMakerBackend
+
+        assert isinstance(self.backend, SageMakerBackend)
+        return self.backend
+
+    def remember(self, submissions: Sequence[Submission]) -> None:
+        """What one needs to come back to the jobs without this application."""
+        region = self.settings.region if self.is_local else self._sagemaker.clients.region
+        write_manifest(
+            self.directory,
+            dataclasses.replace(self.settings, region=region),  # another shell may have another default
+            [one.job for one in submissions],
+            {one.job.number: one.name for one in submissions},
+            state_dir=self.working_dir / self.settings.state_dir,
+            root=self.code.root,
+            working_dir=self.working_dir,
+            task_package=self._task_package,
+        )
+
+    def _collected(self, submission: Submission) -> None:
+        self.costs.settle(submission)
+        tell_collected(self.settings.collected, submission.job)
 
     @cached_property
     def backend(self) -> Backend:
@@ -105,10 +154,10 @@ class Sweep:
             task_name=str(JobRuntime.instance().get("name")),
             config_name=hydra.job.config_name,
             search_path=self.search_path,
-            hydra_overrides=self._hydra_overrides(),
+            hydra_overrides=hydra_overrides(self.config, is_local=self.is_local),
             task_overrides=list(job.overrides),
             config=task_yaml(job.config),
-            plugins={f"hydra/{group}": _chosen(job.config, group) for group in ("launcher", "sweeper")},
+            plugins={f"hydra/{group}": chosen(job.config, group) for group in ("launcher", "sweeper")},
             now=_spec.resolved_now(self.config),
             version_base=version.getbase() and str(version.getbase()),
             sweep_dir=str(self.directory),
@@ -121,12 +170,10 @@ class Sweep:
             model_files=list(job.settings.model_files),
             code_sha256=None if self.is_local else self.bundle,
             commit=self.code.commit,
+            checkpoints=not self.is_local and keeps_checkpoints(job.settings),
+            processes_per_instance=1 if self.is_local else processes_of(job.settings),
             versions=_spec.versions(),
         )
-
-    def _hydra_overrides(self) -> list[str]:
-        texts = _unresolved(self.config.hydra.overrides.hydra)
-        return texts if self.is_local else [text for text in texts if not SEARCH_PATH.match(text)]
 
     @cached_property
     def bundle(self) -> str:
@@ -161,7 +208,7 @@ class Sweep:
 
     @cached_property
     def _code_problems(self) -> list[str]:
-        return self.code.problems()
+        return [*self.code.problems(), *_checks.requirement_secrets(self.requirements)]
 
     @cached_property
     def _code_identity(self) -> str:
@@ -169,20 +216,6 @@ class Sweep:
         if self.task is None:
             return uuid.uuid4().hex
         return self.code.identity(limited=self.is_local, package=self.task.module)
-
-    def _search_path(self) -> list[tuple[str, str]]:
-        entries = self.context.config_loader.get_search_path().get_path()
-        if self.is_local:
-            return [(entry.provider, entry.path) for entry in entries]
-        paths = [(entry.provider, entry.path) for entry in entries]
-        last = len(paths) - 1 if paths and paths[-1][0] == "schema" else len(paths)
-        paths[last:last] = [("hydra.searchpath", str(path)) for path in self._typed_search_path()]
-        return [(provider, _spec.portable(path, self.code.root)) for provider, path in paths]
-
-    def _typed_search_path(self) -> list[str]:
-        """Typed on the command line it may name directories of this machine; the configuration's own is composed in the job."""
-        typed = any(SEARCH_PATH.match(text) for text in _unresolved(self.config.hydra.overrides.hydra))
-        return list(self.config.hydra.searchpath) if typed else []
 
     @property
     def _task_package(self) -> str | None:
@@ -211,14 +244,3 @@ class Sweep:
 
 def _local_image(settings: SageMakerLauncherConf) -> str:
     return f"local python {platform.python_version()}"
-
-
-def _unresolved(node: Any) -> list[str]:
-    values = OmegaConf.to_container(node, resolve=False)
-    assert isinstance(values, list)
-    return [str(value) for value in values]
-
-
-def _chosen(config: DictConfig, group: str) -> dict[str, Any]:
-    name = config.hydra.runtime.choices.get(f"hydra/{group}")
-    return {"name": name, "values": OmegaConf.to_container(config.hydra[group], resolve=False, enum_to_str=True)}

@@ -3,19 +3,25 @@ results one by one may do so itself."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from hydra.core.utils import JobReturn
 
 from hydra_plugins.hydra_sagemaker_launcher._backend import Backend, Existing, Outcome, State, Status
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, NotPermitted, SubmissionRefused
+from hydra_plugins.hydra_sagemaker_launcher._failures import Cause, Failure
+from hydra_plugins.hydra_sagemaker_launcher._identity import parse_job_name
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
-from hydra_plugins.hydra_sagemaker_launcher._returns import job_return
+from hydra_plugins.hydra_sagemaker_launcher._retries import Retries
+from hydra_plugins.hydra_sagemaker_launcher._returns import job_return, submitted_return
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
-from hydra_plugins.hydra_sagemaker_launcher.config import OnExisting
+from hydra_plugins.hydra_sagemaker_launcher.config import OnExisting, RetriesConf, keeps_checkpoints
 
+log = logging.getLogger(__name__)
 NEW, ADOPTED, REUSED = "new", "adopted", "reused"
 
 
@@ -26,17 +32,33 @@ class Submission:
     origin: str
     """new, adopted (it was running) or reused (it had ended)."""
     status: Status
+    fresh: bool = False
+    """Begins anew although an earlier attempt kept checkpoints."""
     outcome: Outcome | None = None
-    error: LauncherError | None = None
+    failure: Failure | None = None
     """Why it could not be submitted."""
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    """What is known of attempts that ended before this one."""
 
 
 class Tracker:
-    def __init__(self, backend: Backend, ledger: Ledger, spec_of: Callable[[Job, str], Spec], task_package: str | None) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        ledger: Ledger,
+        spec_of: Callable[[Job, str], Spec],
+        task_package: str | None,
+        retries: Retries | None = None,
+        may_cost: Callable[[Submission], str | None] = lambda submission: None,
+    ) -> None:
         self.backend = backend
         self.ledger = ledger
         self.spec_of = spec_of
         self.task_package = task_package
+        self.retries = retries or Retries(RetriesConf(0, 0, 0), 0)
+        self.may_cost = may_cost
+        """The reason why one more attempt would cost too much."""
+        self.on_collected: Callable[[Submission], None] = lambda submission: None
         self.active: dict[str, Submission] = {}
 
     def plan(self, jobs: Sequence[Job], on_existing: OnExisting) -> list[Submission]:
@@ -48,20 +70,29 @@ class Tracker:
         existing = self.backend.existing(jobs)
         if problems := list(_problems(jobs, existing, on_existing)):
             raise SubmissionRefused(problems)
-        return [self._planned(job, existing.get(job.key), on_existing) for job in jobs]
+        earlier = self._earlier_attempts()
+        planned = [self._planned(job, existing.get(job.key), on_existing) for job in jobs]
+        for submission in planned:
+            submission.attempts = [one for one in earlier.get(submission.job.key, ()) if one["name"] != submission.name]
+        return planned
 
     def submit(self, submission: Submission) -> None:
         """
         Raises:
-            NoRoom: not now; it may be tried again.
+            NoRoom, Throttled, Unreachable: not now; it may be tried again.
             LauncherError: never like this.
         """
-        job = submission.job
-        self.ledger.append("submit", job=job.number, name=submission.name, key=job.key, output_dir=str(job.output_dir))
-        if not self.backend.submit(job, submission.name, self.spec_of(job, submission.name)):
+        job, name = submission.job, submission.name
+        self.ledger.append("submit", job=job.number, name=name, key=job.key, output_dir=str(job.output_dir))
+        self.active[name] = submission  # before the call: if that is interrupted, the job may be there
+        try:
+            is_new = self.backend.submit(job, name, self.spec_of(job, name), fresh=submission.fresh)
+        except Exception:
+            del self.active[name]
+            raise
+        if not is_new:
             submission.origin = ADOPTED  # another launcher, or this one before it was killed
         submission.status = Status(State.RUNNING)
-        self.active[submission.name] = submission
 
     def adopt(self, submission: Submission) -> None:
         self.ledger.append(submission.origin, job=submission.job.number, name=submission.name, key=submission.job.key)
@@ -83,20 +114,58 @@ class Tracker:
 
     def collect(self, submission: Submission) -> JobReturn:
         """Brings the results to the job's output directory; whatever goes wrong is a failed job, never an exception."""
-        job = submission.job
-        if submission.error is not None:
-            outcome = Outcome(Status(State.FAILED, "not submitted"), None, reason=str(submission.error))
-        else:
-            self.ledger.append("collect", job=job.number, name=submission.name)
-            try:
-                outcome = self.backend.collect(job, submission.name, submission.status)
-            except Exception as error:  # the network, the disk: the other jobs' results shall not be lost with this one's
-                reason = f"its results could not be brought home: {type(error).__name__}: {error}"
-                outcome = Outcome(submission.status, None, reason=reason, next_step="the same command again collects them")
+        outcome = self._outcome(submission)
         submission.outcome = outcome
-        returned = job_return(job, submission.name, outcome, self.task_package)
-        self.ledger.append("collected", job=job.number, name=submission.name, status=returned.status.name.lower())
+        if submission.attempts:
+            outcome.record["earlier_attempts"] = submission.attempts
+        returned = job_return(submission.job, submission.name, outcome, self.task_package)
+        cause = outcome.failure.cause.value if outcome.failure else None
+        cost = {"cost": outcome.record["cost"]} if outcome.record.get("cost") else {}
+        self.ledger.append(
+            "collected", job=submission.job.number, name=submission.name, key=submission.job.key,
+            status=returned.status.name.lower(), **({"cause": cause} if cause else {}), **cost,
+        )  # fmt: skip
+        self.on_collected(submission)
         return returned
+
+    def _outcome(self, submission: Submission) -> Outcome:
+        if submission.failure is not None:
+            return Outcome(Status(State.FAILED, "not submitted"), None, submission.failure)
+        try:
+            return self.backend.collect(submission.job, submission.name, submission.status)
+        except NotPermitted:
+            raise  # the same command brings them home, once the credentials are good again
+        except Exception as error:  # the network, the disk: the other jobs' results shall not be lost with this one's
+            said = f"its results could not be brought home: {type(error).__name__}: {error}"
+            cause = error.failure.cause if isinstance(error, LauncherError) and error.failure else Cause.INFRASTRUCTURE
+            failure = Failure(cause, said, "the same command again collects them")
+            return Outcome(submission.status, None, failure, record={"is_home": False})
+
+    def retried_after(self, submission: Submission) -> float | None:
+        """Seconds after which a job that ended badly is submitted again, under its next name; None: it stays as it is."""
+        outcome = submission.outcome
+        if submission.failure or outcome is None or outcome.failure is None or submission.origin == REUSED:
+            return None
+        if outcome.record.get("is_home") is False:
+            return None
+        job, failure = submission.job, outcome.failure
+        delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))
+        if delay is None:
+            return None
+        if refusal := self.may_cost(submission):
+            log.warning("%s is not tried again: %s", job, refusal)
+            return None
+        submission.attempts.append(_attempt(submission))
+        submission.name = next_name(submission)
+        submission.origin, submission.fresh, submission.outcome = NEW, False, None
+        submission.status = Status(State.WAITING, f"again in {delay:.0f} s, {failure.cause.value}")
+        log.warning("%s: %s; %s in %.0f s", job, failure.said.splitlines()[0], submission.name, delay)
+        return delay
+
+    def left(self, submission: Submission) -> JobReturn:
+        """Of a job that runs on after the launcher has ended."""
+        self.ledger.append("left", job=submission.job.number, name=submission.name, key=submission.job.key)
+        return submitted_return(submission.job, submission.name)
 
     def stop(self) -> None:
         self.ledger.append("stop", names=list(self.active))
@@ -111,7 +180,31 @@ class Tracker:
                 return Submission(job, existing.name, ADOPTED, existing.status)
             if state == State.COMPLETED or on_existing == OnExisting.reuse:
                 return Submission(job, existing.name, REUSED, existing.status)
-        return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING))
+        fresh = on_existing == OnExisting.rerun
+        return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), fresh)
+
+    def _earlier_attempts(self) -> dict[str, list[dict[str, Any]]]:
+        """By key, as earlier launches in this directory have written them down."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for event in self.ledger.read():
+            if event.get("event") == "collected" and event.get("key") and event.get("cause"):
+                kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
+                found.setdefault(event["key"], {})[event["name"]] = kept
+        return {key: list(attempts.values()) for key, attempts in found.items()}
+
+
+def next_name(submission: Submission) -> str:
+    """Of the attempt after this one."""
+    key_and_attempt = parse_job_name(submission.name)
+    assert key_and_attempt is not None
+    return submission.job.name(key_and_attempt[1] + 1)
+
+
+def _attempt(submission: Submission) -> dict[str, Any]:
+    assert submission.outcome is not None and submission.outcome.failure is not None
+    known: dict[str, Any] = {"name": submission.name, "cause": submission.outcome.failure.cause.value}
+    cost = submission.outcome.record.get("cost")
+    return known | ({"cost": cost} if cost else {})
 
 
 def _problems(jobs: Sequence[Job], existing: Mapping[str, Existing], on_existing: OnExisting) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
@@ -19,6 +19,24 @@ class OnExisting(StrEnum):
     reuse = "reuse"
     rerun = "rerun"
     fail = "fail"
+
+
+class OnInterrupt(StrEnum):
+    ask = "ask"
+    detach = "detach"
+    stop = "stop"
+
+
+@dataclass
+class RetriesConf:
+    """How often a job is submitted again within one launch, by what ended it."""
+
+    infra: int = 2
+    """AWS's own errors, no capacity."""
+    spot: int = 10
+    """No spot instance within `max_wait_hours`; what is reclaimed before that, AWS itself starts again."""
+    task: int = 0
+    """The job's own errors, memory, and the time limit when it keeps checkpoints."""
 
 
 @dataclass
@@ -60,6 +78,16 @@ class SageMakerLauncherConf:
     """Files and directories here whose contents are part of a job's identity: data that does not travel with the code."""
     max_parallel: int = 4
     """Jobs at the same time."""
+    wait: bool = True
+    """false: submit and leave; the same command with `wait=true`, or `collect`, brings the results home."""
+    on_interrupt: Optional[OnInterrupt] = None
+    """Ctrl-C: `ask` on a terminal (elsewhere detach), `detach`, `stop` all jobs; null: ask, in mode local stop."""
+    retries: RetriesConf = field(default_factory=RetriesConf)
+    """How often a job is submitted again within one launch, by what ended it."""
+    retry_seconds: float = 60.0
+    """Before the first retry; doubled with every further one of the job, at most 15 minutes."""
+    submits_per_second: float = 2.0
+    """Rate of CreateTrainingJob, which AWS limits per account."""
     poll_seconds: Optional[float] = None
     """Between two looks at the jobs; null: 20, in mode local 0.5 (SageMaker allows 2 list calls a second per account)."""
     check: Optional[str] = None
@@ -97,6 +125,20 @@ class SageMakerLauncherConf:
     """Ignored by AWS on instance types with local NVMe disks."""
     max_run_hours: float = 24.0
     """The job is stopped after this; at most 672."""
+    spot: bool = False
+    """Spare capacity, cheaper, that AWS may take back at any time; the job goes on from its checkpoints."""
+    max_wait_hours: Optional[float] = None
+    """With spot: from submission to end, waiting and running; null: twice `max_run_hours`."""
+    checkpoints: Optional[bool] = None
+    """A job's output directory is kept in S3 while it runs, and the next attempt begins with it; null: with spot."""
+    processes_per_instance: Union[int, str] = "auto"
+    """Started by torchrun when there are several in all; auto: one per GPU, without GPUs one."""
+    price_per_hour: dict[str, float] = field(default_factory=dict)
+    """Instance type to US dollars, before the price table of this package."""
+    max_cost_usd: Optional[float] = None
+    """A sweep that could cost more is not submitted."""
+    collected: Optional[str] = None
+    """Dotted name of a function that gets a job's output directory and its record once the results are home."""
     channels: dict[str, str] = field(default_factory=dict)
     """Input data: name to s3 uri, found in the job under /opt/ml/input/data/NAME."""
     env: dict[str, str] = field(default_factory=dict)
@@ -117,15 +159,24 @@ class SageMakerLauncherConf:
     """Any other field of CreateTrainingJob, merged over the request last."""
 
 
+def keeps_checkpoints(settings: SageMakerLauncherConf) -> bool:
+    return settings.spot if settings.checkpoints is None else settings.checkpoints
+
+
+def processes_of(settings: SageMakerLauncherConf) -> int | None:
+    """None: as many as there are GPUs."""
+    return None if settings.processes_per_instance == "auto" else int(settings.processes_per_instance)
+
+
 PER_JOB = frozenset(
     """
     check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets hyperparameters tags
     subnets security_group_ids network_isolation encrypt_between_nodes volume_kms_key extra model_files download_models
-    key_files
+    key_files spot max_wait_hours checkpoints processes_per_instance
     """.split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
-OPEN = ("channels", "env", "secrets", "hyperparameters", "tags", "extra")
+OPEN = ("channels", "env", "secrets", "hyperparameters", "tags", "extra", "price_per_hour")
 """Mappings of free names, which need no `+` on the command line."""
 FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")
 

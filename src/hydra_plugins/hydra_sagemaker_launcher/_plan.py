@@ -1,0 +1,124 @@
+"""What a launch says before it submits and after it is done: what is new, what it may cost, what it did cost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+from hydra_plugins.hydra_sagemaker_launcher._cost import Budget, total
+from hydra_plugins.hydra_sagemaker_launcher._hook import imported
+from hydra_plugins.hydra_sagemaker_launcher._prices import bound_of_settings, prices_of
+from hydra_plugins.hydra_sagemaker_launcher._tables import CostRow, PlanRow, cost_table, plan_table
+from hydra_plugins.hydra_sagemaker_launcher._tracker import ADOPTED, NEW, REUSED, Submission, next_name
+from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+
+if TYPE_CHECKING:
+    from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+
+class Costs:
+    """Of all batches of one sweep together."""
+
+    def __init__(self, settings: SageMakerLauncherConf, *, is_local: bool) -> None:
+        self.prices = prices_of(settings)
+        self.budget = Budget(None if is_local else settings.max_cost_usd)
+
+    def problems(self, submissions: Sequence[Submission]) -> Iterator[str]:
+        """Commits what it does not refuse."""
+        paid = [one for one in submissions if one.origin != REUSED]
+        refusal = self.budget.refusal([bound_of_settings(one.job.settings, self.prices) for one in paid])
+        if refusal is not None:
+            yield refusal
+            return
+        for submission in paid:
+            self._commit(submission)
+
+    def of_retry(self, submission: Submission) -> str | None:
+        """Asked when the attempt before has ended and the next one has no name yet."""
+        bound = bound_of_settings(submission.job.settings, self.prices)
+        refusal = self.budget.refusal([bound])
+        if refusal is None:
+            self.budget.commit(next_name(submission), bound.usd)
+        return refusal
+
+    def settle(self, submission: Submission) -> None:
+        """What an attempt was billed; of one that was never submitted, nothing."""
+        if submission.origin != REUSED and submission.outcome is not None:
+            cost = submission.outcome.record.get("cost") or {}
+            self.budget.settle(submission.name, 0.0 if submission.failure else cost.get("cost_usd"))
+
+    def _commit(self, submission: Submission) -> None:
+        self.budget.commit(submission.name, bound_of_settings(submission.job.settings, self.prices).usd)
+
+
+def say_plan(sweep: Sweep, submissions: Sequence[Submission]) -> None:
+    counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ADOPTED, REUSED)}
+    named = ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
+    if not sweep.is_local and counts[REUSED] < len(submissions):
+        print(plan_table([_plan_row(one, sweep.costs) for one in submissions], _described(sweep, submissions)))
+    log.info("%d job%s: %s in %s", len(submissions), "" if len(submissions) == 1 else "s", named, sweep.directory)
+
+
+def say_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
+    """Nothing where nothing was billed: on this machine, or when all is reused."""
+    rows = [row for one in submissions if (row := _cost_row(one)) is not None]
+    if rows and any(one.origin != REUSED for one in submissions):
+        print(cost_table(rows, _described(sweep, submissions)))
+
+
+def _described(sweep: Sweep, submissions: Sequence[Submission]) -> str:
+    return sweep.costs.prices.described({str(one.job.settings.instance_type) for one in submissions})
+
+
+def of_leaving(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator[str]:
+    """What `wait=false` cannot do: nobody is here later to submit the rest, or to tell a sweeper a value."""
+    settings = sweep.settings
+    if settings.wait:
+        return
+    sweeper = imported(str(sweep.config.hydra.sweeper["_target_"]), "wait")
+    if not issubclass(sweeper, BasicSweeper):
+        yield (
+            f"hydra.launcher.wait=false: {sweeper.__name__} needs the value of each job before it thinks of the "
+            "next one: hydra.launcher.wait=true"
+        )
+    jobs = len(sweep.tracker.active) + sum(one.origin != REUSED for one in submissions)
+    if jobs > settings.max_parallel:
+        yield (
+            f"hydra.launcher.wait=false: {jobs} jobs, of which max_parallel={settings.max_parallel} run at once, and nobody "
+            f"stays to submit the others: hydra.launcher.max_parallel={jobs}, or hydra.launcher.wait=true"
+        )
+
+
+def _plan_row(submission: Submission, costs: Costs) -> PlanRow:
+    job = submission.job
+    bound = bound_of_settings(job.settings, costs.prices)
+    return PlanRow(
+        job=job.number,
+        overrides=" ".join(job.own_words),
+        origin=submission.origin,
+        instance_type=str(job.settings.instance_type),
+        instance_count=job.settings.instance_count,
+        spot=job.settings.spot,
+        max_run_hours=bound.hours,
+        max_cost_usd=0.0 if submission.origin == REUSED else bound.usd,
+    )
+
+
+def _cost_row(submission: Submission) -> CostRow | None:
+    if submission.outcome is None or submission.failure is not None or not submission.outcome.record.get("cost"):
+        return None
+    attempts = [*submission.attempts, submission.outcome.record]
+    sums = total(one["cost"] for one in attempts if one.get("cost"))
+    return CostRow(
+        job=submission.job.number,
+        overrides=" ".join(submission.job.own_words),
+        attempts=len(attempts),
+        billable_seconds=sums["billable_seconds"],
+        cost_usd=None if sums["unknown"] else sums["cost_usd"],
+        saved_by_spot_usd=sums["saved_by_spot_usd"],
+    )
