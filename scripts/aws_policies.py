@@ -44,7 +44,11 @@ def trust_policy(plan: Plan) -> dict[str, Any]:
 
 
 def execution_policy(plan: Plan) -> dict[str, Any]:
-    """What the jobs may do. PutMetricData, GetAuthorizationToken and ec2:Describe… know no resources, so that theirs is "*"."""
+    """What the jobs may do. PutMetricData, GetAuthorizationToken and ec2:Describe… know no resources, so that theirs is "*".
+
+    SageMaker deletes in S3 what a job deletes among its checkpoints:
+    https://docs.aws.amazon.com/sagemaker/latest/dg/model-checkpoints.html
+    """
     own_images, aws_images = (
         plan.arn("ecr", f"repository/{plan.prefix}*"),
         [plan.arn("ecr", f"repository/{name}", "*") for name in AWS_IMAGES],
@@ -52,6 +56,7 @@ def execution_policy(plan: Plan) -> dict[str, Any]:
     namespace = {"StringEquals": {"cloudwatch:namespace": LOG_GROUP}}
     statements = [
         *_objects(plan, "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"),
+        _allow("Checkpoints", ["s3:DeleteObject"], f"{plan.bucket_arn}/{plan.prefix}/checkpoints/*"),
         _allow(
             "Logs", ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], _logs(plan)
         ),
@@ -71,13 +76,17 @@ def execution_policy(plan: Plan) -> dict[str, Any]:
 
 
 def submitting_policy(plan: Plan) -> dict[str, Any]:
-    """For the user or role that starts sweeps; ListTrainingJobs knows no resources."""
+    """For the user or role that starts sweeps; ListTrainingJobs knows no resources, GetCallerIdentity needs no permission.
+
+    GetRole is for the look at the role's trust policy before anything is uploaded, which is left out without it.
+    """
     jobs = ["AddTags", "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob"]
     to_sagemaker = {"StringEquals": {"iam:PassedToService": SAGEMAKER}}
     return _policy([
         _allow("Jobs", [f"sagemaker:{name}" for name in jobs], plan.arn("sagemaker", "training-job/*")),
         _allow("ListJobs", ["sagemaker:ListTrainingJobs"], "*"),
         _allow("PassRole", ["iam:PassRole"], plan.role_arn, to_sagemaker),
+        _allow("SeeRole", ["iam:GetRole"], plan.role_arn),
         *_objects(plan, "s3:GetObject", "s3:PutObject"),
         _allow("ReadLogs", ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"], _logs(plan)),
         *_key(plan),

@@ -119,6 +119,10 @@ def test_what_the_role_may_touch(printed: dict[str, Any]) -> None:
     assert role["trust_policy"]["Statement"][0]["Principal"] == {"Service": "sagemaker.amazonaws.com"}
     assert role["trust_policy"]["Statement"][0]["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     assert named(role["policy"], "Objects")["Resource"] == "arn:aws:s3:::printed/paraphrase/*"
+    assert named(role["policy"], "Checkpoints") == {
+        "Sid": "Checkpoints", "Effect": "Allow", "Action": ["s3:DeleteObject"],
+        "Resource": "arn:aws:s3:::printed/paraphrase/checkpoints/*",
+    }  # fmt: skip
     assert named(role["policy"], "ListObjects")["Condition"]["StringLike"]["s3:prefix"] == ["paraphrase", "paraphrase/*"]
     assert all(":log-group:/aws/sagemaker/TrainingJobs" in resource for resource in named(role["policy"], "Logs")["Resource"])
     assert named(role["policy"], "Secrets")["Resource"] == [SECRET]
@@ -134,7 +138,21 @@ def test_what_the_submitting_user_may_do(printed: dict[str, Any]) -> None:
     assert jobs["Resource"] == f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/*"
     assert named(policy, "PassRole")["Resource"] == f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
     assert named(policy, "PassRole")["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert named(policy, "SeeRole")["Action"] == ["iam:GetRole"]
+    assert named(policy, "SeeRole")["Resource"] == named(policy, "PassRole")["Resource"]
+    assert named(policy, "Objects")["Action"] == ["s3:GetObject", "s3:PutObject"], "nothing is deleted from here"
+    logs = named(policy, "ReadLogs")
+    assert logs["Action"] == ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
+    assert all(":log-group:/aws/sagemaker/TrainingJobs" in resource for resource in logs["Resource"])
     assert "secretsmanager" not in json.dumps(policy)
+
+
+def test_what_the_launcher_keeps_is_where_the_role_may_delete(printed: dict[str, Any]) -> None:
+    from hydra_plugins.hydra_sagemaker_launcher._request import checkpoints_uri
+
+    uri = checkpoints_uri("s3://printed/paraphrase", "0123456789abcdef", 0)
+    allowed = named(printed["execution_role"]["policy"], "Checkpoints")["Resource"]
+    assert uri.replace("s3://", "arn:aws:s3:::").startswith(allowed.rstrip("*"))
 
 
 def test_secrets_keys_and_networks_are_allowed_when_they_are_named(aws: Aws) -> None:

@@ -47,7 +47,8 @@ class ObservedSweeper(BasicSweeper):
                     value = one._return_value
                     error = [type(value).__name__, str(value)] if isinstance(value, Exception) else None
                     seen = {"status": one.status.name, "value": None if error else value, "error": error}
-                    file.write(json.dumps(seen | {"overrides": list(one.overrides), "dir": one.working_dir}, default=str) + "\\n")
+                    seen |= {"overrides": list(one.overrides), "dir": one.working_dir}
+                    file.write(json.dumps(seen, default=str) + "\\n")
             return returns
 
         self.launcher.launch = observed

@@ -218,6 +218,19 @@ def test_hostile_members_write_nothing(tmp_path: Path, name: str) -> None:
     assert (tmp_path / "outside" / "victim").read_text() == "as it was"
 
 
+def test_links_out_and_what_is_no_file_can_be_left_out(tmp_path: Path) -> None:
+    kept = [member("good.txt"), member("dangling", tarfile.SYMTYPE, "nowhere")]
+    odd = [HOSTILE[name][0] for name in ("symlink", "rooted", "hardlink", "device", "pipe")]
+    archive = archive_of(tmp_path / "output.tar.gz", *odd, *kept, member("same", tarfile.LNKTYPE, "pipe"))
+    skipped: list[str] = []
+    written = extract(archive, tmp_path / "target", skipped=skipped)
+    assert [path.name for path in written] == ["good.txt", "dangling"]
+    assert skipped == ["symlink", "rooted", "hardlink", "device", "pipe", "same"]
+    for name in ("../escape", "/absolute", "link/through", "twice"):
+        with pytest.raises(LauncherError, match=f"bad.tar.gz is not extracted: .*{name}"):
+            extract(archive_of(tmp_path / "bad.tar.gz", *HOSTILE[name]), tmp_path / "not", skipped=[])
+
+
 def test_nothing_is_written_through_a_link_that_was_there(tmp_path: Path) -> None:
     (tmp_path / "target").mkdir()
     (tmp_path / "outside").mkdir()

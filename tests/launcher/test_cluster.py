@@ -116,7 +116,7 @@ def test_torchrun_is_told_where_the_machines_meet(tmp_path: Path, monkeypatch: p
 
 def test_one_process_needs_no_torchrun_and_several_need_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = Cluster(("algo-1",), "algo-1", "eth0", 1)
-    assert alone.command("a-job", "package.module", tmp_path) == [sys.executable, "-u", "-m", "package.module"]
+    assert alone.command("a-job", "package.module", tmp_path) == [sys.executable, "-u", "-P", "-m", "package.module"]
     assert alone.environment() == {}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(

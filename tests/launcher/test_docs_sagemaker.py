@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT, paraphrase
+from hydra_plugins.hydra_sagemaker_launcher.__main__ import parser
+from hydra_plugins.hydra_sagemaker_launcher._failures import Cause
+from hydra_plugins.hydra_sagemaker_launcher._prices import price_table
 from paraphrase_lab.composition import Composer
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
@@ -47,7 +50,7 @@ def test_from_nothing_to_a_finished_sweep(walked: tuple[Path, str]) -> None:
         "ml.m5.xlarge"
     ] * 2
     assert not (checkout / "runs/dry/0").exists()
-    for sweep, seeds in (("first", [0, 1]), ("second", [0, 1, 2])):
+    for sweep, seeds in (("first", [0, 1]), ("second", [0, 1, 2]), ("spot", [3, 4])):
         runs = [run(checkout / "runs" / sweep / str(number)) for number in range(len(seeds))]
         assert [(values["status"], values["seed"]) for values in runs] == [("finished", seed) for seed in seeds]
     assert "2 jobs: 2 new" in printed and "3 jobs: 1 new, 2 reused" in printed
@@ -57,14 +60,42 @@ def test_from_nothing_to_a_finished_sweep(walked: tuple[Path, str]) -> None:
 @pytest.mark.slow
 def test_each_job_ran_once(walked: tuple[Path, str]) -> None:
     """The server prints a line as a job starts training."""
-    assert len(re.findall(r"^\S+ \S+ Training$", walked[1], re.MULTILINE)) == 3
+    assert (
+        len(re.findall(r"^\S+ \S+ Training$", walked[1], re.MULTILINE)) == 3 + 2 * 2
+    )  # the last two also after the interruption
+
+
+@pytest.mark.slow
+def test_the_plan_is_the_one_on_the_page(walked: tuple[Path, str]) -> None:
+    (plan,) = re.findall(r"^```text\n(job  overrides.*?)^```$", LOCAL, re.DOTALL | re.MULTILINE)
+    assert plan in walked[1]
+
+
+@pytest.mark.slow
+def test_left_and_collected(walked: tuple[Path, str]) -> None:
+    printed = walked[1].split("1 job goes on in SageMaker")[1]
+    assert "running" in printed.split("3 jobs, ")[0], "by `list`, before it has ended"
+    assert "2 | " not in printed and "best val/accuracy" in printed, "the log of one job needs no number"
+    assert "job 2 (seed=2): completed, in " in printed
+
+
+@pytest.mark.slow
+def test_quota_throttling_and_interruptions_change_no_result(walked: tuple[Path, str]) -> None:
+    checkout, printed = walked
+    assert "waiting (The account-level service limit 'ml.m5.xlarge for training job usage' is 1 Instances" in printed
+    jobs = [run(checkout / "runs/spot" / str(number))["job"] for number in range(2)]
+    assert [(job["spot"], job["interruptions"]) for job in jobs] == [(True, 1)] * 2
+    assert all(job["cost"]["saved_by_spot_usd"] > 0 for job in jobs)
 
 
 def test_commands_of_the_aws_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
-    checked = 0
+    checked, verbs = 0, set()
     for program, *words in aws_commands():
-        if program == "paraphrase":
+        if program == "paraphrase" and words[0] == "jobs":
+            arguments = parser().parse_args(words[1:])
+            verbs.add(arguments.verb)
+        elif program == "paraphrase":
             assert words[0] == "train"
             assert paraphrase("check", "--elsewhere", *words[1:]) == 0, capsys.readouterr().err
             checked += 1
@@ -72,7 +103,7 @@ def test_commands_of_the_aws_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             assert (ROOT / words[0]).is_file()
         else:
             assert program in NEEDS_AWS
-    assert checked >= 4
+    assert checked >= 8 and verbs == {"list", "logs", "stop", "collect"}
 
 
 def test_what_the_page_says_of_the_configuration() -> None:
@@ -82,6 +113,10 @@ def test_what_the_page_says_of_the_configuration() -> None:
         hours, parallel = launcher.max_run_hours, launcher.max_parallel
     assert types.pop("tiny") == "ml.m5.xlarge" and set(types.values()) == {"ml.g5.2xlarge"}
     assert f"`hydra.launcher.max_run_hours` ({hours:g})" in PAGE and f"`hydra.launcher.max_parallel={parallel}`" in PAGE
+    price = price_table()["ml.g5.2xlarge"].usd_per_hour
+    assert f"can reach 72 hours and, by the launcher's table, ${6 * hours * price:.2f}" in " ".join(PAGE.split())
+    assert 3 * 3 * price < 15, "the limit of the example lets its sweep pass"
+    assert ", ".join(Cause) in " ".join(PAGE.split())
     settings = (ROOT / "conf/compute/sagemaker.yaml").read_text(encoding="utf-8")
     for variable in re.findall(r"export (PARAPHRASE_\w+)=", ON_AWS):
         assert f"oc.env:{variable}," in settings

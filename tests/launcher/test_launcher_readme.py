@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import types
 import typing
 from enum import Enum
 from pathlib import Path
@@ -15,6 +16,9 @@ import yaml
 from omegaconf import OmegaConf
 
 from commands import ROOT, blocks, write_documented_files
+from hydra_plugins.hydra_sagemaker_launcher.__main__ import PROGRAM, parser
+from hydra_plugins.hydra_sagemaker_launcher._failures import Cause, retried_as
+from hydra_plugins.hydra_sagemaker_launcher._prices import price_table
 from hydra_plugins.hydra_sagemaker_launcher.config import PER_JOB, SageMakerLauncherConf
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
@@ -29,7 +33,7 @@ def page() -> str:
     return README.read_text(encoding="utf-8")
 
 
-def fields(conf: type, prefix: str = "") -> dict[str, tuple[str, Any, bool]]:
+def fields(conf: Any, prefix: str = "") -> dict[str, tuple[str, Any, bool]]:
     """Of each field in the order of the dataclass: type in words, default, and whether a job may have its own."""
     defaults = OmegaConf.to_container(OmegaConf.structured(conf), enum_to_str=True)
     assert isinstance(defaults, dict)
@@ -48,7 +52,7 @@ def in_words(annotation: Any) -> str:
         return f"list of {in_words(arguments[0])}"
     if origin is dict:
         return f"mapping of {in_words(arguments[1])}"
-    if origin is typing.Union:
+    if origin in (typing.Union, types.UnionType):
         return " or ".join(in_words(argument) for argument in arguments)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         *first, last = [member.name for member in annotation]
@@ -69,8 +73,37 @@ def test_the_table_is_the_dataclass(page: str) -> None:
 def test_what_the_page_names_is_there(page: str) -> None:
     named = re.findall(r"hydra\.launcher\.([a-z_0-9]+)", page)
     assert len(named) > 5 and set(named) <= {*SageMakerLauncherConf.__dataclass_fields__}
+    headings = {"#" + re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in re.findall(r"^#+ (.+)$", page, re.M)}
     for link in re.findall(r"\]\(([^)\s]+)\)", page):
-        assert link.startswith("https://") or (README.parent / link).is_file(), link
+        assert link.startswith("https://") or link in headings or (README.parent / link).is_file(), link
+
+
+def section(page: str, name: str) -> str:
+    return page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+
+def test_every_cause_has_a_row_and_says_what_is_tried_again(page: str) -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section(page, "Failures and retries").splitlines()
+    ]
+    again = {row[0].strip("`"): row[3] for row in rows if len(row) == 4 and row[0].startswith("`")}
+    assert list(again) == [cause.value for cause in Cause]
+    for cause in Cause:
+        kind = retried_as(cause, keeps_checkpoints=True)
+        if cause == Cause.NETWORK:  # the job is done: it is its results that did not arrive
+            assert again[cause] == "no"
+        else:
+            assert again[cause].startswith(f"`retries.{kind}`" if kind else "no")
+
+
+def test_the_days_of_the_prices(page: str) -> None:
+    said = set(re.findall(r"\d{4}-\d{2}-\d{2}", section(page, "Cost")))
+    assert said == {listed.dated for listed in price_table().values()}
+
+
+def test_the_verbs_as_they_are_typed(page: str) -> None:
+    typed_there = re.findall(rf"^{re.escape(PROGRAM)} (.+?)   ", section(page, "Coming and going"), re.MULTILINE)
+    assert {parser().parse_args(line.split()).verb for line in typed_there} == {"list", "logs", "stop", "collect"}
 
 
 @pytest.fixture(scope="module")
@@ -103,19 +136,21 @@ def test_the_application_runs_on_the_local_sagemaker(ran: tuple[Path, str]) -> N
     assert [result["return_value"] for result in results] == [6, 15, 21]
     assert "\n5 x 3 = 15\n" in printed
     assert "3 jobs: 1 new, 2 reused" in printed
+    assert "completed" in printed.split("3 jobs: 1 new, 2 reused")[1].rpartition("3 jobs, ")[0], "by the verb `list`"
     assert len(re.findall(r"^\S+ \S+ Training$", printed, re.MULTILINE)) == 3  # the server's own lines: a job each, once
 
 
 def test_the_files_that_the_page_lists(ran: tuple[Path, str], page: str) -> None:
     directory, _ = ran
     listed = re.findall(r"^SWEEP/(\S+)", page, re.MULTILINE)
-    assert len(listed) == 6
+    assert len(listed) == 7
     for name in listed:
         if "requests" not in name:  # mode=dry_run
             assert (directory / "areas" / name.replace("NUMBER", "2")).is_file(), name
 
 
-def test_the_record_says_what_the_page_says(ran: tuple[Path, str]) -> None:
+def test_the_record_says_what_the_page_says(ran: tuple[Path, str], page: str) -> None:
     record = json.loads((ran[0] / "areas/2/.job/record.json").read_text(encoding="utf-8"))
-    assert {"name", "TrainingJobArn", "BillableTimeInSeconds", "image", "url", "output"} <= record.keys()
+    assert {"name", "TrainingJobArn", "image", "url", "output", "cost"} <= record.keys()
     assert re.fullmatch(r"app-[0-9a-f]{16}-0", record["name"])
+    assert all(f"`{name}`" in page for name in record["cost"] if not name.startswith("instance_"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 from pathlib import Path
@@ -56,6 +57,26 @@ def test_a_process_that_cannot_be_started_is_one_failed_job(tmp_path: Path, job:
     with pytest.raises(LauncherError, match="its process could not be started: .*absent"):
         local.submit(job, NAME, spec)
     assert local.existing([job])[job.key].status.state == State.LOST
+
+
+def test_a_process_that_cannot_be_noted_does_not_run(
+    tmp_path: Path, job: Job, spec: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when its number shall be written down: nobody would stop it."""
+    local = backend(tmp_path)
+    note = local.places.note
+
+    def full(name: str, **values: object) -> None:
+        if "pid" in values:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        note(name, **values)
+
+    monkeypatch.setattr(local.places, "note", full)
+    with pytest.raises(LauncherError, match="its process could not be started: .*No space left"):
+        local.submit(job, NAME, spec)
+    assert backend(tmp_path).poll([NAME])[NAME].state == State.LOST
+    commands = (file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline"))
+    assert not [command for command in commands if str(job.job_dir).encode() in command]
 
 
 @pytest.mark.parametrize("result", ["{", "{}", json.dumps({"name": "another-job", "status": "completed", "exit_code": 0})])

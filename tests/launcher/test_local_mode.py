@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from hydra_apps import App
+from hydra_apps import APP, App
 
 
 @pytest.mark.slow
@@ -178,3 +178,19 @@ def test_a_time_that_the_sweep_has_read_is_the_same_in_its_jobs(app: App) -> Non
     app.sweep("x=${now:%f}", "hydra.sweep.dir=times/${now:%f}")
     [directory] = (app.root / "times").iterdir()
     assert app.marks() == [directory.name]
+
+
+def test_a_file_of_the_working_directory_stands_for_no_module_of_python(app: App) -> None:
+    """As it is with `python sub/app.py`, which looks for modules beside the script."""
+    app.write("queue.py", "raise AssertionError('not this one')\n")
+    (app.root / "sub").mkdir()
+    for name in ("app.py", "conf"):
+        (app.root / name).rename(app.root / "sub" / name)
+    app.sweep("x=1", script="sub/app.py")
+    assert app.marks() == ["1"]
+
+
+def test_a_jobs_own_python_path_counts(app: App) -> None:
+    app.write("app.py", APP.replace('f"x is {config.x}"', 'os.environ["PYTHONPATH"]'))
+    app.sweep("x=1", "+hydra.launcher.env.PYTHONPATH=/of/the/job", env={"PYTHONPATH": "/of/the/launcher"})
+    assert (app.sweep_dir / "0/.job/output.log").read_text().startswith("/of/the/job:")

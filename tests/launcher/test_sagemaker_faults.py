@@ -105,8 +105,9 @@ def test_no_quota_at_all_is_said_at_once(cloud: Cloud) -> None:
     cloud.fault(instance_quota={"ml.m5.large": 0})
     cloud.sweep("x=1,2", code=1)
     returns = cloud.returns()
-    assert all("The account-level service limit 'ml.m5.large for training job usage' is 0" in one["error"][1] for one in returns)
-    assert all("\nNext: request a higher quota (Service Quotas, Amazon SageMaker" in one["error"][1] for one in returns)
+    for one in returns:
+        assert "The account-level service limit 'ml.m5.large for training job usage' is 0" in one["error"][1]
+        assert "\nNext: request a higher quota (Service Quotas, Amazon SageMaker" in one["error"][1]
     assert cloud.record(0)["failure"]["cause"] == "quota"
     assert len(returns) == 2 and cloud.names() == []
 

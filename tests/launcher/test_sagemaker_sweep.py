@@ -15,7 +15,7 @@ pytest_plugins = ["sagemaker_fixtures"]
 
 FILES = {
     *(".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml", "app.log", ".job/output.log"),
-    *(".job/record.json", ".job/result.json", ".job/spec.json", ".job/started.json"),
+    *(".job/files.json", ".job/record.json", ".job/result.json", ".job/spec.json", ".job/started.json"),
 }
 FAILING_APP = """\
 import os, signal
@@ -107,7 +107,7 @@ def test_the_record_says_what_ran_where(swept: Swept, shared_cloud: Cloud) -> No
 
 def test_the_same_again_submits_and_uploads_nothing(swept: Swept, shared_cloud: Cloud) -> None:
     output = shared_cloud.sweep("x=3,1,2,4,3", "hydra.sweep.dir=second")
-    assert "5 jobs: 5 reused in" in output
+    assert "5 jobs: 4 reused, 1 the same as another in" in output
     assert shared_cloud.count("CreateTrainingJob") == 0 and shared_cloud.count("PutObject") == 0
     assert [one["value"] for one in shared_cloud.returns()] == [30, 10, 20, 40, 30]
     for number in range(5):
@@ -125,8 +125,8 @@ def test_failures_are_told_apart_and_only_they_run_again(cloud: Cloud) -> None:
     assert returns[3]["error"][0] == "RemoteJobError" and returns[3]["error"][1].endswith(".Odd: 7 at home")
     killed = returns[2]["error"][1]
     assert "killed by signal 9: out of memory?; the last lines were\nthe last line" in killed
-    assert f"Next: see the end of {cloud.output(2)}/.job/output.log" in killed
-    assert f"job 1 (do=raise) failed as {cloud.record(1)['name']}\nTraceback (most recent call last):" in output
+    assert "Next: a larger hydra.launcher.instance_type, or a smaller batch; the same command submits it again" in killed
+    assert f"job 1 (do=raise) failed as {cloud.record(1)['name']} (code)\nTraceback (most recent call last):" in output
     assert 'raise Broken("it is broken")' in output and f"its files: {cloud.output(3)}" in output
     assert "3 of 4 jobs failed, 1 completed; the same command runs only the failed ones again" in output
     assert cloud.app.result(0)["return_value"] == 5 and cloud.app.files(0) == FILES

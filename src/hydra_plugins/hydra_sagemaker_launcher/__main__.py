@@ -59,7 +59,10 @@ def _execute(arguments: argparse.Namespace) -> int:
             return _verbs.show_logs(sweep, is_following=arguments.follow, lines=arguments.lines)
         case "stop":
             return _verbs.stop(sweep, is_agreed=arguments.yes, in_json=arguments.json)
-    return _verbs.collect(sweep, again=arguments.again, wait=arguments.wait, in_json=arguments.json)
+    from hydra_plugins.hydra_sagemaker_launcher._sweep_lock import locked
+
+    with locked(sweep.manifest.directory):
+        return _verbs.collect(sweep, again=arguments.again, wait=arguments.wait, in_json=arguments.json)
 
 
 def _positive(text: str) -> int:

@@ -18,10 +18,11 @@ from typing import BinaryIO, NamedTuple
 
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._secret_names import looks_secret_file
-from hydra_plugins.hydra_sagemaker_launcher._tree import IGNORE_FILE, find_root, list_files
+from hydra_plugins.hydra_sagemaker_launcher._tree import IGNORE_FILE, find_root, list_files, named_by_patterns, tracked_files
 
 __all__ = [
-    "content_hash", "extract", "find_root", "list_files", "pack", "secret_file_problem", "size_problem", "total_bytes",
+    "IGNORE_FILE", "content_hash", "extract", "find_root", "list_files", "named_by_patterns", "pack", "secret_file_problem",
+    "size_problem", "total_bytes", "tracked_files",
 ]  # fmt: skip
 
 _CHUNK_BYTES = 1 << 20
@@ -128,15 +129,15 @@ def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] =
     )
 
 
-def extract(archive: Path, target: Path, *, max_bytes: int | None = None) -> list[Path]:
-    """The files and links written.
+def extract(archive: Path, target: Path, *, max_bytes: int | None = None, skipped: list[str] | None = None) -> list[Path]:
+    """The files and links written. `skipped`, where given, gets the names of links that leave `target` and of what is no file.
 
-    Raises LauncherError, before anything is written, for a member that would leave `target`, goes through a link or is no file,
-    directory or link, above `max_bytes` of content, and for what is no whole tar.gz.
+    Raises LauncherError, before anything is written, for a member that would leave `target`, goes through a link or, without
+    `skipped`, is no file, directory or link, above `max_bytes` of content, and for what is no whole tar.gz.
     """
     try:
         with tarfile.open(archive, "r:gz") as opened:
-            members = _safe_members(opened, target, max_bytes)
+            members = _safe_members(opened, target, max_bytes, skipped)
             target.mkdir(parents=True, exist_ok=True)
             for member in members:
                 opened.extract(member, target, filter="data")
@@ -149,20 +150,35 @@ def extract(archive: Path, target: Path, *, max_bytes: int | None = None) -> lis
     return [target / member.name for member in members if not member.isdir()]
 
 
-def _safe_members(archive: tarfile.TarFile, target: Path, max_bytes: int | None) -> list[tarfile.TarInfo]:
+def _safe_members(
+    archive: tarfile.TarFile, target: Path, max_bytes: int | None, skipped: list[str] | None
+) -> list[tarfile.TarInfo]:
     members: list[tarfile.TarInfo] = []
     total = 0
     for member in archive:
         if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
             raise tarfile.OutsideDestinationError(member, member.name)
-        tarfile.data_filter(member, str(target))
+        try:
+            tarfile.data_filter(member, str(target))
+        except tarfile.FilterError:
+            if skipped is None or member.isreg() or member.isdir():
+                raise
+            skipped.append(member.name)
+            continue
+        if skipped and member.islnk() and member.linkname in skipped:
+            skipped.append(member.name)
+            continue
         total += member.size
         if max_bytes is not None and total > max_bytes:
             raise LauncherError(f"{archive.name} is not extracted: more than {max_bytes:,} bytes, reached at {member.name}")
         members.append(member)
+    _refuse_ways_through_links(archive, members)
+    return members
+
+
+def _refuse_ways_through_links(archive: tarfile.TarFile, members: Sequence[tarfile.TarInfo]) -> None:
     links = {PurePosixPath(member.name) for member in members if member.issym() or member.islnk()}
     for member in members:
         path = PurePosixPath(member.name)
         if links.intersection(path.parents) or (member.isreg() and path in links):
             raise LauncherError(f"{archive.name} is not extracted: {member.name} would be written through a link")
-    return members

@@ -56,7 +56,8 @@ class Cluster:
             RuntimeError: the image lacks what starts several processes.
         """
         if self.size == 1:
-            return [sys.executable, "-u", "-m", module]
+            safe = ["-P"] if sys.version_info >= (3, 11) else []  # a queue.py of the task's directory is not the library's
+            return [sys.executable, "-u", *safe, "-m", module]
         if importlib.util.find_spec("torch") is None:
             raise RuntimeError(
                 f"{self.size} processes on {len(self.hosts)} machines are started by torchrun, and the image "

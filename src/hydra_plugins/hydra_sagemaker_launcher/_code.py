@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import re
 import subprocess
 import sys
-import tomllib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,9 @@ from pathlib import Path, PurePosixPath
 from hydra_plugins.hydra_sagemaker_launcher import _bundle
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._identity import parse_job_name
+from hydra_plugins.hydra_sagemaker_launcher._loaded import loaded_files, task_file, without_entry_point
+from hydra_plugins.hydra_sagemaker_launcher._requirements import AUTO, declared, distribution
+from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
 from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
 
 log = logging.getLogger(__name__)
@@ -23,12 +25,15 @@ PLUGIN = Path(__file__).resolve().parent
 OUTPUT_MARKS = (".hydra", ".job", ".launcher")
 LAUNCHER_DIR = ".launcher"
 """In the bundle, beside the user's files."""
+NAMED_AT_MOST = 10
 
 
 @dataclass
 class Code:
     root: Path
     settings: CodeConf
+    task: TaskReference | None = None
+    """Whose own file has to be among those that travel."""
 
     @classmethod
     def of(cls, settings: CodeConf, working_dir: Path) -> Code:
@@ -39,7 +44,20 @@ class Code:
 
     @cached_property
     def files(self) -> list[PurePosixPath]:
-        return _without_outputs(_bundle.list_files(self.root, exclude=self.settings.exclude))
+        return _without_outputs(_bundle.list_files(self.root, exclude=self.settings.exclude), self._known_as_code)
+
+    def _known_as_code(self) -> Iterator[str]:
+        """Not all of it: what git tracks, and what is imported."""
+        yield from _bundle.tracked_files(self.root)
+        for paths in loaded_files(self.root).values():
+            yield from paths
+
+    @cached_property
+    def left_behind(self) -> list[str]:
+        """Files of imported modules below the root that do not travel."""
+        travelling = {file.as_posix() for file in self.files}
+        loaded = without_entry_point(loaded_files(self.root), self.task)
+        return sorted({paths[0] for paths in loaded.values() if travelling.isdisjoint(paths)})
 
     @cached_property
     def commit(self) -> str | None:
@@ -61,18 +79,60 @@ class Code:
         found = (
             _bundle.size_problem(self.root, self.files, self.settings.max_mb),
             _bundle.secret_file_problem(self.files, allowed=self.settings.allow_secret_names),
+            self._missing_task_problem(),
+            self._missing_modules_problem(),
         )
         return [problem for problem in found if problem is not None]
 
-    def identity(self, *, limited: bool, package: str | None) -> str:
+    def identity(self, *, limited: bool, package: str | None, requirements: str | None = AUTO) -> str:
         """Hash of the user's files, and of the task's own package where that is installed elsewhere.
 
-        `limited`: a tree that is too large to read at each start never counts as the same.
+        `limited`, of jobs that run here: a tree that is too large to read at each start never counts as the same.
         """
         if limited and (problem := self._too_large()):
             log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
             return uuid.uuid4().hex
-        return _bundle.content_hash(self.root, self.files) + self._installed(package)
+        beside = self._beside_here() if limited else self._required(requirements)
+        return _bundle.content_hash(self.root, self.files) + self._installed(package) + beside
+
+    def _beside_here(self) -> str:
+        """Of what a job that runs here imports all the same."""
+        files = [PurePosixPath(name) for name in self.left_behind]
+        return _bundle.content_hash(self.root, files) if files else ""
+
+    def _required(self, setting: str | None) -> str:
+        """Of what is installed, where the files that travel do not say it."""
+        found = declared(self.root, setting)
+        names = {file.relative_to(self.root).as_posix() for file in found.files if file.is_relative_to(self.root)}
+        if setting == AUTO and len(names) == len(found.files) and names <= {file.as_posix() for file in self.files}:
+            return ""
+        return hashlib.sha256("\n".join([str(setting is None), *found.lines]).encode()).hexdigest()
+
+    def _missing_task_problem(self) -> str | None:
+        if (name := self._task_left_behind) is None:
+            return None
+        return (
+            f"{name} holds the task and does not travel: .gitignore, {_bundle.IGNORE_FILE} or hydra.launcher.code.exclude "
+            f"leaves it out. Change the pattern, or `git add -f {name}`"
+        )
+
+    def _missing_modules_problem(self) -> str | None:
+        others = [name for name in self.left_behind if name != self._task_left_behind]
+        knowingly = _bundle.named_by_patterns(self.root, others, exclude=self.settings.exclude)
+        if not (missing := [name for name in others if name not in knowingly]):
+            return None
+        more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
+        return (
+            "modules are imported here that do not travel, since .gitignore names them or a link leads out of the root: "
+            f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` sends them; "
+            f"name in {self.root / _bundle.IGNORE_FILE} what the jobs do without, or install"
+        )
+
+    @property
+    def _task_left_behind(self) -> str | None:
+        file = task_file(self.task, self.root)
+        same = (name for name in self.left_behind if file is not None and (self.root / name).resolve() == file.resolve())
+        return next(same, None)
 
     def _installed(self, package: str | None) -> str:
         module = sys.modules.get((package or "").partition(".")[0])
@@ -91,28 +151,13 @@ class Code:
     def requirements(self, setting: str | None, *, with_boto3: bool) -> list[str]:
         """
         Raises:
-            LauncherError: the file is not there.
+            LauncherError: a file is not there, or cannot be read.
         """
-        lines = self._declared(setting)
-        names = {_distribution(line) for line in lines}
+        lines = declared(self.root, setting).lines
+        names = {distribution(line) for line in lines}
         if setting is not None and "hydra-core" not in names:
             lines.append("hydra-core>=1.3.2,<1.4")
         return [*lines, "boto3"] if with_boto3 and "boto3" not in names else lines
-
-    def _declared(self, setting: str | None) -> list[str]:
-        if setting is None:
-            return []
-        if setting != "auto":
-            file = self.root / setting
-            if not file.is_file():
-                raise LauncherError(f"hydra.launcher.requirements={setting}: there is no {file}")
-            return list(_requirement_lines(file))
-        if (self.root / "requirements.txt").is_file():
-            return list(_requirement_lines(self.root / "requirements.txt"))
-        if (self.root / "pyproject.toml").is_file():
-            project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
-            return list(project.get("dependencies", []))
-        return []
 
     def extra(self, requirements: list[str]) -> dict[str, bytes]:
         """What the launcher adds: its own runner and the requirements."""
@@ -128,35 +173,19 @@ class Code:
         return _bundle.content_hash(self.root, self.files, extra=self.extra(requirements))
 
 
-def _without_outputs(files: list[PurePosixPath]) -> list[PurePosixPath]:
+def _without_outputs(files: list[PurePosixPath], known_as_code: Callable[[], Iterable[str]]) -> list[PurePosixPath]:
     """What jobs wrote is not code, even where nothing ignores it: directories that Hydra or the launcher has marked.
 
-    The root itself may be one (`hydra.sweep.dir=.`): then its marks go, and its code stays.
+    One that holds code may be marked, too (`hydra.sweep.dir=.`): then its marks go, and its code stays.
     """
-    root = PurePosixPath(".")
     marked = {file.parent for file in files if file.name == "multirun.yaml"}
     marked |= {mark.parent for file in files for mark in file.parents if mark.name in OUTPUT_MARKS}
     marked |= {file.parents[1] for file in files if file.name == "where.json" and parse_job_name(file.parent.name)}
-    marked -= {root}
+    marked.discard(PurePosixPath("."))
+    if marked:
+        marked -= {directory for name in known_as_code() for directory in PurePosixPath(name, "_").parents}
     return [
         file
         for file in files
         if not marked.intersection(file.parents) and not set(OUTPUT_MARKS) & set(file.parts) and file.name != "multirun.yaml"
     ]
-
-
-def _requirement_lines(file: Path) -> Iterator[str]:
-    """With those of the files it names: the job reads them from one place."""
-    for line in file.read_text(encoding="utf-8").splitlines():
-        other = re.match(r"\s*(?:-r\s*|--requirement[\s=]\s*)(?!\S+://)(\S+)", line)
-        if other is None:
-            yield line
-        elif (file.parent / other[1]).is_file():
-            yield from _requirement_lines(file.parent / other[1])
-        else:
-            raise LauncherError(f"{file} names {other[1]}, and there is no {file.parent / other[1]}")
-
-
-def _distribution(line: str) -> str:
-    match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line)
-    return re.sub(r"[-_.]+", "-", match[1]).lower() if match else ""

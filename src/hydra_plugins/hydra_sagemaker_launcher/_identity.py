@@ -25,19 +25,39 @@ NAME_LENGTH = 63
 
 def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
     """Unresolved, less the hydra node and the given keys."""
-    task = copy.deepcopy(config)
+    task = without_hydra(config)
     with open_dict(task), read_write(task):
-        for path in ("hydra", *without):
+        for path in without:
             _remove(task, path)
     return OmegaConf.to_yaml(task)
 
 
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Copies the task's part alone. The hydra node is many times as large; copied first and removed then, it leaves memory
+    in pieces that thousands of jobs add up to."""
+    node = config._get_node("hydra") if "hydra" in config.keys() else None
+    task = copy.deepcopy(config, {} if node is None else {id(node): DictConfig({})})
+    with open_dict(task), read_write(task):
+        _remove(task, "hydra")
+    return task
+
+
 def job_key(
-    config: DictConfig, *, without: Sequence[str], code: str, image: str, task: TaskReference | None, data: str = ""
+    config: DictConfig,
+    *,
+    without: Sequence[str],
+    code: str,
+    image: str,
+    task: TaskReference | None,
+    data: str = "",
+    referred: str = "",
 ) -> str:
-    """Hexadecimal. `code` and `data` are hashes of files; `image` names whatever the job runs in."""
+    """Hexadecimal. `code` and `data` are hashes of files; `image` names whatever the job runs in.
+
+    `referred`: values that the configuration refers to and does not hold.
+    """
     parts = [task_yaml(config, without), code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
-    return _digest([*parts, data] if data else parts)
+    return _digest([*parts, *(part for part in (data, referred) if part)])
 
 
 def files_digest(paths: Sequence[Path]) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import logging
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,16 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
-from hydra_plugins.hydra_sagemaker_launcher._identity import files_digest, job_key, job_name
+from hydra_plugins.hydra_sagemaker_launcher._identity import files_digest, job_key, job_name, task_yaml
+from hydra_plugins.hydra_sagemaker_launcher._references import differing_twins, referred
 from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
 from hydra_plugins.hydra_sagemaker_launcher.config import FIELDS, PER_JOB, Mode, SageMakerLauncherConf
 
+log = logging.getLogger(__name__)
 POLL_SECONDS, LOCAL_POLL_SECONDS = 20.0, 0.5
+SAID_EVERY = 200
+WITHOUT_END = ("code.max_mb", "max_cost_usd")
+"""Numbers that may be infinite."""
 
 
 @dataclass
@@ -64,12 +72,30 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
     assert isinstance(values, SageMakerLauncherConf)
     if values.poll_seconds is None:
         values.poll_seconds = LOCAL_POLL_SECONDS if values.mode == Mode.local else POLL_SECONDS
+    if problem := next(_senseless(values), None):
+        raise LauncherError(problem)
     if values.max_parallel < 1 or values.poll_seconds <= 0:
         raise LauncherError(
             f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "
             "at least one job runs at a time, and more than 0 seconds pass between two looks at it"
         )
     return values
+
+
+def _senseless(values: SageMakerLauncherConf) -> Iterator[str]:
+    for path, number in _numbers(asdict(values)):
+        if math.isnan(number) or (math.isinf(number) and path not in WITHOUT_END):
+            yield f"hydra.launcher.{path}={number}: it must be a number that one can calculate with"
+    if values.endpoint_url is not None and not values.endpoint_url.startswith(("http://", "https://")):
+        yield f"hydra.launcher.endpoint_url={values.endpoint_url}: it begins with http:// or https://"
+
+
+def _numbers(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{path}{key}.")
+        elif isinstance(value, float):
+            yield f"{path}{key}", value
 
 
 def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[Sequence[str]], first_number: int) -> list[Job]:
@@ -94,6 +120,8 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
         except LauncherError as error:
             problems.append(str(error))
         jobs.append(job)
+        if len(jobs) % SAID_EVERY == 0:
+            log.info("%d of %d jobs composed", len(jobs), len(overrides))
     if problems:
         raise SubmissionRefused(problems)
     return jobs
@@ -116,7 +144,7 @@ def identify(
     """Gives each job its key.
 
     Raises:
-        SubmissionRefused: different jobs with one output directory.
+        SubmissionRefused: different jobs with one output directory, or one job that is to run in different ways.
     """
     digests: dict[tuple[str, ...], str] = {}
     for job in jobs:
@@ -131,20 +159,19 @@ def identify(
             image=image(job.settings),
             task=task,
             data=digests.get(files, ""),
+            referred=referred(job, task_yaml(job.config, job.settings.key_exclude)),
         )
-    _refuse_shared_directories(jobs)
+    if problems := [*_shared_directories(jobs), *differing_twins(jobs)]:
+        raise SubmissionRefused(problems)
 
 
-def _refuse_shared_directories(jobs: Sequence[Job]) -> None:
+def _shared_directories(jobs: Sequence[Job]) -> Iterator[str]:
     """The same job twice may have one directory; different jobs would overwrite each other there."""
     first: dict[Path, Job] = {}
-    problems = []
     for job in jobs:
         other = first.setdefault(job.output_dir, job)
         if other.key != job.key:
-            problems.append(f"{job} writes to {job.output_dir} as {other} does: hydra.sweep.subdir must tell them apart")
-    if problems:
-        raise SubmissionRefused(problems)
+            yield f"{job} writes to {job.output_dir} as {other} does: hydra.sweep.subdir must tell them apart"
 
 
 def _resolved(config: DictConfig, described: str) -> dict[str, Any]:
@@ -178,8 +205,15 @@ def _output_dir(config: DictConfig) -> Path:
     previous = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(config)
     try:
-        return (Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)).absolute()
+        directory, subdir = str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
     except OmegaConfBaseException as error:
         raise LauncherError(f"hydra.sweep: {str(error).splitlines()[0]}") from None
     finally:
         HydraConfig.instance().cfg = previous
+    below = Path(os.path.normpath(subdir))
+    if below.is_absolute() or ".." in below.parts:
+        raise LauncherError(
+            f"hydra.sweep.subdir={subdir} leaves the sweep's directory {directory}: "
+            "it is a path below that, as ${hydra.job.num}"
+        )
+    return (Path(directory) / below).absolute()

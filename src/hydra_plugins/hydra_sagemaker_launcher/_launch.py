@@ -15,9 +15,10 @@ from hydra_plugins.hydra_sagemaker_launcher._backend import State
 from hydra_plugins.hydra_sagemaker_launcher._drive import Drive, SystemClock
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
 from hydra_plugins.hydra_sagemaker_launcher._interrupt import counted, farewell, interrupted
-from hydra_plugins.hydra_sagemaker_launcher._plan import of_leaving, say_costs, say_plan
+from hydra_plugins.hydra_sagemaker_launcher._plan import of_leaving, remember, say_costs, say_plan
 from hydra_plugins.hydra_sagemaker_launcher._scheduler import Scheduler
 from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
+from hydra_plugins.hydra_sagemaker_launcher._sweep_lock import locked
 from hydra_plugins.hydra_sagemaker_launcher._table import watcher
 from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission
 from hydra_plugins.hydra_sagemaker_launcher.config import Mode
@@ -38,14 +39,15 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
 
         write_requests(sweep, jobs)
         raise SystemExit(0)
-    sweep.preflight(jobs)
-    submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
-    unique = _unique(submissions)
-    if problems := [*sweep.costs.problems(unique), *of_leaving(sweep, unique)]:
-        raise SubmissionRefused(problems)
-    sweep.remember(submissions)
-    say_plan(sweep, submissions)
-    returns = _run(sweep, submissions, unique)
+    with locked(sweep.directory):
+        sweep.preflight(jobs)
+        submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
+        unique = _unique(submissions)
+        if problems := [*sweep.occupied(jobs), *sweep.costs.problems(unique), *of_leaving(sweep, unique)]:
+            raise SubmissionRefused(problems)
+        remember(sweep, submissions)
+        say_plan(sweep, unique, len(submissions))
+        returns = _run(sweep, submissions, unique)
     _report(sweep, submissions, returns)
     return returns
 

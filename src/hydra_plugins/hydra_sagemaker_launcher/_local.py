@@ -6,25 +6,27 @@ The processes outlive a launcher that is killed; the next one adopts them. A loc
 from __future__ import annotations
 
 import fcntl
-import json
+import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Collection, Sequence
-from fnmatch import fnmatch
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra_plugins.hydra_sagemaker_launcher._backend import Existing, Outcome, State, Status
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher._failures import failure_of_process
 from hydra_plugins.hydra_sagemaker_launcher._identity import parse_job_name
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
+from hydra_plugins.hydra_sagemaker_launcher._places import Places
 from hydra_plugins.hydra_sagemaker_launcher._result import read_result, returned_value, write_atomically
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
 
+log = logging.getLogger(__name__)
 PLUGIN_PATH = Path(__file__).resolve().parents[2]
 STATES = {"completed": State.COMPLETED, "failed": State.FAILED, "interrupted": State.STOPPED}
 
@@ -38,6 +40,7 @@ class LocalBackend:
         self.working_dir = working_dir
         self.closure = closure
         self.stop_grace_seconds = stop_grace_seconds
+        self.places = Places(state_dir, self._runs)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
@@ -47,9 +50,14 @@ class LocalBackend:
             key, attempt = parse_job_name(directory.name) or ("", 0)
             if key in wanted and (key not in newest or attempt > newest[key][0]):
                 newest[key] = attempt, directory.name
+        self.places.needed.update(name for _, name in newest.values())
         return {key: Existing(name, attempt, self._status(name)) for key, (attempt, name) in newest.items()}
 
-    def submit(self, job: Job, name: str, spec: Spec) -> bool:
+    def occupied(self, jobs: Sequence[Job]) -> list[str]:
+        """Sentences on output directories in which another job still runs."""
+        return self.places.occupied(jobs)
+
+    def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
         state = self.state_dir / name
         try:
             state.mkdir(parents=True, exist_ok=True)
@@ -57,23 +65,36 @@ class LocalBackend:
             if lock is None:
                 return False
             try:
-                return self._started(job, name, spec, lock)
+                return self._started(job, name, spec, lock, fresh)
             finally:
                 os.close(lock)
         except OSError as error:  # the other jobs may have more luck, and what runs is not given up
             raise LauncherError(f"its process could not be started: {error}") from None
 
-    def _started(self, job: Job, name: str, spec: Spec, lock: int) -> bool:
+    def _started(self, job: Job, name: str, spec: Spec, lock: int, fresh: bool) -> bool:
         state = self.state_dir / name
         if (state / "where.json").exists():  # another launcher was quicker, and the job has ended already
             return False
+        self.places.give_up_earlier(job.key, name)
+        is_alone = self.places.take(job.output_dir, name, goes_on=not fresh)
         _forget(job.job_dir)
         write_atomically(job.job_dir / "spec.json", spec.to_json())
-        where = {"output_dir": str(job.output_dir), "submitted": time.time()}
-        write_atomically(state / "where.json", json.dumps(where))
+        output_dir = str(job.output_dir)
+        places = [output_dir] if is_alone else []
+        self.places.note(name, output_dir=output_dir, ran_in=output_dir, submitted=time.time(), places=places)
+        process = self._processes[name] = self._process(job, state, lock)
+        try:
+            self.places.note(name, pid=process.pid)
+        except OSError:  # a full disk: what nobody knows of must not run
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        return True
+
+    def _process(self, job: Job, state: Path, lock: int) -> subprocess.Popen[bytes]:
         with (job.job_dir / "output.log").open("wb") as output:
-            process = subprocess.Popen(
-                self._command(job, state),
+            return subprocess.Popen(
+                self._command(job, state, lock),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -82,78 +103,83 @@ class LocalBackend:
                 pass_fds=(lock,),
                 start_new_session=True,  # Ctrl-C is the launcher's to pass on; a killed launcher leaves the job alive
             )
-        self._processes[name] = process
-        write_atomically(state / "where.json", json.dumps(where | {"pid": process.pid}))
-        return True
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
+        self.places.needed.update(names)
         return {name: self._status(name) for name in names}
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
-        source = Path(self._where(name)["output_dir"])
-        if source != job.output_dir:
-            _copy(source, job.output_dir, job.settings.model_files)
+        self.places.bring(name, job.output_dir, job.settings.model_files)
         result = self._result(name)
         record: dict[str, Any] = {"mode": "local", "seconds": result.get("seconds") if result else None}
-        if source != job.output_dir:
-            record["first_run_in"] = str(source)
-        if result is None:
-            reason = f"its process ended without a result: {status.detail}"
-            return Outcome(
-                status,
-                None,
-                reason,
-                f"see the end of {job.job_dir / 'output.log'}; the same command runs it again",
-                record=record,
-            )
-        value = returned_value(result, job.job_dir, own_process=name in self._processes)
-        return Outcome(status, result, value=value, record=record)
+        where = self.places.where(name)
+        ran_in = where.get("ran_in") or where.get("output_dir")
+        if ran_in not in (None, str(job.output_dir)):
+            record["first_run_in"] = ran_in
+        value = None if result is None else returned_value(result, job.job_dir, own_process=name in self._processes)
+        outcome = Outcome(status, result, value=value, record=record)
+        if not outcome.is_completed:
+            log_file = job.job_dir / "output.log"
+            meaning = status.detail or f"there is none in {self.places.home(name)} any more"
+            outcome.failure = failure_of_process(result, meaning, log_file if log_file.is_file() else None)
+        return outcome
 
     def stop(self, names: Collection[str]) -> None:
-        """SIGTERM to each job, and time for it to save what it has."""
-        for name in names:
-            self._signal(name, signal.SIGTERM)
-        deadline = time.monotonic() + self.stop_grace_seconds
-        while time.monotonic() < deadline and any(self._lives(name) for name in names):
-            time.sleep(0.1)
-        for name in names:
-            self._signal(name, signal.SIGKILL)
+        """SIGTERM to each job, and time for it to save what it has; Ctrl-C cuts that time short."""
+        try:
+            for name in names:
+                self._signal(name, signal.SIGTERM)
+            deadline = time.monotonic() + self.stop_grace_seconds
+            while (running := self._running(names)) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if running:
+                log.warning("killing what has not ended %.0f s after SIGTERM: %s", self.stop_grace_seconds, ", ".join(running))
+        except KeyboardInterrupt:
+            log.warning("killing at once, whatever is not saved yet: %s", ", ".join(self._running(names)))
+        finally:
+            for name in names:
+                self._signal(name, signal.SIGKILL)
 
-    def _command(self, job: Job, state: Path) -> list[str]:
-        runner = [sys.executable, "-u", "-m", "hydra_plugins.hydra_sagemaker_launcher._runner", str(job.job_dir / "spec.json")]
-        words = [*runner, "--root", str(self.root), "--job-dir", str(job.job_dir)]
+    def _command(self, job: Job, state: Path, lock: int) -> list[str]:
+        """With -P: nothing in the working directory stands for a module of the standard library."""
+        runner = "hydra_plugins.hydra_sagemaker_launcher._runner"
+        words = [sys.executable, "-u", "-P", "-m", runner, str(job.job_dir / "spec.json")]
+        words += ["--root", str(self.root), "--job-dir", str(job.job_dir), "--lock", str(lock)]
         if self.closure is None:
             return words
         file = state / "closure.pickle"
         file.write_bytes(self.closure)
         return [*words, "--closure", str(file)]
 
-    def _where(self, name: str) -> dict[str, Any]:
-        file = self.state_dir / name / "where.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-
     def _result(self, name: str) -> dict[str, Any] | None:
-        where = self._where(name)
-        result = read_result(Path(where["output_dir"]) / ".job") if where else None
+        home = self.places.home(name)
+        result = read_result(home / ".job") if home is not None else None
         return result if result is not None and result.get("name") == name else None
 
     def _status(self, name: str) -> Status:
-        if self._lives(name):
+        """Of an adopted job, a result says that it has ended: what it has left behind may hold its lock."""
+        process = self._processes.get(name)
+        if process is not None and process.poll() is None:
             return Status(State.RUNNING, "running")
+        holds_lock = process is None and self._holds_lock(name)
         try:
             result = self._result(name)
         except LauncherError as error:
             return Status(State.LOST, str(error))
         if result is not None:
             return Status(STATES[result["status"]], "" if result["exit_code"] == 0 else f"exit code {result['exit_code']}")
-        code = self._processes[name].returncode if name in self._processes else None
-        return Status(State.LOST, _meaning(code))
+        if holds_lock:
+            return Status(State.RUNNING, "running")
+        return Status(State.LOST, _meaning(process.returncode if process is not None else None))
 
-    def _lives(self, name: str) -> bool:
-        process = self._processes.get(name)
-        if process is not None:
-            return process.poll() is None
-        if not (self.state_dir / name).is_dir():
+    def _runs(self, name: str) -> bool:
+        return self._status(name).state == State.RUNNING
+
+    def _running(self, names: Collection[str]) -> list[str]:
+        return [name for name in names if self._runs(name)]
+
+    def _holds_lock(self, name: str) -> bool:
+        if not (self.state_dir / name / "lock").is_file():
             return False
         lock = _free_lock(self.state_dir / name)
         if lock is None:
@@ -162,12 +188,11 @@ class LocalBackend:
         return False
 
     def _signal(self, name: str, number: int) -> None:
-        pid = self._where(name).get("pid")
-        if pid is not None and self._lives(name):
-            try:
+        process = self._processes.get(name)
+        pid = process.pid if process is not None else self.places.where(name).get("pid")
+        if pid is not None and self._runs(name):
+            with suppress(ProcessLookupError):
                 os.killpg(pid, number)
-            except ProcessLookupError:
-                pass
 
 
 def _free_lock(state: Path) -> int | None:
@@ -183,8 +208,9 @@ def _free_lock(state: Path) -> int | None:
 
 def _environment(job: Job) -> dict[str, str]:
     """Secrets are not fetched here: who runs this has them in the environment."""
-    path = [entry for entry in (os.environ.get("PYTHONPATH"), str(PLUGIN_PATH)) if entry]
-    return {**os.environ, **job.settings.env, "PYTHONPATH": os.pathsep.join(path)}
+    environment = {**os.environ, **job.settings.env}
+    path = [entry for entry in (environment.get("PYTHONPATH"), str(PLUGIN_PATH)) if entry]
+    return environment | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def _forget(job_dir: Path) -> None:
@@ -192,22 +218,6 @@ def _forget(job_dir: Path) -> None:
     job_dir.mkdir(parents=True, exist_ok=True)
     for name in ("result.json", "started.json", "record.json"):
         (job_dir / name).unlink(missing_ok=True)
-
-
-def _copy(source: Path, target: Path, large: Sequence[str]) -> None:
-    """The large files as links to the same data where the file system can."""
-
-    def copy(path: str, copied: str) -> str:
-        Path(copied).unlink(missing_ok=True)
-        if any(fnmatch(Path(path).name, pattern) for pattern in large):
-            try:
-                os.link(path, copied)
-                return copied
-            except OSError:
-                pass
-        return shutil.copy2(path, copied)
-
-    shutil.copytree(source, target, copy_function=copy, dirs_exist_ok=True)
 
 
 def _meaning(code: int | None) -> str:

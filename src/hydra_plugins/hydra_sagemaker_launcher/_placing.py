@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -43,6 +43,27 @@ def place_results(root: Path, subdir: str, data: Path, model: Path | None, patte
             _link(file, data / file.relative_to(root))
         elif model is not None:
             _link(file, model / file.relative_to(output_dir))
+
+
+def settle(root: Path, say: Callable[[str], None]) -> None:
+    """What cannot travel in an archive goes: pipes, sockets, links to elsewhere. Links within become relative ones."""
+    for folder, folders, names in os.walk(root):
+        for file in (Path(folder, name) for name in (*folders, *names)):
+            if file.is_symlink():
+                _settle_link(file, root, say)
+            elif not file.is_dir() and not file.is_file():
+                file.unlink()
+                say(f"{file.relative_to(root)} is no file, and does not come home")
+
+
+def _settle_link(link: Path, root: Path, say: Callable[[str], None]) -> None:
+    target = Path(os.path.normpath(link.parent / os.readlink(link)))
+    if not target.is_relative_to(os.path.normpath(root)):
+        link.unlink()
+        say(f"{link.relative_to(root)} is a link to {target}, and does not come home")
+    elif os.path.isabs(os.readlink(link)):
+        link.unlink()
+        link.symlink_to(os.path.relpath(target, link.parent))
 
 
 def empty(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
 from hydra_plugins.hydra_sagemaker_launcher._cost import Budget, total
 from hydra_plugins.hydra_sagemaker_launcher._hook import imported
+from hydra_plugins.hydra_sagemaker_launcher._manifest import write_manifest
 from hydra_plugins.hydra_sagemaker_launcher._prices import bound_of_settings, prices_of
 from hydra_plugins.hydra_sagemaker_launcher._tables import CostRow, PlanRow, cost_table, plan_table
 from hydra_plugins.hydra_sagemaker_launcher._tracker import ADOPTED, NEW, REUSED, Submission, next_name
@@ -56,12 +58,29 @@ class Costs:
         self.budget.commit(submission.name, bound_of_settings(submission.job.settings, self.prices).usd)
 
 
-def say_plan(sweep: Sweep, submissions: Sequence[Submission]) -> None:
+def remember(sweep: Sweep, submissions: Sequence[Submission]) -> None:
+    """What one needs to come back to the jobs without this application."""
+    write_manifest(
+        sweep.directory,
+        dataclasses.replace(sweep.settings, region=sweep.region),
+        [one.job for one in submissions],
+        {one.job.number: one.name for one in submissions},
+        state_dir=sweep.working_dir / sweep.settings.state_dir,
+        root=sweep.code.root,
+        working_dir=sweep.working_dir,
+        task_package=sweep.task_package,
+    )
+
+
+def say_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> None:
+    """`submissions` without those of the `count` jobs that are the same job as another."""
     counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ADOPTED, REUSED)}
     named = ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
     if not sweep.is_local and counts[REUSED] < len(submissions):
         print(plan_table([_plan_row(one, sweep.costs) for one in submissions], _described(sweep, submissions)))
-    log.info("%d job%s: %s in %s", len(submissions), "" if len(submissions) == 1 else "s", named, sweep.directory)
+    if count > len(submissions):
+        named += f", {count - len(submissions)} the same as another"
+    log.info("%d job%s: %s in %s", count, "" if count == 1 else "s", named, sweep.directory)
 
 
 def say_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:

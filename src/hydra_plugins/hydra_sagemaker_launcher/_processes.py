@@ -30,8 +30,14 @@ def run(spec: dict[str, Any], base: Path, job_dir: Path, say: Callable[[str], No
     """Exit code, and why when the job has failed."""
     job = Processes(spec, base, job_dir)
     job.cluster.await_peers(say)
-    code, reason = job.outcome(job.run())
     try:
+        code = job.run()
+    except OSError as error:
+        return 1, f"the job could not be started: {error}"
+    code, reason = job.outcome(code)
+    try:
+        if job.is_first:
+            _placing.settle(job.output, say)
         job.place()
     except OSError as error:
         code, reason = code or 1, reason or f"the results could not be put in place: {type(error).__name__}: {error}"

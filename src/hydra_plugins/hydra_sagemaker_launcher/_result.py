@@ -84,16 +84,21 @@ def exception_record(error: BaseException, effects: Sequence[BaseException] = ()
         "type": kind.__qualname__,
         "arguments": [_json_or_words(argument) for argument in _arguments(error)],
         "message": _message(error),
-        "traceback": "".join(traceback.format_exception(error)),
+        "traceback": _printable("".join(traceback.format_exception(error))),
         "cause": None if cause is None or ended else exception_record(cause, (*effects, error)),
     }
 
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        return _printable(str(error))
     except Exception as second:  # in a class's own __str__
         return f"its text could not be made: {type(second).__name__}"
+
+
+def _printable(text: str) -> str:
+    """Half a pair of surrogates, from a file's name say, can be written nowhere."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _arguments(error: BaseException) -> tuple[Any, ...]:

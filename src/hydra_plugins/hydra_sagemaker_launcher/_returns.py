@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from hydra_plugins.hydra_sagemaker_launcher._backend import Outcome
 from hydra_plugins.hydra_sagemaker_launcher._errors import RemoteJobError
+from hydra_plugins.hydra_sagemaker_launcher._identity import without_hydra
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._result import rebuilt, write_atomically
 
@@ -52,12 +52,9 @@ def _about(job: Job, name: str) -> JobReturn:
     with open_dict(config.hydra), read_write(config.hydra):
         config.hydra.job.id = name
         config.hydra.runtime.output_dir = str(job.output_dir)
-    task = copy.deepcopy(config)
-    with open_dict(task), read_write(task):
-        del task["hydra"]
     return JobReturn(
         overrides=list(OmegaConf.to_container(config.hydra.overrides.task)),  # type: ignore[arg-type]
-        cfg=task,
+        cfg=without_hydra(config),
         hydra_cfg=config,
         working_dir=str(job.output_dir),
         task_name=config.hydra.job.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,10 +23,11 @@ from hydra_plugins.hydra_sagemaker_launcher._prices import prices_of
 from hydra_plugins.hydra_sagemaker_launcher._request import checkpoints_uri, training_job_request
 from hydra_plugins.hydra_sagemaker_launcher._result import returned_value
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
-from hydra_plugins.hydra_sagemaker_launcher._storage import Storage
+from hydra_plugins.hydra_sagemaker_launcher._storage import ResultsGone, Storage
 from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf, keeps_checkpoints
 
 log = logging.getLogger(__name__)
+Page = dict[str, Any]
 PAGE = 100
 """Most that ListTrainingJobs gives at once; its default of 10 makes ten times the calls."""
 NOT_FOUND = ("ResourceNotFound", "ValidationException")
@@ -60,7 +61,7 @@ class SageMakerBackend:
         wanted = {job.key for job in jobs}
         newest: dict[str, Existing] = {}
         for slug in {job.slug for job in jobs}:
-            for summary in persistently(lambda slug=slug: self._list(NameContains=f"{slug}-")):
+            for summary in self._list(persistently, NameContains=f"{slug}-"):
                 name = summary["TrainingJobName"]
                 key, attempt = parse_job_name(name) or ("", 0)
                 if key in wanted and (key not in newest or attempt > newest[key].attempt):
@@ -118,7 +119,11 @@ class SageMakerBackend:
             said = "SageMaker does not know this job any more: somebody deleted it"
             failure = Failure(Cause.STOPPED, said, "the same command submits it again")
             return Outcome(Status(State.LOST, "not found"), None, failure)
-        result = persistently(lambda: self.storage.bring_home(job, described))
+        result, gone = None, None
+        try:
+            result = persistently(lambda: self.storage.bring_home(job, described))
+        except ResultsGone as error:
+            gone = error.failure
         status = status_of(described)
         record = record_of(described, result, self.clients.region, self.prices)
         value = None if result is None else returned_value(result, job.job_dir, own_process=False)
@@ -127,7 +132,7 @@ class SageMakerBackend:
             output = job.job_dir / "output.log"
             lines = () if output.is_file() else tail(self.clients.logs, name)
             log_file = output if output.is_file() else None
-            outcome.failure = failure_of_job(described, result, job.settings, log_file=log_file, log_lines=lines)
+            outcome.failure = gone or failure_of_job(described, result, job.settings, log_file=log_file, log_lines=lines)
         return outcome
 
     def stop(self, names: Collection[str]) -> None:
@@ -159,12 +164,19 @@ class SageMakerBackend:
         kept = (earlier or {}).get("CheckpointConfig", {}).get("S3Uri")
         return kept or checkpoints_uri(self.storage.prefix, job.key, attempt)
 
-    def _list(self, **query: Any) -> list[dict[str, Any]]:
+    def _list(self, call: Callable[[Callable[[], Page]], Page] = lambda page: page(), **query: Any) -> list[dict[str, Any]]:
+        """Page by page: of many pages a refused one is asked for again, not all of them."""
+        summaries: list[dict[str, Any]] = []
+        while True:
+            page = call(lambda query=query: self._page(query))
+            summaries += page["TrainingJobSummaries"]
+            if not page.get("NextToken"):
+                return summaries
+            query = query | {"NextToken": page["NextToken"]}
+
+    def _page(self, query: dict[str, Any]) -> Page:
         with in_words("ListTrainingJobs"):
-            pages = self.clients.sagemaker.get_paginator("list_training_jobs").paginate(
-                PaginationConfig={"PageSize": PAGE}, **query
-            )
-            return [summary for page in pages for summary in page["TrainingJobSummaries"]]
+            return self.clients.sagemaker.list_training_jobs(MaxResults=PAGE, **query)
 
     def _described_status(self, name: str) -> Status:
         described = self._describe(name)

@@ -44,9 +44,6 @@ class Room:
     running: int = 0
     waiting: deque[int] = field(default_factory=deque)
 
-    def opens_at(self) -> float:
-        return float("-inf") if self.running < self.limit else self.probe_at
-
     def refused(self, now: float) -> None:
         self.limit, self.probe_at = self.running, now + self.probes.next()
 
@@ -82,7 +79,7 @@ class Scheduler:
         self.running: set[int] = set()
         self._later: list[tuple[float, int]] = []
         self._ended: deque[int] = deque()
-        self._next_poll = float("-inf")
+        self._next_poll = self._polled_at = float("-inf")
         self._submit_after = float("-inf")
         self._bucket = TokenBucket(self.submits_per_second, burst=max(1, round(self.submits_per_second)))
         self._submit_backoff, self._poll_backoff = self._backoff(), self._backoff()
@@ -146,7 +143,7 @@ class Scheduler:
             self.rooms[self.kinds[index]].running -= 1
             self._ended.append(index)
         self._poll_backoff.reset()
-        self._next_poll = now + self.poll_seconds
+        self._polled_at, self._next_poll = now, now + self.poll_seconds
 
     def not_polled(self, now: float) -> float:
         """Seconds until the next try."""
@@ -168,12 +165,21 @@ class Scheduler:
         for room in self.rooms.values():
             if not room.waiting:
                 continue
-            at = max(room.opens_at(), slot)
+            at = max(self._opens_at(room), slot)
             if at <= now and (best > now or room.waiting[0] < chosen):
                 best, chosen = at, room.waiting[0]
             elif best > now and at < best:
                 best, chosen = at, room.waiting[0]
         return max(best, slot, self._submit_after, self._bucket.ready_at(now)), chosen
+
+    def _opens_at(self, room: Room) -> float:
+        """A full room is tried right after the look that is nearest to its time: later, a job that has ended unseen would pass
+        for a quota that has grown."""
+        if room.running < room.limit:
+            return float("-inf")
+        if not self.running:
+            return room.probe_at
+        return float("-inf" if self._polled_at >= room.probe_at - self.poll_seconds / 2 else "inf")
 
     def _leave_queue(self, index: int) -> Room:
         room = self.rooms[self.kinds[index]]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from botocore.exceptions import ClientError
-from omegaconf import OmegaConf, open_dict
 
-from hydra_plugins.hydra_sagemaker_launcher import _bundle
+from hydra_plugins.hydra_sagemaker_launcher import _arrival, _bundle
 from hydra_plugins.hydra_sagemaker_launcher._clients import error_code, in_words
 from hydra_plugins.hydra_sagemaker_launcher._code import Code
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher._failures import Cause, Failure
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
 from hydra_plugins.hydra_sagemaker_launcher._request import code_uri, settings_account, spec_uri
 from hydra_plugins.hydra_sagemaker_launcher._result import read_result
@@ -27,6 +26,17 @@ EXISTS = ("PreconditionFailed", "412")
 ABSENT = ("404", "NoSuchKey", "NotFound")
 UNKNOWN = (*ABSENT, "403")
 """Without ListBucket, S3 does not say that an object is missing."""
+NAMED_AT_MOST = 10
+
+
+class ResultsGone(LauncherError):
+    """A completed job whose results are neither in S3 nor at home."""
+
+    def __init__(self, uri: str) -> None:
+        said = f"it completed, but its results are not in {uri} any more, and no copy of them lies here"
+        step = "the same command for this job alone, with hydra.launcher.on_existing=rerun, runs it again"
+        self.failure: Failure = Failure(Cause.INFRASTRUCTURE, said, step)
+        super().__init__(str(self.failure))
 
 
 class Storage:
@@ -60,31 +70,39 @@ class Storage:
             self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), **self.owner, **self.encryption)
 
     def bring_home(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
-        """Everything but the models into the job's output directory; returns what the runner wrote."""
+        """Everything but the models into the job's output directory; returns what the runner wrote.
+
+        Raises:
+            ResultsGone: there is nothing to bring, and there must have been.
+        """
+        name = str(described["TrainingJobName"])
         job.job_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=job.output_dir.parent, prefix=".arriving-") as directory:
             arrived = Path(directory)
-            _forget(job.job_dir)
-            came = self._fetch(output_of(described) + "output.tar.gz", arrived / "output.tar.gz", arrived / "data")
-            if not came or not (arrived / "data/.job/spec.json").is_file():  # it ended before the launcher's own code began
+            uri = output_of(described) + "output.tar.gz"
+            if not self._fetch(uri, arrived / "output.tar.gz", arrived / "data", job):
+                result = read_result(job.job_dir) if _arrival.owner(job.job_dir) == name else None
+                if result is None and described.get("TrainingJobStatus") == "Completed":
+                    raise ResultsGone(uri)
+                _arrival.make_room(job, name)
+            elif not (arrived / "data/.job/spec.json").is_file():  # it ended before the launcher's own code began
+                _arrival.make_room(job, name)
                 return None
-            result = read_result(arrived / "data" / ".job")
-            self._place(arrived / "data", job)
-            model = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
-            if job.settings.download_models and model and result is not None and result.get("model_files"):
-                self._fetch(model, arrived / "model.tar.gz", arrived / "model")
-                shutil.copytree(arrived / "model", job.output_dir, dirs_exist_ok=True)
-        _say_where(job)
+            else:
+                result = read_result(arrived / "data/.job")
+                _say_left(job, _arrival.place(arrived / "data", job, name))
+            if job.settings.download_models and result is not None and result.get("model_files"):
+                self._bring_models(job, name, described, arrived)
         return result
 
-    def _place(self, data: Path, job: Job) -> None:
-        """The job wrote to its own sweep directory, perhaps under another number."""
-        shutil.copytree(data / ".job", job.job_dir, dirs_exist_ok=True)
-        spec = read_subdirectory(data / ".job")
-        if (data / spec).is_dir() and spec != Path("."):
-            shutil.copytree(data / spec, job.output_dir, dirs_exist_ok=True)
+    def _bring_models(self, job: Job, name: str, described: dict[str, Any], arrived: Path) -> None:
+        uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+        if uri and self._fetch(uri, arrived / "model.tar.gz", arrived / "model", job):
+            _say_left(job, _arrival.place_models(arrived / "model", job, name))
+        elif uri:
+            log.warning("%s: its models are not in %s any more", job, uri)
 
-    def _fetch(self, uri: str, archive: Path, target: Path) -> bool:
+    def _fetch(self, uri: str, archive: Path, target: Path, job: Job) -> bool:
         bucket, key = split(uri)
         with in_words(uri):
             try:
@@ -93,7 +111,9 @@ class Storage:
                 if error_code(error) in ABSENT or (error_code(error) in UNKNOWN and not self._is_listed(bucket, key)):
                     return False
                 raise
-        _bundle.extract(archive, target)
+        skipped: list[str] = []
+        _bundle.extract(archive, target, skipped=skipped)
+        _say_left(job, skipped)
         return True
 
     def _has(self, bucket: str, key: str) -> bool:
@@ -127,29 +147,8 @@ def output_of(described: dict[str, Any]) -> str:
     return f"{described['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{described['TrainingJobName']}/output/"
 
 
-def read_subdirectory(job_dir: Path) -> Path:
-    """Where below its sweep directory the job wrote, as its specification says."""
-    spec = json.loads((job_dir / "spec.json").read_text(encoding="utf-8"))
-    return Path(spec["sweep_subdir"])
-
-
-def _forget(job_dir: Path) -> None:
-    """What an earlier attempt left in the same directory."""
-    for name in ("result.json", "started.json", "output.log"):
-        (job_dir / name).unlink(missing_ok=True)
-
-
-def _say_where(job: Job) -> None:
-    """`.hydra/hydra.yaml` names the directories of the container."""
-    subdir = job.config.hydra.output_subdir
-    file = job.output_dir / str(subdir) / "hydra.yaml"
-    if subdir is None or not file.is_file():
-        return
-    config = OmegaConf.load(file)
-    with open_dict(config):
-        config.hydra.runtime.output_dir = str(job.output_dir)
-        config.hydra.runtime.cwd = job.config.hydra.runtime.cwd
-        config.hydra.runtime.config_sources = job.config.hydra.runtime.config_sources
-        config.hydra.sweep.dir = str(job.config.hydra.sweep.dir)
-        config.hydra.sweep.subdir = job.output_dir.relative_to(Path(str(job.config.hydra.sweep.dir)).absolute()).as_posix()
-    file.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+def _say_left(job: Job, names: Sequence[str]) -> None:
+    if names:
+        more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+        shown = ", ".join(names[:NAMED_AT_MOST]) + more
+        log.warning("%s: left in S3, since these are no files, or links out of the job's output: %s", job, shown)

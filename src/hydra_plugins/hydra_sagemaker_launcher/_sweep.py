@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import platform
 import uuid
@@ -25,7 +24,6 @@ from hydra_plugins.hydra_sagemaker_launcher._identity import slug, task_yaml
 from hydra_plugins.hydra_sagemaker_launcher._image import image_of
 from hydra_plugins.hydra_sagemaker_launcher._jobs import Job, compose_jobs, identify, settings_of
 from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
-from hydra_plugins.hydra_sagemaker_launcher._manifest import write_manifest
 from hydra_plugins.hydra_sagemaker_launcher._plan import Costs
 from hydra_plugins.hydra_sagemaker_launcher._retries import Retries
 from hydra_plugins.hydra_sagemaker_launcher._search_path import chosen, hydra_overrides, search_path
@@ -49,7 +47,7 @@ class Sweep:
         self.working_dir = Path(config.hydra.runtime.cwd)
         self.directory = Path(str(config.hydra.sweep.dir)).absolute()
         self.code = Code.of(self.settings.code, self.working_dir)
-        self.task = reference_to(task, self.code.root)
+        self.task = self.code.task = reference_to(task, self.code.root)
         if self.task is None and not self.is_local:
             raise LauncherError(
                 "the task is a closure or an object, which another machine cannot import: "
@@ -93,7 +91,7 @@ class Sweep:
     def tracker(self) -> Tracker:
         ledger = Ledger(self.directory / ".launcher" / "ledger.jsonl")
         retries = Retries(self.settings.retries, self.settings.retry_seconds)
-        tracker = Tracker(self.backend, ledger, self.spec_of, self._task_package, retries, self.costs.of_retry)
+        tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.costs.of_retry)
         tracker.on_collected = self._collected
         return tracker
 
@@ -110,26 +108,23 @@ class Sweep:
         preflight(self._sagemaker.clients, [job.settings for job in jobs])
         self._is_preflighted = True
 
+    def occupied(self, jobs: Sequence[Job]) -> list[str]:
+        """Directories of this sweep that a job of another one still writes to."""
+        from hydra_plugins.hydra_sagemaker_launcher._local import LocalBackend
+
+        return self.backend.occupied(jobs) if isinstance(self.backend, LocalBackend) else []
+
+    @property
+    def region(self) -> str | None:
+        """As found: another shell may have another default."""
+        return self.settings.region if self.is_local else self._sagemaker.clients.region
+
     @property
     def _sagemaker(self) -> SageMakerBackend:
         from hydra_plugins.hydra_sagemaker_launcher._sagemaker import SageMakerBackend
 
         assert isinstance(self.backend, SageMakerBackend)
         return self.backend
-
-    def remember(self, submissions: Sequence[Submission]) -> None:
-        """What one needs to come back to the jobs without this application."""
-        region = self.settings.region if self.is_local else self._sagemaker.clients.region
-        write_manifest(
-            self.directory,
-            dataclasses.replace(self.settings, region=region),  # another shell may have another default
-            [one.job for one in submissions],
-            {one.job.number: one.name for one in submissions},
-            state_dir=self.working_dir / self.settings.state_dir,
-            root=self.code.root,
-            working_dir=self.working_dir,
-            task_package=self._task_package,
-        )
 
     def _collected(self, submission: Submission) -> None:
         self.costs.settle(submission)
@@ -215,10 +210,11 @@ class Sweep:
         """A closure may hold anything: it is never the same job again."""
         if self.task is None:
             return uuid.uuid4().hex
-        return self.code.identity(limited=self.is_local, package=self.task.module)
+        requirements = self.settings.requirements
+        return self.code.identity(limited=self.is_local, package=self.task.module, requirements=requirements)
 
     @property
-    def _task_package(self) -> str | None:
+    def task_package(self) -> str | None:
         if self.task is None:
             return None
         return self.task.module or SCRIPT_MODULE

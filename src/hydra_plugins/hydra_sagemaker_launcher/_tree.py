@@ -58,6 +58,17 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
     return sorted(PurePosixPath(name) for name in tree.files | tree.linked_files(ignore))
 
 
+def tracked_files(root: Path) -> set[str]:
+    """What the repository of `root` holds; nothing where there is none. A submodule counts as one file."""
+    return set(_git_names(root, "--cached")) if _git_toplevel(root) else set()
+
+
+def named_by_patterns(root: Path, names: Sequence[str], *, exclude: Sequence[str] = ()) -> set[str]:
+    """Those that .sagemakerignore or `exclude` leaves out."""
+    ignore = _sagemakerignore(root, exclude)
+    return {name for name in names if ignore and ignore.match_file(name)}
+
+
 class _Tree:
     """Regular files and symbolic links found so far; what is of another kind, deleted or in a closed directory is left out."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import OmegaConf
@@ -131,7 +131,7 @@ class SageMakerLauncherConf:
     """With spot: from submission to end, waiting and running; null: twice `max_run_hours`."""
     checkpoints: Optional[bool] = None
     """A job's output directory is kept in S3 while it runs, and the next attempt begins with it; null: with spot."""
-    processes_per_instance: Union[int, str] = "auto"
+    processes_per_instance: int | str = "auto"
     """Started by torchrun when there are several in all; auto: one per GPU, without GPUs one."""
     price_per_hour: dict[str, float] = field(default_factory=dict)
     """Instance type to US dollars, before the price table of this package."""

@@ -1,0 +1,97 @@
+"""Output directories that change hands, without a process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_plugins.hydra_sagemaker_launcher._places import Places, copy_output, resident
+from hydra_plugins.hydra_sagemaker_launcher._result import write_atomically
+
+FIRST, SECOND = "train-0000000000000001-0", "train-0000000000000002-0"
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path / "state", runs=lambda name: (tmp_path / f"{name}.runs").exists())
+
+
+def ran(places: Places, name: str, output_dir: Path, *, is_alone: bool = True) -> None:
+    places.note(name, output_dir=str(output_dir), submitted=0, places=[str(output_dir)] if is_alone else [])
+    key = name.split("-")[1]
+    write_atomically(output_dir / ".job/spec.json", json.dumps({"name": name, "key": key, "sweep_dir": "sweep"}))
+    write_atomically(output_dir / name, name)
+
+
+def names(output_dir: Path) -> list[str]:
+    return sorted(file.name for file in output_dir.iterdir())
+
+
+def test_two_jobs_swap_their_directories(places: Places, tmp_path: Path) -> None:
+    one, two = tmp_path / "1", tmp_path / "2"
+    ran(places, FIRST, one)
+    ran(places, SECOND, two)
+    places.needed = {FIRST, SECOND}
+    places.bring(FIRST, two, ())
+    places.bring(SECOND, one, ())
+    assert (names(one), names(two)) == ([".job", SECOND], [".job", FIRST])
+    assert not list((tmp_path / "state").glob("*/output*"))
+
+
+def test_putting_aside_that_was_cut_short_begins_anew(places: Places, tmp_path: Path) -> None:
+    ran(places, FIRST, tmp_path / "1")
+    write_atomically(places.state_dir / FIRST / "output.partial/half", "")
+    assert places.home(FIRST) == tmp_path / "1"
+    places.needed = {FIRST}
+    assert places.take(tmp_path / "1", SECOND, goes_on=True)
+    home = places.home(FIRST)
+    assert home is not None and names(home) == [".job", FIRST]
+    assert not (tmp_path / "1").exists()
+
+
+def test_a_running_job_keeps_its_directory(places: Places, tmp_path: Path) -> None:
+    ran(places, FIRST, tmp_path / "1")
+    (tmp_path / f"{FIRST}.runs").touch()
+    with pytest.raises(LauncherError, match=rf"{FIRST} still runs in .*: wait for it, stop it with `python -m .* stop sweep`"):
+        places.take(tmp_path / "1", SECOND, goes_on=True)
+    assert names(tmp_path / "1") == [".job", FIRST]
+
+
+@pytest.mark.parametrize("other", ["kept/.job/spec.json", "kept/.launcher/ledger.jsonl"])
+def test_what_other_jobs_and_sweeps_left_below_stays(places: Places, tmp_path: Path, other: str) -> None:
+    ran(places, FIRST, tmp_path / "1")
+    write_atomically(tmp_path / "1" / other, "")
+    assert not places.take(tmp_path / "1", SECOND, goes_on=True)
+    assert (tmp_path / "1" / other).exists()
+
+
+def test_a_directory_behind_a_link_is_not_emptied(places: Places, tmp_path: Path) -> None:
+    (tmp_path / "1").symlink_to("elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere").mkdir()
+    assert not places.take(tmp_path / "1", FIRST, goes_on=True)
+    ran(places, FIRST, tmp_path / "1")
+    assert not places.take(tmp_path / "1", SECOND, goes_on=True)
+    assert names(tmp_path / "elsewhere") == [".job", FIRST]
+
+
+def test_a_job_that_never_began_leaves_its_directory_empty(places: Places, tmp_path: Path) -> None:
+    write_atomically(tmp_path / "1/.job/record.json", "{}")
+    assert places.take(tmp_path / "1", FIRST, goes_on=True)
+    write_atomically(tmp_path / "1/notes.md", "")
+    assert not places.take(tmp_path / "1", FIRST, goes_on=True)
+
+
+@pytest.mark.parametrize("spec", ["", "[]", "{}", '{"name": "a"}'])
+def test_a_damaged_specification_is_nobodys(tmp_path: Path, spec: str) -> None:
+    write_atomically(tmp_path / ".job/spec.json", spec)
+    assert resident(tmp_path) is None
+
+
+def test_a_sweeps_own_directory_as_output_is_copied_without_its_jobs(tmp_path: Path) -> None:
+    for name in ("mine", "0/.job/spec.json", "0/theirs", ".launcher/ledger.jsonl"):
+        write_atomically(tmp_path / "sweep" / name, name)
+    copy_output(tmp_path / "sweep", tmp_path / "sweep/1")
+    assert names(tmp_path / "sweep/1") == ["mine"]
