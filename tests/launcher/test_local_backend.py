@@ -95,7 +95,7 @@ def test_the_newest_attempt_counts(tmp_path: Path, job: Job) -> None:
 def test_a_job_that_does_not_stop_is_killed(app: App) -> None:
     launcher: subprocess.Popen[str] = app.start(*LOCAL, "x=1", "do=ignore")
     app.await_marks(1, "ignores")
-    [state] = (app.root / ".hydra_jobs").iterdir()
+    [state] = (app.root / ".hydra_jobs").glob("*-0")
     LocalBackend(state.parent, app.root, app.root, None, stop_grace_seconds=0.2).stop([state.name])
     said, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == 1

@@ -84,7 +84,7 @@ def test_swapped_jobs_say_where_they_ran_and_run_no_more(writing: App) -> None:
 def test_what_a_killed_launcher_has_put_aside_is_found_again(writing: App) -> None:
     """Job 21 was put aside for 20; the launcher went before it had a directory again."""
     writing.sweep("x=21")
-    [state] = (writing.root / ".hydra_jobs").iterdir()
+    [state] = (writing.root / ".hydra_jobs").glob("*-0")
     (writing.sweep_dir / "0").rename(state / "output")
     assert "2 jobs: 1 new, 1 reused" in writing.sweep("x=20,21")
     assert held(writing) == {0: "20", 1: "21"}
@@ -107,7 +107,9 @@ def test_nothing_of_another_configuration_stays_beside_a_new_result(writing: App
     writing.sweep("x=1")
     assert "1 job: 1 new" in writing.sweep("x=2")
     assert held(writing) == {0: "2"}
-    assert "1 job: 1 new" in writing.sweep("x=1"), "what was replaced is gone, and not taken for its successor's"
+    assert "1 job: 1 reused" in writing.sweep("x=1"), "what was replaced is not lost"
+    assert held(writing) == {0: "1"} and writing.marks() == ["1", "2"]
+    assert "1 job: 1 reused" in writing.sweep("x=2")
 
 
 def test_the_code_in_a_sweep_directory_outlives_every_job(writing: App) -> None:
@@ -157,7 +159,7 @@ def test_results_that_somebody_deleted_are_said_to_be_gone(writing: App) -> None
     [job] = read_manifest(writing.sweep_dir).jobs()
     (writing.sweep_dir / "0/.job/result.json").unlink()
     backend = LocalBackend(writing.root / ".hydra_jobs", writing.root, writing.root, None)
-    [name] = backend.poll([state.name for state in Path(backend.state_dir).iterdir()])
+    [name] = backend.poll([state.name for state in Path(backend.state_dir).glob("*-0")])
     failure = backend.collect(job, name, Status(State.COMPLETED)).failure
     assert failure is not None
     assert f"there is none in {writing.sweep_dir / '0'} any more" in failure.said

@@ -61,6 +61,7 @@ class LocalBackend:
         state = self.state_dir / name
         try:
             state.mkdir(parents=True, exist_ok=True)
+            _ignored_by_git(self.state_dir)
             lock = _free_lock(state)
             if lock is None:
                 return False
@@ -193,6 +194,13 @@ class LocalBackend:
         if pid is not None and self._runs(name):
             with suppress(ProcessLookupError):
                 os.killpg(pid, number)
+
+
+def _ignored_by_git(directory: Path) -> None:
+    """It is nobody's code, and may hold results."""
+    file = directory / ".gitignore"
+    if not file.exists():
+        file.write_text("*\n", encoding="utf-8")
 
 
 def _free_lock(state: Path) -> int | None:

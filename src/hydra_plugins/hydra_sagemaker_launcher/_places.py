@@ -85,8 +85,10 @@ class Places:
         if goes_on and before.key == key:
             _unshare(output_dir)
             return is_alone
-        if before.name in self.needed and self.home(before.name) == output_dir:
+        if self.home(before.name) == output_dir:
             self._move_home(before.name, output_dir, is_alone)
+            if before.name not in self.needed:
+                log.info("%s: the files of %s are in %s now", output_dir, before.name, self.home(before.name))
         if is_alone:
             shutil.rmtree(output_dir)
         return is_alone
