@@ -12,8 +12,9 @@ from hydra_apps import App
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
+from hydra_plugins.hydra_sagemaker_launcher._identify import identify
 from hydra_plugins.hydra_sagemaker_launcher._identity import task_yaml
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job, identify, settings_of
+from hydra_plugins.hydra_sagemaker_launcher._jobs import Job, settings_of
 from hydra_plugins.hydra_sagemaker_launcher._references import differing_twins, referred
 from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf
 

@@ -43,7 +43,7 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
         sweep.preflight(jobs)
         submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
         unique = _unique(submissions)
-        if problems := [*sweep.occupied(jobs), *sweep.costs.problems(unique), *of_leaving(sweep, unique)]:
+        if problems := [*sweep.occupied(jobs), *sweep.spending.problems(unique), *of_leaving(sweep, unique)]:
             raise SubmissionRefused(problems)
         remember(sweep, submissions)
         say_plan(sweep, unique, len(submissions))

@@ -9,53 +9,18 @@ from typing import TYPE_CHECKING
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-from hydra_plugins.hydra_sagemaker_launcher._cost import Budget, total
+from hydra_plugins.hydra_sagemaker_launcher._cost import total
 from hydra_plugins.hydra_sagemaker_launcher._hook import imported
 from hydra_plugins.hydra_sagemaker_launcher._manifest import write_manifest
-from hydra_plugins.hydra_sagemaker_launcher._prices import bound_of_settings, prices_of
+from hydra_plugins.hydra_sagemaker_launcher._prices import bound_of_settings
+from hydra_plugins.hydra_sagemaker_launcher._spending import Spending
 from hydra_plugins.hydra_sagemaker_launcher._tables import CostRow, PlanRow, cost_table, plan_table
-from hydra_plugins.hydra_sagemaker_launcher._tracker import ADOPTED, NEW, REUSED, Submission, next_name
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_plugins.hydra_sagemaker_launcher._tracker import ADOPTED, NEW, REUSED, Submission
 
 if TYPE_CHECKING:
     from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
 
 log = logging.getLogger(__name__)
-
-
-class Costs:
-    """Of all batches of one sweep together."""
-
-    def __init__(self, settings: SageMakerLauncherConf, *, is_local: bool) -> None:
-        self.prices = prices_of(settings)
-        self.budget = Budget(None if is_local else settings.max_cost_usd)
-
-    def problems(self, submissions: Sequence[Submission]) -> Iterator[str]:
-        """Commits what it does not refuse."""
-        paid = [one for one in submissions if one.origin != REUSED]
-        refusal = self.budget.refusal([bound_of_settings(one.job.settings, self.prices) for one in paid])
-        if refusal is not None:
-            yield refusal
-            return
-        for submission in paid:
-            self._commit(submission)
-
-    def of_retry(self, submission: Submission) -> str | None:
-        """Asked when the attempt before has ended and the next one has no name yet."""
-        bound = bound_of_settings(submission.job.settings, self.prices)
-        refusal = self.budget.refusal([bound])
-        if refusal is None:
-            self.budget.commit(next_name(submission), bound.usd)
-        return refusal
-
-    def settle(self, submission: Submission) -> None:
-        """What an attempt was billed; of one that was never submitted, nothing."""
-        if submission.origin != REUSED and submission.outcome is not None:
-            cost = submission.outcome.record.get("cost") or {}
-            self.budget.settle(submission.name, 0.0 if submission.failure else cost.get("cost_usd"))
-
-    def _commit(self, submission: Submission) -> None:
-        self.budget.commit(submission.name, bound_of_settings(submission.job.settings, self.prices).usd)
 
 
 def remember(sweep: Sweep, submissions: Sequence[Submission]) -> None:
@@ -77,7 +42,7 @@ def say_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> Non
     counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ADOPTED, REUSED)}
     named = ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
     if not sweep.is_local and counts[REUSED] < len(submissions):
-        print(plan_table([_plan_row(one, sweep.costs) for one in submissions], _described(sweep, submissions)))
+        print(plan_table([_plan_row(one, sweep.spending) for one in submissions], _described(sweep, submissions)))
     if count > len(submissions):
         named += f", {count - len(submissions)} the same as another"
     log.info("%d job%s: %s in %s", count, "" if count == 1 else "s", named, sweep.directory)
@@ -91,7 +56,7 @@ def say_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
 
 
 def _described(sweep: Sweep, submissions: Sequence[Submission]) -> str:
-    return sweep.costs.prices.described({str(one.job.settings.instance_type) for one in submissions})
+    return sweep.spending.prices.described({str(one.job.settings.instance_type) for one in submissions})
 
 
 def of_leaving(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator[str]:
@@ -113,9 +78,9 @@ def of_leaving(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator[str]
         )
 
 
-def _plan_row(submission: Submission, costs: Costs) -> PlanRow:
+def _plan_row(submission: Submission, spending: Spending) -> PlanRow:
     job = submission.job
-    bound = bound_of_settings(job.settings, costs.prices)
+    bound = bound_of_settings(job.settings, spending.prices)
     return PlanRow(
         job=job.number,
         overrides=" ".join(job.own_words),

@@ -20,14 +20,15 @@ from hydra_plugins.hydra_sagemaker_launcher._backend import Backend
 from hydra_plugins.hydra_sagemaker_launcher._code import Code
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
 from hydra_plugins.hydra_sagemaker_launcher._hook import tell_collected
+from hydra_plugins.hydra_sagemaker_launcher._identify import identify
 from hydra_plugins.hydra_sagemaker_launcher._identity import slug, task_yaml
 from hydra_plugins.hydra_sagemaker_launcher._image import image_of
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job, compose_jobs, identify, settings_of
+from hydra_plugins.hydra_sagemaker_launcher._jobs import Job, compose_jobs, settings_of
 from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
-from hydra_plugins.hydra_sagemaker_launcher._plan import Costs
 from hydra_plugins.hydra_sagemaker_launcher._retries import Retries
 from hydra_plugins.hydra_sagemaker_launcher._search_path import chosen, hydra_overrides, search_path
 from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
+from hydra_plugins.hydra_sagemaker_launcher._spending import Spending
 from hydra_plugins.hydra_sagemaker_launcher._task import SCRIPT_MODULE, reference_to
 from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission, Tracker
 from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf, keeps_checkpoints, processes_of
@@ -91,13 +92,13 @@ class Sweep:
     def tracker(self) -> Tracker:
         ledger = Ledger(self.directory / ".launcher" / "ledger.jsonl")
         retries = Retries(self.settings.retries, self.settings.retry_seconds)
-        tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.costs.of_retry)
+        tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.of_retry)
         tracker.on_collected = self._collected
         return tracker
 
     @cached_property
-    def costs(self) -> Costs:
-        return Costs(self.settings, is_local=self.is_local)
+    def spending(self) -> Spending:
+        return Spending(self.settings, is_local=self.is_local)
 
     def preflight(self, jobs: Sequence[Job]) -> None:
         """Once per sweep, before anything is uploaded."""
@@ -127,7 +128,7 @@ class Sweep:
         return self.backend
 
     def _collected(self, submission: Submission) -> None:
-        self.costs.settle(submission)
+        self.spending.settle(submission)
         tell_collected(self.settings.collected, submission.job)
 
     @cached_property
