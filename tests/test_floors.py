@@ -130,6 +130,15 @@ def test_every_module_stands_in_the_architecture() -> None:
     assert written - named == set()
 
 
+def test_every_module_of_the_launcher_has_its_place() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = page.split("## The launcher's modules")[1].split("\n## ")[0]
+    named = re.findall(r"\b_*[a-z]\w*", "".join(line.split("|")[2] for line in text.splitlines() if line.startswith("| ")))
+    modules = {file.stem for file in (ROOT / "src/hydra_plugins/hydra_sagemaker_launcher").glob("*.py")} - {"__init__"}
+    assert modules - set(named) == set()
+    assert {name for name in named if name.startswith("_")} <= modules
+
+
 ANSWERS = [
     ((), 0),
     (("--help",), 0),
