@@ -79,7 +79,7 @@ def documents() -> list[Path]:
 
 def blocks(document: Path) -> list[Block]:
     found = re.findall(r"^```(\w*)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    followers = [*found[1:], ("", "")]
+    followers = [*found[1:], ("", "")][: len(found)]
     name = re.compile(r"# ([\w./]+\.(?:py|yaml))\n")
     return [
         Block(document.name, language, text, match[1] if (match := name.match(text)) else "", after if kind == "text" else "")

@@ -32,9 +32,7 @@ class SubmittedJob:
 
     def __init__(self, account: Account, directory: Path, app: str, x: int = 0) -> None:
         self.account, self.root, self.x = account, directory / "project", x
-        self.name = (
-            f"by-hand{os.getpid()}x{next(_numbers)}-0123456789abcdef-0"
-        )
+        self.name = f"by-hand{os.getpid()}x{next(_numbers)}-0123456789abcdef-0"
         self.prefix = f"tests/{self.name}"
         for file, text in {"app.py": app, "conf/config.yaml": "x: 0\n"}.items():
             (self.root / file).parent.mkdir(parents=True, exist_ok=True)

@@ -239,7 +239,7 @@ def test_processes_of_this_machine(tmp_path: Path) -> None:
 
 def test_what_is_tried_again() -> None:
     kinds = {cause: retried_as(cause, keeps_checkpoints=False) for cause in Cause}
-    assert {cause.value for cause, kind in kinds.items() if kind == "infra"} == {"infrastructure", "capacity", "network"}
+    assert {cause.value for cause, kind in kinds.items() if kind == "infra"} == {"infrastructure", "capacity"}
     assert {cause.value for cause, kind in kinds.items() if kind == "task"} == {"code", "memory", "import"}
     assert kinds.pop(Cause.SPOT) == "spot"
     for never in ("stopped", "role", "region", "credentials", "quota", "timeout"):

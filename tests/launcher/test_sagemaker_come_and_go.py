@@ -72,7 +72,10 @@ def test_leaving_is_refused_where_it_cannot_be(cloud: Cloud) -> None:
     )
     output = cloud.sweep("hydra/sweeper=asking", "hydra.launcher.wait=false", "hydra.launcher.max_parallel=1", code=1)
     assert "AskingSweeper needs the value of each job before it thinks of the next one: hydra.launcher.wait=true" in output
-    assert "2 jobs, of which max_parallel=1 run at once, and nobody stays to submit the others: hydra.launcher.max_parallel=2"
+    assert (
+        "2 jobs, of which max_parallel=1 run at once, and nobody stays to submit the others: hydra.launcher.max_parallel=2"
+        in output
+    )
     assert cloud.names() == [] and cloud.count("PutObject") == 0
 
 

@@ -32,14 +32,17 @@ def status_of(summary: Mapping[str, Any]) -> Status:
     return Status(STATES.get(name, State.RUNNING), str(summary.get("SecondaryStatus") or name))
 
 
-def record_of(described: dict[str, Any], result: Mapping[str, Any] | None, region: str, prices: Prices) -> dict[str, Any]:
+def record_of(
+    described: dict[str, Any], result: Mapping[str, Any] | None, console: str | None, prices: Prices
+) -> dict[str, Any]:
     record: dict[str, Any] = {"mode": "sagemaker", **{name: described[name] for name in KEPT if name in described}}
     record["instance_type"] = described["ResourceConfig"].get("InstanceType")
     record["instance_count"] = described["ResourceConfig"].get("InstanceCount")
     record["spot"] = bool(described.get("EnableManagedSpotTraining"))
     record["interruptions"] = interruptions(described)
     record["image"] = described["AlgorithmSpecification"].get("TrainingImage")
-    record["url"] = f"https://{region}.console.aws.amazon.com/sagemaker/home#/jobs/{described['TrainingJobName']}"
+    if console is not None:
+        record["url"] = f"{console}/{described['TrainingJobName']}"
     record["output"] = output_of(described)
     if checkpoints := described.get("CheckpointConfig", {}).get("S3Uri"):
         record["checkpoints"] = checkpoints

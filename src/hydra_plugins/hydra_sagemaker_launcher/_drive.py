@@ -16,6 +16,7 @@ from hydra_plugins.hydra_sagemaker_launcher._scheduler import Collect, Poll, Sch
 from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission, Tracker
 
 log = logging.getLogger(__name__)
+LONG_SECONDS = 10.0
 SILENCE_SECONDS = 60.0
 """Of a service out of reach, between two lines that say so."""
 
@@ -136,6 +137,8 @@ class Drive:
             log.warning("%s; trying again, jobs go on meanwhile", str(error).splitlines()[0])
 
     def _heard(self) -> None:
-        if self._lost_since is not None and self._said_unreachable > float("-inf"):
-            log.info("the service answers again, after %.0f s", self.clock.now() - self._lost_since)
-        self._lost_since, self._said_unreachable = None, float("-inf")
+        """Of a few calls among others that were refused nothing is said."""
+        now = self.clock.now()
+        if self._lost_since is not None and now - self._lost_since >= LONG_SECONDS:
+            log.info("the service answers again, after %.0f s", now - self._lost_since)
+        self._lost_since = None

@@ -52,7 +52,6 @@ class Failure:
 RETRIED_AS: dict[Cause, Literal["infra", "spot", "task"]] = {
     Cause.INFRASTRUCTURE: "infra",
     Cause.CAPACITY: "infra",
-    Cause.NETWORK: "infra",
     Cause.SPOT: "spot",
     Cause.CODE: "task",
     Cause.MEMORY: "task",

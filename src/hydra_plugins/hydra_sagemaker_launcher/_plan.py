@@ -50,8 +50,8 @@ def say_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> Non
 
 def say_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
     """Nothing where nothing was billed: on this machine, or when all is reused."""
-    rows = [row for one in submissions if (row := _cost_row(one)) is not None]
-    if rows and any(one.origin != REUSED for one in submissions):
+    rows = [row for one in submissions if one.origin != REUSED and (row := _cost_row(one)) is not None]
+    if rows:
         print(cost_table(rows, _described(sweep, submissions)))
 
 

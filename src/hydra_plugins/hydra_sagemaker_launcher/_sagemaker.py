@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -56,6 +57,13 @@ class SageMakerBackend:
         """Descriptions of jobs that have ended, until they are collected."""
         self._unlisted: set[str] = set()
         """Names that were not among those in progress, and have not been seen to end."""
+
+    @property
+    def _console(self) -> str | None:
+        """Where a person can look at the jobs; there is none of another service than Amazon's."""
+        if self.settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"):
+            return None
+        return f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs"
 
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         wanted = {job.key for job in jobs}
@@ -125,7 +133,7 @@ class SageMakerBackend:
         except ResultsGone as error:
             gone = error.failure
         status = status_of(described)
-        record = record_of(described, result, self.clients.region, self.prices)
+        record = record_of(described, result, self._console, self.prices)
         value = None if result is None else returned_value(result, job.job_dir, own_process=False)
         outcome = Outcome(status, result, value=value, record=record)
         if not outcome.is_completed:
@@ -198,7 +206,11 @@ class SageMakerBackend:
 
     def _stop(self, name: str) -> None:
         with in_words(f"StopTrainingJob {name}"):
-            self.clients.sagemaker.stop_training_job(TrainingJobName=name)
+            try:
+                self.clients.sagemaker.stop_training_job(TrainingJobName=name)
+            except ClientError as error:
+                if error_code(error) not in NOT_FOUND:  # it has ended, or is being stopped already
+                    raise
 
 
 def _no_room(message: str, job: Job) -> NoRoom:

@@ -136,6 +136,8 @@ def _row(seen: Seen) -> JobRow:
     if seconds is None and attempt.submitted is not None and (seen.runs or attempt.ended):
         seconds = (attempt.ended or time.time()) - attempt.submitted
     started = None if attempt.submitted is None else datetime.fromtimestamp(round(attempt.submitted), UTC).isoformat()
+    if created := record.get("CreationTime"):  # of a job that was reused, the ledger here knows only when that was
+        started = datetime.fromisoformat(created).astimezone(UTC).isoformat(timespec="seconds")
     return JobRow(
         job=seen.job.number,
         overrides=" ".join(seen.job.own_words),
