@@ -96,7 +96,7 @@ class Planted:
         cloud.env |= {"TRACKER_KEY": self.secret["referred"], "AWS_SECRET_ACCESS_KEY": self.secret["signs"]}
 
     def commit(self, cloud: Cloud) -> None:
-        cloud.app.write(".gitignore", "\n".join((*SECRET_FILES, IGNORED_FILE, "hydra_plugins")))
+        cloud.app.write(".gitignore", "\n".join((*SECRET_FILES, IGNORED_FILE)))
         remote = f"https://ann:{self.secret['remote']}@host.example/ann/project.git"
         own = ("-c", "user.name=ann", "-c", "user.email=ann@host.example")
         for words in (["init"], ["remote", "add", "origin", remote], ["add", "."], [*own, "commit", "-m", "all"]):

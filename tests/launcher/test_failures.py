@@ -166,7 +166,7 @@ def test_a_job_that_never_started_has_no_log() -> None:
             "MaxWaitTimeExceeded",
             "spot",
             "max_wait_hours=48",
-            "hydra.launcher.spot=false; the same command goes on",
+            "hydra.launcher.spot=false hydra.launcher.checkpoints=true; the same command goes on from its checkpoints",
         ),
         ({"max_wait_hours": 30.0}, "MaxWaitTimeExceeded", "spot", "max_wait_hours=30,", "raise hydra.launcher.max_wait_hours"),
         ({}, "Stopped", "stopped", "it was stopped, by a person or another program", AGAIN),

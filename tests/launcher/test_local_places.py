@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hydra_apps import App
 from hydra_plugins.hydra_sagemaker_launcher._backend import State, Status
 from hydra_plugins.hydra_sagemaker_launcher._local import LocalBackend
 from hydra_plugins.hydra_sagemaker_launcher._manifest import read_manifest
+from hydra_plugins.hydra_sagemaker_launcher._places import CLOCK_SECONDS
 
 pytestmark = pytest.mark.slow
 WRITING = """
@@ -93,6 +95,7 @@ def test_what_a_killed_launcher_has_put_aside_is_found_again(writing: App) -> No
 def test_a_directory_that_held_other_files_before_keeps_them(writing: App) -> None:
     """Results move between such directories too; what is no job's stays."""
     notes = [writing.write(f"sweep/{number}/notes.md", f"mine {number}") for number in (0, 1)]
+    time.sleep(2 * CLOCK_SECONDS)  # what is written at the same moment counts as the job's
     writing.sweep("x=21,22")
     writing.sweep("x=22,21")
     assert [writing.result(number)["return_value"] for number in (0, 1)] == [220, 210]

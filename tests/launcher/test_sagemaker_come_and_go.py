@@ -7,10 +7,12 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from gate import Gate
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Cloud
@@ -98,7 +100,7 @@ def test_a_second_ctrl_c_stops_all_jobs(cloud: Cloud) -> None:
     while "Ctrl-C again" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert "stopping 2 jobs; the same command goes on with them" in finish(cloud, process, 130)
+    assert "stopping 2 jobs; the same command goes on" in finish(cloud, process, 130)
     cloud.app.await_(lambda: len(cloud.names("Stopped")) == 2)
 
 
@@ -187,3 +189,38 @@ def test_ctrl_c_instead_of_an_answer_stops_the_jobs(terminal: Terminal) -> None:
     terminal.process.send_signal(signal.SIGINT)
     assert terminal.end() == 130
     terminal.cloud.app.await_(lambda: len(terminal.cloud.names("Stopped")) == 2)
+
+
+def test_who_stops_the_jobs_of_a_living_launcher_is_told_of_it(cloud: Cloud) -> None:
+    process = running(cloud)
+    verb = [sys.executable, "-m", "hydra_plugins.hydra_sagemaker_launcher", "stop", "sweep", "--yes"]
+    environment = {**os.environ, **cloud.env}
+    done = subprocess.run(verb, cwd=cloud.app.root, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and f"a launcher works for this sweep (process {process.pid})" in done.stderr, done.stderr
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and "it was stopped, by a person or another program" in output
+
+
+def test_a_stop_that_was_not_allowed_is_no_success(cloud: Cloud) -> None:
+    cloud.sweep("x=1", "do=wait", "hydra.launcher.wait=false")
+    cloud.fault(denied_operations=["StopTrainingJob"])
+    verb = [sys.executable, "-m", "hydra_plugins.hydra_sagemaker_launcher", "stop", "sweep", "--yes"]
+    done = subprocess.run(verb, cwd=cloud.app.root, env={**os.environ, **cloud.env}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and f"1 not stopped: {cloud.names()[0]}" in done.stderr, done.stderr
+
+
+def test_a_third_ctrl_c_says_what_may_still_run(cloud: Cloud) -> None:
+    with Gate(cloud.server.url) as gate:
+        cloud.env["AWS_ENDPOINT_URL"] = gate.url
+        process = cloud.start(*WAITING, "hydra.launcher.on_interrupt=stop")
+        cloud.app.await_marks(2)
+        gate.close()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        while "stopping 2 jobs" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        output = finish(cloud, process, 130)
+    assert "2 jobs may still run: " in output and f"stop {cloud.output(0).parent}" in output
+    assert len(cloud.names("InProgress")) == 2

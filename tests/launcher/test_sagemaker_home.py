@@ -82,7 +82,8 @@ def test_links_and_pipes_do_not_lose_the_rest(cloud: Cloud) -> None:
     assert cloud.returns()[0]["value"] == 1
     assert (cloud.output(0) / "best.json").read_text() == "1"
     assert {"best.json", "dangling", "metrics.json"} <= files(cloud)
-    assert "left in S3, since these are no files, or links out of the job's output: 0/absolute" in output
+    printed = (cloud.output(0) / ".job/output.log").read_text() + cloud.account.log(cloud.names()[0])
+    assert "[launcher] 0/absolute is a link to" in printed, output
     assert "absolute" not in files(cloud)
 
 

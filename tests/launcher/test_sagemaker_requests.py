@@ -218,7 +218,7 @@ def test_every_s3_call_names_the_bucket_owner_and_every_object_is_encrypted(clou
     owned = ("hydra.launcher.bucket_owner='123456789012'", "hydra.launcher.download_models=true")
     cloud.sweep("x=1", *owned, f"hydra.launcher.output_kms_key={key}")
     calls = [one for one in cloud.account.requests if (one.service, one.caller) == ("s3", "client")]
-    assert {one.operation for one in calls} == {"HeadObject", "PutObject", "GetObject"}
+    assert {one.operation for one in calls} == {"HeadBucket", "HeadObject", "PutObject", "GetObject"}
     assert [one for one in calls if one.headers.get("x-amz-expected-bucket-owner") != "123456789012"] == []
     puts = cloud.sent("PutObject")
     assert len(puts) == 2 and {one.headers["x-amz-server-side-encryption-aws-kms-key-id"] for one in puts} == {key}

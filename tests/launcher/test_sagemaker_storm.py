@@ -31,7 +31,7 @@ def main(config):
     file = directory / "state.json"
     state = json.loads(file.read_text()) if file.exists() else {"step": 0, "value": config.x, "starts": []}
     state["starts"].append(state["step"])
-    while state["step"] < 100:
+    while state["step"] < 150:
         state["value"] = (state["value"] * 1103515245 + 12345) % 2**31
         state["step"] += 1
         unfinished = file.with_suffix(".tmp")
@@ -56,9 +56,9 @@ def test_eight_spot_jobs_in_a_storm_end_as_those_of_a_calm_sweep_on_this_machine
 
     cloud.fault(
         instance_quota={"ml.m5.large": 3}, throttled_calls=2, throttle_period=4,
-        interrupt_jobs=cloud.name, interrupt_times=2, interrupt_unannounced_times=1, interrupt_after_seconds=6.0,
+        interrupt_jobs=cloud.name, interrupt_times=2, interrupt_unannounced_times=1, interrupt_after_seconds=10.0,
     )  # fmt: skip
-    words = (EIGHT, "hydra.launcher.spot=true", "hydra.launcher.max_parallel=8", "+hydra.launcher.env.STEP_SECONDS='0.1'")
+    words = (EIGHT, "hydra.launcher.spot=true", "hydra.launcher.max_parallel=8", "+hydra.launcher.env.STEP_SECONDS='0.15'")
     first = cloud.start(*words)
     cloud.app.await_(lambda: len(collected(cloud)) >= 2, seconds=180)
     first.kill()

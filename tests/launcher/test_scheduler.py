@@ -115,10 +115,10 @@ def quota(limit: int, count: int = 20, max_parallel: int = 8, kinds: tuple[str, 
 def test_a_quota_lowers_what_runs_at_once_and_a_free_place_is_taken_without_asking_again() -> None:
     scheduler = quota(2)
     assert isinstance(scheduler.next(2), Poll | Sleep), "two run, and a third was refused"
-    scheduler.polled([0], 3)
-    assert scheduler.next(3) == Submit(2), "it keeps its place"
-    scheduler.submitted(2, 3)
-    assert scheduler.next(4) == Collect(0), "no fourth is tried: two is what the account has"
+    scheduler.polled([0], 2)
+    assert scheduler.next(2) == Submit(2), "it keeps its place"
+    scheduler.submitted(2, 2)
+    assert scheduler.next(2) == Collect(0), "no fourth is tried: two is what the account has"
 
 
 def test_room_that_returns_is_found_and_then_filled() -> None:

@@ -54,6 +54,9 @@ class Memory:
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         return self.known
 
+    def prepare(self, job: Job, name: str, spec: Spec) -> None:
+        return None
+
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
         assert self.ledger.read()[-1]["event"] == "submit", "it is written down before it is done"
         if self.silences:
@@ -84,8 +87,9 @@ class Memory:
         stopped = Failure(Cause.STOPPED, "it was stopped", "the same command goes on") if end is STOPPED else None
         return Outcome(status, end, stopped, value=job.number)
 
-    def stop(self, names: Collection[str]) -> None:
+    def stop(self, names: Collection[str]) -> list[str]:
         self.stopped.extend(names)
+        return []
 
 
 class Clock:
@@ -353,3 +357,31 @@ def test_a_drive_that_was_interrupted_goes_on_where_it_was(tracker: Tracker, job
         drive.run(Watcher())
     assert list(tracker.active) == [jobs[0].name(0)], "the call may have arrived"
     assert [one.return_value for one in drive.run(Watcher())] == [0, 1]
+
+
+def test_an_interruption_between_a_look_and_what_it_says_loses_no_job(tracker: Tracker, jobs: list[Job]) -> None:
+    submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
+    drive = Drive(tracker, submissions, Scheduler(2, 2, 10), Clock())
+    polled, cut = drive.scheduler.polled, [KeyboardInterrupt(), KeyboardInterrupt()]
+
+    def interrupted(*words: Any) -> None:
+        if cut and tracker.backend.looks[jobs[0].name(0)] >= 2:  # type: ignore[attr-defined]
+            if len(cut) == 1:
+                polled(*words)  # the second one comes after it
+            raise cut.pop()
+        polled(*words)
+
+    drive.scheduler.polled = interrupted  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            drive.run(Watcher())
+    assert [one.return_value for one in drive.run(Watcher())] == [0, 1]
+    assert drive.scheduler.running == set() and tracker.active == {}
+
+
+def test_of_two_jobs_that_share_a_run_one_has_the_bill(tracker: Tracker, jobs: list[Job]) -> None:
+    [submission] = tracker.plan(jobs[:1], OnExisting.retry_failed)
+    submission.twin_of = 7
+    tracker.collect(submission)
+    record = json.loads((jobs[0].job_dir / "record.json").read_text())
+    assert record["same_as"] == 7 and "cost" not in record

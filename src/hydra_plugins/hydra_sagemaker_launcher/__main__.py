@@ -61,7 +61,7 @@ def _execute(arguments: argparse.Namespace) -> int:
             return _verbs.stop(sweep, is_agreed=arguments.yes, in_json=arguments.json)
     from hydra_plugins.hydra_sagemaker_launcher._sweep_lock import locked
 
-    with locked(sweep.manifest.directory):
+    with locked(sweep.manifest.directory, "let it bring the results home itself"):
         return _verbs.collect(sweep, again=arguments.again, wait=arguments.wait, in_json=arguments.json)
 
 

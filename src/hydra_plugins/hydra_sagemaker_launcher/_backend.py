@@ -72,8 +72,12 @@ class Backend(Protocol):
         """By key, of jobs that were submitted before."""
         ...
 
+    def prepare(self, job: Job, name: str, spec: Spec) -> None:
+        """What can be done before the job is there, raising what `submit` raises."""
+        ...
+
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
-        """False: a job of this name is there already. `fresh`: it does not go on from what an earlier attempt kept.
+        """Once prepared. False: a job of this name is there. `fresh`: it does not go on from what an earlier attempt kept.
 
         Raises:
             NoRoom: not now.
@@ -92,4 +96,6 @@ class Backend(Protocol):
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome: ...
 
-    def stop(self, names: Collection[str]) -> None: ...
+    def stop(self, names: Collection[str]) -> list[str]:
+        """The names of those that could not be told."""
+        ...

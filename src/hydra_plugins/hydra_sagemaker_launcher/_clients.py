@@ -17,6 +17,7 @@ from hydra_plugins.hydra_sagemaker_launcher._call_errors import failed_call, of_
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, Throttled, Unreachable
 from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 LOOPBACK_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 LONGEST_PAUSE_SECONDS = 20.0
@@ -124,9 +125,11 @@ def persistently(
     while True:
         try:
             return call()
-        except (Throttled, Unreachable):
+        except (Throttled, Unreachable) as error:
             pause = uniform(0, longest)
             if clock() + pause > deadline:
                 raise
+            if longest == 1.0:
+                log.warning("%s; trying again, for up to %.0f s", str(error).splitlines()[0], patience_seconds)
             sleep(pause)
             longest = min(2 * longest, LONGEST_PAUSE_SECONDS)

@@ -113,19 +113,20 @@ class Drive:
             return
         self._heard()
         self.scheduler.polled([self._indices[one.name] for one in changed if one.status.state.ended], self.clock.now())
+        self.tracker.delivered(changed)
         for submission in changed:
             self.watcher.changed(submission)
 
     def _collect(self, index: int) -> None:
         submission = self.submissions[index]
         returned = self.tracker.collect(submission)
-        self.scheduler.collected(index)
         delay = self.tracker.retried_after(submission)
         if delay is None:
             self.returns[index] = returned
         else:
             self._indices[submission.name] = index
             self.scheduler.again(index, self.clock.now() + delay)
+        self.scheduler.collected(index)
         self.watcher.changed(submission)
 
     def _note(self, error: LauncherError) -> None:

@@ -16,6 +16,7 @@ from hydra_plugins.hydra_sagemaker_launcher.config import Mode, OnInterrupt
 log = logging.getLogger(__name__)
 GRACE_SECONDS = 3.0
 """For a second Ctrl-C where nobody can be asked."""
+VERBS = "python -m hydra_plugins.hydra_sagemaker_launcher"
 QUESTION = "[d]etach: jobs go on; [s]top them all; [c]ontinue waiting? "
 
 
@@ -29,6 +30,7 @@ def interrupted(sweep: Sweep) -> bool:
     """Whether to go on; otherwise the jobs have been stopped, or go on without the launcher."""
     running = list(sweep.tracker.active.values())
     if not running:
+        log.warning("interrupted: nothing runs, and nothing more is submitted; the same command goes on")
         return False
     choice = Choice.STOP
     if _policy(sweep) != OnInterrupt.stop:
@@ -38,11 +40,22 @@ def interrupted(sweep: Sweep) -> bool:
         except KeyboardInterrupt:
             choice = Choice.STOP
     if choice == Choice.STOP:
-        log.warning("stopping %s; the same command goes on with them", counted(len(running)))
-        sweep.tracker.stop()
+        stop_all(sweep)
     elif choice == Choice.DETACH:
         log.warning("%s", farewell(sweep, len(running)))
     return choice == Choice.CONTINUE
+
+
+def stop_all(sweep: Sweep) -> None:
+    running = len(sweep.tracker.active)
+    log.warning("stopping %s; the same command goes on", counted(running))
+    try:
+        left = sweep.tracker.stop()
+    except KeyboardInterrupt:
+        left = list(sweep.tracker.active)
+    if left:
+        log.error("%s may still run: %s", counted(len(left)), ", ".join(left))
+        log.error("  %s stop %s", VERBS, sweep.directory)
 
 
 def counted(jobs: int) -> str:
@@ -52,11 +65,10 @@ def counted(jobs: int) -> str:
 def farewell(sweep: Sweep, running: int) -> str:
     """What runs on without a launcher, and how one comes back to it."""
     place = "on this machine" if sweep.is_local else "in SageMaker"
-    verbs = "python -m hydra_plugins.hydra_sagemaker_launcher"
     return (
         f"{counted(running)} {'goes' if running == 1 else 'go'} on {place}; the same command adopts "
         f"{'it' if running == 1 else 'them'}, or:\n"
-        f"  {verbs} list {sweep.directory}\n  {verbs} collect {sweep.directory}\n  {verbs} stop {sweep.directory}"
+        f"  {VERBS} list {sweep.directory}\n  {VERBS} collect {sweep.directory}\n  {VERBS} stop {sweep.directory}"
     )
 
 

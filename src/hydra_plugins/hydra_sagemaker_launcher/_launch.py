@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra_plugins.hydra_sagemaker_launcher._backend import State
 from hydra_plugins.hydra_sagemaker_launcher._drive import Drive, SystemClock
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
-from hydra_plugins.hydra_sagemaker_launcher._interrupt import counted, farewell, interrupted
+from hydra_plugins.hydra_sagemaker_launcher._interrupt import counted, farewell, interrupted, stop_all
 from hydra_plugins.hydra_sagemaker_launcher._plan import of_leaving, remember, say_costs, say_plan
 from hydra_plugins.hydra_sagemaker_launcher._scheduler import Scheduler
 from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
@@ -33,6 +33,15 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
     hydra = sweep.config.hydra
     configure_log(hydra.hydra_logging, hydra.verbose)
     sweep.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        return _launch(sweep, job_overrides, initial_job_idx)
+    except KeyboardInterrupt:  # before anything was submitted: later ones are answered where they come
+        _leave(sweep)
+        log.warning("interrupted before anything %swas submitted", "more " if sweep.tracker.active else "")
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
     jobs = sweep.jobs(job_overrides, initial_job_idx)
     if sweep.settings.mode == Mode.dry_run:
         from hydra_plugins.hydra_sagemaker_launcher._dry_run import write_requests
@@ -73,6 +82,7 @@ def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submi
             returns.append(found[submission.job.key])
             continue
         submission.name, submission.status, submission.failure = leader.name, leader.status, leader.failure
+        submission.twin_of = leader.job.number
         ended = submission.status.state.ended
         returns.append(sweep.tracker.collect(submission) if ended else sweep.tracker.left(submission))
     return returns
@@ -106,8 +116,7 @@ def _leave(sweep: Sweep) -> None:
     if not running:
         return
     if sweep.is_local:
-        log.warning("stopping %s; the same command goes on", counted(running))
-        sweep.tracker.stop()
+        stop_all(sweep)
     else:
         log.warning("%s", farewell(sweep, running))
 

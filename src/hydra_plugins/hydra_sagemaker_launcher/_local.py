@@ -125,7 +125,10 @@ class LocalBackend:
             outcome.failure = failure_of_process(result, meaning, log_file if log_file.is_file() else None)
         return outcome
 
-    def stop(self, names: Collection[str]) -> None:
+    def prepare(self, job: Job, name: str, spec: Spec) -> None:
+        return None
+
+    def stop(self, names: Collection[str]) -> list[str]:
         """SIGTERM to each job, and time for it to save what it has; Ctrl-C cuts that time short."""
         try:
             for name in names:
@@ -140,6 +143,7 @@ class LocalBackend:
         finally:
             for name in names:
                 self._signal(name, signal.SIGKILL)
+        return []
 
     def _command(self, job: Job, state: Path, lock: int) -> list[str]:
         """With -P: nothing in the working directory stands for a module of the standard library."""

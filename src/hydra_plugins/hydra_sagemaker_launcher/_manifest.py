@@ -185,7 +185,8 @@ def _readable(file: Path) -> dict[str, Any] | None:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return values if isinstance(values, dict) and values.get("format") == FORMAT else None
+    parts = {"settings", "state_dir", "root", "working_dir", "task_package", "hydra", "jobs"}
+    return values if isinstance(values, dict) and values.get("format") == FORMAT and parts <= values.keys() else None
 
 
 def _place(values: dict[str, Any]) -> list[Any]:

@@ -29,7 +29,7 @@ class NextSteps:
         return f"raise hydra.launcher.max_run_hours; {self.same}"
 
     def without_spot(self) -> str:
-        return f"raise hydra.launcher.max_wait_hours, or hydra.launcher.spot=false; {self.same}"
+        return f"raise hydra.launcher.max_wait_hours, or hydra.launcher.spot=false hydra.launcher.checkpoints=true; {self.same}"
 
     def with_memory(self) -> str:
         return f"a larger hydra.launcher.instance_type, or a smaller batch; {self.same}"

@@ -89,8 +89,10 @@ class Places:
             self._move_home(before.name, output_dir, is_alone)
             if before.name not in self.needed:
                 log.info("%s: the files of %s are in %s now", output_dir, before.name, self.home(before.name))
-        if is_alone:
-            shutil.rmtree(output_dir)
+            if is_alone:
+                shutil.rmtree(output_dir)
+        elif is_alone:
+            self._clear_copy(before.name, output_dir)
         return is_alone
 
     def bring(self, name: str, output_dir: Path, large: Sequence[str]) -> None:
@@ -120,12 +122,22 @@ class Places:
         partial.rename(aside)
         self.note(name, output_dir=str(aside))
 
+    def _clear_copy(self, name: str, output_dir: Path) -> None:
+        """What its owner has at home goes; what somebody has added to it is kept."""
+        home = self.home(name)
+        added = [file for file in output_dir.rglob("*") if not file.is_dir() and not _is_at(home, file.relative_to(output_dir))]
+        if not added:
+            shutil.rmtree(output_dir)
+            return
+        kept = self.state_dir / name / f"added-{time.time_ns()}"
+        shutil.move(output_dir, kept)
+        log.info("%s: what lay there beside the files of %s is in %s now", output_dir, name, kept)
+
     def give_up_earlier(self, key: str, name: str) -> None:
         """Attempts that are followed by another one are not brought home."""
         for state in self.state_dir.glob(f"*-{key}-*"):
             if state.name != name:
                 self.needed.discard(state.name)
-                shutil.rmtree(self._aside(state.name), ignore_errors=True)
 
     def _running_other(self, output_dir: Path, key: str) -> Resident | None:
         other = resident(output_dir)
@@ -143,6 +155,10 @@ class Places:
 
     def _aside(self, name: str) -> Path:
         return self.state_dir / name / "output"
+
+
+def _is_at(home: Path | None, file: Path) -> bool:
+    return home is not None and os.path.lexists(home / file)
 
 
 def resident(output_dir: Path) -> Resident | None:

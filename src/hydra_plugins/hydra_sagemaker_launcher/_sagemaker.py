@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf,
 
 log = logging.getLogger(__name__)
 Page = dict[str, Any]
+STOP_SECONDS = 60.0
+"""For all jobs together, when the service throttles or is out of reach."""
 PAGE = 100
 """Most that ListTrainingJobs gives at once; its default of 10 makes ten times the calls."""
 NOT_FOUND = ("ResourceNotFound", "ValidationException")
@@ -76,9 +79,12 @@ class SageMakerBackend:
                     newest[key] = Existing(name, attempt, status_of(summary))
         return newest
 
+    def prepare(self, job: Job, name: str, spec: Spec) -> None:
+        self._uploaded_bundle()
+        self.storage.put_spec(name, spec.to_json())
+
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
         bundle = self._uploaded_bundle()
-        self.storage.put_spec(name, spec.to_json())
         checkpoints = self._checkpoints(job, name, fresh) if keeps_checkpoints(job.settings) else None
         request = training_job_request(job, name, bundle=bundle, image=image_of(job.settings), checkpoints=checkpoints)
         with in_words(f"CreateTrainingJob {name}"):
@@ -143,12 +149,16 @@ class SageMakerBackend:
             outcome.failure = gone or failure_of_job(described, result, job.settings, log_file=log_file, log_lines=lines)
         return outcome
 
-    def stop(self, names: Collection[str]) -> None:
+    def stop(self, names: Collection[str]) -> list[str]:
+        deadline = time.monotonic() + STOP_SECONDS
+        not_told = []
         for name in names:
             try:
-                persistently(lambda name=name: self._stop(name))
-            except LauncherError as error:  # it has ended meanwhile; the others have to be stopped all the same
+                persistently(lambda name=name: self._stop(name), patience_seconds=max(0.0, deadline - time.monotonic()))
+            except LauncherError as error:  # the others have to be stopped all the same
                 log.warning("%s", error)
+                not_told.append(name)
+        return not_told
 
     def _uploaded_bundle(self) -> str:
         """Once per sweep."""

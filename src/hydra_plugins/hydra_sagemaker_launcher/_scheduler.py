@@ -138,7 +138,7 @@ class Scheduler:
         self._ended.append(index)
 
     def polled(self, ended: Iterable[int], now: float) -> None:
-        for index in ended:
+        for index in self.running.intersection(ended):
             self.running.discard(index)
             self.rooms[self.kinds[index]].running -= 1
             self._ended.append(index)

@@ -113,7 +113,10 @@ class SubmittedSweep:
         return CloudWatchLog(self.backend.clients.logs, name, lines=lines, hosts=seen.job.settings.instance_count)
 
     def bring_home(self, seen: Seen) -> Seen:
-        self.tracker.collect(Submission(self.manifest.complete(seen.job), seen.attempt.name, REUSED, seen.status))
+        submission = Submission(self.manifest.complete(seen.job), seen.attempt.name, REUSED, seen.status)
+        earlier = self.tracker.earlier_attempts().get(seen.job.key, [])
+        submission.attempts = [one for one in earlier if one["name"] != submission.name]
+        self.tracker.collect(submission)
         return _seen(seen.job, seen.attempt)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ STYLES = {
 }
 ORDER = list(STYLES)
 TAIL_BYTES = 400
+STATE_WIDTH = 30
 
 
 class Lines:
@@ -92,7 +94,8 @@ class LiveTable:
         room = max(3, self._console.height - 7)
         first = sorted(self._submissions, key=lambda one: ORDER.index(one.status.state))[:room]
         for submission in sorted(first, key=lambda one: one.job.number):
-            state = f"[{STYLES[submission.status.state]}]{escape(described(submission))}[/]"
+            said = textwrap.shorten(described(submission), STATE_WIDTH, placeholder="…")  # AWS explains a quota in 200 letters
+            state = f"[{STYLES[submission.status.state]}]{escape(said)}[/]"
             words = escape(" ".join(submission.job.own_words))
             last = escape(last_line(submission) or submission.name)
             table.add_row(str(submission.job.number), words, state, self._elapsed(submission.name), last)

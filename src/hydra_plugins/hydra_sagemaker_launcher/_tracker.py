@@ -37,6 +37,8 @@ class Submission:
     outcome: Outcome | None = None
     failure: Failure | None = None
     """Why it could not be submitted."""
+    twin_of: int | None = None
+    """Number of the job whose run this one shares."""
     attempts: list[dict[str, Any]] = field(default_factory=list)
     """What is known of attempts that ended before this one."""
 
@@ -70,7 +72,7 @@ class Tracker:
         existing = self.backend.existing(jobs)
         if problems := list(_problems(jobs, existing, on_existing)):
             raise SubmissionRefused(problems)
-        earlier = self._earlier_attempts()
+        earlier = self.earlier_attempts()
         planned = [self._planned(job, existing.get(job.key), on_existing) for job in jobs]
         for submission in planned:
             submission.attempts = [one for one in earlier.get(submission.job.key, ()) if one["name"] != submission.name]
@@ -83,10 +85,12 @@ class Tracker:
             LauncherError: never like this.
         """
         job, name = submission.job, submission.name
+        spec = self.spec_of(job, name)
+        self.backend.prepare(job, name, spec)
         self.ledger.append("submit", job=job.number, name=name, key=job.key, output_dir=str(job.output_dir))
         self.active[name] = submission  # before the call: if that is interrupted, the job may be there
         try:
-            is_new = self.backend.submit(job, name, self.spec_of(job, name), fresh=submission.fresh)
+            is_new = self.backend.submit(job, name, spec, fresh=submission.fresh)
         except Exception:
             del self.active[name]
             raise
@@ -100,7 +104,7 @@ class Tracker:
             self.active[submission.name] = submission
 
     def poll(self) -> list[Submission]:
-        """Those whose status is another than at the last look."""
+        """Those whose status is another than at the last look, and all that have ended and were not `delivered` yet."""
         changed = []
         for name, status in self.backend.poll(list(self.active)).items():
             submission = self.active[name]
@@ -108,15 +112,25 @@ class Tracker:
                 self.ledger.append("status", name=name, state=status.state.value, detail=status.detail)
                 submission.status = status
                 changed.append(submission)
-            if status.state.ended:
-                del self.active[name]
+            elif status.state.ended:
+                changed.append(submission)
         return changed
+
+    def delivered(self, changed: Sequence[Submission]) -> None:
+        """Whoever asked has taken note of these: an interruption before that must not lose them."""
+        for submission in changed:
+            if submission.status.state.ended:
+                self.active.pop(submission.name, None)
 
     def collect(self, submission: Submission) -> JobReturn:
         """Brings the results to the job's output directory; whatever goes wrong is a failed job, never an exception."""
         outcome = self._outcome(submission)
         submission.outcome = outcome
-        if submission.attempts:
+        self.active.pop(submission.name, None)
+        if submission.twin_of is not None:
+            outcome.record.pop("cost", None)  # there is one bill for both
+            outcome.record["same_as"] = submission.twin_of
+        elif submission.attempts:
             outcome.record["earlier_attempts"] = submission.attempts
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
         cause = outcome.failure.cause.value if outcome.failure else None
@@ -167,9 +181,10 @@ class Tracker:
         self.ledger.append("left", job=submission.job.number, name=submission.name, key=submission.job.key)
         return submitted_return(submission.job, submission.name)
 
-    def stop(self) -> None:
+    def stop(self) -> list[str]:
+        """The names of those that could not be told."""
         self.ledger.append("stop", names=list(self.active))
-        self.backend.stop(list(self.active))
+        return self.backend.stop(list(self.active))
 
     def _planned(self, job: Job, existing: Existing | None, on_existing: OnExisting) -> Submission:
         if existing is None:
@@ -183,7 +198,7 @@ class Tracker:
         fresh = on_existing == OnExisting.rerun
         return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), fresh)
 
-    def _earlier_attempts(self) -> dict[str, list[dict[str, Any]]]:
+    def earlier_attempts(self) -> dict[str, list[dict[str, Any]]]:
         """By key, as earlier launches in this directory have written them down."""
         found: dict[str, dict[str, dict[str, Any]]] = {}
         for event in self.ledger.read():

@@ -16,6 +16,7 @@ from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
 from hydra_plugins.hydra_sagemaker_launcher._logs import Log, Patience, clean, follow
 from hydra_plugins.hydra_sagemaker_launcher._result import read_result
 from hydra_plugins.hydra_sagemaker_launcher._submitted import Seen, SubmittedSweep
+from hydra_plugins.hydra_sagemaker_launcher._sweep_lock import holder
 from hydra_plugins.hydra_sagemaker_launcher._tables import JobRow, as_json, jobs_table
 
 LOG_SECONDS = 2.0
@@ -58,12 +59,15 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
     if running:
         names = sorted({one.attempt.name for one in running})
         sweep.manifest.ledger.append("stop", names=names)
-        sweep.backend.stop(names)
+        not_told = sweep.backend.stop(names)
     else:
+        not_told = []
         _say("no job runs")
-    if any(one.status.state == State.WAITING for one in seen):
-        _say("a launcher that still waits for this sweep submits what is not submitted yet: end it too")
+    if (launcher := holder(sweep.manifest.directory)) is not None:
+        _say(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
     _show(sweep.look(), in_json)
+    if not_told:
+        raise LauncherError(f"{len(not_told)} not stopped: {', '.join(not_told)}")
     return 0
 
 
@@ -152,7 +156,7 @@ def _row(seen: Seen) -> JobRow:
 
 def _cost_usd(record: Mapping[str, Any]) -> float | None:
     """Of all attempts; None where the bill of one is not known."""
-    if record.get("mode") == "local":
+    if record.get("mode") == "local" or record.get("same_as") is not None or record.get("detail") == "not submitted":
         return 0.0
     costs = [one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record)]
     summed = total(costs)
