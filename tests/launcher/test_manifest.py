@@ -24,7 +24,7 @@ def job(sweep: Path, number: int, **settings: Any) -> Job:
     words = (f"x={number}", f"+hydra.launcher.env.TOKEN={SECRET}")
     hydra = {
         "output_subdir": ".hydra",
-        "runtime": {"cwd": "/work", "config_sources": [{"path": "/work/conf", "schema": "file", "provider": "main"}]},
+        "runtime": {"cwd": "/somewhere", "config_sources": [{"path": "/somewhere/conf", "schema": "file", "provider": "main"}]},
         "sweep": {"dir": str(sweep), "subdir": str(number)},
         "job": {"name": "app", "num": number},
         "overrides": {"task": [f"x={number}"], "hydra": [f"hydra.launcher.env.TOKEN={SECRET}"]},
