@@ -24,7 +24,9 @@ assert not list((root / "model").iterdir())
 (root / "model" / "partial").write_text("")
 while step < 40:
     step += 1
-    state.write_text(str(step))
+    unfinished = state.with_name("unfinished")
+    unfinished.write_text(str(step))
+    unfinished.replace(state)
     time.sleep(0.02)
 """
 )

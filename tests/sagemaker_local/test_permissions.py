@@ -34,7 +34,8 @@ NO_ROLE = "Could not assume role {}. Please ensure that the role exists and allo
 def test_roles_that_cannot_be_assumed(account: Account) -> None:
     statement = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    of_ec2 = account.clients["iam"].create_role(RoleName=f"of-ec2-{uuid.uuid4().hex[:8]}", AssumeRolePolicyDocument=policy)["Role"]["Arn"]
+    name = f"of-ec2-{uuid.uuid4().hex[:8]}"  # moto has one account for all servers of a process
+    of_ec2 = account.clients["iam"].create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]["Arn"]
     for role in (of_ec2, "arn:aws:iam::123456789012:role/nobody", "arn:aws:iam::210987654321:role/sagemaker-local"):
         with pytest.raises(ClientError, match=NO_ROLE.format(role)) as caught:
             account.create("", RoleArn=role)
