@@ -10,6 +10,7 @@ from enum import Enum
 
 from hydra_plugins.hydra_sagemaker_launcher._prices import Prices, bound_of_settings, prices_of
 from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
+from hydra_plugins.hydra_sagemaker_launcher._tables import counted
 from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission
 from hydra_plugins.hydra_sagemaker_launcher.config import Mode, OnInterrupt
 
@@ -48,25 +49,21 @@ def interrupted(sweep: Sweep) -> bool:
 
 def stop_all(sweep: Sweep) -> None:
     running = len(sweep.tracker.active)
-    log.warning("stopping %s; the same command goes on", counted(running))
+    log.warning("stopping %s; the same command goes on", counted(running, "job"))
     try:
         left = sweep.tracker.stop()
     except KeyboardInterrupt:
         left = list(sweep.tracker.active)
     if left:
-        log.error("%s may still run: %s", counted(len(left)), ", ".join(left))
+        log.error("%s may still run: %s", counted(len(left), "job"), ", ".join(left))
         log.error("  %s stop %s", VERBS, sweep.directory)
-
-
-def counted(jobs: int) -> str:
-    return f"{jobs} job{'' if jobs == 1 else 's'}"
 
 
 def farewell(sweep: Sweep, running: int) -> str:
     """What runs on without a launcher, and how one comes back to it."""
     place = "on this machine" if sweep.is_local else "in SageMaker"
     return (
-        f"{counted(running)} {'goes' if running == 1 else 'go'} on {place}; the same command adopts "
+        f"{counted(running, 'job')} {'goes' if running == 1 else 'go'} on {place}; the same command adopts "
         f"{'it' if running == 1 else 'them'}, or:\n"
         f"  {VERBS} list {sweep.directory}\n  {VERBS} collect {sweep.directory}\n  {VERBS} stop {sweep.directory}"
     )
@@ -87,7 +84,7 @@ def _say(running: Sequence[Submission], prices: Prices) -> None:
         log.warning("%s runs as %s, %s, %s", submission.job, submission.name, machine, price)
     known = [cost for cost in hourly if cost is not None]
     more = "" if len(known) == len(hourly) else f" and {len(hourly) - len(known)} of unknown price"
-    log.warning("nothing more is submitted; %s, $%.2f an hour%s", counted(len(running)), sum(known), more)
+    log.warning("nothing more is submitted; %s, $%.2f an hour%s", counted(len(running), "job"), sum(known), more)
 
 
 def _per_hour(submission: Submission, prices: Prices) -> float | None:

@@ -14,12 +14,13 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra_plugins.hydra_sagemaker_launcher._backend import State
 from hydra_plugins.hydra_sagemaker_launcher._drive import Drive, SystemClock
 from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
-from hydra_plugins.hydra_sagemaker_launcher._interrupt import counted, farewell, interrupted, stop_all
+from hydra_plugins.hydra_sagemaker_launcher._interrupt import farewell, interrupted, stop_all
 from hydra_plugins.hydra_sagemaker_launcher._plan import of_leaving, remember, say_costs, say_plan
 from hydra_plugins.hydra_sagemaker_launcher._scheduler import Scheduler
 from hydra_plugins.hydra_sagemaker_launcher._sweep import Sweep
 from hydra_plugins.hydra_sagemaker_launcher._sweep_lock import locked
 from hydra_plugins.hydra_sagemaker_launcher._table import watcher
+from hydra_plugins.hydra_sagemaker_launcher._tables import counted
 from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission
 from hydra_plugins.hydra_sagemaker_launcher.config import Mode
 
@@ -161,5 +162,5 @@ def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[J
         done = len(returns) - len(failed) - running
         log.error(
             "%d of %s failed, %d completed; the same command runs only the failed ones again",
-            len(failed), counted(len(returns)), done,
+            len(failed), counted(len(returns), "job"), done,
         )  # fmt: skip

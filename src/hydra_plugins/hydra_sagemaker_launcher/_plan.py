@@ -14,7 +14,7 @@ from hydra_plugins.hydra_sagemaker_launcher._hook import imported
 from hydra_plugins.hydra_sagemaker_launcher._manifest import write_manifest
 from hydra_plugins.hydra_sagemaker_launcher._prices import bound_of_settings
 from hydra_plugins.hydra_sagemaker_launcher._spending import Spending
-from hydra_plugins.hydra_sagemaker_launcher._tables import CostRow, PlanRow, cost_table, plan_table
+from hydra_plugins.hydra_sagemaker_launcher._tables import CostRow, PlanRow, cost_table, counted, plan_table
 from hydra_plugins.hydra_sagemaker_launcher._tracker import ADOPTED, NEW, REUSED, Submission
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def say_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> Non
         print(plan_table([_plan_row(one, sweep.spending) for one in submissions], _described(sweep, submissions)))
     if count > len(submissions):
         named += f", {count - len(submissions)} the same as another"
-    log.info("%d job%s: %s in %s", count, "" if count == 1 else "s", named, sweep.directory)
+    log.info("%s: %s in %s", counted(count, "job"), named, sweep.directory)
 
 
 def say_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:

@@ -145,11 +145,9 @@ class Scheduler:
         self._poll_backoff.reset()
         self._polled_at, self._next_poll = now, now + self.poll_seconds
 
-    def not_polled(self, now: float) -> float:
-        """Seconds until the next try."""
-        wait = max(self.poll_seconds, self._poll_backoff.next())
-        self._next_poll = now + wait
-        return wait
+    def not_polled(self, now: float) -> None:
+        """The next try is later each time."""
+        self._next_poll = now + max(self.poll_seconds, self._poll_backoff.next())
 
     def collected(self, index: int) -> None:
         self._ended.remove(index)

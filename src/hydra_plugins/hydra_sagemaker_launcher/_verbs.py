@@ -17,7 +17,7 @@ from hydra_plugins.hydra_sagemaker_launcher._logs import Log, Patience, clean, f
 from hydra_plugins.hydra_sagemaker_launcher._result import read_result
 from hydra_plugins.hydra_sagemaker_launcher._submitted import Seen, SubmittedSweep
 from hydra_plugins.hydra_sagemaker_launcher._sweep_lock import holder
-from hydra_plugins.hydra_sagemaker_launcher._tables import JobRow, as_json, jobs_table
+from hydra_plugins.hydra_sagemaker_launcher._tables import JobRow, as_json, counted, jobs_table
 
 LOG_SECONDS = 2.0
 
@@ -53,7 +53,7 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
     running = [one for one in seen if one.runs]
     for one in running:
         _say(f"{one.job} runs as {one.attempt.name}")
-    if running and not is_agreed and not _agreed(f"stop {_count(running)}?"):
+    if running and not is_agreed and not _agreed(f"stop {counted(len(running), 'job')}?"):
         _say("nothing was stopped")
         return 0
     if running:
@@ -91,7 +91,7 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
         if one.has_failed:
             _say(failure_text(one))
     if running := [one for one in seen if one.runs]:
-        _say(f"{_count(running)} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them")
+        _say(f"{counted(len(running), 'job')} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them")
     _show(seen, in_json)
     return int(any(one.has_failed for one in seen))
 
@@ -174,10 +174,6 @@ def _agreed(question: str) -> bool:
         raise LauncherError(f"{question} Nobody can be asked here: add --yes")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _count(seen: Sequence[Seen]) -> str:
-    return f"{len(seen)} job{'' if len(seen) == 1 else 's'}"
 
 
 def _say(text: str) -> None:
