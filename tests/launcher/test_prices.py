@@ -19,7 +19,6 @@ from hydra_plugins.hydra_sagemaker_launcher._prices import (
     Prices,
     bound_of,
     bound_of_settings,
-    bound_usd,
     machines,
     price_table,
     prices_of,
@@ -101,7 +100,7 @@ def test_where_prices_come_from() -> None:
     ],
 )
 def test_bound(fields: dict[str, Any], usd: float | None) -> None:
-    assert bound_usd(settings(**fields), PRICES) == (None if usd is None else pytest.approx(usd))
+    assert bound_of_settings(settings(**fields), PRICES).usd == (None if usd is None else pytest.approx(usd))
 
 
 def test_bound_in_words() -> None:

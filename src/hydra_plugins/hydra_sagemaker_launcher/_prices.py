@@ -96,11 +96,6 @@ class Bound(NamedTuple):
     """Instance types without a price."""
 
 
-def bound_usd(settings: SageMakerLauncherConf, prices: Prices) -> float | None:
-    """None where a price is not known."""
-    return bound_of_settings(settings, prices).usd
-
-
 def bound_of_settings(settings: SageMakerLauncherConf, prices: Prices) -> Bound:
     machines_asked = {"InstanceType": settings.instance_type, "InstanceCount": settings.instance_count}
     stopping = {"MaxRuntimeInSeconds": round(settings.max_run_hours * SECONDS_PER_HOUR)}

@@ -31,6 +31,3 @@ class Retries:
         used[kind] += 1
         backoff = self._backoffs.setdefault(key, Backoff(self.first_seconds, LONGEST_RETRY_SECONDS, self.random))
         return backoff.next()
-
-    def used(self, key: str) -> dict[str, int]:
-        return {kind: count for kind, count in self._used.get(key, Counter()).items() if count}
