@@ -40,12 +40,17 @@ class NotPermitted(CallFailed):
 
 
 class SubmissionRefused(LauncherError):
-    """Everything that is wrong with a sweep, found before anything was uploaded."""
+    """Everything that is wrong with a sweep, found before anything was uploaded.
 
-    def __init__(self, problems: Sequence[str]) -> None:
+    Args:
+        earlier_jobs: of a sweeper's earlier batches, which are not taken back.
+    """
+
+    def __init__(self, problems: Sequence[str], *, earlier_jobs: int = 0) -> None:
         self.problems = list(problems)
         count = f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''}"
-        super().__init__("\n".join([f"nothing was submitted: {count}", *(f"  - {problem}" for problem in self.problems)]))
+        what = f"nothing more was submitted, after {earlier_jobs} jobs" if earlier_jobs else "nothing was submitted"
+        super().__init__("\n".join([f"{what}: {count}", *(f"  - {problem}" for problem in self.problems)]))
 
 
 class RemoteJobError(Exception):

@@ -36,6 +36,8 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
     sweep.directory.mkdir(parents=True, exist_ok=True)
     try:
         return _launch(sweep, job_overrides, initial_job_idx)
+    except SubmissionRefused as error:
+        raise SubmissionRefused(error.problems, earlier_jobs=initial_job_idx) from error.__cause__
     except KeyboardInterrupt:  # before anything was submitted: later ones are answered where they come
         _leave(sweep)
         log.warning("interrupted before anything %swas submitted", "more " if sweep.tracker.active else "")
