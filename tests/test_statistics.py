@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from paraphrase_lab.data.statistics import OVERLAP_BANDS, SplitPairs, describe, describe_split, describe_tables
+from paraphrase_lab.data.overlap import OVERLAP_BANDS
+from paraphrase_lab.data.statistics import SplitPairs, describe, describe_split, describe_tables
 
 MEASURED = {
     "train": {

@@ -71,7 +71,7 @@ def evaluate_run(
         limit=config.data.evaluation_limit,
     )
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
-    answers = evaluation.answer(model.encoder, datamodule, name, used)
+    answers = evaluation.answer(model.encoder, datamodule, name, used, both_orders=True)
     metrics = evaluation.split_metrics(name, answers, model.calibration, build.build_metrics(config))
     floors = evaluation.split_floors({name: answers})
     fingerprint = tables.splits[name].fingerprint

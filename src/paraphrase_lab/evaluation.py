@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +18,10 @@ from paraphrase_lab import plots
 from paraphrase_lab.calibration import Calibration
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.metric_names import PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.metrics import binary_metrics, decide, floors
 from paraphrase_lab.model.inference import score
+from paraphrase_lab.symmetry import order_metrics, probe_metrics, probe_tables
 
 PREFIX = {"validation": "val", "test": "test", "train": "train"}
 OwnMetric = Callable[[np.ndarray, np.ndarray, float], float]
@@ -29,11 +32,28 @@ class Answers(NamedTuple):
 
     table: PairTable
     margins: np.ndarray
+    swapped: np.ndarray | None = None
+    """The margins [pairs] of (sentence2, sentence1), where both orders were asked for."""
+    probes: Mapping[str, np.ndarray] = MappingProxyType({})
+    """Margins of pairs whose answer is known beforehand: see `symmetry.probe_tables`."""
 
 
-def answer(encoder: Any, datamodule: PairDataModule, split: str, precision: str = "32-true") -> Answers:
+def answer(
+    encoder: Any, datamodule: PairDataModule, split: str, precision: str = "32-true", *, both_orders: bool = False
+) -> Answers:
+    """`both_orders`: the pairs are scored a second time with their sentences swapped, and probes too."""
     table = datamodule.tables.splits[split]
-    return Answers(table, score(encoder, datamodule.evaluation_loader(split), len(table), precision=precision))
+
+    def margins(loader: Any, pairs: int) -> np.ndarray:
+        return score(encoder, loader, pairs, precision=precision)
+
+    answers = Answers(table, margins(datamodule.evaluation_loader(split), len(table)))
+    if not both_orders:
+        return answers
+    return answers._replace(
+        swapped=margins(datamodule.swapped_loader(split), len(table)),
+        probes={name: margins(datamodule.probe_loader(probe), len(probe)) for name, probe in probe_tables(table).items()},
+    )
 
 
 def split_metrics(
@@ -44,7 +64,17 @@ def split_metrics(
     values = binary_metrics(labels, probabilities, calibration.threshold)
     for name, metric in (own_metrics or {}).items():
         values[name] = float(metric(labels, probabilities, calibration.threshold))
+    values |= _order_and_probes(answers, calibration)
     return {f"{PREFIX[split]}/{name}": value for name, value in values.items()}
+
+
+def _order_and_probes(answers: Answers, calibration: Calibration) -> dict[str, float]:
+    if answers.swapped is None:
+        return {}
+    swapped = calibration.probabilities(answers.swapped)
+    probes = {name: calibration.probabilities(margins) for name, margins in answers.probes.items()}
+    labels, probabilities = answers.table.labels, calibration.probabilities(answers.margins)
+    return order_metrics(labels, probabilities, swapped, calibration.threshold) | probe_metrics(probes, calibration.threshold)
 
 
 def split_floors(splits: Mapping[str, Answers]) -> dict[str, dict[str, dict[str, float]]]:
@@ -53,7 +83,7 @@ def split_floors(splits: Mapping[str, Answers]) -> dict[str, dict[str, dict[str,
 
 def write_predictions(splits: Mapping[str, Answers], calibration: Calibration, path: Path) -> None:
     parts = []
-    for split, (table, margins) in splits.items():
+    for split, (table, margins, swapped, _) in splits.items():
         probabilities = calibration.probabilities(margins)
         columns = {
             "split": [split] * len(table),
@@ -64,6 +94,7 @@ def write_predictions(splits: Mapping[str, Answers], calibration: Calibration, p
             "margin": margins,
             "probability": probabilities,
             "prediction": decide(probabilities, calibration.threshold).astype(np.int8),
+            "swapped_margin": pa.nulls(len(table), pa.float64()) if swapped is None else swapped,
         }
         parts.append(pa.table(columns))
     pq.write_table(pa.concat_tables(parts), path)
@@ -82,7 +113,10 @@ def draw(split: str, answers: Answers, calibration: Calibration, directory: Path
 def print_metrics(
     console: Console, title: str, metrics: Mapping[str, float], floors_of: Mapping[str, Mapping[str, Mapping[str, float]]]
 ) -> None:
-    """One row per metric, one column per split, and the floors of the last one: always the majority class, always yes."""
+    """One row per metric, one column per split, and the floors of the last one: always the majority class, always yes.
+
+    What was found by swapping the sentences and by probes stands below a line of its own, without floors.
+    """
     splits = list(floors_of)
     table = Table()
     table.add_column("metric", no_wrap=True)
@@ -91,7 +125,11 @@ def print_metrics(
     for floor in ("majority", "always yes"):
         table.add_column(floor, justify="right", style="dim", no_wrap=True)
     floors_shown = floors_of[splits[-1]]
-    for name in dict.fromkeys(name.partition("/")[2] for name in metrics):
+    names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
+    probes = [name for name in names if name in PROBE_HIGHER_IS_BETTER]
+    for name in [name for name in names if name not in probes] + probes:
+        if probes and name == probes[0]:
+            table.add_section()
         values = [metrics.get(f"{split}/{name}") for split in splits]
         values += [floors_shown[floor].get(name) for floor in ("majority", "always_yes")]
         table.add_row(name, *("" if value is None or np.isnan(value) else f"{value:.4f}" for value in values))

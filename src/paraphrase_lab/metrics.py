@@ -17,20 +17,10 @@ from sklearn.metrics import (
 )
 
 from paraphrase_lab.errors import TrainingError
+from paraphrase_lab.metric_names import HIGHER_IS_BETTER
 
 CALIBRATION_BINS = 15
 
-HIGHER_IS_BETTER: dict[str, bool] = {
-    "accuracy": True,
-    "f1": True,
-    "precision": True,
-    "recall": True,
-    "roc_auc": True,
-    "average_precision": True,
-    "nll": False,
-    "brier": False,
-    "ece": False,
-}
 METRIC_NAMES: tuple[str, ...] = tuple(HIGHER_IS_BETTER)
 
 

@@ -17,6 +17,7 @@ from paraphrase_lab.evaluation import Answers
 from paraphrase_lab.export import MODEL_DIR, TrainedModel, model_card, save_model
 from paraphrase_lab.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.runs.record import now
+from paraphrase_lab.tracking import following
 from paraphrase_lab.tracking.metrics_csv import read_rows
 from paraphrase_lab.training.checkpoints import BestCheckpoint
 
@@ -27,7 +28,8 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     """Evaluates the chosen checkpoint once, writes everything, and prints the table."""
     encoder: Any = trainer.lightning_module.encoder
     best.load_into(encoder)
-    answers = {split: evaluation.answer(encoder, run.datamodule, split) for split in _splits(run)}
+    splits, both = _splits(run), _in_both_orders(run)
+    answers = {split: evaluation.answer(encoder, run.datamodule, split, both_orders=split == both) for split in splits}
     calibration = NEUTRAL
     if "validation" in answers:
         calibration = Calibration.fit(answers["validation"].margins, answers["validation"].table.labels)
@@ -47,6 +49,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         model=MODEL_DIR if keep else None,
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
+    following.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, floors)
     console.print(
@@ -65,6 +68,12 @@ def _wanted(run: Run, choice: str) -> bool:
 def _splits(run: Run) -> list[str]:
     with_test = _wanted(run, run.config.evaluate_test)
     return [split for split in ("validation", "test") if split in run.tables.splits and (split != "test" or with_test)]
+
+
+def _in_both_orders(run: Run) -> str | None:
+    """The split whose pairs are scored a second time with the sentences swapped: the last one, but none in a search."""
+    splits = _splits(run)
+    return splits[-1] if splits and (splits[-1] == "test" or not run.searching) else None
 
 
 def _write(

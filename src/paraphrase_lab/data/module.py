@@ -16,7 +16,7 @@ from paraphrase_lab.data.batching import BatchPlan, EpochBatches, OrderedBatches
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation
-from paraphrase_lab.data.tables import PairTables
+from paraphrase_lab.data.tables import PairTable, PairTables
 
 
 class PairDataModule(pl.LightningDataModule):
@@ -81,10 +81,16 @@ class PairDataModule(pl.LightningDataModule):
         return self.evaluation_loader("validation", **self._share())
 
     def evaluation_loader(self, split: str, *, rank: int = 0, world_size: int = 1) -> DataLoader:
-        encoded = self.encoded[split]
-        plan = BatchPlan(encoded.lengths, batch_tokens=self.evaluation_batch_tokens, multiple_of=world_size)
-        dataset = PairDataset([encoded], self.tables.splits[split].labels)
-        return self._loader(dataset, OrderedBatches(plan, rank=rank, world_size=world_size))
+        return self._evaluation_loader(self.encoded[split], self.tables.splits[split].labels, rank, world_size)
+
+    def swapped_loader(self, split: str) -> DataLoader:
+        """The second sentence of each pair first."""
+        return self._evaluation_loader(self._encode(split, swapped=True), self.tables.splits[split].labels)
+
+    def probe_loader(self, table: PairTable) -> DataLoader:
+        """Of pairs that are in no split."""
+        encoded = encode(table, self.tokenizer, self.max_length)
+        return self._evaluation_loader(encoded, table.labels)
 
     def state_dict(self) -> dict[str, int]:
         """Where training stands: Lightning starts the loaders before it sets the epoch, so the sampler must know it itself."""
@@ -111,6 +117,10 @@ class PairDataModule(pl.LightningDataModule):
     def _encode(self, split: str, *, swapped: bool = False) -> EncodedPairs:
         table = self.tables.splits[split]
         return encode(table, self.tokenizer, self.max_length, swapped=swapped, cache=self.cache, name=split)
+
+    def _evaluation_loader(self, encoded: EncodedPairs, labels: np.ndarray, rank: int = 0, world_size: int = 1) -> DataLoader:
+        plan = BatchPlan(encoded.lengths, batch_tokens=self.evaluation_batch_tokens, multiple_of=world_size)
+        return self._loader(PairDataset([encoded], labels), OrderedBatches(plan, rank=rank, world_size=world_size))
 
     def _share(self) -> dict[str, int]:
         if self.trainer is None:

@@ -14,10 +14,7 @@ import numpy as np
 from rich.table import Table
 
 from paraphrase_lab.data.clusters import sentence_clusters
-
-OVERLAP_EDGES = (0.7, 0.8, 0.9, 0.95, 1.0)
-OVERLAP_BANDS = ("<0.7", "0.7-0.8", "0.8-0.9", "0.9-0.95", "0.95-1", "=1")
-"""Bands of Jaccard overlap, closed on the left: 0.8 belongs to 0.8-0.9."""
+from paraphrase_lab.data.overlap import OVERLAP_BANDS, overlap_band, word_overlap
 
 
 class SplitPairs(NamedTuple):
@@ -55,8 +52,8 @@ def describe_split(
     labels = np.asarray(labels)
     if not len(sentence1) == len(sentence2) == len(labels) == (len(labels) if lengths is None else len(lengths)):
         raise ValueError("sentence1, sentence2, labels and lengths must be equally long")
-    overlap, same_bag = _word_overlap(sentence1, sentence2)
-    band = np.searchsorted(OVERLAP_EDGES, overlap, side="right")
+    overlap, same_bag = word_overlap(sentence1, sentence2)
+    band = overlap_band(overlap)
     return {
         "pairs": len(labels),
         "yes": int((labels == 1).sum()),
@@ -77,21 +74,6 @@ def _counted(chosen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _word_overlap(sentence1: Sequence[str], sentence2: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Jaccard overlap [pairs] in 0-1 (1 for two sentences without words) and whether the bags are equal [pairs]."""
-    words = {sentence: sentence.lower().split() for sentence in {*sentence1, *sentence2}}
-    vocabulary = {sentence: set(tokens) for sentence, tokens in words.items()}
-    overlap, same_bag = np.ones(len(sentence1)), np.zeros(len(sentence1), dtype=bool)
-    for row, (first, second) in enumerate(zip(sentence1, sentence2, strict=True)):
-        common = len(vocabulary[first] & vocabulary[second])
-        distinct = len(vocabulary[first]) + len(vocabulary[second]) - common
-        if common < distinct:
-            overlap[row] = common / distinct
-        else:
-            same_bag[row] = sorted(words[first]) == sorted(words[second])
-    return overlap, same_bag
 
 
 def _length_summary(lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from paraphrase_lab.data.statistics import OVERLAP_BANDS
+from paraphrase_lab.data.overlap import OVERLAP_BANDS
 from paraphrase_lab.plots.style import GREY, INK, NO, SERIES, YES, finish, page, percent
 
 LENGTH_MARKERS = {"p50": "o", "p95": "D", "p99": "s", "max": "|"}

@@ -1,0 +1,37 @@
+"""Parts of a data set by what makes its pairs hard: on which of them is one model better than another?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from paraphrase_lab.data.overlap import OVERLAP_BANDS, overlap_band, word_overlap, words_of
+
+ALL = "all"
+SAME_BAG = "same bag of words"
+LENGTH_EDGES = (6, 10, 15, 20, 25)
+LENGTH_BANDS = ("<6", "6-9", "10-14", "15-19", "20-24", ">=25")
+"""Words of the longer sentence of a pair."""
+
+
+def slices(sentence1: Sequence[str], sentence2: Sequence[str]) -> dict[str, np.ndarray]:
+    """Mask bool [pairs] of each slice that holds a pair: "all", overlap bands, the same bag of words, length bands.
+
+    The bands of overlap share no pair, nor do those of length. The same bag of words is the word-swap core of PAWS
+    (Zhang, Baldridge, He 2019): only the order of the words can tell its pairs apart.
+    """
+    overlap, same_bag = word_overlap(sentence1, sentence2)
+    bands = overlap_band(overlap)
+    found = {ALL: np.ones(len(sentence1), dtype=bool)}
+    found |= {f"overlap {name}": bands == number for number, name in enumerate(OVERLAP_BANDS)}
+    found[SAME_BAG] = same_bag
+    lengths = np.searchsorted(LENGTH_EDGES, _longer(sentence1, sentence2), side="right")
+    found |= {f"{name} words": lengths == number for number, name in enumerate(LENGTH_BANDS)}
+    return {name: mask for name, mask in found.items() if mask.any()}
+
+
+def _longer(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.ndarray:
+    """Words of the longer sentence [pairs]."""
+    pairs = zip(sentence1, sentence2, strict=True)
+    return np.array([max(len(words_of(first)), len(words_of(second))) for first, second in pairs], dtype=np.int64)

@@ -1,0 +1,67 @@
+"""Could the difference be chance? A permutation test that exchanges the answers of two candidates, a cluster at a time.
+
+If both were equally good, each cluster's answers could as well have come from the other one. McNemar's test would take the
+pairs of a cluster for independent, which they are not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paraphrase_lab.statistics.metric_sums import SUMMED, Scored
+from paraphrase_lab.statistics.ranking import RANKED
+
+MOST_BLOCKS = 500
+
+
+def flips(clusters: int, repetitions: int, random: np.random.Generator) -> np.ndarray:
+    """1: as it was, -1: exchanged; [clusters, repetitions], float32."""
+    return (2 * random.integers(0, 2, size=(clusters, repetitions), dtype=np.int8) - 1).astype(np.float32)
+
+
+def exchanged_sums(metric: str, first: np.ndarray, second: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Differences by chance [..., repetitions] from two candidates' totals per cluster [columns, ..., clusters].
+
+    The metric is computed anew from the exchanged answers, whether it is a mean or, as F1, is not.
+    """
+    value = SUMMED[metric].value
+    together = (first + second).sum(axis=-1)[..., None]
+    apart = ((second - first).astype(np.float32) @ signs).astype(np.float64)
+    return value((together + apart) / 2) - value((together - apart) / 2)
+
+
+def ranked_shares(metric: str, scored: Scored, clusters: np.ndarray) -> np.ndarray:
+    """What each block of clusters adds to a metric of the order of the scores [runs, blocks].
+
+    Jackknife pseudo-values (Miller, The jackknife: a review, 1974) divided by their number: they add up to the metric, but
+    for a bias of the order of one over their number. A block is a cluster; of very many clusters, several.
+    """
+    numbers, rows = np.unique(clusters, return_inverse=True)
+    blocks = min(len(numbers), MOST_BLOCKS)
+    unit = np.arange(blocks)
+    whole = _ranked(metric, scored, np.zeros_like(rows), np.ones((1, 1), dtype=np.float32))
+    without = _ranked(metric, scored, rows % blocks, (unit[:, None] != unit).astype(np.float32))
+    return (blocks * whole - (blocks - 1) * without) / blocks
+
+
+def exchanged_shares(shares: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Differences by chance [..., repetitions] from what each block adds to the difference [..., blocks]."""
+    return (shares.astype(np.float32) @ signs[: shares.shape[-1]]).astype(np.float64)
+
+
+def _ranked(metric: str, scored: Scored, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.stack([RANKED[metric](scored.labels, scores, rows, weights) for scores in scored.probabilities])
+
+
+def as_large(observed: np.ndarray, by_chance: np.ndarray) -> np.ndarray:
+    """How many differences by chance [..., repetitions] are as large as the observed one [...], in either direction.
+
+    Those that are not defined count as large: they are no evidence.
+    """
+    nearly = np.abs(observed) * (1 - 1e-5) - 1e-9  # float32 sums differ in the last digits
+    return (~(np.abs(by_chance) < nearly[..., None])).sum(axis=-1)
+
+
+def p_values(counts: np.ndarray, repetitions: int) -> np.ndarray:
+    """Two-sided, from 1 / (repetitions + 1) to 1: the observed difference counts as one more repetition."""
+    return (1 + counts) / (1 + repetitions)
