@@ -7,6 +7,7 @@ import pytest
 
 # Read when huggingface_hub is imported: no test asks the real Hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("WANDB_MODE", "disabled")  # the tests of tracking say otherwise
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from paraphrase_lab.model.module import PairClassifier
 from paraphrase_lab.paths import cache_dir
 from paraphrase_lab.schema import GROUP_BASES
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
+from paraphrase_lab.tracking.trackio_logger import TrackioRun
+from paraphrase_lab.tracking.wandb_logger import WandbRun
 from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, monitor_mode, progress_bar
 from paraphrase_lab.training.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
 from paraphrase_lab.training.stopping import StopRequest
@@ -137,16 +139,24 @@ def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> lis
 
 
 def build_loggers(config: DictConfig, run_dir: Path) -> list[Any]:
-    own = f"{MetricsCsv.__module__}.{MetricsCsv.__qualname__}"
+    """Our own are told where the run lies."""
+    own = [f"{kind.__module__}.{kind.__qualname__}" for kind in (MetricsCsv, WandbRun, TrackioRun)]
     return [
-        build_object(node, **({"run_dir": run_dir} if node["_target_"] == own else {}))
+        build_object(node, **({"run_dir": run_dir} if node["_target_"] in own else {}))
         for node in config.logger.values()
         if node
     ]
 
 
 def build_trainer(
-    config: DictConfig, run_dir: Path, stop: StopRequest, precision: str, *, devices: int, local_batches: int
+    config: DictConfig,
+    run_dir: Path,
+    stop: StopRequest,
+    precision: str,
+    loggers: Sequence[Any],
+    *,
+    devices: int,
+    local_batches: int,
 ) -> pl.Trainer:
     """`local_batches`: of one epoch on one device; a multiple of the accumulated ones."""
     settings = config.trainer
@@ -167,7 +177,7 @@ def build_trainer(
         val_check_interval=min(local_batches, steps_between_validations * settings.accumulate_grad_batches),
         log_every_n_steps=1,  # TrainingLog decides
         callbacks=build_callbacks(config, run_dir, stop),
-        logger=build_loggers(config, run_dir) or False,
+        logger=list(loggers) or False,
         deterministic=settings.deterministic or None,
         profiler=settings.profiler,
         enable_progress_bar=bool(settings.progress and bar),

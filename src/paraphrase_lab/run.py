@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairTables
 from paraphrase_lab.hardware import Machine, devices_used
 from paraphrase_lab.runs import fingerprint, own_code
+from paraphrase_lab.runs.configuration import flat, follows, typed_and_chosen
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
 
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
@@ -64,3 +65,10 @@ def fingerprint_parts(config: DictConfig, tables: PairTables, machine: Machine, 
             "count": devices_used(config.trainer.devices, machine) * config.trainer.num_nodes,
         },
     }
+
+
+def made_with(config: DictConfig, directory: Path) -> dict[str, Any]:
+    """For run.json: the flat configuration, which keys stand for others, what was typed. Lists of runs read no other file."""
+    raw = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(raw, dict)
+    return {"config": flat(plain_config(config)), "follows": follows(raw), **typed_and_chosen(directory)}

@@ -21,10 +21,11 @@ from paraphrase_lab.errors import RunError, TrainingError, UserError
 from paraphrase_lab.hardware import devices_used, resolve_precision, this_machine
 from paraphrase_lab.model.module import NonFiniteLoss
 from paraphrase_lab.outcome import finish
-from paraphrase_lab.run import LAST_CHECKPOINT, Run, fingerprint_parts
+from paraphrase_lab.run import LAST_CHECKPOINT, Run, fingerprint_parts, made_with
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, Stopwatch, git_state, now
 from paraphrase_lab.third_party import quiet_libraries, without_known_warnings
+from paraphrase_lab.tracking import following, identity
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
 from paraphrase_lab.training.checkpoints import BestCheckpoint, resumable_step
 from paraphrase_lab.training.stopping import Interrupted, StopRequest
@@ -49,11 +50,13 @@ def train(config: DictConfig, directory: Path, *, searching: bool = False) -> fl
     quiet_libraries()
     with StopRequest() as stop, _recorded(record):
         run = _prepare(config, directory, record, searching)
-        trainer, best = _fit(run, stop)
-        if not trainer.is_global_zero:
-            return best.value
-        stop.raise_if_requested()
-        finish(run, trainer, best)
+        loggers = build.build_loggers(config, directory)
+        with following.ended_truly(loggers):
+            trainer, best = _fit(run, stop, loggers)
+            if not trainer.is_global_zero:
+                return best.value
+            stop.raise_if_requested()
+            finish(run, trainer, best)
     return best.value
 
 
@@ -94,7 +97,7 @@ def _prepare(config: DictConfig, directory: Path, record: RunRecord, searching: 
     precision, reason = resolve_precision(config.trainer.precision, machine)
     going_on = "fingerprint_parts" in record.values
     if is_main_process() and not going_on:
-        record.start(seed=config.seed)
+        record.start(seed=config.seed, **made_with(config, directory))
     log.info("%s on %s", reason, machine.name)
     pl.seed_everything(config.seed, workers=True, verbose=False)
     tables = build.build_tables(config)
@@ -112,7 +115,7 @@ def _prepare(config: DictConfig, directory: Path, record: RunRecord, searching: 
         _compare(run, parts)  # by every process: another machine has a directory of its own
     if is_main_process():
         if going_on:
-            record.start(seed=config.seed)
+            record.start(seed=config.seed, **made_with(config, directory))
         _write_beginnings(run, parts, reason)
     return run
 
@@ -127,6 +130,7 @@ def _compare(run: Run, parts: dict[str, Any]) -> None:
             f"{run.directory} cannot go on: since it was interrupted these changed: {changed}", hint="resume=null trains anew"
         )
     log.warning("%s starts anew: since it was interrupted these changed: %s", run.directory, changed)
+    run.record.values["started_anew"] = run.record.values.get("started_anew", 0) + 1
     (run.directory / LAST_CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -168,15 +172,17 @@ def _write_beginnings(run: Run, parts: dict[str, Any], precision_reason: str) ->
     )
 
 
-def _fit(run: Run, stop: StopRequest) -> tuple[pl.Trainer, BestCheckpoint]:
+def _fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, BestCheckpoint]:
     config, datamodule = run.config, run.datamodule
     encoder = build.build_recipe(config).encoder(datamodule.tokenizer, config.data.max_length)
     module = build.build_module(config, encoder, datamodule, run.precision)
     trainer = build.build_trainer(
-        config, run.directory, stop, run.precision, devices=run.devices, local_batches=len(datamodule.plan) // run.replicas
-    )
+        config, run.directory, stop, run.precision, loggers,
+        devices=run.devices, local_batches=len(datamodule.plan) // run.replicas,
+    )  # fmt: skip
     best = next(callback for callback in trainer.callbacks if isinstance(callback, BestCheckpoint))  # type: ignore[attr-defined]
     checkpoint = _resume_from(run, trainer)
+    _begin_following(run, loggers)
     try:
         with without_known_warnings():
             trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
@@ -201,6 +207,15 @@ def _resume_from(run: Run, trainer: pl.Trainer) -> Path | None:
         for logger in csv_loggers:
             logger.forget_after(step)
     return path
+
+
+def _begin_following(run: Run, loggers: list[Any]) -> None:
+    """After metrics.csv has been cut back to the checkpoint: it says what W&B has to have of an interrupted run."""
+    if not is_main_process():
+        return
+    who = identity.identify(run.directory, run.record.values, searching=run.searching)
+    remembered = following.begin(loggers, following.About(who, identity.public_config(plain_config(run.config))))
+    run.record.update(tracking=remembered)
 
 
 def _with_pairs(error: NonFiniteLoss, run: Run) -> TrainingError:

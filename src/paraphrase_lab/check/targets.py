@@ -42,13 +42,18 @@ FRAMEWORK: dict[str, Framework] = {
     "logger.*": Framework(methods=("log_metrics", "log_hyperparams")),
 }
 """By place in the configuration; what is not named here gets its own keys and nothing else."""
+OWN_LOGGER = Framework(keywords=("run_dir",), methods=("log_metrics", "log_hyperparams"))
 BY_TARGET: dict[str, Framework] = {
-    "paraphrase_lab.tracking.metrics_csv.MetricsCsv": Framework(
-        keywords=("run_dir",), methods=("log_metrics", "log_hyperparams")
-    ),
+    "paraphrase_lab.tracking.metrics_csv.MetricsCsv": OWN_LOGGER,
+    "paraphrase_lab.tracking.wandb_logger.WandbRun": OWN_LOGGER,
+    "paraphrase_lab.tracking.trackio_logger.TrackioRun": OWN_LOGGER,
 }
 USUAL_PACKAGES = ("paraphrase_lab", "torch", "pytorch_lightning", "transformers", "torchmetrics", "sklearn")
-ANY_OF: dict[str, tuple[str, ...]] = {"pytorch_lightning.loggers.TensorBoardLogger": ("tensorboard", "tensorboardX")}
+ANY_OF: dict[str, tuple[str, ...]] = {
+    "pytorch_lightning.loggers.TensorBoardLogger": ("tensorboard", "tensorboardX"),
+    "paraphrase_lab.tracking.wandb_logger.WandbRun": ("wandb",),
+    "paraphrase_lab.tracking.trackio_logger.TrackioRun": ("trackio",),
+}
 """Modules of which a target needs one, although it can be imported without."""
 
 

@@ -1,4 +1,4 @@
-"""What SageMaker billed for a run stands in the run's own record."""
+"""A job's results are home: what SageMaker billed for the run goes into its own record, and W&B's files into the sweep's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.runs.record import RunRecord
+from paraphrase_lab.tracking.places import link_into_sweep
 
 KEPT = (
     "name",
@@ -25,6 +26,7 @@ KEPT = (
 
 def note_job(run_dir: Path, record: Mapping[str, Any]) -> None:
     """Called by the launcher when a job's results are home; a job that ended before its run began has no run.json."""
+    link_into_sweep(run_dir)
     job = {name: record[name] for name in KEPT if record.get(name) is not None}
     attempts = [record, *record.get("earlier_attempts", ())]
     costs = [cost["cost_usd"] for one in attempts if (cost := one.get("cost")) is not None]

@@ -41,7 +41,7 @@ def train_job(config: Any) -> float | None:
     _name_this_job(hydra_config)
     if is_sweep and config.resume is None and _was_interrupted(directory):
         config.resume = "auto"  # an earlier attempt of a launcher that runs the same job again
-    searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER or "hparams_search" in hydra_config.runtime.choices
+    searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER
     try:
         with processes_find(directory):
             return train(config, directory, searching=searching)

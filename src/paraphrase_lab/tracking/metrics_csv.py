@@ -11,13 +11,15 @@ from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+FILE_NAME = "metrics.csv"
+
 
 class MetricsCsv(Logger):
     """Lightning's CSVLogger deletes an existing file; a resumed run goes on with its own."""
 
     def __init__(self, run_dir: str | Path) -> None:
         super().__init__()
-        self.path = Path(run_dir) / "metrics.csv"
+        self.path = Path(run_dir) / FILE_NAME
         self._columns: list[str] | None = None
 
     @property
@@ -65,6 +67,15 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(line for line in file if line.endswith("\n")))  # a copy may end within a line
+
+
+def logged_rows(path: Path) -> list[tuple[int, dict[str, float]]]:
+    """Rows of metrics.csv, as they were logged."""
+    rows = []
+    for row in read_rows(path):
+        values = {name: float(value) for name, value in row.items() if name != "step" and value not in ("", None)}
+        rows.append((int(row["step"]), values))
+    return rows
 
 
 def rewrite(path: Path, rows: list[dict[str, str]], columns: list[str]) -> None:

@@ -1,0 +1,126 @@
+"""What a run is called elsewhere: an id that is the same in every attempt and every process, a group, a name, tags.
+
+Only what Hydra says of the job goes in, since a job's directory and process are not the same in a training container.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paraphrase_lab.tracking.redaction import REDACTED, redacted
+
+ID_CHARACTERS = 48
+"""Of a run; `wandb leet` lists runs by it, in a narrow column."""
+NAME_CHARACTERS = 120
+TAG_CHARACTERS = 64
+"""https://docs.wandb.ai/models/runs/tags"""
+_WITHOUT_EFFECT = re.compile(
+    r"(resume|logger|hydra|compute|data/path|data\.(path|train|validation|test|num_workers)|trainer\.(progress|profiler"
+    r"|log_every_steps|checkpoint_every_steps)|keep_model|evaluate_test|model\.instance_type)([./]|$)"
+)
+_JOB_ID = re.compile(r".+-([0-9a-f]{16})-\d+")
+"""The launcher's name of an attempt: beginning, the job's key, the number of the attempt."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_TAGGED_GROUPS = ("experiment", "ablation", "data", "model", "debug")
+
+
+@dataclass(frozen=True)
+class Identity:
+    id: str
+    group: str | None
+    job_type: str
+    name: str
+    tags: tuple[str, ...]
+    data: str
+    """Name of the data set."""
+
+
+def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Identity:
+    """`record`: run.json, which remembers the id of an earlier attempt and when the run began."""
+    hydra = _hydra_of(run_dir)
+    overrides = [str(word) for word in hydra.overrides.task] if hydra is not None else []
+    choices = dict(hydra.runtime.choices) if hydra is not None else {}
+    words = telling_words(overrides)
+    group = sweep_name(hydra) if hydra is not None and hydra.mode is not None and hydra.mode.name == "MULTIRUN" else None
+    where = job_key(hydra, overrides) if group is not None else f"{run_dir.absolute()} {record.get('started')}"
+    anew = record.get("started_anew", 0)
+    return Identity(
+        id=run_id(words or _what(choices), group, where) + (f"-{anew + 1}" if anew else ""),
+        group=group,
+        job_type="search" if searching else "train",
+        name=" ".join(fitting(words or _what(choices), NAME_CHARACTERS)),
+        tags=tags(str(choices[name]) for name in _TAGGED_GROUPS if choices.get(name)),
+        data=str(choices.get("data") or "data"),
+    )
+
+
+def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a resolved configuration what may leave this machine: without secrets, and without loggers and directories of runs."""
+    return redacted({key: value for key, value in config.items() if key not in ("logger", "resume")})
+
+
+def telling_words(overrides: Iterable[str]) -> list[str]:
+    """The overrides that say what the run tries, with the last part of their keys where that is clear: `seed=1 layers=2`."""
+    split = [word.lstrip("+~").partition("=") for word in overrides]
+    pairs = [(key, _shown(value)) for key, _, value in split if not _WITHOUT_EFFECT.match(key)]
+    pairs = [(key, value) for key, value in pairs if REDACTED not in str(redacted(value, name=key))]
+    lasts = [key.rpartition(".")[2] for key, _ in pairs]
+    return [f"{last if lasts.count(last) == 1 else key}={value}" for last, (key, value) in zip(lasts, pairs, strict=True)]
+
+
+def run_id(words: Iterable[str], group: str | None, where: str) -> str:
+    """Letters, digits, dots, underscores and hyphens, which every part of W&B and every file system takes."""
+    digest = hashlib.sha1(f"{group}\n{where}".encode(), usedforsecurity=False).hexdigest()[:8]
+    plain = [re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-._") for word in words]
+    return "-".join([*fitting(list(filter(None, plain)), ID_CHARACTERS - len(digest) - 1), digest])
+
+
+def fitting(words: Sequence[str], room: int) -> list[str]:
+    """Those that fit with one character between them, in their order; the seed before all others, the first ones then."""
+    chosen: list[str] = []
+    for word in sorted(words, key=lambda word: not word.startswith("seed")):
+        if sum(len(one) + 1 for one in chosen) + len(word) <= room:
+            chosen.append(word)
+    return [word for word in words if word in chosen]
+
+
+def sweep_name(hydra: Any) -> str:
+    """`DATE_TIME` of runs/DATE/TIME_sweep, else the last part of the directory; as typed: in a container it is another."""
+    typed = [str(word) for word in hydra.overrides.hydra if str(word).startswith("hydra.sweep.dir=")]
+    directory = Path(typed[-1].partition("=")[2].strip("'\"") if typed else str(hydra.sweep.dir))
+    name = directory.name.removesuffix("_sweep") or "sweep"
+    return f"{directory.parent.name}_{name}" if _DATE.fullmatch(directory.parent.name) else name
+
+
+def job_key(hydra: Any, overrides: Iterable[str]) -> str:
+    """What the launcher knows the job by, in all its attempts; without that launcher the overrides."""
+    match = _JOB_ID.fullmatch(str(hydra.job.id))
+    return match[1] if match else " ".join(sorted(overrides))
+
+
+def tags(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word[:TAG_CHARACTERS] for word in words if word.strip()))
+
+
+def _what(choices: Mapping[str, Any]) -> list[str]:
+    return [str(choices[name]) for name in ("data", "model") if choices.get(name)] or ["run"]
+
+
+def _shown(value: str) -> str:
+    value = value.strip("'\"")
+    return Path(value).name if value.startswith(("/", "~", "./", "../")) else value
+
+
+def _hydra_of(run_dir: Path) -> Any:
+    """Hydra's own configuration, where this run is one of its jobs."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return None
+    hydra = HydraConfig.get()
+    return hydra if Path(hydra.runtime.output_dir).absolute() == run_dir.absolute() else None

@@ -1,0 +1,100 @@
+"""Asking W&B for something, rather than recording a run there: with its errors as sentences, and without ever a prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.tracking.wandb_settings import has_key
+
+RUNS_PER_REQUEST = 100
+_ABOUT_THE_KEY = re.compile(r"not logged in|API key|401|403|permission|unauthorized|Invalid credentials", re.IGNORECASE)
+
+
+class WandbError(UserError):
+    """W&B cannot be asked, or does not have what was asked for."""
+
+
+def connect() -> Any:
+    """A `wandb.Api`.
+
+    Raises:
+        WandbError: no key, a key that is refused, or no answer.
+    """
+    import wandb
+    from wandb.errors import term
+
+    settings = wandb.setup().settings
+    if not has_key(settings):
+        raise WandbError(
+            "W&B cannot be asked: there is no API key",
+            hint="`wandb login` stores one for this machine, WANDB_API_KEY gives one to this process",
+        )
+    term.termsetup(settings.model_copy(update={"silent": True}), None)  # what is saved where is said by the verbs
+    with in_sentences():
+        return wandb.Api()
+
+
+@contextmanager
+def in_sentences() -> Iterator[None]:
+    """
+    Raises:
+        WandbError: for what W&B's client raises within.
+    """
+    import wandb
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    try:
+        yield
+    except (wandb.Error, WandbApiFailedError, ValueError, TimeoutError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0].strip(" .")
+        if "did not respond" not in said and _ABOUT_THE_KEY.search(said):
+            raise WandbError(
+                f"W&B refuses the API key: {said}",
+                hint=f"`wandb login --relogin` stores another one; yours are at {_keys_page()}",
+            ) from error
+        raise WandbError(
+            f"W&B at {_base_url()} does not answer as it should: {said}",
+            hint="try again later; what is on this machine is shown by `paraphrase runs` and `paraphrase report` without W&B",
+        ) from error
+
+
+def runs_of(api: Any, entity: str, project: str, filters: dict[str, Any]) -> list[Any]:
+    """The runs of a project with their configuration and summary, filtered by the server, the oldest first.
+
+    Raises:
+        WandbError: there is no such project, or no answer.
+    """
+    with in_sentences():
+        runs = api.runs(f"{entity}/{project}", filters=filters, per_page=RUNS_PER_REQUEST, lazy=False)
+        try:
+            return list(runs)
+        except ValueError as error:
+            if "Could not find project" not in str(error):
+                raise
+    raise _no_project(api, entity, project)
+
+
+def _no_project(api: Any, entity: str, project: str) -> WandbError:
+    with in_sentences():
+        known = sorted(one.name for one in api.projects(entity))
+    return WandbError(
+        f"W&B has no project {entity}/{project}, or you may not see it",
+        valid=f"projects of {entity}: {', '.join(known) or 'none'}",
+        hint="runs that were recorded offline make their project when `wandb sync` uploads them",
+    )
+
+
+def _base_url() -> str:
+    import wandb
+
+    return str(wandb.setup().settings.base_url)
+
+
+def _keys_page() -> str:
+    import wandb
+
+    return f"{wandb.setup().settings.app_url}/authorize"

@@ -1,0 +1,247 @@
+"""A run in Weights & Biases: online where it can be, else on the disk; nothing that happens there ends a training.
+
+W&B's own step is the optimiser step, and all that is logged for one step is sent as one row. So a run that goes on after an
+interruption sends again what W&B lacks, from metrics.csv, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning_fabric.loggers.logger import _DummyExperiment as Nothing
+from lightning_fabric.loggers.logger import rank_zero_experiment
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities import rank_zero_only
+
+from paraphrase_lab.tracking import places, wandb_outcome
+from paraphrase_lab.tracking.following import About, sagemaker_job
+from paraphrase_lab.tracking.identity import Identity, tags
+from paraphrase_lab.tracking.metrics_csv import FILE_NAME, logged_rows
+from paraphrase_lab.tracking.redaction import redacted
+from paraphrase_lab.tracking.wandb_files import STEP, last_step, upload_failed
+from paraphrase_lab.tracking.wandb_settings import Share, client_settings, resolved_mode
+
+log = logging.getLogger(__name__)
+
+
+class WandbRun(WandbLogger):
+    """Lightning's logger, opened by `begin` and closed by `end`; before, after and in mode disabled it does nothing.
+
+    Args:
+        mode: auto (online where there is an API key), online, offline, disabled.
+        log_model: auto (the chosen weights, online and where keep_model keeps them), always, never.
+        hardest_pairs: so many wrongly answered pairs go into a table, with both sentences; 0: no sentence leaves.
+        share_console: what is printed. share_machine: host name, hardware, command line, packages, load. share_code: the commit
+            and its remote, uncommitted changes and the script.
+    """
+
+    def __init__(
+        self,
+        run_dir: str | Path,
+        project: str = "paraphrase-lab",
+        entity: str | None = None,
+        mode: str = "auto",
+        tags: Sequence[str] = (),
+        notes: str | None = None,
+        log_model: str = "auto",
+        hardest_pairs: int = 50,
+        share_console: bool = False,
+        share_machine: bool = False,
+        share_code: bool = False,
+        init_timeout_s: float = 30.0,
+        finish_timeout_s: float = 60.0,
+    ) -> None:
+        super().__init__(project=project, save_dir=run_dir)
+        self.run_dir = Path(run_dir)
+        self.wanted_mode, self.mode = mode, "disabled"
+        self.log_weights, self.hardest_pairs = log_model, hardest_pairs
+        self._entity, self._own_tags, self._notes = entity, tuple(tags), notes
+        self._share = Share(share_console, share_machine, share_code)
+        self._timeouts = {"init_timeout_s": init_timeout_s, "finish_timeout_s": finish_timeout_s}
+        self._environment = places.Environment(self.run_dir)
+        self._first_step, self._row, self._row_step = 0, {}, -1
+        self._fell_back, self._data_name = False, "data"
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        return self._experiment or Nothing()
+
+    @property
+    def is_open(self) -> bool:
+        return self._experiment is not None
+
+    def begin(self, about: About) -> dict[str, Any]:
+        """Opens the run, sends what W&B lacks of an interrupted one, and says where it is. Returns what run.json remembers."""
+        self._environment.enter()
+        self.mode, reason = resolved_mode(self.wanted_mode)
+        if self.mode == "disabled":
+            self._environment.leave(uploaded=False)
+            return {}
+        self._data_name = about.identity.data
+        earlier = places.attempts(self.run_dir, about.identity.id)
+        if self.mode == "online" and not self._open_online(about, earlier):
+            self.mode, self._fell_back = "offline", True
+        if self.mode == "offline" and not self._open_offline(about, earlier):
+            self.mode = "disabled"
+            self._environment.leave(uploaded=False)
+            return {}
+        self._forget_replayed(earlier)
+        self.experiment.define_metric(STEP)
+        self.experiment.define_metric("*", step_metric=STEP, step_sync=True)
+        for step, row in logged_rows(self.run_dir / FILE_NAME):
+            self.log_metrics(row, step)
+        places.link_into_sweep(self.run_dir)
+        if not self._fell_back:
+            log.info("W&B: %s", self._where(reason))
+        return self._remembered(about.identity)
+
+    def _open_online(self, about: About, earlier: Sequence[Path]) -> bool:
+        import wandb
+
+        self._environment.stage(online=True)
+        try:
+            self._experiment = self._init("online", about)
+            self._first_step = self.experiment.starting_step
+        except Exception as error:  # refused, away, too slow, or a key that is none: W&B has an error of its own for each
+            said = (str(error).strip().splitlines() or [""])[0].strip(" .")
+            said = f": {said}" if said and said != "<no message>" else ""
+            log.warning(
+                "W&B: %s cannot be used (%s%s): training goes on, recorded in %s",
+                _base_url(), type(error).__name__, said, places.shown_folder(self.run_dir),
+            )  # fmt: skip
+            self._experiment = None
+            wandb.teardown()  # else the next init finds the id in use
+            for attempt in set(places.attempts(self.run_dir, about.identity.id)) - set(earlier):
+                places.forget(attempt, self.run_dir)
+            return False
+        return True
+
+    def _open_offline(self, about: About, earlier: Sequence[Path]) -> bool:
+        """A run whose beginning W&B has already goes on after it; else the new record holds the whole run."""
+        elsewhere = [attempt for attempt in earlier if not places.is_offline(attempt) or places.was_uploaded(attempt)]
+        self._first_step = max((last_step(attempt) + 1 for attempt in elsewhere), default=0)
+        self._environment.stage(online=False)
+        try:
+            self._experiment = self._init("offline", about)
+        except Exception as error:
+            log.warning("W&B: nothing is recorded for it (%s: %s); metrics.csv has everything", type(error).__name__, error)
+            return False
+        return True
+
+    def _init(self, mode: Literal["online", "offline"], about: About) -> Any:
+        import wandb
+
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        identity = about.identity
+        return wandb.init(
+            project=self._project, entity=self._entity, mode=mode, dir=str(self.run_dir), id=identity.id, resume="allow",
+            group=identity.group, job_type=identity.job_type, name=identity.name, notes=self._notes, config=about.config,
+            tags=list(tags((*identity.tags, *self._own_tags))), reinit="finish_previous",
+            settings=client_settings(self._share, **self._timeouts),
+        )  # fmt: skip
+
+    def _forget_replayed(self, earlier: Sequence[Path]) -> None:
+        """metrics.csv has sent all that was in an offline record that never went up: twice would be once too often."""
+        for attempt in earlier:
+            if places.is_offline(attempt) and not places.was_uploaded(attempt):
+                places.forget(attempt, self.run_dir)
+
+    def _where(self, reason: str) -> str:
+        if self.mode == "online":
+            return str(self.experiment.url)
+        if sagemaker_job():
+            return f"offline ({reason}); what it records comes home with the results"
+        folder = places.shown_folder(self.run_dir)
+        return f"offline ({reason}). To look at it: wandb leet {folder}. To upload it: wandb sync {folder}/offline-run-*"
+
+    def _remembered(self, identity: Identity) -> dict[str, Any]:
+        run = self.experiment
+        known = {"id": identity.id, "group": identity.group, "name": identity.name, "project": self._project, "mode": self.mode}
+        if self.mode == "online":
+            known |= {"entity": run.entity, "url": run.url}
+        return {"wandb": known}
+
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The configuration went up when the run was opened, without its secrets."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """What comes for one step is one row, sent when the next step comes, or the end."""
+        if not self.is_open:
+            return
+        if step != self._row_step:
+            self.flush()
+        self._row_step = step if step is not None else -1
+        self._row |= metrics
+        if step is None:
+            self.flush()
+
+    def flush(self) -> None:
+        row, self._row = self._row, {}
+        if not row or not self.is_open:
+            return
+        if self._row_step < 0:
+            self.experiment.log(row)
+        elif self._row_step >= self._first_step:
+            self.experiment.log({**row, STEP: self._row_step}, step=self._row_step, commit=True)
+            self._first_step = self._row_step + 1
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Lightning calls it when fitting ends; the run goes on to its evaluation, and `end` is what closes it."""
+
+    @rank_zero_only
+    def log_outcome(self, run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None:
+        """Into the summary what run.json says; pictures, hardest pairs and the chosen weights."""
+        if not self.is_open:
+            return
+        self.flush()
+        run = self.experiment
+        run.config.update({"run": redacted(wandb_outcome.facts(record))}, allow_val_change=True)
+        wandb_outcome.log_pictures(run, run_dir, record, self.hardest_pairs)
+        run.summary.update(redacted(wandb_outcome.summary(record)))
+        wanted = self.log_weights == "always" or (self.log_weights == "auto" and self.mode == "online")
+        try:
+            if self.mode == "online":
+                wandb_outcome.use_data(run, self._data_name, record)
+            if keep and wanted:
+                wandb_outcome.log_weights(run, run_dir, record)
+        except Exception as error:  # W&B has many of its own
+            log.warning("W&B: data set and weights are not, or not wholly, uploaded: %s: %s", type(error).__name__, error)
+
+    @rank_zero_only
+    def end(self, exit_code: int, *, preempted: bool = False) -> None:
+        """0 is finished for W&B, 255 killed, anything else failed; preempted: another attempt follows."""
+        if not self.is_open:
+            return
+        self.flush()
+        run, self._experiment = self.experiment, None
+        uploaded = False
+        try:
+            if preempted:
+                run.mark_preempting()
+            run.finish(exit_code=exit_code)
+            uploaded = self.mode == "online" and not upload_failed(Path(run.settings.sync_dir))
+        except TimeoutError:
+            pass
+        finally:
+            places.link_into_sweep(self.run_dir)
+            self._environment.leave(uploaded=uploaded)
+            if not uploaded and (self.mode == "online" or self._fell_back):
+                self._say_command(Path(run.settings.sync_dir))
+
+    def _say_command(self, attempt: Path) -> None:
+        shown = attempt.relative_to(Path.cwd()) if attempt.is_relative_to(Path.cwd()) else attempt
+        flag = "" if places.is_offline(attempt) else "--no-skip-online "
+        log.warning("W&B: this run is not, or not wholly, uploaded. Once the server answers: wandb sync %s%s", flag, shown)
+
+
+def _base_url() -> str:
+    import wandb
+
+    return str(wandb.setup().settings.base_url)

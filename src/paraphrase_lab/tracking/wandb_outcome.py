@@ -1,0 +1,154 @@
+"""What came out of a run, for W&B: numbers in the summary, pictures and the hardest pairs as tables, weights as an artifact."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.metrics import decide, reliability_bins
+from paraphrase_lab.runs.predictions import Predictions, read_predictions
+from paraphrase_lab.tracking.following import sagemaker_job
+
+PREFIX = {"validation": "val", "test": "test"}
+CURVE_POINTS = 200
+FLOORS_SHOWN = ("accuracy", "f1", "nll")
+ANSWERS = ("different", "paraphrase")
+LEAST_UPLOAD_SECONDS, SECONDS_A_MEGABYTE = 60.0, 1.0
+FOLDER_OF_WEIGHTS = "model"
+
+
+def summary(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat names: the metrics as run.json has them, best/…, floors/…, seconds/…, sagemaker/…"""
+    best = record.get("best") or {}
+    found: dict[str, Any] = dict(record.get("metrics") or {})
+    if best:
+        found |= {f"best/{best['monitor'].replace('/', '_')}": best["value"], "best/step": best["step"]}
+    for split, kinds in (record.get("floors") or {}).items():
+        for kind, values in kinds.items():
+            found |= {f"floors/{split}/{kind}/{name}": values[name] for name in FLOORS_SHOWN if name in values}
+    seconds = record.get("seconds") or {}
+    found |= {f"seconds/{name}": value for name, value in seconds.items()}
+    found |= {name: record[name] for name in ("steps", "parameters") if name in record}
+    found |= {f"calibration/{name}": value for name, value in (record.get("calibration") or {}).items()}
+    found |= {f"sagemaker/{name}": value for name, value in sagemaker_job().items()}
+    if throughput := _pairs_per_second(record):
+        found["pairs_per_second"] = throughput
+    return {name: value for name, value in found.items() if not (isinstance(value, float) and math.isnan(value))}
+
+
+def facts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the configuration does not say and a comparison of runs wants to know."""
+    names = ("seed", "fingerprint", "versions", "git", "device", "precision", "data", "batches")
+    return {name: record[name] for name in names if name in record}
+
+
+def log_pictures(run: Any, run_dir: Path, record: Mapping[str, Any], hardest: int) -> None:
+    for split in record.get("data") or {}:
+        if split not in PREFIX:
+            continue
+        try:
+            given = read_predictions(run_dir, split)
+        except RunError:  # a search leaves test alone
+            continue
+        run.log(_pictures(given, PREFIX[split]) | (_hardest(given, PREFIX[split], hardest) if hardest else {}))
+
+
+def _pictures(given: Predictions, prefix: str) -> dict[str, Any]:
+    import wandb
+    from sklearn.metrics import precision_recall_curve
+
+    predicted = decide(given.probabilities, given.threshold)
+    confusion = wandb.plot.confusion_matrix(
+        y_true=given.labels.tolist(), preds=predicted.tolist(), class_names=list(ANSWERS), title=f"{prefix}: confusion"
+    )
+    precision, recall, _ = precision_recall_curve(given.labels, given.probabilities)
+    chosen = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).astype(int))
+    bins = reliability_bins(given.labels, given.probabilities)
+    filled = bins.counts > 0
+    reliability = {"mean probability": bins.mean_probability[filled], "share of paraphrases": bins.yes_share[filled]}
+    return {
+        f"{prefix}_confusion": confusion,
+        f"{prefix}_precision_recall": _line({"recall": recall[chosen], "precision": precision[chosen]}, prefix),
+        f"{prefix}_reliability": _line(reliability, prefix),
+    }
+
+
+def _line(columns: dict[str, np.ndarray], prefix: str) -> Any:
+    """The second column over the first."""
+    import wandb
+
+    x, y = columns
+    table = wandb.Table(columns=[x, y])
+    for a, b in zip(columns[x].tolist(), columns[y].tolist(), strict=True):
+        table.add_data(a, b)
+    return wandb.plot.line(table, x, y, title=f"{prefix}: {y} over {x}")
+
+
+def hardest_pairs(given: Predictions, most: int) -> list[list[Any]]:
+    """Wrongly answered pairs, the most confident mistake first: id, both sentences, label, probability."""
+    wrong = np.flatnonzero(decide(given.probabilities, given.threshold) != given.labels)
+    order = wrong[np.argsort(-np.abs(given.probabilities[wrong] - given.labels[wrong]), kind="stable")][:most]
+    shown = np.round(given.probabilities, 4)
+    return [
+        [str(given.ids[i]), given.sentence1[i], given.sentence2[i], ANSWERS[given.labels[i]], float(shown[i])] for i in order
+    ]
+
+
+def _hardest(given: Predictions, prefix: str, most: int) -> dict[str, Any]:
+    import wandb
+
+    table = wandb.Table(columns=["id", "first", "second", "label", "P(paraphrase)"])
+    for row in hardest_pairs(given, most):
+        table.add_data(*row)
+    return {f"{prefix}_hardest_pairs": table}
+
+
+def use_data(run: Any, name: str, record: Mapping[str, Any]) -> None:
+    """The data set as an artifact: what it is and its fingerprints, not its texts."""
+    import wandb
+
+    splits = record.get("data") or {}
+    artifact = wandb.Artifact(_artifact_name(name), type="dataset", metadata=dict(splits))
+    with artifact.new_file("splits.json", encoding="utf-8") as file:
+        json.dump(splits, file, indent=2)
+    run.use_artifact(artifact)
+
+
+def log_weights(run: Any, run_dir: Path, record: Mapping[str, Any]) -> None:
+    """The chosen weights and what reads them; waits until they are there.
+
+    Raises:
+        Exception: what W&B says when it does not take them, or takes too long.
+    """
+    import wandb
+
+    folder = run_dir / (record.get("model") or FOLDER_OF_WEIGHTS)
+    megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+    best = record.get("best") or {}
+    artifact = wandb.Artifact(
+        _artifact_name(f"model-{run.id}"), type="model",
+        metadata={"fingerprint": record.get("fingerprint"), "metrics": record.get("metrics"), **best},
+    )  # fmt: skip
+    artifact.add_dir(str(folder), policy="immutable", skip_cache=True)
+    logged = run.log_artifact(artifact, aliases=["best", f"seed-{record.get('seed')}"])
+    if not run.offline:
+        logged.wait(timeout=int(LEAST_UPLOAD_SECONDS + SECONDS_A_MEGABYTE * megabytes))
+
+
+def _artifact_name(name: str) -> str:
+    """Letters, digits, dots, underscores and hyphens, at most 128."""
+    return "".join(character if character.isalnum() or character in "._-" else "-" for character in name)[:128]
+
+
+def _pairs_per_second(record: Mapping[str, Any]) -> float | None:
+    """Of the training as a whole, validation included."""
+    batches, seconds = record.get("batches") or {}, (record.get("seconds") or {}).get("training")
+    if not seconds or "effective_pairs" not in batches or "steps" not in record:
+        return None
+    return round(record["steps"] * batches["effective_pairs"] / seconds, 1)

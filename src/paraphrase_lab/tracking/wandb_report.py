@@ -1,0 +1,168 @@
+"""`paraphrase report … --to wandb`: a W&B report and a saved workspace of some runs, made once and then kept up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from paraphrase_lab.runs.row import RunRow
+from paraphrase_lab.tracking.places import shown_folder
+from paraphrase_lab.tracking.wandb_access import WandbError, connect, in_sentences, runs_of
+
+log = logging.getLogger(__name__)
+MARK = "Made by `paraphrase report`, which overwrites it when it is called again."
+"""In the description: a report that somebody wrote by hand is never touched, whatever its title."""
+TITLE_CHARACTERS = 128
+SHOWN_NAMES = 5
+
+
+class Uploaded(NamedTuple):
+    """The runs of a report that W&B has, and the names of those that were never recorded for it."""
+
+    rows: list[RunRow]
+    ids: list[str]
+    left_out: list[str]
+
+
+def publish(
+    rows: Sequence[RunRow],
+    comparison: Mapping[str, Any] | None,
+    *,
+    project: str | None = None,
+    entity: str | None = None,
+    title: str | None = None,
+    group: str | None = None,
+    metric: str | None = None,
+) -> tuple[str, str]:
+    """Addresses of the report and of the workspace. A report of the same title is updated rather than made twice.
+
+    Args:
+        comparison: `Comparison.to_dict()`.
+        project, entity, group: where the runs lie, if their records do not say it.
+        metric: a summary key such as test/accuracy; else that of the comparison, else what the runs have.
+
+    Raises:
+        WandbError: no key, no such project, runs that are not uploaded, or no answer.
+    """
+    api = connect()
+    tracked = _tracked(rows)
+    entity = entity or _said_by(tracked, "entity") or _default_entity(api)
+    project = project or _said_by(tracked, "project")
+    if project is None:
+        raise WandbError("the runs lie in different projects of W&B", hint="--project ENTITY/PROJECT says which one is meant")
+    uploaded = _uploaded(api, entity, project, rows, tracked)
+    group = group or _said_by(uploaded.rows, "group")
+    title = (title or _title(group, uploaded.rows))[:TITLE_CHARACTERS]
+    from paraphrase_lab.tracking import wandb_panels as panels
+
+    swept, log_axes = panels.swept_keys(uploaded.rows)
+    metric = metric or _metric(uploaded.rows, comparison)
+    curves = tuple(dict.fromkeys((_monitor(uploaded.rows), *panels.LOSSES)))
+    filters = _filters(api, entity, project, group, uploaded.ids)
+    subject = panels.Subject(entity, project, title, filters, swept, log_axes, metric, curves)
+    with in_sentences():
+        report = _save_report(api, subject, panels.blocks(subject, comparison, uploaded.left_out), len(uploaded.ids))
+        return report, _save_workspace(panels.workspace(subject))
+
+
+def _tracked(rows: Sequence[RunRow]) -> list[RunRow]:
+    tracked = [row for row in rows if (row.record.get("wandb") or {}).get("id")]
+    if not tracked:
+        raise WandbError(
+            "none of these runs was recorded for W&B",
+            hint="logger=wandb (the default) records a run for it, without an account too; `--to html` needs no W&B",
+        )
+    return tracked
+
+
+def _said_by(rows: Sequence[RunRow], key: str) -> str | None:
+    """What the records of all these runs say, if they say the same."""
+    said = {row.record["wandb"].get(key) for row in rows} - {None}
+    return said.pop() if len(said) == 1 else None
+
+
+def _default_entity(api: Any) -> str:
+    with in_sentences():
+        return api.default_entity
+
+
+def _uploaded(api: Any, entity: str, project: str, rows: Sequence[RunRow], tracked: Sequence[RunRow]) -> Uploaded:
+    ids = [row.record["wandb"]["id"] for row in tracked]
+    there = {run.id for run in runs_of(api, entity, project, {"name": {"$in": ids}})}
+    if missing := [row for row in tracked if row.record["wandb"]["id"] not in there]:
+        names = ", ".join(row.name for row in missing[:SHOWN_NAMES])
+        more = f" and {len(missing) - SHOWN_NAMES} more" if len(missing) > SHOWN_NAMES else ""
+        count = f"{len(missing)} of {len(tracked)} runs {'is' if len(missing) == 1 else 'are'}"
+        raise WandbError(
+            f"{count} not uploaded to W&B project {entity}/{project} yet: {names}{more}",
+            hint=f"{sync_command(missing, entity, project)} uploads what was recorded offline; then call this again",
+        )
+    return Uploaded(list(tracked), ids, [row.name for row in rows if row not in tracked])
+
+
+def sync_command(rows: Sequence[RunRow], entity: str, project: str) -> str:
+    """What is typed to upload these runs: one shared directory for those of a sweep."""
+    folders = dict.fromkeys(shown_folder(row.path) for row in rows if isinstance(row.path, Path))
+    places = " ".join(f"{folder}/offline-run-*" for folder in folders) or "DIRECTORY"
+    return f"`wandb sync --entity {entity} --project {project} {places}`"
+
+
+def _title(group: str | None, rows: Sequence[RunRow]) -> str:
+    return f"Sweep {group}" if group else f"{len(rows)} runs, {rows[0].name} the first"
+
+
+def _metric(rows: Sequence[RunRow], comparison: Mapping[str, Any] | None) -> str:
+    """One that all of the runs have, if there is one: test before validation."""
+    asked = [f"{comparison['split']}/{comparison['metric']}".replace("validation/", "val/")] if comparison else []
+    wanted = [*asked, "test/accuracy", _monitor(rows)]
+    return next((name for name in wanted if all(name in row.metrics for row in rows)), wanted[0])
+
+
+def _monitor(rows: Sequence[RunRow]) -> str:
+    return str(rows[0].config.get("monitor") or "val/accuracy")
+
+
+def _filters(api: Any, entity: str, project: str, group: str | None, ids: Sequence[str]) -> str:
+    """By group where it holds these runs and no others, so that later ones of the sweep appear too; else by id."""
+    if group is not None:
+        whole = {run.id for run in runs_of(api, entity, project, {"group": group})}
+        if whole == set(ids):
+            return f"Group = {json.dumps(group)}"
+    return f"ID in {json.dumps(list(ids))}"
+
+
+def _save_report(api: Any, subject: Any, blocks: list[Any], runs: int) -> str:
+    import wandb_workspaces.reports.v2 as reports
+
+    report = reports.Report(
+        entity=subject.entity, project=subject.project, title=subject.title, blocks=blocks, width="fluid",
+        description=f"{runs} run{'s' if runs != 1 else ''}, {subject.metric}. {MARK}",
+    )  # fmt: skip
+    ours = [
+        one for one in api.reports(f"{subject.entity}/{subject.project}")
+        if one.display_name == subject.title and MARK in (one.description or "")
+    ]  # fmt: skip
+    if ours:
+        report.id = ours[0].id
+    report.save()
+    return report.url
+
+
+def _save_workspace(workspace: Any) -> str:
+    """Its name in W&B follows from where it lies and what it is called, so that it is found again."""
+    import wandb_workspaces.workspaces as workspaces
+
+    named = f"{workspace.entity}/{workspace.project}/{workspace.name}"
+    digest = hashlib.sha256(named.encode()).hexdigest()[:11]
+    workspace._internal_name = f"nw-{digest}-v"
+    try:
+        workspace._internal_id = workspaces.Workspace.from_url(workspace.url)._internal_id
+    except ValueError as error:
+        if "not found in project" not in str(error):
+            raise
+    workspace.save()
+    return workspace.url

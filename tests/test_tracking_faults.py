@@ -1,0 +1,82 @@
+"""A W&B server that is away, refuses or dies: the training goes on, nothing is lost, and the end says how it goes up."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tracked_runs import LONGER, SMALL, ended, logged_steps, record, started, steps, synced
+from wandb_server import WandbServer
+
+pytest_plugins = ("wandb_server.fixture",)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def own_places(wandb_server: WandbServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_ARTIFACT_DIR", "WANDB_DIR"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PARAPHRASE_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def said_command(output: str) -> list[str]:
+    return re.findall(r"wandb sync (?:--no-skip-online )?(\S+)$", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize("fault", ["away", "refused", "no key at all", "slow"])
+def test_a_server_that_cannot_be_had_at_the_start(
+    fault: str, wandb_server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = os.environ["WANDB_API_KEY"]
+    if fault == "away":
+        wandb_server.stop()
+    elif fault == "slow":
+        wandb_server.fail(503)
+    else:
+        monkeypatch.setenv("WANDB_API_KEY", "9" * 40 if fault == "refused" else "abc")
+    code, output = ended(started(tmp_path, *SMALL, "hydra.run.dir=run", "logger.wandb.init_timeout_s=5"))
+    assert code == 0, output
+    assert re.search(r"WARNING W&B: http://127\S+ cannot be used \(\w+.*\): training goes on, recorded in run/wandb", output)
+    assert "Traceback" not in output and "9999" not in output
+    wandb_server.heal()
+    wandb_server.start()
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    (attempt,) = said_command(output)
+    assert [path.name for path in (tmp_path / "run" / "wandb").glob("*run-*")] == [Path(attempt).name]
+    synced(tmp_path / attempt)
+    (seen,) = wandb_server.runs.values()
+    assert steps(seen.history) == logged_steps(tmp_path / "run") and seen.state == "finished"
+
+
+@pytest.mark.parametrize("fault", ["dies", "forbids"])
+def test_a_server_that_is_lost_midway(fault: str, wandb_server: WandbServer, tmp_path: Path) -> None:
+    """Rows go up every 15 s: some have, when it is lost."""
+    words = ("hydra.run.dir=run", "+callbacks.slow={_target_:tracked_runs.Slow,seconds:1}", "logger.wandb.finish_timeout_s=4")
+    training = started(tmp_path, *LONGER, *words)
+    deadline = time.monotonic() + 90
+    while not any(seen.history for seen in wandb_server.runs.values()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if fault == "dies":
+        wandb_server.stop()
+    else:
+        wandb_server.fail(403, path="file_stream")
+    began = time.monotonic()
+    code, output = ended(training)
+    assert code == 0 and time.monotonic() - began < 100, output
+    assert record(tmp_path / "run")["status"] == "finished" and "Traceback" not in output
+    assert "wandb sync --no-skip-online run/wandb/run-" in output
+    (attempt,) = said_command(output)
+    wandb_server.heal()
+    wandb_server.start()
+    synced(tmp_path / attempt)
+    (seen,) = wandb_server.runs.values()
+    assert sorted(set(steps(seen.history))) == logged_steps(tmp_path / "run") and seen.state == "finished"
+    by_step: dict[int, list[dict[str, Any]]] = {}
+    for row in seen.history:
+        by_step.setdefault(row["_step"], []).append({name: row[name] for name in row if not name.startswith("_")})
+    assert all(row == rows[0] for rows in by_step.values() for row in rows)  # what `wandb sync` sends again is the same
