@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ WITHOUT_EFFECT = (
     "keep_model",
     "evaluate_test",
     "logger",
+    "study",
     "model.instance_type",  # the device is a part of its own
     "data.num_workers",
     "data.path",  # what the files hold is part of the data's own hash
@@ -45,6 +45,8 @@ def code_fingerprint(own_files: Iterable[Path] = ()) -> str:
 
 
 def library_versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version  # lists of runs do without it
+
     found = {}
     for library in (*LIBRARIES, "paraphrase-lab"):
         try:

@@ -1,0 +1,109 @@
+"""`paraphrase compare`: which of these runs, or recipes, is better, on what, by how much and how sure."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HELP = """Compares runs that were evaluated on the same pairs, and says which question it
+answers. Runs that differ only in the seed are one recipe.
+
+  paraphrase compare runs/a runs/b    two models: do they differ on such pairs?
+  paraphrase compare runs/sweep       recipes, where some have several seeds;
+                                      three of each before it speaks of them
+  paraphrase compare runs/sweep --baseline layers=2 --metric accuracy,nll
+
+docs/comparing.md explains intervals and verdicts."""
+SLICES_UP_TO = 3
+"""Comparisons for which slices are shown unasked."""
+
+
+def run(words: list[str]) -> int:
+    arguments = _parser().parse_args(words)
+
+    from paraphrase_lab.compare import compare_runs
+
+    rows, names = chosen_runs(arguments.places, arguments.where)
+    comparison = compare_runs(
+        rows,
+        split=arguments.split,
+        metrics=tuple(arguments.metric.split(",")),
+        resamples=arguments.resamples,
+        baseline=arguments.baseline,
+        by_slice=arguments.slices is not False,
+        names=names,
+    )
+    if arguments.plot:
+        from paraphrase_lab.plots.comparison import plot_comparison
+
+        plot_comparison(comparison.to_dict(), arguments.plot)
+    if arguments.json:
+        print(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
+    elif arguments.csv:
+        _write_csv(comparison)
+    else:
+        from paraphrase_lab.cli.comparison_tables import print_comparison
+
+        versus = {(one.a, one.b) for one in comparison.differences}
+        print_comparison(comparison, with_slices=arguments.slices or len(versus) <= SLICES_UP_TO)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "paraphrase compare", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("places", nargs="+", metavar="RUN", help="a run, `latest`, or a directory with runs below it")
+    parser.add_argument("--split", default="test", choices=("test", "validation"), help="default: test")
+    parser.add_argument("--metric", default="accuracy,f1", metavar="A,B", help="default: accuracy,f1; slices show the first")
+    parser.add_argument("--baseline", metavar="NAME", help="compare the others with this one only; default: each with each")
+    parser.add_argument("--where", metavar="CONDITION", help="only runs for which it holds, as in `paraphrase runs`")
+    parser.add_argument(
+        "--slices", action=argparse.BooleanOptionalAction, default=None, help="default: shown for up to 3 comparisons"
+    )
+    parser.add_argument("--resamples", type=_resamples, default=10_000, metavar="N", help="default: 10000")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the differences, as PNG")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="everything, for a program")
+    form.add_argument("--csv", action="store_true", help="one row per difference, for a spreadsheet")
+    return parser
+
+
+def _resamples(text: str) -> int:
+    if not text.isdigit() or int(text) < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 100 or more")
+    return int(text)
+
+
+def chosen_runs(places: list[str], condition: str | None) -> tuple[list[Any], list[str] | None]:
+    """Runs in the order of the places, once; the place of each as its name where the recipe is the same everywhere."""
+    from paraphrase_lab.runs.fields import Fields
+    from paraphrase_lab.runs.listing import read_runs, recipe_names
+    from paraphrase_lab.runs.where import where
+
+    found: dict[Any, tuple[Any, str]] = {}
+    for place in places:
+        for row in read_runs([place]):
+            found.setdefault(row.path.resolve() if isinstance(row.path, Path) else row.path, (row, place))
+    rows = [row for row, _ in found.values()]
+    if condition and rows:
+        kept = {id(row) for row in where(condition, rows, Fields(rows))}
+        found = {key: (row, place) for key, (row, place) in found.items() if id(row) in kept}
+        rows = [row for row, _ in found.values()]
+    of_places = [place for _, place in found.values()]
+    same_recipe = len(set(recipe_names(rows))) == 1
+    return rows, of_places if same_recipe and 1 < len(set(of_places)) < len(rows) else None
+
+
+def _write_csv(comparison: Any) -> None:
+    columns = [field.name for field in dataclasses.fields(type(comparison.differences[0]))] if comparison.differences else []
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["question", "split", "fingerprint", *columns])
+    for one in comparison.to_dict()["differences"]:
+        values = ["" if one[name] is None else one[name] for name in columns]
+        writer.writerow([comparison.question, comparison.split, comparison.fingerprint, *values])

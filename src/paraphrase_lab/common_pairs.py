@@ -1,0 +1,110 @@
+"""What several runs answered about the very same pairs, or the reason why there are no such pairs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from paraphrase_lab.calibration import Calibration
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.metrics import decide
+from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions
+from paraphrase_lab.statistics.metric_sums import Scored
+
+
+class Answered(NamedTuple):
+    """In the order of the runs."""
+
+    scored: Scored
+    thresholds: list[float]
+    sentence1: list[str]
+    sentence2: list[str]
+    fingerprint: str
+    notes: list[str]
+
+
+def read_answers(rows: Sequence[RunRow], split: str) -> Answered:
+    """
+    Raises:
+        RunError: a run without predictions of the split, or runs that were scored on different pairs.
+    """
+    own = [read_predictions(Path(row.path), split) for row in rows]
+    notes: list[str] = []
+    if len({one.fingerprint for one in own}) > 1:
+        own, notes = _on_common_pairs(rows, own, split)
+    scored = Scored(
+        own[0].labels,
+        np.stack([one.probabilities for one in own]),
+        np.stack([decide(one.probabilities, one.threshold) for one in own]),
+    )
+    first = own[0]
+    return Answered(scored, [one.threshold for one in own], first.sentence1, first.sentence2, first.fingerprint, notes)
+
+
+def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str) -> tuple[list[Predictions], list[str]]:
+    """From what `paraphrase evaluate` left behind, the answers to pairs that every run has seen."""
+    every = [{one.fingerprint: one} | _evaluations(one) for one in own]
+    for fingerprint in dict.fromkeys(one.fingerprint for one in own):
+        if all(fingerprint in known for known in every):
+            elsewhere = [str(one.run_dir) for one in own if one.fingerprint != fingerprint]
+            note = f"What `paraphrase evaluate` found on the pairs {fingerprint[:8]} is used of {', '.join(elsewhere)}."
+            return [known[fingerprint] for known in every], [note]
+    raise _different_pairs(rows, own, split)
+
+
+def _evaluations(own: Predictions) -> dict[str, Predictions]:
+    """Fingerprint -> answers, of the evaluations of a run on the same split of other data; the newest of each wins."""
+    files = sorted(own.run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime)
+    return dict(_evaluation(own, file) for file in files if file.with_name(FILE_NAME).is_file())
+
+
+def _evaluation(own: Predictions, file: Path) -> tuple[str, Predictions]:
+    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    table = pq.read_table(file.with_name(FILE_NAME))
+    calibration = Calibration.from_dict(report["calibration"])
+    margins = table.column("margin").to_numpy().astype(np.float64)
+    ids, sentence1, sentence2 = (table.column(name).to_pylist() for name in ("id", "sentence1", "sentence2"))
+    return report["fingerprint"], own._replace(
+        ids=ids,
+        sentence1=sentence1,
+        sentence2=sentence2,
+        labels=table.column("label").to_numpy().astype(np.int64),
+        margins=margins,
+        probabilities=calibration.probabilities(margins),
+        threshold=calibration.threshold,
+        temperature=calibration.temperature,
+        fingerprint=report["fingerprint"],
+        swapped_margins=None,
+    )
+
+
+def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: str) -> RunError:
+    lines = [f"these runs were scored on different {split} pairs, so their figures cannot be compared:"]
+    for fingerprint in dict.fromkeys(one.fingerprint for one in own):
+        runs = [one for one in own if one.fingerprint == fingerprint]
+        names = [str(one.run_dir) for one in runs]
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        lines.append(f"  {fingerprint[:8]} ({len(runs[0].labels):,} pairs): {shown}")
+    commands = [
+        f"`paraphrase evaluate {one.run_dir} {' '.join(_data_words(rows[0]))}{'' if split == 'test' else f' --split {split}'}`"
+        for one in own
+        if one.fingerprint != own[0].fingerprint
+    ]
+    others = f" (and so on for {len(commands) - 1} more)" if len(commands) > 1 else ""
+    return RunError(
+        "\n".join(lines), hint=f"{commands[0]}{others} scores it on the pairs of {own[0].run_dir}; then compare again"
+    )
+
+
+def _data_words(row: RunRow) -> Iterator[str]:
+    """The overrides that choose the data of a run."""
+    typed = [word for word in row.record.get("overrides") or () if word.lstrip("+").startswith(("data=", "data."))]
+    if not any(word.startswith("data=") for word in typed) and "data" in row.config:
+        yield f"data={row.config['data']}"
+    yield from typed

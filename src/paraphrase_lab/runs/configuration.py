@@ -1,0 +1,85 @@
+"""What a run was made with, as one flat mapping: dotted keys, resolved values, and the option chosen of each group."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+GROUPS = (
+    "experiment", "ablation", "data", "model", "loss", "metrics", "optimizer", "scheduler", "trainer", "callbacks", "logger",
+    "compute", "debug", "hparams_search",
+)  # fmt: skip
+
+
+def flat(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
+    """{"model": {"layers": 2}} -> {"model.layers": 2}; an empty mapping is no key."""
+    return dict(_leaves(config, above))
+
+
+def _leaves(config: Mapping[Any, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        key = f"{above}.{name}" if above else str(name)
+        if isinstance(value, Mapping):
+            yield from _leaves(value, key)
+        else:
+            yield key, value
+
+
+def follows(config: Mapping[Any, Any]) -> dict[str, str]:
+    """From an unresolved configuration: the keys that stand as ${another.key}, and that key."""
+    found = {key: re.fullmatch(r"\$\{([\w.]+)\}", value) for key, value in flat(config).items() if isinstance(value, str)}
+    return {key: match[1] for key, match in found.items() if match}
+
+
+def typed_and_chosen(run_dir: Path) -> dict[str, Any]:
+    """From what Hydra wrote: {"choices": option of each group, "overrides": what was typed}; empty without Hydra."""
+    import yaml
+
+    directory = Path(run_dir) / ".hydra"
+    choices, overrides = {}, []
+    if (directory / "hydra.yaml").is_file():
+        hydra = _read(directory / "hydra.yaml")["hydra"]
+        choices = {group: hydra["runtime"]["choices"].get(group) for group in GROUPS}
+        overrides = yaml.safe_load((directory / "overrides.yaml").read_text(encoding="utf-8")) or []
+    return {"choices": {group: option for group, option in choices.items() if option}, "overrides": overrides}
+
+
+def configuration_of(record: Mapping[str, Any], run_dir: Path | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(flat configuration with the chosen options under their groups' names, the record with choices and overrides).
+
+    From the record itself; of a record that does not hold them yet, from config.yaml and .hydra/ beside it.
+    """
+    record = dict(record)
+    if "choices" not in record and run_dir is not None:
+        record |= typed_and_chosen(run_dir)
+    if "config" not in record and run_dir is not None:
+        record |= _saved(run_dir)
+    return {**record.get("choices", {}), **record.get("config", {})}, record
+
+
+def _saved(run_dir: Path) -> dict[str, Any]:
+    path = Path(run_dir) / "config.yaml"
+    if not path.is_file():
+        return {}
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    raw = _read(path)
+    try:
+        resolved = OmegaConf.to_container(OmegaConf.create(raw), resolve=True)
+    except OmegaConfBaseException as error:
+        log.warning("%s is shown as it stands: %s", path, str(error).splitlines()[0])
+        resolved = raw
+    assert isinstance(resolved, dict)
+    return {"config": flat({str(key): value for key, value in resolved.items()}), "follows": follows(raw)}
+
+
+def _read(path: Path) -> Any:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)

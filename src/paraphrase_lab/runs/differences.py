@@ -1,0 +1,114 @@
+"""What tells runs apart, and which of them are repetitions of one recipe with other seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paraphrase_lab.runs.configuration import GROUPS
+from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
+from paraphrase_lab.runs.row import RunRow
+from paraphrase_lab.runs.short import short_names, shown
+
+SEED = "seed"
+DATA_PLACES = ("data.path", "data.train", "data.validation", "data.test")
+NOISE = tuple(key for key in WITHOUT_EFFECT if key not in DATA_PLACES) + ("logger", "compute", "trainer")
+"""Keys, and groups under their own names, that tell nothing of a result; `trainer` only as the name of a file."""
+MAPPINGS_OF_NOISE = ("logger.", "study.")
+MISSING = object()
+ABSENT = "absent"
+Column = list[str]
+"""The values of one key in all rows."""
+
+
+def differing_keys(rows: Sequence[RunRow]) -> list[str]:
+    """Config keys, groups first, that are not equal in all rows.
+
+    Left out: what cannot change a result, where data lie unless the data differ too, keys that only repeat another
+    one, as optimizer.lr does that stands as ${model.learning_rate} in the configuration, and a group whose options came
+    to the same (an experiment that sets what is the default anyway).
+    """
+    return _differing(rows, _columns(rows))
+
+
+def _differing(rows: Sequence[RunRow], columns: Mapping[str, Column]) -> list[str]:
+    sources = {key: {(row.record.get("follows") or {}).get(key) for row in rows} for key in columns}
+    own = [key for key in columns if not (len(sources[key]) == 1 and sources[key] <= columns.keys())]
+    keys = [key for key in own if key not in GROUPS]
+    effect = _joined([columns[key] for key in keys if key != SEED], len(rows))
+    groups = [key for key in own if key in GROUPS and _follows(columns[key], effect)]
+    return sorted([*groups, *keys], key=[*GROUPS, *columns].index)
+
+
+def telling_keys(rows: Sequence[RunRow]) -> list[str]:
+    """The fewest of `differing_keys` that still tell the rows apart: without those that follow from a group's option.
+
+    What was typed for any of the runs always stays.
+    """
+    columns, typed = _columns(rows), _typed(rows)
+    told: list[str] = []
+    for key in _differing(rows, columns):
+        chosen = [columns[group] for group in told if group in GROUPS]
+        if key in typed or not any(_follows(columns[key], options) for options in chosen):
+            told.append(key)
+    return told
+
+
+def recipe_names(rows: Sequence[RunRow]) -> list[str]:
+    """A name for the recipe of each row; runs whose configuration differs in the seed only have the same one."""
+    if not rows:
+        return []
+    keys = [key for key in telling_keys(rows) if key != SEED]
+    if not keys:
+        return [_common_name(rows[0])] * len(rows)
+    short = short_names(keys, [key for row in rows for key in row.config])
+    return [" ".join(f"{short[key]}={shown(row.config.get(key))}" for key in keys if key in row.config) for row in rows]
+
+
+def recipe_of(row: RunRow, rows: Sequence[RunRow]) -> str:
+    """Of one of the rows: what tells its recipe from those of the others."""
+    return next(name for name, other in zip(recipe_names(rows), rows, strict=True) if other is row)
+
+
+def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
+    """The keys that differ and matter."""
+    places = len({_data(row) for row in rows}) > 1
+    keys = dict.fromkeys(key for row in rows for key in row.config)
+    columns = {}
+    for key in keys:
+        if key in NOISE or key.startswith(MAPPINGS_OF_NOISE) or (key in DATA_PLACES and not places):
+            continue
+        given = [row.config.get(key, MISSING) for row in rows]
+        if all(value is given[0] or (value == given[0] and type(value) is type(given[0])) for value in given):
+            continue  # most keys: of a thousand runs it would take a second to write all values out
+        values = [ABSENT if value is MISSING else shown(value) for value in given]
+        if len(set(values)) > 1:
+            columns[key] = values
+    return columns
+
+
+def _data(row: RunRow) -> str:
+    parts: Mapping[str, Any] = row.record.get("fingerprint_parts") or {}
+    return json.dumps(parts.get("data"), sort_keys=True)
+
+
+def _typed(rows: Sequence[RunRow]) -> set[str]:
+    words = {str(word) for row in rows for word in row.record.get("overrides") or ()}
+    return {word.lstrip("+~").partition("=")[0].partition("@")[0] for word in words}
+
+
+def _joined(columns: Sequence[Column], rows: int) -> Column:
+    """One column that is equal in two rows where all of the columns are."""
+    return ["\n".join(column[row] for column in columns) for row in range(rows)]
+
+
+def _follows(column: Column, others: Column) -> bool:
+    """Whether the value in the other column settles the one in this column, in every row."""
+    values: dict[str, str] = {}
+    return all(values.setdefault(other, value) == value for other, value in zip(others, column, strict=True))
+
+
+def _common_name(row: RunRow) -> str:
+    config = row.config
+    return str(config.get("experiment") or " on ".join(str(config[group]) for group in ("model", "data") if group in config))

@@ -1,0 +1,130 @@
+"""Runs from anywhere as one list: directories, single runs, `latest`, records in S3 and runs in W&B."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.runs.configuration import configuration_of
+from paraphrase_lab.runs.differences import differing_keys, recipe_names, recipe_of, telling_keys
+from paraphrase_lab.runs.record import FILE_NAME, LATEST, RunRecord, run_directory
+from paraphrase_lab.runs.row import RunRow, metrics_of
+
+__all__ = ["RunRow", "differing_keys", "read_runs", "recipe_names", "recipe_of", "telling_keys"]
+S3, WANDB = "s3://", "wandb:"
+log = logging.getLogger(__name__)
+
+
+def read_runs(places: Sequence[str]) -> list[RunRow]:
+    """Every run of the places, once: the newest sweep first, its runs in the order of the jobs.
+
+    A run is named by what stands below its place, or by its whole path where there are several places.
+
+    Args:
+        places: directories with runs below them, run directories, `latest`, s3://bucket/prefix, wandb:entity/project/group.
+
+    Raises:
+        RunError: a place that does not exist or cannot be reached.
+    """
+    rows: dict[str, RunRow] = {}
+    for place in places:
+        for row in _rows(place):
+            named = row if len(places) == 1 else replace(row, name=str(row.path))
+            rows.setdefault(_identity(row.path), named)
+    return _ordered(list(rows.values()))
+
+
+def _rows(place: str) -> list[RunRow]:
+    if place.startswith(S3):
+        from paraphrase_lab.aws.objects import read_objects
+
+        records = read_objects(place, FILE_NAME)
+        return _known(_row(address.rpartition("/")[0], place, text) for address, text in records.items())
+    if place.startswith(WANDB):
+        from paraphrase_lab.tracking.wandb_source import read_wandb
+
+        return read_wandb(place)
+    root = run_directory(place) if place == LATEST else Path(place)
+    if not root.is_dir():
+        problem = f"{place} is a file, not a directory" if root.exists() else f"{place} does not exist"
+        raise RunError(problem, hint="`paraphrase train` makes a run below runs/")
+    return _known(_read(directory, root) for directory in _run_directories(root))
+
+
+def _known(rows: Iterable[RunRow | None]) -> list[RunRow]:
+    return [row for row in rows if row is not None]
+
+
+def _run_directories(directory: Path) -> Iterator[Path]:
+    """Nothing below a run is looked at, nor what is hidden: thousands of plots and models are not even listed."""
+    if (directory / FILE_NAME).is_file():
+        yield directory
+        return
+    try:
+        with os.scandir(directory) as entries:
+            below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")]
+    except OSError as error:
+        log.warning("%s cannot be looked into: %s", directory, error.strerror)
+        return
+    for name in below:
+        yield from _run_directories(directory / name)
+
+
+def _read(directory: Path, root: Path) -> RunRow | None:
+    try:
+        text = (directory / FILE_NAME).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return _unreadable(directory, str(error))
+    return _row(directory, str(root), text)
+
+
+def _row(path: Path | str, place: str, text: str) -> RunRow | None:
+    """None for a record that cannot be read: of a copy that is being made, say."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        return _unreadable(path, str(error))
+    if not isinstance(values, dict):
+        return _unreadable(path, "it holds no record")
+    config, record = configuration_of(values, path if isinstance(path, Path) else None)
+    return RunRow(path, _name(str(path), place), RunRecord(Path(path), values).status, config, metrics_of(record), record)
+
+
+def _unreadable(path: Path | str, reason: str) -> None:
+    log.warning("%s/%s cannot be read, and is left out: %s", path, FILE_NAME, reason)
+
+
+def _name(path: str, place: str) -> str:
+    """What stands below the place; of a place that is a run itself, its own name."""
+    below = path.removeprefix(place.rstrip("/")).lstrip("/")
+    return below or path.rstrip("/").rpartition("/")[2]
+
+
+def _identity(path: Path | str) -> str:
+    return str(path.resolve()) if isinstance(path, Path) else path
+
+
+def _ordered(rows: list[RunRow]) -> list[RunRow]:
+    newest: dict[str, str] = {}
+    for row in rows:
+        newest[_sweep(row)] = max(newest.get(_sweep(row), ""), row.started)
+    return sorted(sorted(rows, key=_job_order), key=lambda row: newest[_sweep(row)], reverse=True)
+
+
+def _sweep(row: RunRow) -> str:
+    """What the jobs of a sweep have in common; of a single run, itself."""
+    path = str(row.path).rstrip("/")
+    parent, _, name = path.rpartition("/")
+    return parent if name.isdigit() else path
+
+
+def _job_order(row: RunRow) -> list[Any]:
+    """Job 10 after job 9."""
+    return [int(part) if number % 2 else part for number, part in enumerate(re.split(r"(\d+)", str(row.path)))]

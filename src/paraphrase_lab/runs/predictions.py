@@ -1,0 +1,107 @@
+"""What a run answered for every pair of a split, read back from its predictions.parquet: what comparisons start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from paraphrase_lab.calibration import Calibration
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.metrics import binary_metrics
+from paraphrase_lab.runs.record import RunRecord
+
+FILE_NAME = "predictions.parquet"
+CALIBRATION_METRICS = ("nll", "brier", "ece")
+
+
+class Predictions(NamedTuple):
+    """One split as one run answered it, in the order of the data."""
+
+    run_dir: Path
+    split: str
+    ids: list[str]
+    sentence1: list[str]
+    sentence2: list[str]
+    labels: np.ndarray
+    """int64 [pairs]"""
+    margins: np.ndarray
+    """float64 [pairs], uncalibrated logit"""
+    probabilities: np.ndarray
+    """float64 [pairs], after temperature"""
+    threshold: float
+    temperature: float
+    fingerprint: str
+    """Of the data of that split."""
+    swapped_margins: np.ndarray | None
+    """[pairs], the answer to (sentence2, sentence1); None where it was not asked for."""
+
+    @property
+    def calibration(self) -> Calibration:
+        return Calibration(self.temperature, self.threshold, pairs=0)
+
+
+def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
+    """
+    Raises:
+        RunError: no run there, or one without predictions of that split.
+    """
+    run_dir = Path(run_dir)
+    record = RunRecord.read(run_dir)
+    table = _table(run_dir, record.status)
+    splits = np.array(table.column("split").to_pylist(), dtype=object)
+    if not (splits == split).any():
+        raise _not_scored(run_dir, split, [str(name) for name in dict.fromkeys(splits)])
+    rows = table.filter(pa.array(splits == split))
+    if "calibration" not in record.values:
+        raise RunError(f"{run_dir} broke off before its calibration was written", hint=f"`paraphrase train … resume={run_dir}`")
+    calibration = Calibration.from_dict(record.values["calibration"])
+    margins = _floats(rows, "margin")
+    return Predictions(
+        run_dir, split, *(rows.column(name).to_pylist() for name in ("id", "sentence1", "sentence2")),
+        labels=rows.column("label").to_numpy().astype(np.int64),
+        margins=margins,
+        probabilities=calibration.probabilities(margins),
+        threshold=calibration.threshold,
+        temperature=calibration.temperature,
+        fingerprint=record.values["data"][split]["fingerprint"],
+        swapped_margins=_swapped(rows),
+    )  # fmt: skip
+
+
+def calibration_before_after(predictions: Predictions) -> dict[str, tuple[float, float]]:
+    """nll, brier and ece of the model's own probabilities, and after the temperature fitted on validation pairs."""
+    uncalibrated = Calibration(1.0, predictions.threshold, pairs=0).probabilities(predictions.margins)
+    before = binary_metrics(predictions.labels, uncalibrated, predictions.threshold)
+    after = binary_metrics(predictions.labels, predictions.probabilities, predictions.threshold)
+    return {name: (before[name], after[name]) for name in CALIBRATION_METRICS}
+
+
+def _table(run_dir: Path, status: str) -> pa.Table:
+    path = run_dir / FILE_NAME
+    if not path.is_file():
+        go_on = f"`paraphrase train … resume={run_dir}` goes on with it"
+        hint = go_on if status in ("interrupted", "failed") else "`paraphrase runs --where status=finished` lists others"
+        raise RunError(f"{run_dir} has no predictions: it is {status}", hint=hint)
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(f"{path} cannot be read: {error}", hint="copy the run again, or train it anew") from None
+
+
+def _not_scored(run_dir: Path, split: str, known: list[str]) -> RunError:
+    hint = "a search leaves test alone; evaluate_test=always scores it" if split == "test" else ""
+    return RunError(f"{run_dir} has no predictions for {split}", valid=f"splits it scored: {', '.join(known)}", hint=hint)
+
+
+def _floats(rows: pa.Table, name: str) -> np.ndarray:
+    return rows.column(name).to_numpy().astype(np.float64)
+
+
+def _swapped(rows: pa.Table) -> np.ndarray | None:
+    if "swapped_margin" not in rows.column_names or rows.column("swapped_margin").null_count == len(rows):
+        return None
+    return _floats(rows, "swapped_margin")

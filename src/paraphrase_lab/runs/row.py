@@ -1,0 +1,40 @@
+"""One run in a list of runs, wherever its record lies: on this machine, in S3 or in W&B. Its readers import this module."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunRow:
+    path: Path | str
+    """A directory, or an address such as s3://…"""
+    name: str
+    status: str
+    config: dict[str, Any]
+    """Resolved, flat, with dotted keys; the option chosen of a group stands under the group's name."""
+    metrics: dict[str, float]
+    """test/accuracy, val/f1, … and `best`, the value of `monitor`."""
+    record: dict[str, Any]
+    """run.json"""
+
+    @property
+    def started(self) -> str:
+        """UTC in ISO 8601; empty where nothing is known."""
+        return self.record.get("started") or ""
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Of all attempts of a job elsewhere; None for a run of this machine, or where AWS has not billed it yet."""
+        return (self.record.get("job") or {}).get("cost_of_all_attempts_usd")
+
+
+def metrics_of(record: Mapping[str, Any]) -> dict[str, float]:
+    """Of run.json, `best` included; without those that are not there (null) or not defined, as ROC-AUC for one label (NaN)."""
+    best = (record.get("best") or {}).get("value")
+    values = {**(record.get("metrics") or {}), "best": best}
+    return {name: float(value) for name, value in values.items() if value is not None and not math.isnan(value)}

@@ -1,0 +1,58 @@
+"""Short forms for the eye: of dotted keys, of long values, of money."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def short_names(keys: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """The shortest ending of each dotted key that means no other key: model.layers -> layers."""
+    keys = list(keys)
+    everything = {*known, *keys}
+    owners: dict[str, set[str]] = {}
+    for key in everything:
+        for ending in _endings(key):
+            owners.setdefault(ending, set()).add(key)
+    return {key: next(name for name in _endings(key) if name == key or _means_one(name, owners, everything)) for key in keys}
+
+
+def _endings(key: str) -> list[str]:
+    """The shortest first."""
+    parts = key.split(".")
+    return [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
+
+
+def _means_one(name: str, owners: dict[str, set[str]], keys: set[str]) -> bool:
+    return len(owners[name]) == 1 and name not in keys
+
+
+def shown(value: Any) -> str:
+    """As it is typed: null, true, 0.001, [1,2]."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
+
+
+def cut_in_the_middle(text: str, longest: int) -> str:
+    """Both ends stay: of a path its top and its name."""
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+
+
+def brief_names(names: Sequence[str]) -> list[str]:
+    """Without years, microseconds and seconds of names such as 2026-11-24/01-07-33-022599_sweep/0, where they stay unique."""
+    briefest = list(names)
+    for moment in (r"\1/\2-\3-\4", r"\1/\2-\3"):
+        shorter = [re.sub(r"\b\d{4}-(\d\d-\d\d)/(\d\d)-(\d\d)-(\d\d)-\d{6}", moment, name) for name in names]
+        if len(set(shorter)) == len(set(names)):
+            briefest = shorter
+    return briefest
+
+
+def money(usd: float | None) -> str:
+    if usd is None:
+        return ""
+    return "<$0.01" if 0 < usd < 0.01 else f"${usd:,.2f}"

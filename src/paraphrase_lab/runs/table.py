@@ -1,0 +1,183 @@
+"""A list of runs for a terminal of any width: what tells them apart, how they stand, what came out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.text import Text
+
+from paraphrase_lab.metric_names import higher_is_better
+from paraphrase_lab.runs.differences import telling_keys
+from paraphrase_lab.runs.fields import Fields
+from paraphrase_lab.runs.row import RunRow
+from paraphrase_lab.runs.short import brief_names, cut_in_the_middle, money, short_names, shown
+
+METRICS = ("test/accuracy", "test/f1", "val/accuracy", "best")
+WIDTHS = (40, 28, 20)
+"""Of the longest value in a column, tried in turn until the table fits."""
+NEVER, LAST, EARLY, FIRST = range(4)
+"""When a column goes if there is no room for all."""
+GAP = "  "
+"""Between two columns."""
+
+
+@dataclass
+class Column:
+    header: str
+    values: list[str]
+    is_number: bool = False
+    goes: int = NEVER
+    bold: set[int] = field(default_factory=set)
+
+    @property
+    def header_width(self) -> int:
+        return max(map(len, self.header.splitlines()))
+
+    def width(self, longest: int) -> int:
+        return max(self.header_width, min(longest, max(map(len, self.values))))
+
+
+def runs_table(rows: Sequence[RunRow], fields: Fields, width: int, *, sort: str | None = None) -> tuple[Text, list[str]]:
+    """The table, and the headers that found no place in `width` characters.
+
+    Its lines are put together here, since rich takes a second to lay out a thousand rows.
+
+    Args:
+        sort: whole name of the field the rows are sorted by; the best value of a metric is bold.
+    """
+    columns = _columns(rows, fields, sort)
+    if _longest(columns, width) != WIDTHS[0]:
+        columns[0].values = brief_names(columns[0].values)
+    if _longest(columns, width) is None:
+        for column in columns:
+            column.header = _stacked(column.header)
+    hidden = _make_room(columns, width)
+    return _drawn(columns, _longest(columns, width) or WIDTHS[-1]), hidden
+
+
+def _make_room(columns: list[Column], width: int) -> list[str]:
+    """Takes columns away until the rest fits; their headers."""
+    hidden: list[str] = []
+    while _longest(columns, width) is None:
+        goes = max(column.goes for column in columns)
+        if goes == NEVER:
+            break
+        column = [column for column in columns if column.goes == goes][-1]
+        columns.remove(column)
+        hidden.insert(0, column.header.replace("\n", ""))
+    return hidden
+
+
+def _columns(rows: Sequence[RunRow], fields: Fields, sort: str | None) -> list[Column]:
+    keys = telling_keys(rows)
+    names = short_names(keys, fields.config)
+    columns = [
+        Column("run", [row.name for row in rows]),
+        Column("status", [row.status for row in rows]),
+        Column("age", [age(row.started) for row in rows], is_number=True, goes=EARLY),
+    ]
+    columns += [_config_column(rows, key, names[key], goes=LAST if number else NEVER) for number, key in enumerate(keys)]
+    metrics = [name for name in METRICS if name in fields.metrics][:3]
+    if sort is not None and sort not in (*keys, *metrics, "name", "status", "started"):
+        metrics.insert(0, sort)
+    columns += [
+        _value_column(rows, name, sort, goes=FIRST if name != sort and at else NEVER) for at, name in enumerate(metrics)
+    ]
+    if any(row.cost_usd is not None for row in rows):
+        columns.append(
+            Column("cost", [money(row.cost_usd) for row in rows], is_number=True, goes=NEVER if sort == "cost" else EARLY)
+        )
+    return columns
+
+
+def _config_column(rows: Sequence[RunRow], key: str, header: str, *, goes: int) -> Column:
+    values = [row.config.get(key) for row in rows]
+    is_number = all(isinstance(value, int | float) or value is None for value in values)
+    texts = [_setting(row.config[key]) if key in row.config else "" for row in rows]
+    return Column(header, texts, is_number=is_number, goes=goes)
+
+
+def _value_column(rows: Sequence[RunRow], name: str, sort: str | None, *, goes: int) -> Column:
+    values = [Fields.value(row, name) for row in rows]
+    numbers = [value for value in values if isinstance(value, int | float)]
+    column = Column(name, [_number(value) for value in values], is_number=bool(numbers), goes=goes)
+    if name == sort and numbers and any(name in row.metrics for row in rows):
+        best = max(numbers) if higher_is_better(name, _mode(rows, name)) else min(numbers)
+        column.bold = {number for number, value in enumerate(values) if value == best}
+    return column
+
+
+def _mode(rows: Sequence[RunRow], name: str) -> str:
+    """Which way `best` is better depends on what the runs monitored."""
+    config = rows[0].config
+    if name != "best":
+        return "auto"
+    mode = str(config.get("monitor_mode", "auto"))
+    return mode if mode != "auto" else ("max" if higher_is_better(str(config.get("monitor", ""))) else "min")
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else shown(value)
+
+
+def _setting(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else shown(value)
+
+
+def _stacked(header: str) -> str:
+    """On two lines, where it has a natural place to break."""
+    return re.sub(r"(?<=[/_.])(?=[^/_.]+$)", "\n", header)
+
+
+def _longest(columns: Sequence[Column], width: int) -> int | None:
+    """The most generous limit under which the table fits; None when none does."""
+    for longest in WIDTHS:
+        if sum(column.width(longest) + len(GAP) for column in columns) - len(GAP) <= width:
+            return longest
+    return None
+
+
+def _drawn(columns: Sequence[Column], longest: int) -> Text:
+    widths = [column.width(longest) for column in columns]
+    headers = [column.header.splitlines() for column in columns]
+    height = max(map(len, headers))
+    table = Text()
+    for line in range(height):
+        cells = [header[line - height] if len(header) >= height - line else "" for header in headers]
+        table.append(_line(columns, cells, widths), "bold")
+    table.append("─" * (sum(widths) + len(GAP) * (len(widths) - 1)))
+    for number in range(len(columns[0].values)):
+        cells = [cut_in_the_middle(column.values[number], width) for column, width in zip(columns, widths, strict=True)]
+        start = len(table) + 1
+        table.append("\n" + _line(columns, cells, widths).removesuffix("\n"))
+        for place, column in enumerate(columns):
+            if number in column.bold:
+                left = start + sum(widths[:place]) + len(GAP) * place
+                table.stylize("bold", left, left + widths[place])
+    return table
+
+
+def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (
+        cell.rjust(width) if column.is_number else cell.ljust(width)
+        for column, cell, width in zip(columns, cells, widths, strict=True)
+    )
+    return GAP.join(padded).rstrip() + "\n"
+
+
+def age(started: str) -> str:
+    """Of a time in ISO 8601: 40s, 5m, 3h, 12d."""
+    if not started:
+        return ""
+    moment = datetime.fromisoformat(started)
+    seconds = (datetime.now(UTC) - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))).total_seconds()
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * length or (unit == "m" and seconds >= length):
+            return f"{seconds // length:.0f}{unit}"
+    return f"{max(seconds, 0):.0f}s"
