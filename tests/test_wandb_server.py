@@ -70,7 +70,8 @@ def test_offline_runs_are_synchronised(wandb_server: WandbServer, tmp_path: Path
         run.finish()
     assert wandb_server.requests == []
     kept = sorted(Path(os.environ["WANDB_DIR"]).glob("wandb/offline-run-*"))
-    done = subprocess.run([sys.executable, "-m", "wandb", "sync", "--yes", *map(str, kept)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "wandb", "sync", "--yes", *map(str, kept)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     seen = wandb_server.runs["pairs", "one"]
     assert (seen.group, seen.state) == ("sweep", "finished")

@@ -62,14 +62,14 @@ def steps(history: list[dict[str, Any]]) -> list[int]:
 
 
 def inspected(attempt: Path) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(attempt)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(attempt.absolute())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=attempt.parent.parent)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def synced(*attempts: Path) -> str:
-    command = [sys.executable, "-m", "wandb", "sync", "--yes", "--no-skip-online", *map(str, attempts)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "wandb", "sync", "--yes", "--no-skip-online", *(str(attempt.absolute()) for attempt in attempts)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=attempts[0].parent.parent)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ STEP = "trainer/global_step"
 def last_step(attempt: Path) -> int:
     """The last optimiser step in what an earlier process has written; -1 where that cannot be read."""
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(attempt)]
+    own_log = {**os.environ, "WANDB_DIR": str(attempt.parent.parent)}  # else it makes a directory where the user stands
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=own_log)
         records = [json.loads(line) for line in done.stdout.splitlines()]
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         log.debug("%s cannot be read: %s", attempt, error)
