@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hydra_apps import LOCAL, App, Elsewhere
 
 from hydra_plugins.hydra_sagemaker_launcher._code import Code
+from hydra_plugins.hydra_sagemaker_launcher._loaded import without_entry_point
+from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
 from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
 
 OUTPUTS = (
@@ -51,6 +55,21 @@ def test_a_tree_too_large_to_read_is_never_the_same(tmp_path: Path, caplog: pyte
     write(tmp_path, CODE)
     codes = [Code.of(CodeConf(max_mb=1e-6), tmp_path).identity(limited=True, package=None) for _ in range(2)]
     assert codes[0] != codes[1] and "no job of this sweep will be recognised" in caplog.text
+
+
+@pytest.mark.parametrize("second_name", ["__mp_main__", "__main__"])
+def test_the_command_of_an_environment_below_the_root_need_not_travel(
+    second_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`.venv/bin/COMMAND` is __main__, and libraries for processes enter it a second time."""
+    command = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", command)
+    monkeypatch.setitem(sys.modules, second_name, command)
+    loaded = {"__main__": [".venv/bin/command"], second_name: [".venv/bin/command"], "pytest": ["own.py"]}
+    imported = TaskReference(name="main", module="package.task", script=None)
+    assert without_entry_point(loaded, imported) == {"pytest": ["own.py"]}
+    in_the_script = TaskReference(name="main", module=None, script="app.py")
+    assert without_entry_point(loaded, in_the_script) == loaded
 
 
 def test_a_search_path_typed_here_is_found_there(app: App, elsewhere: Elsewhere) -> None:

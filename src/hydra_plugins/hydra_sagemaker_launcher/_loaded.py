@@ -28,10 +28,14 @@ def loaded_files(root: Path) -> dict[str, list[str]]:
 
 
 def without_entry_point(loaded: dict[str, list[str]], task: TaskReference | None) -> dict[str, list[str]]:
-    """The script that started this process is imported nowhere else, unless it holds the task."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    """The script that started this process is imported nowhere else, unless it holds the task.
+
+    Under whatever names: multiprocessing's libraries give it a second one, __mp_main__.
+    """
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
     is_task = task is None or task.script is not None or (spec is not None and spec.name == task.module)
-    return loaded if is_task else {name: paths for name, paths in loaded.items() if name != "__main__"}
+    return loaded if is_task else {name: paths for name, paths in loaded.items() if sys.modules.get(name) is not main}
 
 
 def task_file(task: TaskReference | None, root: Path) -> Path | None:
