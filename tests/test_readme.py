@@ -16,6 +16,7 @@ import pytest
 from commands import ROOT, blocks, documents, paraphrase, write_documented_files
 from paraphrase_lab.data.word_order import WordOrderPair, generate
 from paraphrase_lab.paths import CONF_DIR
+from reported_runs import write_reported_sweep
 
 README = ROOT / "README.md"
 TYPOS = "paraphrase train +sed=1 model.hiden=3 optimizer.lrr=1"
@@ -81,7 +82,9 @@ def test_python_commands_name_what_there_is() -> None:
 def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path:
     """A directory with the runs, files and packages that the documents speak of."""
     directory = tmp_path_factory.mktemp("documents")
+    write_reported_sweep(directory / "runs" / "depth")
     shutil.copytree(tiny_run, directory / "runs" / "demo")
+    (directory / "runs" / "demo" / "run.json").touch()  # the latest
     splits = generate(train_pairs=240, validation_pairs=120, test_pairs=120)
     (directory / "paws").mkdir()
     for split, pairs in splits.items():
@@ -106,9 +109,9 @@ def write_pairs(file: Path, pairs: list[WordOrderPair], delimiter: str, columns:
 
 
 def cheap(words: tuple[str, ...]) -> list[str]:
-    """The command itself where it takes a second; a training as the check of the same configuration."""
+    """The command itself where it takes a second; a training, and a study, as the check of the same configuration."""
     verb, *rest = words[1:]
-    if verb == "train":
+    if verb in ("train", "study"):
         rest = [word for word in rest if word not in ("--cfg", "job")]
         return ["check", "--elsewhere", *rest]
     return [verb, *rest]

@@ -43,6 +43,7 @@ def test_a_sweep_online_with_the_key_from_secrets_manager(lab: Lab, wandb_server
         assert seen.summary["sagemaker/name"] == job and seen.summary["sagemaker/instance_type"].startswith("ml.")
         assert steps(seen.history) == logged_steps(home) and "SM_TRAINING_ENV" not in str(seen.config)
         assert not [file for file in home.rglob("*") if file.is_file() and wandb_server.key.encode() in file.read_bytes()]
+        assert seen.summary["sagemaker/cost_usd"] == record(home)["job"]["cost_of_all_attempts_usd"] > 0
 
 
 def test_an_offline_run_that_was_interrupted_comes_home_as_one_curve(lab: Lab, wandb_server: WandbServer) -> None:

@@ -214,7 +214,8 @@ def _begin_following(run: Run, loggers: list[Any]) -> None:
     if not is_main_process():
         return
     who = identity.identify(run.directory, run.record.values, searching=run.searching)
-    remembered = following.begin(loggers, following.About(who, identity.public_config(plain_config(run.config))))
+    config = identity.public_config(plain_config(run.config)) | {"choices": run.record.values.get("choices") or {}}
+    remembered = following.begin(loggers, following.About(who, config))
     run.record.update(tracking=remembered)
 
 

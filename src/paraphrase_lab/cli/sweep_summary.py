@@ -45,6 +45,10 @@ def print_summary(sweep_dir: Path) -> None:
         cost = [costs[record.run_dir]] if any(costs.values()) else []
         table.add_row(record.run_dir.name, escape(own), escape(status), *shown, *cost)
     Console().print(table)
+    if any(costs.values()):
+        from paraphrase_lab.tracking.wandb_cost import tell_costs
+
+        tell_costs(records)
 
 
 def _cost(job: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ NAME_CHARACTERS = 120
 TAG_CHARACTERS = 64
 """https://docs.wandb.ai/models/runs/tags"""
 _WITHOUT_EFFECT = re.compile(
-    r"(resume|logger|hydra|compute|data/path|data\.(path|train|validation|test|num_workers)|trainer\.(progress|profiler"
+    r"(resume|logger|hydra|compute|study|data/path|data\.(path|train|validation|test|num_workers)|trainer\.(progress|profiler"
     r"|log_every_steps|checkpoint_every_steps)|keep_model|evaluate_test|model\.instance_type)([./]|$)"
 )
 _JOB_ID = re.compile(r".+-([0-9a-f]{16})-\d+")

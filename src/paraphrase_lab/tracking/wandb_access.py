@@ -18,6 +18,10 @@ class WandbError(UserError):
     """W&B cannot be asked, or does not have what was asked for."""
 
 
+class NoProject(WandbError):
+    """Nothing was ever sent to it, or it is somebody else's."""
+
+
 def connect() -> Any:
     """A `wandb.Api`.
 
@@ -66,7 +70,8 @@ def runs_of(api: Any, entity: str, project: str, filters: dict[str, Any]) -> lis
     """The runs of a project with their configuration and summary, filtered by the server, the oldest first.
 
     Raises:
-        WandbError: there is no such project, or no answer.
+        NoProject: there is no such project.
+        WandbError: no answer.
     """
     with in_sentences():
         runs = api.runs(f"{entity}/{project}", filters=filters, per_page=RUNS_PER_REQUEST, lazy=False)
@@ -78,10 +83,10 @@ def runs_of(api: Any, entity: str, project: str, filters: dict[str, Any]) -> lis
     raise _no_project(api, entity, project)
 
 
-def _no_project(api: Any, entity: str, project: str) -> WandbError:
+def _no_project(api: Any, entity: str, project: str) -> NoProject:
     with in_sentences():
         known = sorted(one.name for one in api.projects(entity))
-    return WandbError(
+    return NoProject(
         f"W&B has no project {entity}/{project}, or you may not see it",
         valid=f"projects of {entity}: {', '.join(known) or 'none'}",
         hint="runs that were recorded offline make their project when `wandb sync` uploads them",

@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import wandb_workspaces.reports.v2 as reports
 import wandb_workspaces.workspaces as workspaces
+from wandb_workspaces.reports.v2 import interface as reports
 
+from paraphrase_lab.metric_names import higher_is_better
 from paraphrase_lab.runs.configuration import GROUPS
 from paraphrase_lab.runs.differences import SEED, telling_keys
 from paraphrase_lab.runs.row import RunRow
-from paraphrase_lab.statistics.verdict import decimals, shown
+from paraphrase_lab.statistics.verdict import IN_POINTS, decimals, shown
 from paraphrase_lab.tracking.wandb_files import STEP
 from paraphrase_lab.tracking.wandb_source import CHOICES
 
-LOSSES = ("train/loss", "val/loss")
+LOSSES = ("train/loss", "val/nll")
 LOG_SCALE_FROM = 20
 """Largest to smallest value of a swept key from which on its axis is logarithmic."""
 PANEL = {"w": 12, "h": 8}
@@ -69,7 +70,7 @@ def blocks(subject: Subject, comparison: Mapping[str, Any] | None, left_out: Seq
         project=subject.project,
         name=subject.title,
         filters=subject.filters,
-        order=[reports.OrderBy(reports.SummaryMetric(subject.metric), ascending=False)],
+        order=[reports.OrderBy(reports.SummaryMetric(subject.metric), ascending=not higher_is_better(subject.metric))],
         pinned_columns=_columns(subject),
     )
     grid = reports.PanelGrid(runsets=[runs], panels=panels(subject))
@@ -123,7 +124,7 @@ def workspace(subject: Subject) -> workspaces.Workspace:
     settings = workspaces.RunsetSettings(
         filters=subject.filters,
         groupby=[workspaces.Config(key) for key in subject.swept[:1]],
-        order=[workspaces.Ordering(workspaces.Summary(subject.metric), ascending=False)],
+        order=[workspaces.Ordering(workspaces.Summary(subject.metric), ascending=not higher_is_better(subject.metric))],
         pinned_columns=["run:displayName", *_columns(subject)],
     )
     return workspaces.Workspace(
@@ -184,22 +185,16 @@ def _differences(differences: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for one in differences:
         rows.append([
-            one["b"], one["a"], one["metric"], one["slice"], _ends(one["metric"], one["difference"]),
+            one["b"], one["a"], one["metric"], one["slice"], _ends(one["metric"], one["difference"]) + _unit(one["metric"]),
             _ends(one["metric"], one["low"], one["high"]), _ends(one["metric"], one["seeds_low"], one["seeds_high"]),
             f"{one['p_adjusted']:.2g}", one["better"] or "not distinguishable",
         ])  # fmt: skip
-    names = [
-        "candidate",
-        "against",
-        "metric",
-        "slice",
-        "difference",
-        "95 % over pairs",
-        "95 % over seeds",
-        "p (Holm)",
-        "better",
-    ]
-    return _table(names, rows)
+    names = "candidate, against, metric, slice, difference, 95 % over pairs, 95 % over seeds, p (Holm), better"
+    return _table(names.split(", "), rows)
+
+
+def _unit(metric: str) -> str:
+    return " points" if metric in IN_POINTS else ""
 
 
 def _ends(metric: str, *values: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.tracking.places import shown_folder
-from paraphrase_lab.tracking.wandb_access import WandbError, connect, in_sentences, runs_of
+from paraphrase_lab.tracking.wandb_access import NoProject, WandbError, connect, in_sentences, runs_of
 
 log = logging.getLogger(__name__)
 MARK = "Made by `paraphrase report`, which overwrites it when it is called again."
@@ -70,7 +70,7 @@ def publish(
 
 
 def _tracked(rows: Sequence[RunRow]) -> list[RunRow]:
-    tracked = [row for row in rows if (row.record.get("wandb") or {}).get("id")]
+    tracked = [row for row in rows if _known(row).get("id")]
     if not tracked:
         raise WandbError(
             "none of these runs was recorded for W&B",
@@ -81,8 +81,13 @@ def _tracked(rows: Sequence[RunRow]) -> list[RunRow]:
 
 def _said_by(rows: Sequence[RunRow], key: str) -> str | None:
     """What the records of all these runs say, if they say the same."""
-    said = {row.record["wandb"].get(key) for row in rows} - {None}
+    said = {_known(row).get(key) for row in rows} - {None}
     return said.pop() if len(said) == 1 else None
+
+
+def _known(row: RunRow) -> dict[str, Any]:
+    """What its record says of it in W&B."""
+    return (row.record.get("tracking") or {}).get("wandb") or {}
 
 
 def _default_entity(api: Any) -> str:
@@ -91,9 +96,14 @@ def _default_entity(api: Any) -> str:
 
 
 def _uploaded(api: Any, entity: str, project: str, rows: Sequence[RunRow], tracked: Sequence[RunRow]) -> Uploaded:
-    ids = [row.record["wandb"]["id"] for row in tracked]
-    there = {run.id for run in runs_of(api, entity, project, {"name": {"$in": ids}})}
-    if missing := [row for row in tracked if row.record["wandb"]["id"] not in there]:
+    ids = [_known(row)["id"] for row in tracked]
+    try:
+        there = {run.id for run in runs_of(api, entity, project, {"name": {"$in": ids}})}
+    except NoProject:
+        if project != _said_by(tracked, "project"):  # it was typed, and may be a slip
+            raise
+        there = set()
+    if missing := [row for row in tracked if _known(row)["id"] not in there]:
         names = ", ".join(row.name for row in missing[:SHOWN_NAMES])
         more = f" and {len(missing) - SHOWN_NAMES} more" if len(missing) > SHOWN_NAMES else ""
         count = f"{len(missing)} of {len(tracked)} runs {'is' if len(missing) == 1 else 'are'}"
@@ -136,7 +146,7 @@ def _filters(api: Any, entity: str, project: str, group: str | None, ids: Sequen
 
 
 def _save_report(api: Any, subject: Any, blocks: list[Any], runs: int) -> str:
-    import wandb_workspaces.reports.v2 as reports
+    from wandb_workspaces.reports.v2 import interface as reports
 
     report = reports.Report(
         entity=subject.entity, project=subject.project, title=subject.title, blocks=blocks, width="fluid",

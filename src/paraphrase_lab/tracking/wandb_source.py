@@ -13,6 +13,8 @@ from paraphrase_lab.tracking.wandb_access import WandbError, connect, runs_of
 PREFIX = "wandb:"
 CHOICES = "choices"
 """The key of the uploaded configuration that holds the option chosen of each group."""
+FACTS = "run"
+"""The key that holds what run.json says beside it: versions, commit, device, data."""
 STATUS = {
     "running": "running", "pending": "running", "finished": "finished", "failed": "failed", "crashed": "interrupted",
     "killed": "interrupted", "preempting": "interrupted", "preempted": "interrupted",
@@ -52,17 +54,17 @@ def _nothing(api: Any, entity: str, project: str, group: str) -> WandbError:
 
 def _row(run: Any, entity: str, project: str) -> RunRow:
     given = dict(run.config)
-    chosen = given.pop(CHOICES, None)
-    choices = {str(name): option for name, option in chosen.items()} if isinstance(chosen, Mapping) else {}
+    chosen, facts = (value if isinstance(value := given.pop(key, None), Mapping) else {} for key in (CHOICES, FACTS))
+    choices = {str(name): option for name, option in chosen.items()}
     config = flat(given)
     metrics = _metrics(dict(run.summary), str(config.get("monitor", "")))
     record = {
-        "status": STATUS.get(run.state, "failed"), "started": run.created_at, "seed": config.get("seed"),
-        "config": config, "choices": choices, "metrics": {name: value for name, value in metrics.items() if name != "best"},
-        "wandb": {
-            "id": run.id, "entity": entity, "project": project, "group": run.group, "name": run.name, "state": run.state,
-            "url": run.url,
-        },
+        **facts, "status": STATUS.get(run.state, "failed"), "started": run.created_at, "seed": config.get("seed"),
+        "config": config, "choices": choices,
+        "metrics": {name: value for name, value in metrics.items() if name != "best"},
+        "tracking": {"wandb": {
+            "id": run.id, "entity": entity, "project": project, "group": run.group, "name": run.name, "url": run.url,
+        }},
     }  # fmt: skip
     if "best" in metrics:
         record["best"] = {"monitor": config.get("monitor"), "value": metrics["best"]}

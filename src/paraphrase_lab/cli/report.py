@@ -1,0 +1,127 @@
+"""`paraphrase report`: what was found out about runs, as one HTML file, as text for a README, or in W&B."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from paraphrase_lab.errors import UserError
+
+HELP = """Writes what was found out about some runs: verdicts, tables, curves, slices, calibration,
+hardest pairs, settings, versions.
+
+  paraphrase report                            the newest run, or the sweep it belongs to
+  paraphrase report runs/sweep                 one HTML file that needs no network: runs/sweep/report.html
+  paraphrase report runs/a runs/b --output ab.html
+  paraphrase report runs/sweep --to markdown   the sentences and tables, to the screen
+  paraphrase report runs/sweep --to wandb      a report and a workspace in W&B, of runs that are uploaded
+
+docs/comparing.md explains intervals and verdicts."""
+FORMS = ("html", "markdown", "wandb")
+SCREEN = "-"
+FILE, FILE_OF_SEVERAL = "report.html", "paraphrase-report.html"
+
+
+def run(words: list[str]) -> int:
+    arguments = _parser().parse_args(words)
+    form = arguments.to or ("markdown" if arguments.output.endswith(".md") else "html")
+    _check(arguments, form)
+    places = arguments.places or [_newest()]
+
+    from paraphrase_lab.cli.compare import chosen_runs
+    from paraphrase_lab.report import gather, render
+
+    rows, names = chosen_runs(places, arguments.where)
+    if len(places) > 1:
+        rows = [replace(row, name=str(row.path)) for row in rows]
+    title = arguments.title or ", ".join(place.rstrip("/") for place in places)
+    metrics = tuple(arguments.metric.split(",")) if arguments.metric else ()
+    material = gather(
+        rows, title=title, split=arguments.split, metrics=metrics, baseline=arguments.baseline, names=names
+    )  # fmt: skip
+    if form == "wandb":
+        _publish(material, arguments)
+    else:
+        default = SCREEN if form == "markdown" else str(_beside(places))
+        _write(render(material, form), arguments.output or default)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "paraphrase report", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "places", nargs="*", metavar="PLACE", help="a run, `latest`, a directory with runs below it, s3://…, wandb:…"
+    )
+    parser.add_argument("--to", choices=FORMS, help="default: html; markdown for an --output that ends in .md")
+    parser.add_argument(
+        "--output", default="", metavar="FILE", help=f"- is the screen; default: {FILE} in the place, markdown to the screen"
+    )
+    parser.add_argument("--split", choices=("test", "validation"), help="default: test, if one of the runs has scored it")
+    parser.add_argument("--metric", metavar="A,B", help="default: accuracy,f1; the report is about the first one")
+    parser.add_argument("--baseline", metavar="NAME", help="compare the others with this recipe only")
+    parser.add_argument("--where", metavar="CONDITION", help="only runs for which it holds, as in `paraphrase runs`")
+    parser.add_argument("--title", help="default: the place; in W&B the sweep. A W&B report of that title is updated")
+    parser.add_argument("--project", metavar="[ENTITY/]PROJECT", help="in W&B; default: where the runs say they were recorded")
+    return parser
+
+
+def _check(arguments: argparse.Namespace, form: str) -> None:
+    if form == "wandb" and arguments.output:
+        raise UserError("--to wandb writes no file", hint="--output goes with --to html and --to markdown")
+    if form != "wandb" and arguments.project:
+        raise UserError("--project is a project in W&B", hint="it goes with --to wandb")
+
+
+def _newest() -> str:
+    from paraphrase_lab.runs.record import LATEST, run_directory
+    from paraphrase_lab.tracking.places import sweep_of
+
+    run_dir = run_directory(LATEST)
+    place, here = sweep_of(run_dir) or run_dir, Path.cwd()
+    return str(place.relative_to(here) if place.is_relative_to(here) else place)
+
+
+def _beside(places: Sequence[str]) -> Path:
+    """In the one directory that the runs lie in; else here."""
+    from paraphrase_lab.runs.record import LATEST, run_directory
+
+    if len(places) > 1:
+        return Path(FILE_OF_SEVERAL)
+    place = run_directory(LATEST) if places[0] == LATEST else Path(places[0])
+    return place / FILE if place.is_dir() else Path(FILE_OF_SEVERAL)
+
+
+def _write(text: str, output: str) -> None:
+    if output == SCREEN:
+        sys.stdout.write(text)
+        return
+    file = Path(output)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}", hint="--output names another file") from None
+    print(file)
+
+
+def _publish(material: Any, arguments: argparse.Namespace) -> None:
+    from paraphrase_lab.tracking.wandb_report import publish
+
+    entity, _, project = (arguments.project or "").rpartition("/")
+    report, workspace = publish(
+        material.rows,
+        material.comparison.to_dict() if material.comparison else None,
+        project=project or None,
+        entity=entity or None,
+        title=arguments.title,
+        metric=material.metric if arguments.metric else None,
+    )
+    if material.comparison is None:
+        print(f"without statistics: {material.why_not}")
+    print(f"report     {report}\nworkspace  {workspace}")

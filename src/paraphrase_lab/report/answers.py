@@ -1,0 +1,165 @@
+"""What the models answered: consistency under swapped sentences, calibration, and the pairs that most runs get wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from markupsafe import Markup
+from scipy.special import expit
+
+from paraphrase_lab.metrics import decide, reliability_bins
+from paraphrase_lab.report.blocks import (
+    Cell,
+    Figure,
+    Figures,
+    Mark,
+    Pair,
+    Pairs,
+    Section,
+    Table,
+    Text,
+    counted,
+    listed,
+    number,
+)  # fmt: skip
+from paraphrase_lab.report.material import Answered, Material
+from paraphrase_lab.report.svg import Drawing, Scale, frame
+from paraphrase_lab.runs.predictions import CALIBRATION_METRICS, calibration_before_after
+
+PROBES = {
+    "flip_rate": "answer changes when swapped",
+    "order_gap": "mean change of the probability",
+    "symmetrised_accuracy": "accuracy of both orders' mean",
+    "identical_yes_share": "yes to a sentence and itself",
+    "random_yes_share": "yes to two random sentences",
+}
+"""Names in run.json, and what they mean."""
+DIAGRAMS_AT_MOST = 6
+PAIRS_SHOWN = 20
+BINS = 10
+LABELS = {0: "different meaning", 1: "same meaning"}
+
+
+def symmetry(material: Material) -> Section:
+    section = Section("symmetry", "Symmetry and probes")
+    names = [name for name in PROBES if any(recipe.values(material.named(name)) for recipe in material.recipes)]
+    if not names:
+        section.blocks.append(Text(f"No run has scored the swapped pairs of {material.split}.", note=True))
+        return section
+    rows = []
+    for recipe in material.recipes:
+        cells = [Cell(recipe.name), number(recipe.mean(material.metric))]
+        for name in names:
+            mean, spread = recipe.mean(material.named(name)), recipe.spread(material.named(name))
+            cell = number(mean)
+            cells.append(Cell(f"{cell.text} ± {spread:.4f}", mean) if spread is not None else cell)
+        rows.append(cells)
+    columns = ("recipe", material.metric, *(PROBES[name] for name in names))
+    note = (
+        "Whether the order of the two sentences matters to the answer, which it should not, and the answers to pairs that need "
+        "no model; mean ± standard deviation over runs."
+    )
+    section.blocks.append(Table(columns, rows, "Swapped and trivial pairs", note))
+    return section
+
+
+def calibration(material: Material) -> Section:
+    section = Section("calibration", "Calibration")
+    if not material.answered:
+        section.blocks.append(Text(f"No run has predictions for {material.split} here.", note=True))
+        return section
+    section.blocks.extend([_reliability_figures(material), _calibration_table(material)])
+    return section
+
+
+def _calibration_table(material: Material) -> Table:
+    rows = []
+    for one in material.answered:
+        given, values = one.predictions, calibration_before_after(one.predictions)
+        before_after = [number(value) for name in CALIBRATION_METRICS for value in values[name]]
+        rows.append(
+            [Cell(one.row.name), Cell(one.recipe), number(given.temperature, 3), number(given.threshold, 3), *before_after]
+        )
+    columns = [f"{name} {when}" for name in CALIBRATION_METRICS for when in ("before", "after")]
+    caption, note = "Before and after the temperature", "It is fitted on validation pairs; lower is better."
+    return Table(("run", "recipe", "temperature", "threshold", *columns), rows, caption, note, folded=len(rows) > 12)
+
+
+def _reliability_figures(material: Material) -> Figures:
+    by_recipe: dict[str, list[Answered]] = {}
+    for one in material.answered:
+        by_recipe.setdefault(one.recipe, []).append(one)
+    drawn = dict(list(by_recipe.items())[:DIAGRAMS_AT_MOST])
+    figures = tuple(Figure(name, reliability(name, answered)) for name, answered in drawn.items())
+    more = f" Drawn for the first {len(drawn)} of {len(by_recipe)} recipes." if len(drawn) < len(by_recipe) else ""
+    legend = (Mark("before", "before temperature scaling"), Mark("s1 after", "after"), Mark("diagonal", "as often as it says"))
+    caption = (
+        "Reliability: of the pairs that got a probability, how many are paraphrases? All runs of a recipe together; larger "
+        f"circles hold more pairs.{more}"
+    )
+    return Figures(figures, legend, caption)
+
+
+def reliability(name: str, answered: list[Answered]) -> Markup:
+    """Share of paraphrases against mean probability, before (hollow) and after (filled) the temperature."""
+    width, height = 320, 300
+    labels = np.concatenate([one.predictions.labels for one in answered])
+    after = np.concatenate([one.predictions.probabilities for one in answered])
+    before = np.concatenate([expit(one.predictions.margins) for one in answered])
+    drawing = Drawing(width, height, f"Reliability diagram of {name}, {len(labels):,} answers")
+    x, y = Scale(0, 1, 46, width - 14), Scale(0, 1, height - 44, 26)
+    frame(drawing, x, y, "probability", "share of paraphrases")
+    drawing.line(x(0), y(0), x(1), y(1), "diagonal")
+    for probabilities, style, when in ((before, "before", "before"), (after, "s1 after", "after")):
+        bins = reliability_bins(labels, probabilities, BINS)
+        points = []
+        for count, probability, share in zip(*bins, strict=True):
+            if count:
+                tip = f"{when}: of {count:,} answers with a mean probability of {probability:.2f}, {share:.1%} are paraphrases"
+                points.append((float(x(probability)), float(y(share)), 2.5 + 6 * float(np.sqrt(count / len(labels))), tip))
+        drawing.path([point[:2] for point in points], f"curve {style}")
+        for across, up, radius, tip in points:
+            drawing.add("circle", f"bubble {style}", tip=tip, cx=across, cy=up, r=radius)
+    return drawing.markup()
+
+
+def hardest(material: Material) -> Section:
+    """Pairs in the order of how many runs fail on them, then of how little probability the label got."""
+    section = Section("hardest", "Hardest pairs")
+    if not material.answered:
+        section.blocks.append(Text(f"No run has predictions for {material.split} here.", note=True))
+        return section
+    first = material.answered[0].predictions
+    given = [one.predictions for one in material.answered]
+    wrong = np.stack([decide(one.probabilities, one.threshold) != first.labels for one in given])
+    probabilities = np.stack([one.probabilities for one in given])  # [runs, pairs]
+    for_label = np.where(first.labels == 1, probabilities, 1 - probabilities).mean(axis=0)
+    failures = wrong.sum(axis=0)
+    order = [index for index in np.lexsort((for_label, -failures)) if failures[index]]
+    runs = len(material.answered)
+    if not order:
+        section.blocks.append(Text("No run got any pair wrong."))
+        return section
+    everywhere = int((failures == runs).sum())
+    section.blocks.append(Text(
+        f"{counted(len(order), 'pair')} of {len(first.labels):,} wrong in at least one run"
+        + (f", {everywhere:,} in all {runs}." if runs > 1 else ".")
+        + (f" The first {PAIRS_SHOWN}, wrong in most runs first:" if len(order) > PAIRS_SHOWN else "")
+    ))  # fmt: skip
+    pairs = []
+    for index in order[:PAIRS_SHOWN]:
+        facts = f"mean probability of the same meaning {probabilities[:, index].mean():.3f}"
+        facts += f" · wrong in {failures[index]} of {runs}: {_who(material, wrong[:, index])}" if runs > 1 else ""
+        pairs.append(Pair(first.sentence1[index], first.sentence2[index], LABELS[int(first.labels[index])], facts))
+    section.blocks.append(Pairs(tuple(pairs)))
+    return section
+
+
+def _who(material: Material, wrong: np.ndarray) -> str:
+    """Names of the runs that fail; of many runs how many of each recipe."""
+    if wrong.all():
+        return "every run"
+    failing = [one for one, fails in zip(material.answered, wrong, strict=True) if fails]
+    if len(material.answered) <= 8:
+        return listed([one.row.name for one in failing], 8)
+    of = {recipe.name: sum(one.recipe == recipe.name for one in failing) for recipe in material.recipes}
+    return listed([f"{count} of {name}" for name, count in of.items() if count], 4)

@@ -1,0 +1,131 @@
+"""What a report consists of, before anyone decides whether it becomes a page or a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Text:
+    words: str
+    note: bool = False
+    """Of less weight: what is missing, how something was counted."""
+
+
+@dataclass(frozen=True)
+class Items:
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    value: float | None = None
+    """What a column is sorted by; None sorts by the text."""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: tuple[str, ...]
+    rows: list[list[Cell]]
+    caption: str
+    note: str = ""
+    """How to read it."""
+    folded: bool = False
+    """On the page it opens on request."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line of a legend: the style of a series, and its name."""
+
+    style: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    title: str
+    drawing: Markup
+    caption: str = ""
+    wide: bool = False
+    """Needs its own width and scrolls on a narrow screen."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures side by side, as many as fit, that share a legend."""
+
+    figures: tuple[Figure, ...]
+    legend: tuple[Mark, ...] = ()
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of a chart whose labels are text of the page, so that long ones wrap."""
+
+    label: str
+    detail: str
+    drawing: Markup
+
+
+@dataclass(frozen=True)
+class Strips:
+    title: str
+    rows: tuple[Strip, ...]
+    axis: Markup
+    legend: tuple[Mark, ...] = ()
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    sentence1: str
+    sentence2: str
+    label: str
+    facts: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    pairs: tuple[Pair, ...]
+
+
+Block = Text | Items | Table | Figures | Strips | Pairs
+
+
+@dataclass(frozen=True)
+class Section:
+    key: str
+    heading: str
+    blocks: list[Block] = field(default_factory=list)
+
+
+def number(value: float | None, digits: int = 4, *, strong: bool = False) -> Cell:
+    """An empty cell for None and for what is not a number."""
+    if value is None or value != value:
+        return Cell("", float("-inf"))
+    return Cell(f"{value:.{digits}f}", value, strong)
+
+
+def integer(number: int) -> Cell:
+    return Cell(f"{number:,}", number)
+
+
+def texts(words: Iterable[object]) -> list[Cell]:
+    return [Cell(str(word)) for word in words]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names with commas; of many, the first ones and how many more."""
+    more = len(names) - most
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more} more"

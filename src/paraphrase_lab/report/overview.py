@@ -1,0 +1,184 @@
+"""What a reader wants first: the verdicts, then which runs there are and what each of them got."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from paraphrase_lab.candidates import FAILED, seed_of
+from paraphrase_lab.report.blocks import (
+    Block,
+    Cell,
+    Items,
+    Mark,
+    Section,
+    Strip,
+    Strips,
+    Table,
+    Text,
+    counted,
+    integer,
+    listed,
+    number,
+    texts,
+)  # fmt: skip
+from paraphrase_lab.report.material import FINISHED, Material, Recipe
+from paraphrase_lab.report.svg import Drawing, Scale, short
+from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.short import short_names, shown
+
+VERDICTS_SHOWN = 6
+STRIP_WIDTH, STRIP_HEIGHT = 420, 26
+MANY_RECIPES = 30
+
+
+def verdict(material: Material) -> Section:
+    return Section("verdict", "In short", [Items(tuple(sentences(material)))])
+
+
+def sentences(material: Material) -> list[str]:
+    """Plain sentences: what there is, and what can be said of it."""
+    return [_what_there_is(material), *_findings(material)]
+
+
+def _what_there_is(material: Material) -> str:
+    statuses = Counter(row.status for row in material.rows)
+    others = [f"{count} {status}" for status, count in statuses.items() if status != FINISHED]
+    runs = counted(len(material.rows), "run")
+    if others:
+        runs += f" ({statuses[FINISHED]} finished, {', '.join(others)})"
+    if not material.recipes:
+        return f"{runs}; none of them has finished, so there is nothing to compare yet."
+    seeds = sorted({len(recipe.rows) for recipe in material.recipes})
+    each = counted(seeds[0], "run") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} runs"
+    recipes = counted(len(material.recipes), "recipe")
+    differ = f", which differ in {listed(material.swept, 4)}" if material.swept else ""
+    return f"{runs}: {recipes} with {each}{' each' if len(material.recipes) > 1 else ''}{differ}."
+
+
+def _findings(material: Material) -> list[str]:
+    comparison = material.comparison
+    if comparison is None:
+        why = material.why_not.splitlines()[0].rstrip(":.")
+        return [*_best(material), f"No comparison: {why}."] if material.recipes else []
+    main = [one for one in comparison.differences if one.metric == comparison.metric and one.slice == "all"]
+    told = [one for one in main if one.better]
+    if len(main) <= VERDICTS_SHOWN:
+        return [f"{one.b} against {one.a}: {one.verdict}" for one in main]
+    count = f"{len(told)} of {len(main)} comparisons in {comparison.metric} tell the two apart."
+    largest = sorted(told, key=lambda one: abs(one.difference), reverse=True)[:VERDICTS_SHOWN]
+    return [count, *(f"{one.b} against {one.a}: {one.verdict}" for one in largest)]
+
+
+def _best(material: Material) -> list[str]:
+    means = {recipe.name: mean for recipe in material.recipes if (mean := recipe.mean(material.metric)) is not None}
+    floor = majority(material)
+    against = f"; always the larger class gets {floor:.4f}" if floor is not None else ""
+    return [f"{name}: {material.metric} {mean:.4f}{against}." for name, mean in means.items()] if len(means) == 1 else []
+
+
+def majority(material: Material) -> float | None:
+    """The metric of a classifier that always answers with the larger class; None where the runs' data differ."""
+    prefix, metric = material.metric.split("/", 1)
+    floors = {
+        ((row.record.get("floors") or {}).get(prefix) or {}).get("majority", {}).get(metric)
+        for recipe in material.recipes
+        for row in recipe.rows
+    }
+    return floors.pop() if len(floors) == 1 else None
+
+
+def runs(material: Material) -> Section:
+    notes = list(material.left_out)
+    if any(row.status == FAILED for row in material.rows):
+        notes.append("Where some seeds of a recipe fail, the others flatter it.")
+    blocks: list[Block] = [Text(note, note=True) for note in notes]
+    if any(recipe.values(material.metric) for recipe in material.recipes):
+        blocks = [recipe_strips(material), recipe_table(material), *blocks]
+    return Section("runs", "Runs", [*blocks, run_table(material)])
+
+
+def recipe_strips(material: Material) -> Strips:
+    """A row per recipe: every run a dot, their mean a line."""
+    metric = material.metric
+    recipes = [recipe for recipe in material.recipes if recipe.values(metric)]
+    left_out = max(0, len(recipes) - MANY_RECIPES)
+    recipes = recipes[:MANY_RECIPES]
+    floor = majority(material)
+    values = [value for recipe in recipes for value in recipe.values(metric)] + ([] if floor is None else [floor])
+    scale = Scale.around(values, 8, STRIP_WIDTH - 8)
+    rows = tuple(Strip(one.name, _mean_and_spread(one, metric), _dots(one, metric, scale, floor)) for one in recipes)
+    legend = [Mark("s1 dot", "a run"), Mark("mean", "mean of the runs")]
+    legend += [Mark("floor", f"always the larger class ({floor:.4f})")] if floor is not None else []
+    more = f" The other {left_out} recipes are in the table." if left_out else ""
+    return Strips(metric, rows, axis_of(scale, metric), tuple(legend), f"Each dot is one run.{more}")
+
+
+def _mean_and_spread(recipe: Recipe, metric: str) -> str:
+    mean, spread = recipe.mean(metric), recipe.spread(metric)
+    return f"{mean:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
+
+
+def _dots(recipe: Recipe, metric: str, scale: Scale, floor: float | None):
+    middle = STRIP_HEIGHT / 2
+    drawing = Drawing(STRIP_WIDTH, STRIP_HEIGHT, f"{recipe.name}: {metric} {_mean_and_spread(recipe, metric)}")
+    drawing.line(scale.start, middle, scale.end, middle, "grid")
+    if floor is not None:
+        drawing.line(scale(floor), 1, scale(floor), STRIP_HEIGHT - 1, "floor", tip=f"always the larger class: {floor:.4f}")
+    mean = recipe.mean(metric)
+    assert mean is not None
+    drawing.line(scale(mean), 3, scale(mean), STRIP_HEIGHT - 3, "mean", tip=f"mean: {mean:.4f}")
+    for row in recipe.rows:
+        if (value := row.metrics.get(metric)) is not None:
+            drawing.marker(scale(value), middle, 1, tip=f"{row.name} (seed {row.config.get('seed')}): {value:.4f}", size=4.5)
+    return drawing.markup()
+
+
+def axis_of(scale: Scale, name: str):
+    """The numbers under a chart of strips."""
+    drawing = Drawing(STRIP_WIDTH, 38, f"{name}: from {short(scale.low)} to {short(scale.high)}")
+    drawing.line(scale.start, 1, scale.end, 1, "axis")
+    for tick in scale.ticks():
+        drawing.line(scale(tick), 1, scale(tick), 5, "axis")
+        drawing.text(scale(tick), 18, short(tick), anchor="middle")
+    drawing.text(scale.end, 34, name, "name", anchor="end")
+    return drawing.markup()
+
+
+def recipe_table(material: Material) -> Table:
+    """Mean and standard deviation of each recipe, the best mean in bold."""
+    named = [material.named(metric) for metric in material.metrics]
+    others = [f"val/{material.metrics[0]}"] if material.split != "validation" else []
+    columns = ("recipe", "runs", "seeds", *(text for name in [*named, *others] for text in (name, "± sd")))
+    rows = []
+    for recipe in material.recipes:
+        seeds = sorted(seed_of(row) for row in recipe.rows)
+        cells = [Cell(recipe.name), integer(len(recipe.rows)), *texts([listed([str(seed) for seed in seeds], 8)])]
+        for name in [*named, *others]:
+            cells += [number(recipe.mean(name)), number(recipe.spread(name))]
+        rows.append(cells)
+    note = "Runs whose configuration differs in the seed only are one recipe; mean and standard deviation over its runs."
+    return Table(columns, rows, "Recipes", note)
+
+
+def run_table(material: Material) -> Table:
+    keys = material.keys
+    names = short_names(keys, [key for row in material.rows for key in row.config])
+    metrics = [material.named(metric) for metric in material.metrics]
+    metrics += [f"val/{material.metrics[0]}"] if material.split != "validation" else []
+    columns = ("run", *(names[key] for key in keys), "status", *metrics)
+    rows = []
+    for row in material.rows:
+        measured = [number(row.metrics.get(name)) for name in metrics]
+        rows.append([Cell(row.name), *(_config_cell(row, key) for key in keys), _status(row), *measured])
+    return Table(columns, rows, "Every run, with the settings that tell them apart", folded=len(rows) > 24)
+
+
+def _config_cell(row: RunRow, key: str) -> Cell:
+    value = row.config.get(key)
+    numeric = float(value) if isinstance(value, int | float) else None
+    return Cell(shown(value) if key in row.config else "", numeric)
+
+
+def _status(row: RunRow) -> Cell:
+    error = row.record.get("error")
+    return Cell(f"{row.status}: {error}" if error and row.status != FINISHED else row.status, strong=row.status != FINISHED)

@@ -1,0 +1,95 @@
+"""What was different, and what everything was made with: settings, versions, commits, data, time and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from paraphrase_lab.report.blocks import Block, Cell, Section, Table, Text, listed, number
+from paraphrase_lab.report.material import Material
+from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.short import shown
+
+RUNS_NAMED = 4
+
+
+def settings(material: Material) -> Section:
+    """Every key that differs, its values and the runs that have them; then all that is the same."""
+    section = Section("settings", "Settings")
+    keys = material.all_keys
+    if keys:
+        rows = [cells for key in keys for cells in _values_of(key, material.rows)]
+        section.blocks.append(Table(("key", "value", "runs"), rows, "What differs", folded=len(rows) > 40))
+    else:
+        section.blocks.append(Text("All runs have the same settings." if len(material.rows) > 1 else "There is one run only."))
+    configs = [row.config for row in material.rows if row.config]
+    first = configs[0] if configs else {}
+    shared = {key: value for key, value in first.items() if all(config.get(key) == value for config in configs)}
+    same = [[Cell(key), Cell(shown(value))] for key, value in shared.items() if value is not None]
+    if same:
+        section.blocks.append(Table(("key", "value"), same, "What all runs share", folded=True))
+    return section
+
+
+def _values_of(key: str, rows: Sequence[RunRow]) -> list[list[Cell]]:
+    having: dict[str, list[str]] = {}
+    for row in rows:
+        having.setdefault(shown(row.config[key]) if key in row.config else "(absent)", []).append(row.name)
+    return [[Cell(key), Cell(value), Cell(f"{len(names)}: {listed(names, RUNS_NAMED)}")] for value, names in having.items()]
+
+
+def provenance(material: Material) -> Section:
+    section = Section("provenance", "Versions, data, time")
+    rows = material.rows
+    section.blocks.extend(_shared("Versions", rows, lambda row: row.record.get("versions") or {}))
+    section.blocks.extend(_shared("Data (the first 8 characters of the fingerprint)", rows, _data))
+    section.blocks.append(_run_table(rows))
+    return section
+
+
+def _data(row: RunRow) -> dict[str, str]:
+    splits: dict[str, Any] = row.record.get("data") or {}
+    known = {split: facts for split, facts in splits.items() if isinstance(facts, dict)}
+    return {split: f"{facts['pairs']:,} pairs · {facts['fingerprint'][:8]}" for split, facts in known.items()}
+
+
+def _shared(caption: str, rows: Sequence[RunRow], facts: Callable[[RunRow], dict[str, Any]]) -> list[Block]:
+    """A row per name; where the runs differ, each value with the runs that have it."""
+    known = [(row.name, facts(row)) for row in rows if facts(row)]
+    names = dict.fromkeys(name for _, of in known for name in of)
+    cells = []
+    for name in names:
+        having: dict[str, list[str]] = {}
+        for run, of in known:
+            having.setdefault(str(of.get(name, "none")), []).append(run)
+        same = len(having) == 1
+        by_run = [f"{value} ({listed(runs, RUNS_NAMED)})" for value, runs in having.items()]
+        cells.append([Cell(name), Cell(next(iter(having)) if same else "; ".join(by_run), strong=not same)])
+    return [Table(("", "in all runs, or by run"), cells, caption, folded=len(cells) > 4)] if cells else []
+
+
+def _run_table(rows: Sequence[RunRow]) -> Table:
+    costs = any(row.cost_usd is not None for row in rows)
+    money = ["cost $"] if costs else []
+    columns = ("run", "started (UTC)", "commit", "device", "precision", "training s", "in all s", *money, "fingerprint")
+    cells = []
+    for row in rows:
+        seconds, precision = row.record.get("seconds") or {}, row.record.get("precision") or {}
+        cells.append([
+            Cell(row.name), Cell(row.started[:16].replace("T", " ")), Cell(_commit(row.record.get("git") or {})),
+            Cell(_device(row.record.get("device") or {})), Cell(str(precision.get("used", ""))),
+            number(seconds.get("training"), 1), number(sum(seconds.values()) if seconds else None, 1),
+            *([number(row.cost_usd, 2)] if costs else []), Cell((row.record.get("fingerprint") or "")[:8]),
+        ])  # fmt: skip
+    return Table(columns, cells, "What each run was made with")
+
+
+def _device(device: dict[str, Any]) -> str:
+    count = device.get("count", 1)
+    return f"{device.get('name', '')} × {count}" if count > 1 else device.get("name", "")
+
+
+def _commit(git: dict[str, Any]) -> str:
+    if not git.get("commit"):
+        return ""
+    return git["commit"][:8] + (" with changes" if git.get("dirty") else "")
