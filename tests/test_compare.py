@@ -182,25 +182,50 @@ def test_the_same_command_gives_the_same_numbers(tmp_path: Path) -> None:
 
 def test_other_test_data_are_refused(tmp_path: Path) -> None:
     ours, other = pair_table(), pair_table(300, seed=1)
-    a = write_run(tmp_path / "a", 0.7, table=ours)
-    b = write_run(tmp_path / "b", 0.8, table=other, config={"model.layers": 2})
+    a = write_run(tmp_path / "a", 0.7, table=ours, config={"data.path": "pairs.csv", "data.evaluation_limit": None})
+    other_config = {"model.layers": 2, "data.path": "other.csv", "data.evaluation_limit": 300, "data.train_limit": 9}
+    b = write_run(tmp_path / "b", 0.8, table=other, config=other_config)
     with pytest.raises(RunError, match="scored on different test pairs") as refused:
         compared(a, b)
     text = str(refused.value)
     assert f"{ours.fingerprint[:8]} (600 pairs): {a}" in text
     assert f"{other.fingerprint[:8]} (300 pairs): {b}" in text
-    assert f"`paraphrase evaluate {b} data=pairs data.path=pairs.csv` scores it on the pairs of {a}" in text
+    words = "data.path=pairs.csv data.evaluation_limit=null"
+    assert f"`paraphrase evaluate {b} {words}` scores it on the pairs of {a}" in text
+
+
+def test_the_way_to_the_data_of_another_set(tmp_path: Path) -> None:
+    """A limit that came from debug=fast was not typed, and is said all the same."""
+    a = write_run(tmp_path / "a", 0.7, config={"data.evaluation_limit": 200})
+    b = write_run(tmp_path / "b", 0.8, table=pair_table(300, seed=1), config={"data": "paws", "model.layers": 2})
+    with pytest.raises(RunError, match=r"b data=pairs data\.path=pairs\.csv data\.evaluation_limit=200` scores it"):
+        compared(a, b)
+
+
+def test_what_evaluate_found_on_a_third_set_is_used(tmp_path: Path) -> None:
+    third = pair_table(450, seed=7)
+    for name, seed in (("a", 1), ("b", 2)):
+        own = pair_table(300, seed=seed)
+        run = write_run(tmp_path / name, 0.8, table=own, config={"model.layers": seed})
+        write_evaluation(run, third, 0.8)
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert (found.fingerprint, found.pairs) == (third.fingerprint, 450)
+    assert any("paraphrase evaluate" in note and third.fingerprint[:8] in note for note in found.notes)
+
+
+def write_evaluation(run: Path, table: PairTable, share_right: float) -> None:
+    evaluation = run / "evaluations" / "test-12345678"
+    evaluation.mkdir(parents=True)
+    write_predictions({"test": Answers(table, margins(table, share_right, 0))}, CALIBRATION, evaluation / "predictions.parquet")
+    report = {"fingerprint": table.fingerprint, "calibration": CALIBRATION.to_dict()}
+    (evaluation / "metrics.json").write_text(json.dumps(report), encoding="utf-8")
 
 
 def test_what_evaluate_found_on_the_same_pairs_is_used(tmp_path: Path) -> None:
     ours, other = pair_table(), pair_table(300, seed=1)
     a = write_run(tmp_path / "a", 0.7, table=ours)
     b = write_run(tmp_path / "b", 0.85, table=other, config={"model.layers": 2})
-    evaluation = b / "evaluations" / "test-12345678"
-    evaluation.mkdir(parents=True)
-    write_predictions({"test": Answers(ours, margins(ours, 0.85, 0))}, CALIBRATION, evaluation / "predictions.parquet")
-    report = {"fingerprint": ours.fingerprint, "calibration": CALIBRATION.to_dict()}
-    (evaluation / "metrics.json").write_text(json.dumps(report), encoding="utf-8")
+    write_evaluation(b, ours, 0.85)
     found = compared(a, b)
     assert (found.fingerprint, found.pairs) == (ours.fingerprint, 600)
     assert found.differences[0].better is not None
@@ -315,6 +340,65 @@ def test_where_and_the_same_recipe_in_two_places(tmp_path: Path, capsys: pytest.
     assert found["differences"][0]["better"] == places[1]
     assert paraphrase("compare", places[0], "--where", "layers=3") == 2
     assert "a comparison needs two runs at least, found none" in capsys.readouterr().err
+
+
+def test_unfinished_runs_of_a_directory_are_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, range(4))
+    RunRecord.read(sweep / "0").update(status="failed", error="RuntimeError: CUDA out of memory")
+    RunRecord.read(sweep / "7").update(status="interrupted")
+    assert paraphrase("compare", str(sweep), "--resamples", "500", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["seeds"] for one in found["candidates"]] == [[1, 2, 3], [0, 1, 2]]
+    assert found["notes"][:2] == [
+        f"Left out, since not finished: {sweep / '0'} (failed), {sweep / '7'} (interrupted).",
+        "Where some seeds of a recipe fail, the others flatter it.",
+    ]
+    assert paraphrase("compare", str(sweep), "--resamples", "500", "--where", "status=finished", "--json") == 0
+    assert not any("Left out" in note for note in json.loads(capsys.readouterr().out)["notes"])
+
+
+def test_an_unfinished_run_that_was_named_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, [0])
+    RunRecord.read(sweep / "0").update(status="failed", error="RuntimeError: CUDA out of memory")
+    assert paraphrase("compare", str(sweep / "0"), str(sweep / "1")) == 2
+    assert f"{sweep / '0'} is not finished: it is failed" in capsys.readouterr().err
+    assert paraphrase("compare", str(sweep)) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"two finished runs at least, found only {sweep / '1'}\nLeft out, since not finished: {sweep / '0'} (failed)." in said
+    )
+
+
+def test_the_same_recipes_and_seeds_with_other_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two sweeps, before and after a change: their places tell them apart. Without the change one of them is a repetition."""
+    places = [tmp_path / "before", tmp_path / "after"]
+    for place, share in zip(places, (0.7, 0.85), strict=True):
+        for run in write_sweep(place, {1: share, 2: share}, range(3)).iterdir():
+            RunRecord.read(run).update(
+                fingerprint=f"{run.name} {place.name}", fingerprint_parts={"code": place.name, "data": {}}
+            )
+    words = ("--resamples", "500", "--json")
+    assert paraphrase("compare", *map(str, places), *words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in found["candidates"]] == [f"{place} layers={layers}" for place in places for layers in (1, 2)]
+    assert paraphrase("compare", str(tmp_path), *words) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    again, first = places[0] / "0", places[1] / "0"
+    assert any(
+        note.startswith(f"{again} is left out: same recipe and seed as {first}, but not with the same code: ") for note in notes
+    )
+    for run in places[1].iterdir():
+        RunRecord.read(run).update(fingerprint=f"{run.name} before")
+    assert paraphrase("compare", *map(str, places), *words) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["candidates"]] == ["layers=1", "layers=2"]
+
+
+def test_metrics_may_be_typed_with_spaces_and_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, [0])
+    assert paraphrase("compare", str(sweep), "--resamples", "500", "--metric", "nll, accuracy,nll", "--csv", "--no-slices") == 0
+    assert [row["metric"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["nll", "accuracy"]
+    assert paraphrase("compare", str(sweep), "--metric", "acuracy") == 2
+    assert "no metric acuracy\nmetrics: accuracy, f1" in capsys.readouterr().err
 
 
 def test_wrong_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,9 +12,12 @@ import numpy as np
 from paraphrase_lab.common_pairs import Answered
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.metrics import METRIC_NAMES, binary_metrics
+from paraphrase_lab.runs.fingerprint import differences
 from paraphrase_lab.runs.listing import RunRow, recipe_names
 
 MOST_WITHOUT_BASELINE = 40
+UNFINISHED_SHOWN = 5
+FINISHED, FAILED = "finished", "failed"
 
 
 class Group(NamedTuple):
@@ -64,14 +67,28 @@ def group_runs(rows: Sequence[RunRow], names: Sequence[str] | None = None) -> tu
     return [Group(name, members) for name, members in groups.items()], notes
 
 
+def without_unfinished(rows: Sequence[RunRow]) -> tuple[list[RunRow], list[str]]:
+    """The finished runs, and remarks about the others: for runs that nobody named one by one."""
+    others = [row for row in rows if row.status != FINISHED]
+    if not others:
+        return list(rows), []
+    shown = ", ".join(f"{row.path} ({row.status})" for row in others[:UNFINISHED_SHOWN])
+    more = f" and {len(others) - UNFINISHED_SHOWN} more" if len(others) > UNFINISHED_SHOWN else ""
+    notes = [f"Left out, since not finished: {shown}{more}."]
+    if any(row.status == FAILED for row in others):
+        notes.append("Where some seeds of a recipe fail, the others flatter it.")
+    return [row for row in rows if row.status == FINISHED], notes
+
+
 def seed_of(row: RunRow) -> int:
-    return int(row.config.get("seed", row.record.get("seed", 0)))
+    known = (seed for seed in (row.config.get("seed"), row.record.get("seed")) if seed is not None)
+    return int(next(known, 0))
 
 
 def _check(row: RunRow) -> None:
     if not isinstance(row.path, Path):
         raise RunError(f"{row.path} is not on this machine, and its predictions are needed", hint="copy the run here first")
-    if row.status != "finished":
+    if row.status != FINISHED:
         raise RunError(
             f"{row.path} is not finished: it is {row.status}",
             hint=f"`paraphrase train … resume={row.path}` goes on with it; `--where status=finished` leaves such runs out",
@@ -89,9 +106,18 @@ def _once_per_seed(rows: list[RunRow], notes: list[str]) -> list[RunRow]:
     """A seed that was run twice is no second opinion: the first one in the list stays."""
     kept: dict[int, RunRow] = {}
     for row in rows:
-        if kept.setdefault(seed_of(row), row) is not row:
-            notes.append(f"{row.path} is left out: same recipe and seed as {kept[seed_of(row)].path}.")
+        first = kept.setdefault(seed_of(row), row)
+        if first is not row:
+            notes.append(f"{row.path} is left out: same recipe and seed as {first.path}{_what_else_differs(row, first)}.")
     return list(kept.values())
+
+
+def _what_else_differs(row: RunRow, other: RunRow) -> str:
+    parts, others = (one.record.get("fingerprint_parts") or {} for one in (row, other))
+    changed = differences(parts, others) if parts and others else []
+    if not changed:
+        return ""
+    return f", but not with the same {' and '.join(changed)}: name both directories to compare them"
 
 
 def candidates_of(groups: Sequence[Group], answered: Answered) -> list[Candidate]:

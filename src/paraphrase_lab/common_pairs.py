@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,15 @@ from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics import decide
 from paraphrase_lab.runs.listing import RunRow
 from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions
+from paraphrase_lab.runs.short import shown
 from paraphrase_lab.statistics.metric_sums import Scored
+
+TRAINING_DATA = (
+    "data.train", "data.batch", "data.epochs", "data.clusters_together", "data.num_workers", "data.max_length",
+    "data.on_truncation", "data.evaluation_batch",
+)  # fmt: skip
+"""Beginnings of keys."""
+LIMITS = ("data.evaluation_limit",)
 
 
 class Answered(NamedTuple):
@@ -48,9 +57,9 @@ def read_answers(rows: Sequence[RunRow], split: str) -> Answered:
 
 
 def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str) -> tuple[list[Predictions], list[str]]:
-    """From what `paraphrase evaluate` left behind, the answers to pairs that every run has seen."""
+    """From what `paraphrase evaluate` left behind, the answers to pairs that every run has seen; best those of a run's own."""
     every = [{one.fingerprint: one} | _evaluations(one) for one in own]
-    for fingerprint in dict.fromkeys(one.fingerprint for one in own):
+    for fingerprint in dict.fromkeys([*(one.fingerprint for one in own), *reversed(every[0])]):
         if all(fingerprint in known for known in every):
             elsewhere = [str(one.run_dir) for one in own if one.fingerprint != fingerprint]
             note = f"What `paraphrase evaluate` found on the pairs {fingerprint[:8]} is used of {', '.join(elsewhere)}."
@@ -91,9 +100,10 @@ def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: 
         names = [str(one.run_dir) for one in runs]
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         lines.append(f"  {fingerprint[:8]} ({len(runs[0].labels):,} pairs): {shown}")
+    of_split = [] if split == "test" else ["--split", split]
     commands = [
-        f"`paraphrase evaluate {one.run_dir} {' '.join(_data_words(rows[0]))}{'' if split == 'test' else f' --split {split}'}`"
-        for one in own
+        f"`{' '.join(['paraphrase evaluate', str(one.run_dir), *_data_words(rows[0], row), *of_split])}`"
+        for row, one in zip(rows, own, strict=True)
         if one.fingerprint != own[0].fingerprint
     ]
     others = f" (and so on for {len(commands) - 1} more)" if len(commands) > 1 else ""
@@ -102,9 +112,20 @@ def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: 
     )
 
 
-def _data_words(row: RunRow) -> Iterator[str]:
-    """The overrides that choose the data of a run."""
+def _data_words(row: RunRow, other: RunRow) -> list[str]:
+    """The overrides by which `other` is evaluated on the data of `row`."""
     typed = [word for word in row.record.get("overrides") or () if word.lstrip("+").startswith(("data=", "data."))]
-    if not any(word.startswith("data=") for word in typed) and "data" in row.config:
-        yield f"data={row.config['data']}"
-    yield from typed
+    group = row.config.get("data")
+    if group == other.config.get("data"):
+        keys = [key for key in row.config if _chooses_pairs(key) and row.config[key] != other.config.get(key)]
+        return [shlex.quote(f"{key}={shown(row.config[key])}") for key in keys]
+    words = {word.partition("=")[0]: word for word in typed} | ({"data": f"data={group}"} if group else {})
+    for key in LIMITS:  # set by debug=fast, say, and not typed
+        if row.config.get(key) is not None:
+            words.setdefault(key, f"{key}={shown(row.config[key])}")
+    return [shlex.quote(word) for key, word in sorted(words.items(), key=lambda item: item[0] != "data")]
+
+
+def _chooses_pairs(key: str) -> bool:
+    """Which pairs are evaluated, and not how they are trained on or put into batches."""
+    return key.startswith("data.") and not key.startswith(TRAINING_DATA)

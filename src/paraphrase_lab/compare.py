@@ -134,7 +134,7 @@ def compare_runs(
     differences: list[Difference] = []
     for whole in (True, False):
         family = {part: found for part, found in paired.items() if (part[1] == ALL) == whole}
-        differences += _decided(_measured(family, versus, groups, numbers), groups, question)
+        differences += decided(measured(family, versus, groups, numbers), groups, question)
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
     notes += [f"{name} is not defined on these pairs: too few of one label." for name in undefined]
     notes += [*answered.notes, *small, *_remarks(question, split, groups, int(clusters.max()) + 1, differences, resamples)]
@@ -166,7 +166,7 @@ def _masks(answered: Answered, clusters: np.ndarray, by_slice: bool) -> tuple[di
     return kept, [remark] if small else []
 
 
-def _measured(
+def measured(
     paired: Mapping[tuple[str, str], Paired],
     versus: Sequence[tuple[int, int]],
     groups: Sequence[Group],
@@ -193,7 +193,7 @@ def _measured(
     return found
 
 
-def _decided(family: Sequence[Difference], groups: Sequence[Group], question: str) -> list[Difference]:
+def decided(family: Sequence[Difference], groups: Sequence[Group], question: str) -> list[Difference]:
     """With the verdicts of tests that are corrected together.
 
     A recipe is better only if pairs and seeds both say so, hence the larger of the two p-values counts (the

@@ -19,6 +19,8 @@ answers. Runs that differ only in the seed are one recipe.
   paraphrase compare runs/sweep --baseline layers=2 --metric accuracy,nll
 
 docs/comparing.md explains intervals and verdicts."""
+Found = tuple[Any, str]
+"""A run, and the place it was found in."""
 SLICES_UP_TO = 3
 """Comparisons for which slices are shown unasked."""
 
@@ -28,16 +30,17 @@ def run(words: list[str]) -> int:
 
     from paraphrase_lab.compare import compare_runs
 
-    rows, names = chosen_runs(arguments.places, arguments.where)
+    found, left_out = _finished(_found(arguments.places, arguments.where))
     comparison = compare_runs(
-        rows,
+        [row for row, _ in found],
         split=arguments.split,
-        metrics=tuple(arguments.metric.split(",")),
+        metrics=tuple(dict.fromkeys(name.strip() for name in arguments.metric.split(","))),
         resamples=arguments.resamples,
         baseline=arguments.baseline,
         by_slice=arguments.slices is not False,
-        names=names,
+        names=_names(found),
     )
+    comparison = dataclasses.replace(comparison, notes=(*left_out, *comparison.notes))
     if arguments.plot:
         from paraphrase_lab.plots.comparison import plot_comparison
 
@@ -81,23 +84,61 @@ def _resamples(text: str) -> int:
 
 
 def chosen_runs(places: list[str], condition: str | None) -> tuple[list[Any], list[str] | None]:
-    """Runs in the order of the places, once; the place of each as its name where the recipe is the same everywhere."""
+    """Runs in the order of the places, once; the name of what each is compared as, where the places decide it."""
+    found = _found(places, condition)
+    return [row for row, _ in found], _names(found)
+
+
+def _found(places: list[str], condition: str | None) -> list[Found]:
     from paraphrase_lab.runs.fields import Fields
-    from paraphrase_lab.runs.listing import read_runs, recipe_names
+    from paraphrase_lab.runs.listing import read_runs
     from paraphrase_lab.runs.where import where
 
-    found: dict[Any, tuple[Any, str]] = {}
+    found: dict[Any, Found] = {}
     for place in places:
         for row in read_runs([place]):
             found.setdefault(row.path.resolve() if isinstance(row.path, Path) else row.path, (row, place))
+    if not condition or not found:
+        return list(found.values())
     rows = [row for row, _ in found.values()]
-    if condition and rows:
-        kept = {id(row) for row in where(condition, rows, Fields(rows))}
-        found = {key: (row, place) for key, (row, place) in found.items() if id(row) in kept}
-        rows = [row for row, _ in found.values()]
-    of_places = [place for _, place in found.values()]
-    same_recipe = len(set(recipe_names(rows))) == 1
-    return rows, of_places if same_recipe and 1 < len(set(of_places)) < len(rows) else None
+    kept = {id(row) for row in where(condition, rows, Fields(rows))}
+    return [(row, place) for row, place in found.values() if id(row) in kept]
+
+
+def _finished(found: list[Found]) -> tuple[list[Found], list[str]]:
+    """Of directories the runs that are finished, and remarks about the others; a run that was named itself stays.
+
+    Raises:
+        RunError: all but one have to be left out.
+    """
+    from paraphrase_lab.candidates import without_unfinished
+    from paraphrase_lab.errors import RunError
+
+    of_directories = [row for row, place in found if row.path != Path(place)]
+    finished, notes = without_unfinished(of_directories)
+    dropped = {id(row) for row in of_directories} - {id(row) for row in finished}
+    kept = [(row, place) for row, place in found if id(row) not in dropped]
+    if notes and len(kept) < 2:
+        problem = f"a comparison needs two finished runs at least, found {f'only {kept[0][0].path}' if kept else 'none'}"
+        raise RunError(problem, valid="\n".join(notes), hint="`paraphrase train … resume=RUN` goes on with a run")
+    return kept, notes
+
+
+def _names(found: list[Found]) -> list[str] | None:
+    """The place, where the recipe is the same everywhere; the place before the recipe, where the same recipes were trained
+    with the same seeds in several places, but on other data, say, or with other code. Else the recipe alone decides: None."""
+    from paraphrase_lab.candidates import seed_of
+    from paraphrase_lab.runs.listing import recipe_names
+
+    recipes, places = recipe_names([row for row, _ in found]), [place for _, place in found]
+    if len(set(recipes)) == 1:
+        return places if 1 < len(set(places)) < len(found) else None
+    fingerprints: dict[tuple[str, int], dict[str, Any]] = {}
+    for recipe, (row, place) in zip(recipes, found, strict=True):
+        fingerprints.setdefault((recipe, seed_of(row)), {}).setdefault(place, row.record.get("fingerprint"))
+    if any(len(set(of_places.values())) > 1 for of_places in fingerprints.values()):
+        return [f"{place} {recipe}" for place, recipe in zip(places, recipes, strict=True)]
+    return None
 
 
 def _write_csv(comparison: Any) -> None:

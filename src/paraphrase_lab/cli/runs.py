@@ -133,6 +133,6 @@ def _print(rows: Sequence[Any], of: int, places: Sequence[str], fields: Any, sor
     failed = [row for row in rows if row.record.get("error")]
     notes += [f"{row.name} {row.status}: {row.record['error']}" for row in failed[:ERRORS_SHOWN]]
     if len(failed) > ERRORS_SHOWN:
-        notes.append(f"{len(failed) - ERRORS_SHOWN:,} more with errors: --where 'not error=null' --json has them")
+        notes.append(f"{len(failed) - ERRORS_SHOWN:,} more with errors: --where 'error!=null' --json has them")
     for note in notes:
         console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)

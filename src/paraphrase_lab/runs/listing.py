@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ def _rows(place: str) -> list[RunRow]:
     if place.startswith(S3):
         from paraphrase_lab.aws.objects import read_objects
 
-        records = read_objects(place, FILE_NAME)
-        return _known(_row(address.rpartition("/")[0], place, text) for address, text in records.items())
+        records = {address.rpartition("/")[0]: text for address, text in read_objects(place, FILE_NAME).items()}
+        return _known(_row(path, place, text) for path, text in records.items() if _is_looked_at(path, place, records))
     if place.startswith(WANDB):
         from paraphrase_lab.tracking.wandb_source import read_wandb
 
@@ -60,6 +60,13 @@ def _rows(place: str) -> list[RunRow]:
 
 def _known(rows: Iterable[RunRow | None]) -> list[RunRow]:
     return [row for row in rows if row is not None]
+
+
+def _is_looked_at(path: str, place: str, runs: Container[str]) -> bool:
+    """As in a directory: nothing that is hidden, and nothing below a run."""
+    parts = path.removeprefix(place.rstrip("/")).strip("/").split("/")
+    above = [path.rsplit("/", count)[0] for count in range(1, len(parts) + 1)]
+    return not any(part.startswith(".") for part in parts) and not any(one in runs for one in above)
 
 
 def _run_directories(directory: Path) -> Iterator[Path]:

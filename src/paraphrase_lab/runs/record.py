@@ -20,6 +20,8 @@ LATEST = "latest"
 COMMIT_VARIABLE = "HYDRA_JOB_COMMIT"
 KEPT_VARIABLE = "HYDRA_JOB_CHECKPOINTS"
 """Names the directory that a training job has from its interrupted predecessor, whose processes are gone with their machine."""
+NO_SOURCE = ("experiments/results", "experiments/README.md")
+"""What a study writes into the checkout: the next one's commit is not changed by it."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SILENT_SECONDS = 24 * 3600
 """After so long without a word a run on another machine counts as dead."""
@@ -148,7 +150,8 @@ def git_state(directory: Path | None = SOURCE_ROOT) -> dict[str, Any]:
     commit = git("rev-parse", "HEAD") if directory else None
     if commit is None and (known := os.environ.get(COMMIT_VARIABLE)):
         return {"commit": known.removesuffix("-dirty"), "dirty": known.endswith("-dirty")}
-    status = git("status", "--porcelain", "--untracked-files=no") if commit else None
+    source = ("--", ".", *(f":(exclude){path}" for path in NO_SOURCE))
+    status = git("status", "--porcelain", "--untracked-files=no", *source) if commit else None
     return {"commit": commit, "dirty": None if status is None else bool(status)}
 
 
