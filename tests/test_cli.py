@@ -31,6 +31,7 @@ def test_check_says_so_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> N
         ("paraphrase ev", {"evaluate"}),
         ("paraphrase train model=rob", {"model=roberta_base", "model=roberta_large"}),
         ("paraphrase check scheduler.warm", {"scheduler.warmup_steps=", "scheduler.warmup_fraction="}),
+        ("paraphrase study ablation=enc", {"ablation=encoder_depth"}),
         ("paraphrase evaluate ru", set()),
     ],
 )

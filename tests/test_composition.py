@@ -102,7 +102,7 @@ def test_sweep_of_a_file_and_typed_overrides() -> None:
     request = Request(("ablation=encoder_depth", "seed=4"))
     with Composer(request) as composer:
         jobs = expand(request, composer)
-    assert jobs == [(f"model.layers={layers}", "seed=4", "ablation=encoder_depth") for layers in (1, 2, 3)]
+    assert jobs == [(f"model.layers={layers}", "seed=4", "ablation=encoder_depth") for layers in (1, 2, 3, 4)]
 
 
 def test_multirun_without_a_sweep_is_one_job_and_files_sweep_too() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from paraphrase_lab.arms import arms_of
 from paraphrase_lab.check import check_built, check_config, check_request
 from paraphrase_lab.composition import Composer, Request
 from paraphrase_lab.hardware import Machine
@@ -16,9 +17,22 @@ from paraphrase_lab.paths import CONF_DIR, EXPERIMENTS_DIR
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "experiment"
 CLUSTER = Machine("gpu", 8, "stand-in", bf16=True, fp16=True)
-NEEDS = {"data=pairs": ("data.path=owner/pairs",), "model=pretrained": ("model.name=owner/encoder",)}
+NEEDS = {
+    "data=pairs": ("data.path=owner/pairs",),
+    "model=pretrained": ("model.name=owner/encoder",),
+    "hparams_search=optuna": ("optimizer.lr=interval(1e-4,1e-2)",),
+}
 """What an option leaves to the user."""
-WARNS = {"experiment=paws_seed_recipe": ["scheduler.warmup_steps=500 is longer than the training: about 196 optimiser steps"]}
+LONG_WARMUP = "scheduler.warmup_steps=500 is longer than the training: about 196 optimiser steps"
+WARNS = {"experiment=paws_seed_recipe": [[LONG_WARMUP]], "ablation=paws_recipe": [[LONG_WARMUP], []]}
+"""Of each arm."""
+JOBS = {
+    "ablation=encoder_depth": 12, "ablation=swap_or_consistency": 12, "ablation=learning_rate": 15,
+    "ablation=training_size": 12,
+    "ablation=paws_model_family": 9, "ablation=paws_precision": 9, "ablation=paws_recipe": 6,
+    "hparams_search=optuna": 2, "hparams_search=tiny": 2, "hparams_search=pretrained": 2,
+}  # fmt: skip
+"""Of a search two stand for all trials."""
 
 
 def options() -> list[str]:
@@ -34,13 +48,14 @@ def test_there_is_something_to_check() -> None:
 @pytest.mark.parametrize("option", options())
 def test_every_option_passes_both_stages(option: str, tmp_path: Path) -> None:
     checked = check_request(Request((option, *NEEDS.get(option, ()))))
-    assert len(checked.jobs) == (9 if option == "ablation=encoder_depth" else 1)
-    for job in checked.jobs:
+    assert len(checked.jobs) == JOBS.get(option, 1) and checked.warnings == []
+    arms = arms_of([job.overrides for job in checked.jobs])
+    one_of_each = list({arm.name: job for arm, job in zip(arms, checked.jobs, strict=True)}.values())
+    for job, expected in zip(one_of_each, WARNS.get(option, [[]] * len(one_of_each)), strict=True):
         findings = check_built(job.config, machine=CLUSTER, elsewhere=True)
         assert findings.problems == []
         OmegaConf.save(job.config, tmp_path / "config.yaml")  # saved YAML has lost the types of its nodes
         assert check_config(OmegaConf.load(tmp_path / "config.yaml")).problems == []  # type: ignore[arg-type]
-        expected = WARNS.get(option, [])
         assert [warning[: len(start)] for warning, start in zip(findings.warnings, expected, strict=True)] == expected
 
 

@@ -17,22 +17,25 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src"
 FLOORS: dict[int, tuple[str, ...]] = {
     5: ("cli", "remote", "__main__"),
-    4: ("train", "outcome", "resuming", "evaluate", "predict", "describe"),
+    4: (
+        "train", "outcome", "resuming", "evaluate", "predict", "describe", "compare", "candidates", "common_pairs", "report",
+        "studies",
+    ),
     3: ("build", "check", "run", "evaluation", "saved_config", "distributed"),
     2: ("data.module", "model.module", "model.inference", "training.callbacks", "training.checkpoints"),
     1: (
-        "composition", "hardware", "third_party", "calibration", "metrics", "export", "runs", "tracking", "plots", "scoring",
-        "data", "model", "training",
+        "arms", "aws", "composition", "lab_notes", "trials", "metric_names", "slices", "symmetry", "hardware", "third_party",
+        "calibration", "metrics", "export", "runs", "tracking", "plots", "scoring", "data", "model", "training", "statistics",
     ),
-    0: ("", "errors", "paths", "schema"),
+    0: ("", "errors", "paths", "schema", "schema_fields"),
 }  # fmt: skip
 """Modules and packages of paraphrase_lab; the longest name that fits a module counts. "" is the package itself."""
 WITHOUT_CONFIGURATION = ("data", "model", "training", "scoring", "plots")
 LAUNCHER, LOCAL_SAGEMAKER = "hydra_plugins.hydra_sagemaker_launcher", "sagemaker_local"
 ONLY_IN = {
     "wandb": ("paraphrase_lab.tracking",),
-    "boto3": (LAUNCHER, LOCAL_SAGEMAKER),
-    "botocore": (LAUNCHER, LOCAL_SAGEMAKER),
+    "boto3": (LAUNCHER, LOCAL_SAGEMAKER, "paraphrase_lab.aws"),
+    "botocore": (LAUNCHER, LOCAL_SAGEMAKER, "paraphrase_lab.aws"),
     "sagemaker": (f"{LAUNCHER}._image",),
     "moto": (LOCAL_SAGEMAKER,),
 }
@@ -143,7 +146,7 @@ ANSWERS = [
     ((), 0),
     (("--help",), 0),
     (("--version",), 0),
-    *(((verb, "--help"), 0) for verb in ("train", "evaluate", "predict", "data", "check")),
+    *(((verb, "--help"), 0) for verb in ("train", "evaluate", "predict", "report", "study", "data", "check")),
     (("trian",), 2),
     (("train", "+sed=1", "model.hiden=3", "optimizer.lrr=1"), 2),
     (("evaluate", "no/such/run"), 2),

@@ -68,7 +68,15 @@ def inspected(attempt: Path) -> list[dict[str, Any]]:
 
 
 def synced(*attempts: Path) -> str:
-    command = [sys.executable, "-m", "wandb", "sync", "--yes", "--no-skip-online", *(str(attempt.absolute()) for attempt in attempts)]
+    command = [
+        sys.executable,
+        "-m",
+        "wandb",
+        "sync",
+        "--yes",
+        "--no-skip-online",
+        *(str(attempt.absolute()) for attempt in attempts),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=attempts[0].parent.parent)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

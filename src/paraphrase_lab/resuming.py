@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from paraphrase_lab import build
 from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.check.values import plain_config
-from paraphrase_lab.composition import quoted
+from paraphrase_lab.composition import OPTUNA_SWEEPER, quoted, target_of
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.hardware import resolve_precision, this_machine
 from paraphrase_lab.paths import RUNS_DIR
@@ -71,11 +71,17 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
             started = len(statuses)
             if "running" in statuses:
                 continue
-            if unfinished or started < len(request.jobs):
+            if unfinished or started < _planned(request):
                 _say(f"resume=auto: going on with the sweep {file.parent}: {started - len(unfinished)} jobs are finished")
                 return file.parent
     _say("resume=auto: no unfinished sweep with these overrides: starting anew")
     return None
+
+
+def _planned(request: CheckedRequest) -> int:
+    """Jobs; those of a search that is checked stand for its trials."""
+    sweeper = request.hydra.sweeper
+    return int(sweeper.n_trials) if target_of(sweeper) == OPTUNA_SWEEPER else len(request.jobs)
 
 
 def _task_overrides(overrides: object) -> list[str]:

@@ -11,24 +11,7 @@ from typing import Any, Optional  # Optional: OmegaConf 2.3 does not read "X | N
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-
-def limited(default: Any, *, minimum: float | None = None, maximum: float | None = None, above: float | None = None) -> Any:
-    """A number with a range: `minimum <= x <= maximum`, or `x > above`."""
-    return field(default=default, metadata={"minimum": minimum, "maximum": maximum, "above": above})
-
-
-def chosen(default: Any, *choices: str) -> Any:
-    return field(default=default, metadata={"choices": choices})
-
-
-def path_of(default: Any = None) -> Any:
-    """A file or directory that must exist when it is given."""
-    return field(default=default, metadata={"path": True})
-
-
-def open_mapping() -> Any:
-    """Free names, which need no `+` on the command line."""
-    return field(default_factory=dict, metadata={"open": True})
+from paraphrase_lab.schema_fields import chosen, limited, open_mapping, path_of
 
 
 @dataclass
@@ -194,6 +177,23 @@ class TrainerConfig:
 
 
 @dataclass
+class StudyConfig:
+    """How an ablation is judged; its axes and seeds are `hydra.sweeper.params`. Says nothing that changes a run."""
+
+    hypothesis: str = MISSING
+    metric: str = "accuracy"
+    """Of test; what the verdict is about."""
+    report: list[str] = field(default_factory=list)
+    """Further metrics of test, shown without a verdict."""
+    baseline: list[str] = field(default_factory=list)
+    """A value of every axis, as in [model.layers=2], that the others are compared with; empty: each with each."""
+    budget_minutes: float = limited(MISSING, above=0.0)
+    """Of all its runs, one after the other."""
+    budget_machine: str = "1 CPU core"
+    """What the budget was reckoned for."""
+
+
+@dataclass
 class TrainConfig:
     seed: int = limited(0, minimum=0, maximum=2**32 - 1)
     monitor: str = "val/accuracy"
@@ -201,6 +201,7 @@ class TrainConfig:
     evaluate_test: str = chosen("auto", "auto", "always", "never")
     keep_model: str = chosen("auto", "auto", "always", "never")
     resume: Optional[str] = None
+    study: Optional[StudyConfig] = None
     data: Any = MISSING
     model: Any = MISSING
     loss: Any = MISSING
@@ -222,6 +223,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "optimizer": {"adamw": OptimizerConfig},
     "scheduler": {"warmup": SchedulerConfig},
     "trainer": {"trainer": TrainerConfig},
+    "study": {"study": StudyConfig},
 }
 
 

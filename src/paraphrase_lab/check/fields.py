@@ -125,7 +125,7 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 def _noun(hint: Any) -> str:
     nouns = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     if typing.get_origin(hint) is list:
-        return "a list of numbers"
+        return "a list of numbers" if typing.get_args(hint) == (float,) else "a list, [name,name]"
     if typing.get_origin(hint) is dict:
         return "a mapping, {name:value}"
     return nouns.get(hint, "a value")

@@ -16,6 +16,7 @@ from paraphrase_lab.check.fields import described, key_at
 from paraphrase_lab.check.wording import closest, did_you_mean, listed, no_such_key, shown
 from paraphrase_lab.composition import Composer
 
+SEARCH_PLUGIN = "hydra/sweeper/optuna"
 _IN_FILE = re.compile(r"In '([^']+)'")
 
 
@@ -43,6 +44,8 @@ def composition_problem(error: Exception, choices: Sequence[str], composer: Comp
 
 
 def _missing_file(missing: str, config_path: str, choices: Sequence[str], composer: Composer) -> str:
+    if missing == SEARCH_PLUGIN:
+        return 'a search needs Hydra\'s Optuna sweeper, which is not installed: pip install "paraphrase-lab[search]".'
     group, _, option = missing.rpartition("/")
     options = composer.group_options(group) if group else []
     places = [path for path in _chosen_paths(choices, composer) if _asks_for(path, option, composer)] or [config_path]

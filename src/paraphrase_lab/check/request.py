@@ -10,6 +10,8 @@ from omegaconf import DictConfig
 
 from paraphrase_lab.check import overrides, sweeps
 from paraphrase_lab.check.findings import CheckedRequest
+from paraphrase_lab.check.searches import search_findings
+from paraphrase_lab.check.studies import study_findings
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.composition import Composer, Job, Request, jobs_of, wants_multirun
 from paraphrase_lab.errors import ConfigError
@@ -30,11 +32,14 @@ def check_request(request: Request) -> CheckedRequest:
             raise ConfigError([*problems, *master.problems, _not_expanded(cleaned, error, composer)]) from error
         jobs, found = _checked_jobs(combinations, composer)
         problems += found or ([] if combinations else ["the sweep has no jobs: one of its ranges is empty."])
+        warnings: list[str] = []
         if not problems and master.config is not None:
             problems += _launch_problems(combinations, master.config, cleaned, composer)
+            for found, warned in (study_findings(master.config, combinations), search_findings(master.config, combinations)):
+                problems, warnings = [*problems, *found], [*warnings, *warned]
         if problems or hydra is None:
             raise ConfigError(list(dict.fromkeys([*problems, *([] if problems else master.problems)])))
-        return CheckedRequest(request, jobs, hydra, wants_multirun(request, hydra), [])
+        return CheckedRequest(request, jobs, hydra, wants_multirun(request, hydra), warnings)
 
 
 def _without_swept_hydra(texts: Sequence[str], composer: Composer) -> tuple[list[str], list[str]]:

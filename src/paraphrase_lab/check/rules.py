@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from paraphrase_lab.check.studies import metric_problems
 from paraphrase_lab.check.wording import shown
 from paraphrase_lab.paths import can_exist
 
@@ -139,4 +140,5 @@ def _is_meant_as_file(path: str) -> bool:
 
 RULES: tuple[Callable[[Values], Iterator[str]], ...] = (
     warmup, batch, both_orders, class_weights, betas, labels, monitor, devices, hardware, steps, partial, resume, pairs,
+    metric_problems,
 )  # fmt: skip

@@ -14,10 +14,11 @@ from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, section_of
 from paraphrase_lab.check.rules import rule_problems
 from paraphrase_lab.check.wording import HIDDEN_KEYS, child, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
-from paraphrase_lab.schema import TrainConfig
+from paraphrase_lab.schema import StudyConfig, TrainConfig
 
 SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 OPEN_MAPPINGS = ("metrics", "callbacks", "logger")
+STUDY = "study"
 FRAMEWORK_RESOLVERS = ("${hydra:", "${now:")
 """Known only once a run has started."""
 
@@ -40,10 +41,11 @@ def value_problems(config: DictConfig) -> list[str]:
     for key in names_in(config):
         if key not in keys_of(TrainConfig):
             problems.append(Problem(no_such_key(_only_known(config), key)))
-    top = [key for name, key in keys_of(TrainConfig).items() if name not in (*SECTIONS, *OPEN_MAPPINGS)]
+    top = [key for name, key in keys_of(TrainConfig).items() if name not in (*SECTIONS, *OPEN_MAPPINGS, STUDY)]
     problems += _fields(config, "", config, top, values)
     for group in SECTIONS:
         problems += _section(config, group, values)
+    problems += _study(config, values)
     for group in OPEN_MAPPINGS:
         problems += _open_mapping(config, group)
     blamed = {key for problem in problems for key in problem.keys}
@@ -78,6 +80,16 @@ def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator
         for name in names_in(node):
             if name not in known and OmegaConf.is_missing(node, name):
                 yield Problem(f"{group}.{name} has no value yet: give it with {group}.{name}=VALUE.", (f"{group}.{name}",))
+
+
+def _study(config: DictConfig, values: dict[str, Any]) -> Iterator[Problem]:
+    """Of an ablation; other runs, and those from before there were studies, have none."""
+    node = child(config, STUDY)
+    if not isinstance(node, DictConfig) or node._is_none():
+        return
+    known = keys_of(StudyConfig)
+    yield from (Problem(no_such_key(config, f"{STUDY}.{name}")) for name in names_in(node) if name not in known)
+    yield from _fields(config, STUDY, node, list(known.values()), values)
 
 
 def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], values: dict[str, Any]) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ def run(words: list[str]) -> int:
 
         print(" ".join(verb for verb in OF_JOBS if verb.startswith(typed[2])))
         return 0
-    if typed[1] not in ("train", "check", "data"):
+    if typed[1] not in ("train", "study", "check", "data"):
         return 0
     os.environ["COMP_LINE"] = " ".join([typed[0], *typed[2:]])
     os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))

@@ -25,6 +25,19 @@ mistakes at once. Exit code 2 when there are any.
 
   --elsewhere       for a run on another machine: leaves out what depends on this one (devices, precision, network)"""
 
+STUDY = """usage: paraphrase study [--config-dir DIR] [--results DIR] ablation=NAME [overrides]
+       paraphrase study --index
+
+Runs an ablation as a sweep in runs/studies/NAME, on any compute; what is recorded there is not run again. Then compares its
+runs and writes experiments/results/NAME.md, .csv and .png. Overrides of anything that changes a result make another study of
+it, with a directory and results of its own below runs/studies.
+
+  ablation    {ablations}
+
+  --results DIR     where the results go
+  --index           write experiments/README.md: every experiment with its question, command, runs and verdict
+  compute=sagemaker and other words that `paraphrase train` takes"""
+
 DATA = """usage: paraphrase data [--config-dir DIR] [overrides]
 
 Describes a data set: sizes, label balance, token lengths, word overlap, duplicates, contradictions, sentences that splits
@@ -36,7 +49,13 @@ share. Tables on the screen; report.json and data.png below data-report/.
 
 def help_text(verb: str) -> str | None:
     """None for the verbs that have an argument parser of their own."""
-    return {"train": TRAIN.format(groups=_groups()), "check": CHECK, "data": DATA}.get(verb)
+    texts = {"train": TRAIN, "study": STUDY, "check": CHECK, "data": DATA}
+    return texts[verb].format(groups=_groups(), ablations=_ablations()) if verb in texts else None
+
+
+def _ablations() -> str:
+    names = sorted(file.stem for file in (EXPERIMENTS_DIR / "ablation").glob("*.yaml"))
+    return textwrap.fill(", ".join(names), 108, subsequent_indent=" " * 14)
 
 
 def _groups() -> str:

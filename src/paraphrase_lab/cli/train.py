@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from paraphrase_lab.check import CheckedRequest
+from paraphrase_lab.cli import search
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.cli.sweep_summary import print_summary
 from paraphrase_lab.composition import CONFIG_NAME, VERSION_BASE, Composer, Request, quoted
@@ -25,7 +27,12 @@ def run(words: list[str]) -> int:
     add_to_path()
     if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of a distributed training: the first one has checked
         return _hydra([*words, *_overrides_of_a_started_process()], request)
-    result = checked(request)
+    return start(checked(request))
+
+
+def start(result: CheckedRequest) -> int:
+    """Second stage of the check, then training: here, or wherever a sweep's launcher runs its jobs. The exit code."""
+    request = result.request
     if result.multirun_reason:
         print(result.multirun_reason, file=sys.stderr)
         request = Request(request.overrides, request.config_dir, True)
@@ -40,7 +47,11 @@ def run(words: list[str]) -> int:
     if not request.multirun:
         return _hydra(words, request)
     directory = sweep_directory(words, request.config_dir)
-    return _hydra([*words, f"hydra.sweep.dir={quoted(str(directory))}"], request, directory)
+    words += [f"hydra.sweep.dir={quoted(str(directory))}"]
+    if not search.is_search(result.hydra):
+        return _hydra(words, request, directory)
+    with search.followed(result, directory):
+        return _hydra(words, request, directory)
 
 
 def _overrides_of_a_started_process() -> list[str]:
@@ -80,7 +91,7 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
     except CompactHydraException as error:  # a launcher's refusal
         raise UserError(str(error)) from error
     except Exception as error:
-        if isinstance(error, UserError) or not _was_reported(error):
+        if isinstance(error, UserError) or not was_reported(error):
             raise
         return 1
     finally:
@@ -93,7 +104,7 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
     return 0
 
 
-def _was_reported(error: Exception) -> bool:
+def was_reported(error: Exception) -> bool:
     """A job's error, which its launcher has shown with everything that is known of it."""
     from hydra_plugins.hydra_sagemaker_launcher._errors import RemoteJobError, RemoteTraceback
 

@@ -1,0 +1,52 @@
+"""The first stage on a search: that it has something to search, and looks for what `monitor` calls better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from paraphrase_lab.check.values import broken_interpolations
+from paraphrase_lab.composition import OPTUNA_SWEEPER, target_of
+from paraphrase_lab.metric_names import higher_is_better
+
+
+def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+    """Problems and warnings of the configuration without swept keys; nothing where no search was asked for.
+
+    `jobs` are the two that stand for all trials.
+    """
+    sweeper = master.hydra.get("sweeper")
+    if not isinstance(sweeper, DictConfig) or target_of(sweeper) != OPTUNA_SWEEPER:
+        return [], []
+    problems = [problem.sentence for problem in broken_interpolations(sweeper, "hydra.sweeper")]
+    if len(jobs) < 2:
+        problems.append(
+            "the search has nothing to search: type a range, as in 'optimizer.lr=tag(log,interval(1e-4,1e-2))', or choose "
+            "hparams_search=tiny or hparams_search=pretrained, which have some."
+        )
+    return [*problems, *_direction_problems(master, sweeper)], list(_warnings(sweeper))
+
+
+def _direction_problems(master: DictConfig, sweeper: DictConfig) -> Iterator[str]:
+    direction: Any = sweeper.get("direction")
+    if OmegaConf.is_list(direction):
+        yield "hydra.sweeper.direction is a list: a run gives one value, that of monitor. Write maximize or minimize."
+        return
+    name = str(getattr(direction, "name", direction))
+    wanted = "maximize" if higher_is_better(str(master.monitor), str(master.monitor_mode)) else "minimize"
+    if name != wanted:
+        better = "larger" if wanted == "maximize" else "smaller"
+        yield (
+            f"hydra.sweeper.direction={name} looks for the worst run: monitor={master.monitor} is better when it is {better}. "
+            f"Write hydra.sweeper.direction={wanted}."
+        )
+
+
+def _warnings(sweeper: DictConfig) -> Iterator[str]:
+    if OmegaConf.select(sweeper, "sampler.seed", default=0) is None:
+        yield (
+            "hydra.sweeper.sampler.seed=null: the same command proposes other trials each time, so it cannot go on with a "
+            "search that was interrupted."
+        )

@@ -1,0 +1,69 @@
+"""The first stage on an ablation's `study`: what is compared with what, by which metric, over how many seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from paraphrase_lab.arms import SEED, Arm, arm_with, arms_of
+from paraphrase_lab.check.wording import child, closest, did_you_mean, listed
+from paraphrase_lab.metric_names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
+
+FEWEST_SEEDS = 3
+"""As in paraphrase_lab.statistics.seeds, which needs numpy."""
+
+
+def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    """A rule on the values by dotted key."""
+    compared, reported = list(HIGHER_IS_BETTER), [*HIGHER_IS_BETTER, *PROBE_HIGHER_IS_BETTER]
+    metric = values.get("study.metric")
+    if metric is not None and metric not in compared:
+        near = closest(str(metric).rpartition("/")[2], compared)
+        yield f"study.metric={metric}: there is no such metric of test.{did_you_mean(near)} Valid: {listed(compared)}."
+    for name in values.get("study.report") or ():
+        if name not in reported:
+            near = closest(str(name).rpartition("/")[2], reported)
+            yield f"study.report: {name} is no metric of test.{did_you_mean(near)} Valid: {listed(reported)}."
+
+
+def study_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+    """Problems and warnings of the configuration without swept keys, and its jobs."""
+    study = child(master, "study")
+    if not isinstance(study, DictConfig) or study._is_none():
+        return [], []
+    axes = [key for key in OmegaConf.select(master, "hydra.sweeper.params") or {} if key != SEED]
+    arms = {arm.name: arm for arm in arms_of(jobs)}
+    if len(arms) < 2:
+        missing = "the study has no axis: name one under hydra.sweeper.params, as in 'model.layers: 1,2,3'."
+        return ([] if axes else [missing]), []
+    return list(_baseline_problems(study, list(arms.values()))), list(_few_seeds(len(jobs), len(arms)))
+
+
+def _baseline_problems(study: DictConfig, arms: Sequence[Arm]) -> Iterator[str]:
+    baseline = [str(word) for word in study.baseline]
+    if not baseline:
+        return
+    unreadable = [word for word in baseline if "=" not in word.strip("=")]
+    if not unreadable and arm_with(arms, baseline) is not None:
+        return
+    valid = [_typed(arm) for arm in arms]
+    near = closest(" ".join(baseline), valid)
+    yield (
+        f"study.baseline={' '.join(baseline)} is nothing that the study compares.{did_you_mean(near)} "
+        f"Valid: {'; '.join(valid)}; or 'study.baseline=[]', which compares each with each."
+    )
+
+
+def _typed(arm: Arm) -> str:
+    return " ".join(f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in arm.values.items())
+
+
+def _few_seeds(jobs: int, arms: int) -> Iterator[str]:
+    if jobs / arms < FEWEST_SEEDS:
+        seeds = f"{jobs / arms:g} seed{'s' if jobs > arms else ''}"
+        yield (
+            f"{seeds} of each: with fewer than {FEWEST_SEEDS} nothing can be said about the recipes, only about these very "
+            "models, as in seed=0,1,2."
+        )

@@ -1,0 +1,90 @@
+"""Before and after a search: its stored study begins anew, and ends in a picture and the command that trains what was found."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from paraphrase_lab.check import CheckedRequest
+from paraphrase_lab.composition import OPTUNA_SWEEPER, Composer, target_of
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.trials import Trials, read_trials
+
+SWEEP_FILE = "multirun.yaml"
+STUDY_FILE = "search.db"
+PLOT_FILE = "search.png"
+GROUP = "hparams_search"
+
+
+def is_search(hydra: DictConfig) -> bool:
+    return target_of(hydra.get("sweeper")) == OPTUNA_SWEEPER
+
+
+@contextmanager
+def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
+    """Around the search in this directory.
+
+    What an interrupted search has stored is put away: with the sampler's seed the same trials are proposed again, and the
+    launcher reuses those that are finished, so that the search goes on where it was. A study that was merely added to would
+    count those trials twice.
+
+    Raises:
+        UserError: no trial has come to an end.
+    """
+    os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")  # Optuna 2.10 is older than SQLAlchemy 2
+    directory.mkdir(parents=True, exist_ok=True)
+    # Hydra's own sweeper writes it: `resume` finds a sweep by it, and the launcher takes nothing beside it for code.
+    OmegaConf.save(result.hydra._get_root(), directory / SWEEP_FILE)
+    (directory / STUDY_FILE).unlink(missing_ok=True)
+    try:
+        yield
+    except ValueError as error:  # Optuna's, who finds no best trial
+        trials = _trials(result, directory)
+        if trials is None or trials.finished:
+            raise
+        log_file = directory / "0" / ".job" / "output.log"
+        raise UserError("no trial of the search has come to an end", hint=f"what went wrong: {log_file}") from error
+    trials = _trials(result, directory)
+    if trials is not None and trials.finished:
+        _conclude(result, trials, directory)
+
+
+def _trials(result: CheckedRequest, directory: Path) -> Trials | None:
+    """None where the study is stored elsewhere."""
+    file = directory / STUDY_FILE
+    return read_trials(f"sqlite:///{file}", str(result.hydra.sweeper.study_name)) if file.is_file() else None
+
+
+def _conclude(result: CheckedRequest, trials: Trials, directory: Path) -> None:
+    from paraphrase_lab.plots.search import plot_search
+
+    plot_search(trials, directory / PLOT_FILE, result.jobs[0].config.monitor)
+    best = trials.best
+    failed = f", {trials.failed} failed" if trials.failed else ""
+    print(f"best {result.jobs[0].config.monitor} {best.value:.4f} in trial {best.number} of {trials.count}{failed}:")
+    print("  " + " ".join(f"{key}={value}" for key, value in best.parameters.items()))
+    print(f"values over trials and parameters: {directory / PLOT_FILE}")
+    print("test was left alone; this trains the best parameters, with test:")
+    print(f"  {_command(result, best.parameters)}")
+
+
+def _command(result: CheckedRequest, parameters: dict[str, object]) -> str:
+    """What was typed, without the search and what it chose."""
+    request = result.request
+    with Composer(request) as composer:
+        parsed = [composer.parse(text) for text in request.overrides]
+    kept = [
+        override.input_line or ""
+        for override in parsed
+        if override.key_or_group not in (GROUP, "resume", *parameters)
+        and (not override.is_hydra_override() or override.key_or_group.startswith("hydra.launcher."))
+    ]
+    chosen = [f"{key}={value}" for key, value in parameters.items()]
+    flags = ["--config-dir", request.config_dir] if request.config_dir else []
+    seeds = [] if any(text.startswith("seed=") for text in [*kept, *chosen]) else ["seed=0,1,2"]
+    return shlex.join(["paraphrase", "train", *flags, *kept, *chosen, *seeds])

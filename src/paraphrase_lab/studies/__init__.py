@@ -1,0 +1,1 @@
+"""Ablation studies: a sweep, the question it answers, and the answer written down."""

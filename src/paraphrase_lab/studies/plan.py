@@ -1,0 +1,120 @@
+"""What a study will run, and what of that is recorded already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from paraphrase_lab.arms import Arm, arm_with, arms_of
+from paraphrase_lab.check import CheckedRequest
+from paraphrase_lab.check.values import plain_config
+from paraphrase_lab.composition import Job
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.runs import fingerprint, own_code
+from paraphrase_lab.runs.configuration import flat
+from paraphrase_lab.runs.listing import RunRow, read_runs
+from paraphrase_lab.runs.record import FILE_NAME
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    number: int
+    """Of the job; its directory is called so."""
+    arm: Arm
+    seed: int
+    directory: Path
+    configuration: str
+    """Fingerprint of its configuration."""
+    code: str
+    """Fingerprint of the code as it is now."""
+
+    def row(self) -> RunRow | None:
+        """What is recorded of this very configuration; None where its directory is empty or holds another one."""
+        if not (self.directory / FILE_NAME).is_file():
+            return None
+        (row,) = read_runs([str(self.directory)])
+        parts = row.record.get("fingerprint_parts")
+        return row if parts is None or parts["configuration"] == self.configuration else None
+
+    def is_recorded(self) -> bool:
+        """Finished, and with this code; a forecast, since the launcher also looks at all other files of the project."""
+        row = self.row()
+        return row is not None and row.status == "finished" and row.record["fingerprint_parts"]["code"] == self.code
+
+
+@dataclass(frozen=True)
+class Study:
+    name: str
+    question: str
+    hypothesis: str
+    metric: str
+    report: tuple[str, ...]
+    """Metrics of test beside the one that is compared."""
+    baseline: str | None
+    """Name of the arm that the others are compared with."""
+    budget_minutes: float
+    budget_machine: str
+    directory: Path
+    """Of the sweep."""
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def arms(self) -> list[Arm]:
+        return list({run.arm.name: run.arm for run in self.runs}.values())
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted({run.seed for run in self.runs})
+
+
+def plan_study(result: CheckedRequest, name: str, question: str, directory: Path) -> Study:
+    """
+    Args:
+        directory: of the sweep.
+
+    Raises:
+        UserError: nothing that could be compared.
+    """
+    config = result.jobs[0].config
+    if config.study is None:
+        raise UserError(
+            f"ablation={name} says nothing of how it is judged", valid="a study: with hypothesis, metric and budget_minutes"
+        )
+    if any(job.config.evaluate_test == "never" for job in result.jobs):
+        raise UserError("evaluate_test=never leaves a study nothing to report", hint="leave it out")
+    study: dict[str, Any] = OmegaConf.to_container(config.study, resolve=True)  # type: ignore[assignment]
+    runs = tuple(_planned(result, directory))
+    arms = {run.arm.name: run.arm for run in runs}
+    if len(arms) < 2:
+        raise UserError(
+            f"the study {name} compares nothing: with these overrides every run has the same configuration but for the seed",
+            hint="leave out the override of its axis",
+        )
+    baseline = arm_with(arms.values(), study["baseline"]) if study["baseline"] else None
+    return Study(
+        name, question, study["hypothesis"], study["metric"], tuple(study["report"]), baseline.name if baseline else None,
+        study["budget_minutes"], study["budget_machine"], directory, runs,
+    )  # fmt: skip
+
+
+def _planned(result: CheckedRequest, directory: Path) -> Iterator[PlannedRun]:
+    known = [key for job in result.jobs for key in flat(_raw(job))]
+    arms = arms_of([job.overrides for job in result.jobs], dict.fromkeys(known))
+    code = cache(lambda modules: fingerprint.code_fingerprint(own_code.source_files(dict(modules))))
+    for number, (job, arm) in enumerate(zip(result.jobs, arms, strict=True)):
+        plain = plain_config(job.config)
+        modules = tuple(own_code.own_modules(plain).items())
+        configuration = fingerprint.config_fingerprint(plain)
+        yield PlannedRun(number, arm, int(plain["seed"]), directory / str(number), configuration, code(modules))
+
+
+def _raw(job: Job) -> dict[Any, Any]:
+    config: DictConfig = job.config
+    raw = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(raw, dict)
+    return {key: value for key, value in raw.items() if key != "study"}
