@@ -44,7 +44,10 @@ KEYS = [
     ("+model.foo.bar=1", r"\+model.foo.bar=1: there is no key 'model.foo.bar'. Keys of model: "),
     ("+model={hiden:3}", r"\+model=\{hiden:3\}: there is no key 'model.hiden'"),
     ("model={hiden:3}", "there is no key 'model.hiden'"),
-    ("modl=tiny", "there is no key 'modl'. Did you mean 'model'.*; groups: ablation, compute, debug, experiment, hparams_search.$"),
+    (
+        "modl=tiny",
+        "there is no key 'modl'. Did you mean 'model'.*; groups: ablation, compute, debug, experiment, hparams_search.$",
+    ),
     ("modl.layers=3", "there is no key 'modl.layers'. Did you mean 'model.layers'?"),
     ("lr=3", "there is no key 'lr'. Did you mean 'optimizer.lr'?"),
     ("batch_size=3", "there is no key 'batch_size'. Did you mean 'data.batch_size' or 'model.batch_size'?"),

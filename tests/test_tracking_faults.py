@@ -80,3 +80,22 @@ def test_a_server_that_is_lost_midway(fault: str, wandb_server: WandbServer, tmp
     for row in seen.history:
         by_step.setdefault(row["_step"], []).append({name: row[name] for name in row if not name.startswith("_")})
     assert all(row == rows[0] for rows in by_step.values() for row in rows)  # what `wandb sync` sends again is the same
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_a_client_that_is_killed(mode: str, wandb_server: WandbServer, tmp_path: Path) -> None:
+    words = ("hydra.run.dir=run", "+callbacks.kill_client={_target_:tracked_runs.KillClient}", "trainer.max_steps=20")
+    code, output = ended(started(tmp_path, *SMALL, *words, WANDB_MODE=mode))
+    assert code == 0 and "Traceback" not in output, output
+    assert output.count("WARNING W&B: its client has ended") == 1
+    assert record(tmp_path / "run")["status"] == "finished" and logged_steps(tmp_path / "run")[-1] == 20
+    assert ("wandb sync --no-skip-online run/wandb/run-" in output) == (mode == "online")
+
+
+def test_a_stop_while_a_finished_run_is_sent_takes_nothing_back(wandb_server: WandbServer, tmp_path: Path) -> None:
+    stop = "+callbacks.stop={_target_:tracked_runs.StopWhileSending}"
+    code, output = ended(started(tmp_path, *SMALL, "hydra.run.dir=run", stop))
+    assert code == 0 and "it is finished, and `wandb sync` sends the rest" in output, output
+    assert record(tmp_path / "run")["status"] == "finished" and "test/accuracy" in record(tmp_path / "run")["metrics"]
+    (seen,) = wandb_server.runs.values()
+    assert (seen.state, seen.exit_code) == ("finished", 0)

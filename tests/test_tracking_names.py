@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from paraphrase_lab.tracking import places
-from paraphrase_lab.tracking.identity import fitting, identify, job_key, run_id, sweep_name, tags, telling_words
+from paraphrase_lab.tracking.identity import fitting, identify, job_key, origin, run_id, sweep_name, tags, telling_words
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv, logged_rows
 from paraphrase_lab.tracking.redaction import REDACTED, is_secret_name, redacted
 
@@ -25,6 +25,7 @@ from paraphrase_lab.tracking.redaction import REDACTED, is_secret_name, redacted
         "secret",
         "aws_secret_access_key",
         "my-token",
+        "wandb_key",
         "credentials",
     ],
 )
@@ -39,6 +40,7 @@ def test_names_of_secrets(name: str) -> None:
         "batch_tokens",
         "evaluation_batch_tokens",
         "pad_token",
+        "pad_token_id",
         "passes",
         "monkey",
         "key_files",
@@ -57,6 +59,11 @@ def test_names_that_only_look_so(name: str) -> None:
         ("https://example.org/x?token=abc&page=2", f"https://example.org/x?token={REDACTED}&page=2"),
         ("https://s3/x?X-Amz-Signature=abc", f"https://s3/x?X-Amz-Signature={REDACTED}"),
         ("AKIAABCDEFGHIJKLMNOP", REDACTED),
+        ("postgres://me:hun/ter2@db/x", f"postgres://{REDACTED}@db/x"),
+        ("https://example.org/name@version", "https://example.org/name@version"),
+        ("Authorization: Bearer abc.def", f"Authorization: Bearer {REDACTED}"),
+        ("Server=db;Password=hunter2;Port=1", f"Server=db;Password={REDACTED};Port=1"),
+        ("a basic model", "a basic model"),
         ("hf_" + "a" * 34, REDACTED),
         ("bert-base-uncased", "bert-base-uncased"),
         ("0123456789abcdef0123456789abcdef01234567", "0123456789abcdef0123456789abcdef01234567"),
@@ -74,7 +81,7 @@ def test_a_configuration_without_its_secrets(monkeypatch: pytest.MonkeyPatch, tm
         "note": "say from-the-environment twice", "path": f"{tmp_path}/pairs.csv", 7: True,
     }  # fmt: skip
     assert redacted(config) == {
-        "auth": {"api_key": REDACTED, "retries": 3}, "secret": {"deep": [REDACTED, 1]}, "tokenizer": "bert", "token": None,
+        "auth": {"api_key": REDACTED, "retries": 3}, "secret": {"deep": [REDACTED, REDACTED]}, "tokenizer": "bert", "token": None,
         "note": f"say {REDACTED} twice", "path": "~/pairs.csv", "7": True,
     }  # fmt: skip
 
@@ -87,6 +94,19 @@ def test_words_that_tell_runs_apart() -> None:
     ]  # fmt: skip
     told = ["layers=2", "seed=1", "optimizer.lr=1e-3", "debug=fast", "name=mine", "scheduler.lr=3"]
     assert telling_words(typed) == told
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("+a.files=[/root/secret/x.csv,~/me/y.csv]", "files=[x.csv,y.csv]"),
+        ("model.name=file:///root/alice/m", "name=m"),
+        ("model.name=org/model", "name=org/model"),
+        ("model.name=../mine/", "name="),
+    ],
+)
+def test_no_directory_is_told(word: str, told: str) -> None:
+    assert telling_words([word]) == [told]
 
 
 def test_ids_are_legal_short_and_keep_the_seed() -> None:
@@ -118,7 +138,18 @@ def test_a_run_by_itself_keeps_its_id_until_it_starts_anew(tmp_path: Path) -> No
     assert first == identify(tmp_path / "run", record | {"resumed": 2}, searching=False)
     assert first.id != identify(tmp_path / "run", {"started": "2026-11-24T02:00:00+00:00"}, searching=False).id
     assert identify(tmp_path / "run", record | {"started_anew": 1}, searching=False).id == f"{first.id}-2"
+    kept = record | {"tracking": {"wandb": {"id": first.id}}}
+    assert identify(tmp_path / "moved", kept, searching=False).id == first.id
+    assert identify(tmp_path / "moved", kept | {"started_anew": 1}, searching=False).id != first.id
     assert (first.group, first.job_type, identify(tmp_path, record, searching=True).job_type) == (None, "train", "search")
+
+
+def test_runs_of_one_id_are_told_apart_and_attempts_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert origin({"started": "1"}) == origin({"started": "1", "resumed": 3}) != origin({"started": "2"})
+    monkeypatch.setenv("TRAINING_JOB_NAME", "train-5d4dc25b4a156501-0")
+    first = origin({"started": "1"})
+    monkeypatch.setenv("TRAINING_JOB_NAME", "train-5d4dc25b4a156501-1")
+    assert origin({"started": "2"}) == first
 
 
 def test_tags_are_as_long_as_wandb_takes_them() -> None:

@@ -49,7 +49,6 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         model=MODEL_DIR if keep else None,
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
-    following.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, floors)
     console.print(
@@ -59,6 +58,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         highlight=False,
         markup=False,
     )
+    following.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
 
 
 def _wanted(run: Run, choice: str) -> bool:

@@ -82,7 +82,7 @@ def _recorded(record: RunRecord) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if is_main_process() and record.is_ours:
+        if is_main_process() and record.is_ours and record.values.get("status") != "finished":
             interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
             last_line = (str(error).strip().splitlines() or [""])[-1]
             record.update(
@@ -215,7 +215,7 @@ def _begin_following(run: Run, loggers: list[Any]) -> None:
         return
     who = identity.identify(run.directory, run.record.values, searching=run.searching)
     config = identity.public_config(plain_config(run.config)) | {"choices": run.record.values.get("choices") or {}}
-    remembered = following.begin(loggers, following.About(who, config))
+    remembered = following.begin(loggers, following.About(who, config, identity.origin(run.record.values)))
     run.record.update(tracking=remembered)
 
 

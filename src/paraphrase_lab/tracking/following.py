@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +16,6 @@ log = logging.getLogger(__name__)
 KILLED = 255
 """What W&B's own client reports after Ctrl-C."""
 PREEMPTED = 143
-JOB_VARIABLE, BASE_VARIABLE = "TRAINING_JOB_NAME", "SAGEMAKER_BASE_DIR"
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,13 @@ class About:
     identity: Identity
     config: dict[str, Any]
     """Resolved, without secrets."""
+    origin: str = ""
+    """The same for all attempts of this run, and for no other run."""
+
+    @property
+    def other_identity(self) -> Identity:
+        """Where the id is taken by another run."""
+        return replace(self.identity, id=f"{self.identity.id}-{self.origin[:4]}")
 
 
 @runtime_checkable
@@ -57,9 +61,10 @@ def begin(loggers: Iterable[Any], about: About) -> dict[str, Any]:
 
 def log_outcome(loggers: Iterable[Any], run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None:
     """`record`: run.json of the finished run; `keep`: its weights stay."""
-    for tracker in trackers(loggers):
-        with _harmless(tracker):
-            tracker.log_outcome(run_dir, record, keep=keep)
+    with _finished_already():
+        for tracker in trackers(loggers):
+            with _harmless(tracker):
+                tracker.log_outcome(run_dir, record, keep=keep)
 
 
 @contextmanager
@@ -71,10 +76,8 @@ def ended_truly(loggers: Iterable[Any]) -> Iterator[None]:
     except BaseException as error:
         _end(loggers, *_exit_of(error))
         raise
-    try:
+    with _finished_already():
         _end(loggers, 0)
-    except (Interrupted, KeyboardInterrupt) as stop:
-        log.warning("%s while the run was being sent: it is finished, and `wandb sync` sends the rest", type(stop).__name__)
 
 
 def _end(loggers: Iterable[Any], exit_code: int, preempted: bool = False) -> None:
@@ -92,22 +95,17 @@ def _exit_of(error: BaseException) -> tuple[int, bool]:
 
 
 @contextmanager
+def _finished_already() -> Iterator[None]:
+    """The run's record and results are written: a stop ends the sending, and nothing else."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt) as stop:
+        log.warning("%s while the run was being sent: it is finished, and `wandb sync` sends the rest", type(stop).__name__)
+
+
+@contextmanager
 def _harmless(tracker: Tracker) -> Iterator[None]:
     try:
         yield
     except Exception as error:
         log.warning("%s: %s: %s; training is not affected", type(tracker).__name__, type(error).__name__, error)
-
-
-def sagemaker_job() -> dict[str, Any]:
-    """Name and instance of the training job that this process runs in; empty elsewhere."""
-    name = os.environ.get(JOB_VARIABLE)
-    if not name:
-        return {}
-    file = Path(os.environ.get(BASE_VARIABLE, "/opt/ml")) / "input" / "config" / "resourceconfig.json"
-    try:
-        described = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        described = {}
-    kind, machines = described.get("current_instance_type"), len(described.get("hosts", ()))
-    return {"name": name} | ({"instance_type": kind} if kind else {}) | ({"instances": machines} if machines else {})

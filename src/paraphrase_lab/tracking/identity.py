@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.tracking.redaction import REDACTED, redacted
+from paraphrase_lab.tracking.training_job import sagemaker_job
 
 ID_CHARACTERS = 48
 """Of a run; `wandb leet` lists runs by it, in a narrow column."""
@@ -25,6 +26,7 @@ _WITHOUT_EFFECT = re.compile(
 )
 _JOB_ID = re.compile(r".+-([0-9a-f]{16})-\d+")
 """The launcher's name of an attempt: beginning, the job's key, the number of the attempt."""
+_PATH = re.compile(r"(?<![^\s,\[({'\"=])(?:file://)?(?:~|\.{1,2})?/(?:[^/\s,\[\](){}'\"]+/)*([^/\s,\[\](){}'\"]*)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TAGGED_GROUPS = ("experiment", "ablation", "data", "model", "debug")
 
@@ -41,7 +43,7 @@ class Identity:
 
 
 def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Identity:
-    """`record`: run.json, which remembers the id of an earlier attempt and when the run began."""
+    """`record`: run.json, which remembers the id of an earlier attempt and when the run began; it may have been moved since."""
     hydra = _hydra_of(run_dir)
     overrides = [str(word) for word in hydra.overrides.task] if hydra is not None else []
     choices = dict(hydra.runtime.choices) if hydra is not None else {}
@@ -49,14 +51,23 @@ def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Id
     group = sweep_name(hydra) if hydra is not None and hydra.mode is not None and hydra.mode.name == "MULTIRUN" else None
     where = job_key(hydra, overrides) if group is not None else f"{run_dir.absolute()} {record.get('started')}"
     anew = record.get("started_anew", 0)
+    suffix = f"-{anew + 1}" if anew else ""
+    known = ((record.get("tracking") or {}).get("wandb") or {}).get("id", "")
     return Identity(
-        id=run_id(words or _what(choices), group, where) + (f"-{anew + 1}" if anew else ""),
+        id=known if known and known.endswith(suffix) else run_id(words or _what(choices), group, where) + suffix,
         group=group,
         job_type="search" if searching else "train",
         name=" ".join(fitting(words or _what(choices), NAME_CHARACTERS)),
         tags=tags(str(choices[name]) for name in _TAGGED_GROUPS if choices.get(name)),
         data=str(choices.get("data") or "data"),
     )
+
+
+def origin(record: Mapping[str, Any]) -> str:
+    """Tells runs apart that have one id, as two people's sweeps of one name have: when they began, or in which training job."""
+    job = sagemaker_job().get("name", "")
+    known = job.rpartition("-")[0] if _JOB_ID.fullmatch(job) else f"{job} {record.get('started')}"
+    return hashlib.sha1(known.encode(), usedforsecurity=False).hexdigest()[:12]
 
 
 def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,8 +78,8 @@ def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
 def telling_words(overrides: Iterable[str]) -> list[str]:
     """The overrides that say what the run tries, with the last part of their keys where that is clear: `seed=1 layers=2`."""
     split = [word.lstrip("+~").partition("=") for word in overrides]
-    pairs = [(key, _shown(value)) for key, _, value in split if not _WITHOUT_EFFECT.match(key)]
-    pairs = [(key, value) for key, value in pairs if REDACTED not in str(redacted(value, name=key))]
+    pairs = [(key, str(redacted(_shown(value), name=key))) for key, _, value in split if not _WITHOUT_EFFECT.match(key)]
+    pairs = [(key, value) for key, value in pairs if REDACTED not in value]
     lasts = [key.rpartition(".")[2] for key, _ in pairs]
     return [f"{last if lasts.count(last) == 1 else key}={value}" for last, (key, value) in zip(lasts, pairs, strict=True)]
 
@@ -112,8 +123,8 @@ def _what(choices: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(value: str) -> str:
-    value = value.strip("'\"")
-    return Path(value).name if value.startswith(("/", "~", "./", "../")) else value
+    """Of paths the last part."""
+    return _PATH.sub(r"\1", value.strip("'\""))
 
 
 def _hydra_of(run_dir: Path) -> Any:

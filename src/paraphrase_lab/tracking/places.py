@@ -76,6 +76,10 @@ def was_uploaded(attempt: Path) -> bool:
     return any(attempt.glob("*.wandb.synced"))
 
 
+def never_went_up(attempt: Path) -> bool:
+    return is_offline(attempt) and not was_uploaded(attempt)
+
+
 def forget(attempt: Path, run_dir: Path) -> None:
     shutil.rmtree(attempt, ignore_errors=True)
     sweep = sweep_of(run_dir)

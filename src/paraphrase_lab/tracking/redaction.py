@@ -12,17 +12,19 @@ REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
 """Characters of an environment variable's value that is looked for in the configuration."""
 _NAME = re.compile(
-    r"(?:^|[_.\-])(?:pass(?:word|wd|phrase|code)?|pwd|secrets?|token|(?:api|access|private|signing|secret)_?keys?|credentials?"
+    r"(?:^|[_.\-])(?:pass(?:word|wd|phrase|code)?|pwd|secrets?|token|(?:api|access|private|signing|secret|hf|wandb)_?keys?|credentials?"
     r"|authorization|bearer)(?:$|[_.\-])"
 )
-_PART_OF_A_VOCABULARY = re.compile(r"(?:^|[_.\-])(?:pad|eos|bos|sos|cls|sep|unk|mask|special|start|end|stop)_token$")
+_PART_OF_A_VOCABULARY = re.compile(r"(?:^|[_.\-])(?:pad|eos|bos|sos|cls|sep|unk|mask|special|start|end|stop)_token(?:_id)?$")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VALUES = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}|\bhf_[A-Za-z0-9]{20,}"
     r"|(?<![\w-])sk-[\w-]{20,}|\bAIza[\w-]{35}|\bxox[abeoprs]-[\w-]{10,}|\bpypi-AgE[\w-]{20,}|\bwandb_v\d+_\w{20,}"
     r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY[\s\S]*"
 )
-_IN_URL = re.compile(r"(://)[^/\s@]+@")
+_IN_URL = re.compile(r"(://)(?:[^/\s@]+|[^/\s:@]+:[^\s@]+)@")
+_SPOKEN = re.compile(r"((?i:authorization\s*:\s*basic)\s+|\bBearer\s+|(?i:\b(?:password|passwd|pwd)\s*=)\s*)[^\s;,&]+")
+"""A header, or a part of a connection string."""
 _IN_QUERY = re.compile(r"([?&](?:[\w-]*[_-])?(?:token|key|secret|password|signature|credential|sig)=)[^&\s#]+", re.IGNORECASE)
 
 
@@ -33,7 +35,7 @@ def is_secret_name(name: str) -> bool:
 
 
 def redacted(value: Any, name: str = "", known: Iterable[str] | None = None) -> Any:
-    """A copy of nested mappings, lists and texts. Numbers, true, false and null are no secrets.
+    """A copy of nested mappings, lists, texts and numbers. True, false and null are no secrets.
 
     Args:
         known: texts that are secret whatever they look like; those of the environment unless given.
@@ -44,14 +46,17 @@ def redacted(value: Any, name: str = "", known: Iterable[str] | None = None) -> 
         return {str(key): redacted(below, name if secret else str(key), known) for key, below in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(below, name, known) for below in value]
-    if not isinstance(value, str):
+    if value is None or isinstance(value, bool):
         return value
-    return REDACTED if value and is_secret_name(name) else _redacted_text(value, known)
+    if value != "" and is_secret_name(name):
+        return REDACTED
+    return _redacted_text(value, known) if isinstance(value, str) else value
 
 
 def _redacted_text(text: str, known: Iterable[str]) -> str:
     for secret in known:
         text = text.replace(secret, REDACTED)
+    text = _SPOKEN.sub(rf"\g<1>{REDACTED}", text)
     text = _IN_QUERY.sub(rf"\g<1>{REDACTED}", _IN_URL.sub(rf"\g<1>{REDACTED}@", _VALUES.sub(REDACTED, text)))
     home = str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text

@@ -11,7 +11,7 @@ from paraphrase_lab.errors import UserError
 from paraphrase_lab.tracking.wandb_settings import has_key
 
 RUNS_PER_REQUEST = 100
-_ABOUT_THE_KEY = re.compile(r"not logged in|API key|401|403|permission|unauthorized|Invalid credentials", re.IGNORECASE)
+_ABOUT_THE_KEY = re.compile(r"not logged in|API key|\b40[13]\b|permission|unauthorized|Invalid credentials", re.IGNORECASE)
 
 
 class WandbError(UserError):

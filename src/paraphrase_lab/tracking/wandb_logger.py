@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lightning_fabric.loggers.logger import _DummyExperiment as Nothing
 from lightning_fabric.loggers.logger import rank_zero_experiment
@@ -17,12 +18,14 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from paraphrase_lab.tracking import places, wandb_outcome
-from paraphrase_lab.tracking.following import About, sagemaker_job
-from paraphrase_lab.tracking.identity import Identity, tags
+from paraphrase_lab.tracking.following import About
+from paraphrase_lab.tracking.identity import Identity
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME, logged_rows
 from paraphrase_lab.tracking.redaction import redacted
-from paraphrase_lab.tracking.wandb_files import STEP, last_step, upload_failed
-from paraphrase_lab.tracking.wandb_settings import Share, client_settings, resolved_mode
+from paraphrase_lab.tracking.training_job import sagemaker_job
+from paraphrase_lab.tracking.wandb_files import STEP, upload_failed
+from paraphrase_lab.tracking.wandb_opening import Opening
+from paraphrase_lab.tracking.wandb_settings import Share, resolved_mode
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +61,15 @@ class WandbRun(WandbLogger):
         self.run_dir = Path(run_dir)
         self.wanted_mode, self.mode = mode, "disabled"
         self.log_weights, self.hardest_pairs = log_model, hardest_pairs
-        self._entity, self._own_tags, self._notes = entity, tuple(tags), notes
-        self._share = Share(share_console, share_machine, share_code)
-        self._timeouts = {"init_timeout_s": init_timeout_s, "finish_timeout_s": finish_timeout_s}
         self._environment = places.Environment(self.run_dir)
+        share = Share(share_console, share_machine, share_code)
+        self._opening = Opening(
+            self.run_dir, self._environment, project, entity, tuple(tags), notes, share, init_timeout_s, finish_timeout_s
+        )
         self._first_step, self._row, self._row_step = 0, {}, -1
         self._fell_back, self._data_name = False, "data"
+        self._attempt: Path | None = None
+        """What this process writes."""
 
     @property
     @rank_zero_experiment
@@ -83,12 +89,14 @@ class WandbRun(WandbLogger):
             return {}
         self._data_name = about.identity.data
         earlier = places.attempts(self.run_dir, about.identity.id)
-        if self.mode == "online" and not self._open_online(about, earlier):
-            self.mode, self._fell_back = "offline", True
-        if self.mode == "offline" and not self._open_offline(about, earlier):
+        opened = self._opening.open(self.mode, about, earlier)
+        if opened is None:
             self.mode = "disabled"
             self._environment.leave(uploaded=False)
             return {}
+        self._fell_back = opened.mode != self.mode
+        self._experiment, self.mode, self._first_step = opened.run, opened.mode, opened.first_step
+        self._attempt = Path(opened.run.settings.sync_dir)
         self._forget_replayed(earlier)
         self.experiment.define_metric(STEP)
         self.experiment.define_metric("*", step_metric=STEP, step_sync=True)
@@ -97,57 +105,12 @@ class WandbRun(WandbLogger):
         places.link_into_sweep(self.run_dir)
         if not self._fell_back:
             log.info("W&B: %s", self._where(reason))
-        return self._remembered(about.identity)
-
-    def _open_online(self, about: About, earlier: Sequence[Path]) -> bool:
-        import wandb
-
-        self._environment.stage(online=True)
-        try:
-            self._experiment = self._init("online", about)
-            self._first_step = self.experiment.starting_step
-        except Exception as error:  # refused, away, too slow, or a key that is none: W&B has an error of its own for each
-            said = (str(error).strip().splitlines() or [""])[0].strip(" .")
-            said = f": {said}" if said and said != "<no message>" else ""
-            log.warning(
-                "W&B: %s cannot be used (%s%s): training goes on, recorded in %s",
-                _base_url(), type(error).__name__, said, places.shown_folder(self.run_dir),
-            )  # fmt: skip
-            self._experiment = None
-            wandb.teardown()  # else the next init finds the id in use
-            for attempt in set(places.attempts(self.run_dir, about.identity.id)) - set(earlier):
-                places.forget(attempt, self.run_dir)
-            return False
-        return True
-
-    def _open_offline(self, about: About, earlier: Sequence[Path]) -> bool:
-        """A run whose beginning W&B has already goes on after it; else the new record holds the whole run."""
-        elsewhere = [attempt for attempt in earlier if not places.is_offline(attempt) or places.was_uploaded(attempt)]
-        self._first_step = max((last_step(attempt) + 1 for attempt in elsewhere), default=0)
-        self._environment.stage(online=False)
-        try:
-            self._experiment = self._init("offline", about)
-        except Exception as error:
-            log.warning("W&B: nothing is recorded for it (%s: %s); metrics.csv has everything", type(error).__name__, error)
-            return False
-        return True
-
-    def _init(self, mode: Literal["online", "offline"], about: About) -> Any:
-        import wandb
-
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        identity = about.identity
-        return wandb.init(
-            project=self._project, entity=self._entity, mode=mode, dir=str(self.run_dir), id=identity.id, resume="allow",
-            group=identity.group, job_type=identity.job_type, name=identity.name, notes=self._notes, config=about.config,
-            tags=list(tags((*identity.tags, *self._own_tags))), reinit="finish_previous",
-            settings=client_settings(self._share, **self._timeouts),
-        )  # fmt: skip
+        return self._remembered(opened.identity)
 
     def _forget_replayed(self, earlier: Sequence[Path]) -> None:
-        """metrics.csv has sent all that was in an offline record that never went up: twice would be once too often."""
-        for attempt in earlier:
-            if places.is_offline(attempt) and not places.was_uploaded(attempt):
+        """metrics.csv sends all that was in an offline record that never went up: twice would be once too often."""
+        if (self.run_dir / FILE_NAME).is_file():
+            for attempt in filter(places.never_went_up, earlier):
                 places.forget(attempt, self.run_dir)
 
     def _where(self, reason: str) -> str:
@@ -185,6 +148,15 @@ class WandbRun(WandbLogger):
         row, self._row = self._row, {}
         if not row or not self.is_open:
             return
+        try:
+            self._send(row)
+        except Exception as error:  # its client is a process of its own, which can be gone
+            log.warning("W&B: its client has ended (%s): training goes on without it", type(error).__name__)
+            self._experiment = None
+            _forget_client()
+            self._close(uploaded=False)
+
+    def _send(self, row: dict[str, Any]) -> None:
         if self._row_step < 0:
             self.experiment.log(row)
         elif self._row_step >= self._first_step:
@@ -203,16 +175,17 @@ class WandbRun(WandbLogger):
         self.flush()
         run = self.experiment
         run.config.update({"run": redacted(wandb_outcome.facts(record))}, allow_val_change=True)
-        wandb_outcome.log_pictures(run, run_dir, record, self.hardest_pairs)
         run.summary.update(redacted(wandb_outcome.summary(record)))
         wanted = self.log_weights == "always" or (self.log_weights == "auto" and self.mode == "online")
         try:
+            wandb_outcome.log_pictures(run, run_dir, record, self.hardest_pairs)
+            run.summary.update(redacted(wandb_outcome.summary(record)))  # a table's own summary must not hide them
             if self.mode == "online":
                 wandb_outcome.use_data(run, self._data_name, record)
             if keep and wanted:
                 wandb_outcome.log_weights(run, run_dir, record)
         except Exception as error:  # W&B has many of its own
-            log.warning("W&B: data set and weights are not, or not wholly, uploaded: %s: %s", type(error).__name__, error)
+            log.warning("W&B: pictures, data set or weights are not there: %s: %s", type(error).__name__, error)
 
     @rank_zero_only
     def end(self, exit_code: int, *, preempted: bool = False) -> None:
@@ -230,10 +203,13 @@ class WandbRun(WandbLogger):
         except TimeoutError:
             pass
         finally:
-            places.link_into_sweep(self.run_dir)
-            self._environment.leave(uploaded=uploaded)
-            if not uploaded and (self.mode == "online" or self._fell_back):
-                self._say_command(Path(run.settings.sync_dir))
+            self._close(uploaded=uploaded)
+
+    def _close(self, *, uploaded: bool) -> None:
+        places.link_into_sweep(self.run_dir)
+        self._environment.leave(uploaded=uploaded)
+        if self._attempt is not None and not uploaded and (self.mode == "online" or self._fell_back):
+            self._say_command(self._attempt)
 
     def _say_command(self, attempt: Path) -> None:
         shown = attempt.relative_to(Path.cwd()) if attempt.is_relative_to(Path.cwd()) else attempt
@@ -241,7 +217,9 @@ class WandbRun(WandbLogger):
         log.warning("W&B: this run is not, or not wholly, uploaded. Once the server answers: wandb sync %s%s", flag, shown)
 
 
-def _base_url() -> str:
+def _forget_client() -> None:
+    """Else W&B talks to it again when the process ends, and prints a traceback."""
     import wandb
 
-    return str(wandb.setup().settings.base_url)
+    with suppress(Exception):
+        wandb.teardown()

@@ -13,7 +13,7 @@ import numpy as np
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics import decide, reliability_bins
 from paraphrase_lab.runs.predictions import Predictions, read_predictions
-from paraphrase_lab.tracking.following import sagemaker_job
+from paraphrase_lab.tracking.training_job import sagemaker_job
 
 PREFIX = {"validation": "val", "test": "test"}
 CURVE_POINTS = 200
@@ -113,11 +113,16 @@ def use_data(run: Any, name: str, record: Mapping[str, Any]) -> None:
     """The data set as an artifact: what it is and its fingerprints, not its texts."""
     import wandb
 
-    splits = record.get("data") or {}
+    splits = {split: _without_tokenizer(values) for split, values in (record.get("data") or {}).items()}
     artifact = wandb.Artifact(_artifact_name(name), type="dataset", metadata=dict(splits))
     with artifact.new_file("splits.json", encoding="utf-8") as file:
         json.dump(splits, file, indent=2)
     run.use_artifact(artifact)
+
+
+def _without_tokenizer(values: Any) -> Any:
+    """How many pairs are too long is no property of the data: every model would make a version of its own."""
+    return {name: value for name, value in values.items() if name != "truncated"} if isinstance(values, Mapping) else values
 
 
 def log_weights(run: Any, run_dir: Path, record: Mapping[str, Any]) -> None:

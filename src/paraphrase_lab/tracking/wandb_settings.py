@@ -21,6 +21,13 @@ class Share:
 
 def resolved_mode(wanted: str) -> tuple[str, str]:
     """online, offline or disabled, and why. `auto`: as WANDB_MODE or `wandb offline` says, else online where there is a key."""
+    mode, reason = _wanted_mode(wanted)
+    if mode == "online" and not _has_key_here():  # W&B would ask for one, on a terminal
+        return "offline", f"{reason}, but no API key"
+    return mode, reason
+
+
+def _wanted_mode(wanted: str) -> tuple[str, str]:
     if wanted != "auto":
         return wanted, f"logger.wandb.mode={wanted}"
     variable = os.environ.get("WANDB_MODE", "").lower()
@@ -28,14 +35,20 @@ def resolved_mode(wanted: str) -> tuple[str, str]:
         return _BY_VARIABLE[variable], f"WANDB_MODE={variable}"
     if os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1"):
         return "disabled", "WANDB_DISABLED"
+    import wandb
+
+    said = wandb.setup().settings.mode
+    if said in ("offline", "dryrun", "disabled"):
+        return _BY_VARIABLE[said], f"`wandb {said}` was said here"
+    return ("online", "there is an API key") if _has_key_here() else ("offline", "no API key")
+
+
+def _has_key_here() -> bool:
     if key := os.environ.get("WANDB_API_KEY"):
         os.environ["WANDB_API_KEY"] = key.strip()  # a secret that was stored from a file ends with a line break
     import wandb
 
-    settings = wandb.setup().settings
-    if settings.mode in ("offline", "dryrun", "disabled"):
-        return _BY_VARIABLE[settings.mode], f"`wandb {settings.mode}` was said here"
-    return ("online", "there is an API key") if has_key(settings) else ("offline", "no API key")
+    return has_key(wandb.setup().settings)
 
 
 def has_key(settings: Any) -> bool:
