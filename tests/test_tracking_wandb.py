@@ -174,12 +174,14 @@ def test_a_run_goes_on_where_the_network_has_come_or_gone(
         assert list((run_dir / "wandb").glob("offline-run-*")) == []
 
 
+@pytest.mark.slow
 def test_a_list_of_loggers(wandb_server: WandbServer, own_places: Path, tmp_path: Path) -> None:
     assert here(tmp_path / "run", "logger=[csv,wandb]", "logger.wandb.mode=offline", "logger.wandb.hardest_pairs=0") == 0
     (attempt,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
     assert (tmp_path / "run" / "metrics.csv").is_file() and not list(attempt.rglob("*hardest*"))
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_run(wandb_server: WandbServer, own_places: Path, tmp_path: Path) -> None:
     ddp = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "data.batch_size=16")
     code, output = ended(started(tmp_path, *SMALL, *ddp, "hydra.run.dir=run"))
