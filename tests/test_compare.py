@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from commands import paraphrase
+from commands import FEW_PAIRS, paraphrase
+from paraphrase_lab.build import build_tables
 from paraphrase_lab.calibration import Calibration
 from paraphrase_lab.candidates import versus_of
+from paraphrase_lab.check import check_request
 from paraphrase_lab.compare import Comparison, compare_runs
+from paraphrase_lab.composition import Request
 from paraphrase_lab.data.tables import PairTable
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.evaluation import Answers, write_predictions
@@ -213,12 +216,37 @@ def test_what_evaluate_found_on_a_third_set_is_used(tmp_path: Path) -> None:
     assert any("paraphrase evaluate" in note and third.fingerprint[:8] in note for note in found.notes)
 
 
-def write_evaluation(run: Path, table: PairTable, share_right: float) -> None:
-    evaluation = run / "evaluations" / "test-12345678"
+def write_evaluation(
+    run: Path, table: PairTable, share_right: float, *, directory: str = "test-12345678", **values: Any
+) -> None:
+    evaluation = run / "evaluations" / directory
     evaluation.mkdir(parents=True)
     write_predictions({"test": Answers(table, margins(table, share_right, 0))}, CALIBRATION, evaluation / "predictions.parquet")
-    report = {"fingerprint": table.fingerprint, "calibration": CALIBRATION.to_dict()}
+    report = {"fingerprint": table.fingerprint, "calibration": CALIBRATION.to_dict(), **values}
     (evaluation / "metrics.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["by the report", "by the directory of older releases"])
+def test_what_evaluate_found_on_another_split_is_not_used(tmp_path: Path, older: bool) -> None:
+    """Both saw the same validation pairs, which say nothing about test."""
+    shared = pair_table(450, seed=7)
+    named = {"directory": "validation-12345678"} if older else {"directory": "x", "split": "validation"}
+    for name, seed in (("a", 1), ("b", 2)):
+        run = write_run(tmp_path / name, 0.8, table=pair_table(300, seed=seed), config={"model.layers": seed})
+        write_evaluation(run, shared, 0.8, **named)
+    with pytest.raises(RunError, match="scored on different test pairs"):
+        compared(tmp_path / "a", tmp_path / "b")
+
+
+def test_what_a_run_answered_itself_comes_before_an_evaluation_on_the_same_pairs(tmp_path: Path) -> None:
+    """In another precision, say. The third run is why evaluations are looked at."""
+    ours = pair_table()
+    a, b = (write_run(tmp_path / name, 0.7, table=ours, config={"model.layers": name}) for name in "ab")
+    write_evaluation(a, ours, 0.99)
+    c = write_run(tmp_path / "c", 0.8, table=pair_table(300, seed=1), config={"model.layers": "c"})
+    write_evaluation(c, ours, 0.8)
+    found = compared(a, b, c)
+    assert found.candidates[0].values == found.candidates[1].values
 
 
 def test_what_evaluate_found_on_the_same_pairs_is_used(tmp_path: Path) -> None:
@@ -299,7 +327,10 @@ def test_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
     assert words.startswith("Question: are these recipes different, whatever the seed?")
     assert "600 test pairs" in words and "200 clusters" in words
     assert "accuracy: layers=2 is better by" in words
-    assert "accuracy by slice" in words
+    of_slices = words.partition("accuracy by slice, in points")[2].partition("accuracy: ")[0]
+    assert "95 % over pairs 95 % over seeds" in of_slices, "what decides is shown"
+    assert ("pairs A B B - A" in of_slices) == (width > 80), "values only where there is room"
+    assert "…" not in text
 
 
 def test_forms_for_programs_and_the_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -391,6 +422,86 @@ def test_the_same_recipes_and_seeds_with_other_code(tmp_path: Path, capsys: pyte
         RunRecord.read(run).update(fingerprint=f"{run.name} before")
     assert paraphrase("compare", *map(str, places), *words) == 0
     assert [one["name"] for one in json.loads(capsys.readouterr().out)["candidates"]] == ["layers=1", "layers=2"]
+
+
+def with_parts(run: Path, *, train: str = "t" * 64, **parts: Any) -> None:
+    known = {"data": {"train": train, "validation": "v" * 64, "test": "e" * 64}, "code": "c", "libraries": {"torch": "2"}}
+    RunRecord.read(run).note(fingerprint_parts={**known, "device": {"kind": "cpu", "count": 1}, **parts})
+
+
+def test_other_training_data_make_another_recipe(tmp_path: Path) -> None:
+    """A file that was changed in its place between two sweeps: no key of the configuration tells."""
+    for run in write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(6)).iterdir():
+        is_new = RunRecord.read(run).values["seed"] % 10 >= 3
+        with_parts(run, train=("b" if is_new and int(run.name) < 6 else "a") * 64)
+    found = compared(tmp_path)
+    assert {one.name: len(one.runs) for one in found.candidates} == {
+        "layers=1 training data aaaaaaaa": 3, "layers=1 training data bbbbbbbb": 3, "layers=2": 6,
+    }  # fmt: skip
+    assert not any("Not only the seed differs" in note for note in found.notes)
+
+
+def test_the_seed_alone_does_not_change_the_data() -> None:
+    """Or else every seed would be a recipe of its own."""
+    jobs = check_request(Request(("data=word_order", *FEW_PAIRS, "seed=0,1"), multirun=True)).jobs
+    first, second = (build_tables(job.config).fingerprints for job in jobs)
+    assert first == second and set(first) == {"train", "validation", "test"}
+
+
+def test_seeds_that_draw_their_own_data_are_one_recipe(tmp_path: Path) -> None:
+    for run in write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(3)).iterdir():
+        with_parts(run, train=run.name * 64)
+        RunRecord.read(run).note(follows={"data.seed": "seed"})
+    assert [(one.name, len(one.runs)) for one in compared(tmp_path).candidates] == [("layers=1", 3), ("layers=2", 3)]
+
+
+def test_what_differs_beside_the_seed_is_said(tmp_path: Path) -> None:
+    for run in write_sweep(tmp_path, {1: 0.7, 2: 0.75, 3: 0.8}, range(3)).iterdir():
+        with_parts(run)
+        if run.name == "1":
+            with_parts(run, code="changed", libraries={"torch": "3"})
+        if run.name == "4":
+            with_parts(run, device={"kind": "cuda", "count": 1})
+    notes = [note for note in compared(tmp_path).notes if "Not only the seed" in note]
+    assert notes == [
+        "Not only the seed differs among the runs of layers=1: code and libraries (torch) too.",
+        "Not only the seed differs among the runs of layers=2: device (kind) too.",
+    ]
+
+
+def test_a_given_name_keeps_runs_together_and_what_differs_is_said(tmp_path: Path) -> None:
+    rows = read_runs([str(write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(3)))])
+    for row in rows:
+        assert isinstance(row.path, Path)
+        with_parts(row.path, train=("b" if row.name == "0" else "a") * 64)
+    rows = read_runs([str(tmp_path)])
+    found = compare_runs(rows, resamples=200, by_slice=False, names=["x"] * 3 + ["y"] * 3)
+    assert [one.name for one in found.candidates] == ["x", "y"]
+    assert "Not only the seed differs among the runs of x: data (train) too." in found.notes
+
+
+def test_slices_are_computed_where_they_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "four", dict.fromkeys(range(4), 0.8), [0])
+    words = ("compare", str(sweep), "--resamples", "200")
+
+    def shown(*more: str) -> str:
+        assert paraphrase(*words, *more) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    said = "No slices, since these are more than 3 comparisons: --slices compares them."
+    assert said in shown()
+    assert "by slice" in (asked := shown("--slices")) and said not in asked
+    assert "No slices" not in shown("--no-slices")
+    assert len({one["slice"] for one in json.loads(shown("--json"))["differences"]}) > 1
+
+
+def test_slices_that_were_asked_for_of_too_many_comparisons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "eleven", dict.fromkeys(range(11), 0.8), [0])
+    assert paraphrase("compare", str(sweep), "--resamples", "200", "--slices") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert (
+        "No slices: these are 55 comparisons, and more than 50 are compared as a whole only." in text and "by slice" not in text
+    )
 
 
 def test_metrics_may_be_typed_with_spaces_and_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

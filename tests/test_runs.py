@@ -148,7 +148,13 @@ def test_what_is_below_a_run_or_hidden_is_no_run(tmp_path: Path) -> None:
     assert [row.path for row in read_runs([str(tmp_path / "runs")])] == [run]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "null", '{"status": "fin'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{", "[]", "null", '{"status": "fin', '{"status": "running"}', '{"status": "finished", "metrics": {"test/f1": "x"}}',
+        '{"status": "finished", "config": null}', '{"status": "running", "process": null}', '{"status": "finished", "best": 1}',
+    ],
+)  # fmt: skip
 def test_a_record_that_cannot_be_read_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str) -> None:
     swept(tmp_path)
     (tmp_path / "0" / "run.json").write_text(text, encoding="utf-8")

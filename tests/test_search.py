@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import re
 import shlex
@@ -21,8 +23,9 @@ pytest.importorskip("optuna", reason='needs pip install "paraphrase-lab[search]"
 
 from checking import check, problems  # noqa: E402
 from commands import FEW_PAIRS, ROOT, TINY  # noqa: E402
+from paraphrase_lab.check import check_request  # noqa: E402
 from paraphrase_lab.cli import search  # noqa: E402
-from paraphrase_lab.composition import BASIC_SWEEPER  # noqa: E402
+from paraphrase_lab.composition import BASIC_SWEEPER, Request  # noqa: E402
 from paraphrase_lab.plots.search import plot_search  # noqa: E402
 from paraphrase_lab.trials import Trial, Trials  # noqa: E402
 from test_plots import drawn, texts  # noqa: E402
@@ -180,6 +183,45 @@ def trials_of(directory: Path) -> Trials:
     from paraphrase_lab.trials import read_trials
 
     return read_trials(f"sqlite:///{directory / 'search.db'}", "search")
+
+
+def stored(file: Path, trials: int, study_name: str = "search") -> Path:
+    """A study as the sweeper stores it: the same trials are proposed again."""
+    import optuna
+
+    optuna.logging.set_verbosity(logging.ERROR)
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(storage=f"sqlite:///{file}", study_name=study_name, sampler=sampler)
+    for _ in range(trials):
+        trial = study.ask()
+        trial.suggest_int("width", 0, 1_000_000)
+        study.tell(trial, 0.5)
+    return file
+
+
+def test_what_a_search_had_stored_is_deleted_when_the_new_one_has_it_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_conclude", lambda *_: None)
+    result = check_request(Request(("hparams_search=tiny",), multirun=True))
+    one, two = stored(tmp_path / "one", 1), stored(tmp_path / "two", 2)
+    another = stored(tmp_path / "another", 1, "another")
+    directory = tmp_path / "sweep"
+
+    def searched(file: Path, *, ends: bool = True) -> list[str]:
+        with contextlib.suppress(KeyboardInterrupt), search.followed(result, directory):
+            assert not (directory / "search.db").exists()
+            shutil.copy(file, directory / "search.db")
+            if not ends:
+                raise KeyboardInterrupt
+        return sorted(file.name for file in directory.glob("search.db*"))
+
+    assert searched(two) == ["search.db"]
+    assert searched(one, ends=False) == ["search.db", "search.db.old"], "two trials are still there"
+    assert searched(one) == ["search.db", "search.db.old"], "this one has come to its end, and got less far"
+    assert searched(two) == ["search.db"]
+    shutil.copy(another, directory / "search.db")
+    assert searched(one) == ["search.db", "search.db.old"]
 
 
 @pytest.mark.slow

@@ -172,6 +172,10 @@ def test_overrides_that_change_a_result_make_another_study() -> None:
     changed = typed("data.train_pairs=100")
     assert changed.is_changed and changed.directory != typed("data.train_pairs=200").directory
     assert changed.directory.parent == plain.directory.parent and changed.directory.name.startswith("encoder_depth_")
+    seeds = typed("seed=0,1")
+    for words in (("logger=csv",), ("compute=sagemaker_local", "hydra.launcher.max_parallel=2"), ("trainer.progress=none",)):
+        assert typed("seed=0,1", *words).directory == typed(*words, "seed=0,1").directory == seeds.directory
+    assert typed("seed=0,1", "logger=csv").command.endswith("seed=0,1 logger=csv")
     assert typed("study.metric=f1").is_changed, "another metric after the fact is another study"
     assert typed("--results", "there").results == typed("--results=there").results == Path("there")
     assert changed.command == "paraphrase study ablation=encoder_depth data.train_pairs=100"

@@ -79,6 +79,10 @@ def test_the_page(outcome: StudyOutcome, tmp_path: Path) -> None:
     assert "there layers=1 is best, val/accuracy 40.00 on average" in page
     assert "600 test pairs in 200 clusters" in page and "over the seeds 0, 1, 2." in page
     assert "| layers=1 - layers=2 | test/flip_rate | -0.0030 | " in page
+    assert (
+        "\n\nThe verdict is about accuracy only. Without a verdict, in the first table; below, their differences from the "
+        "baseline: flip_rate.\n\n" in page
+    )
     assert f"| command | `{COMMAND}` |" in page
     assert "| commit | 0123456789ab, with uncommitted changes; 0123456789ab |" in page
     assert "| machine | A CPU, 1 x cpu, bf16-mixed |" in page

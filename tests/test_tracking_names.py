@@ -81,7 +81,8 @@ def test_a_configuration_without_its_secrets(monkeypatch: pytest.MonkeyPatch, tm
         "note": "say from-the-environment twice", "path": f"{tmp_path}/pairs.csv", 7: True,
     }  # fmt: skip
     assert redacted(config) == {
-        "auth": {"api_key": REDACTED, "retries": 3}, "secret": {"deep": [REDACTED, REDACTED]}, "tokenizer": "bert", "token": None,
+        "auth": {"api_key": REDACTED, "retries": 3}, "secret": {"deep": [REDACTED, REDACTED]}, "tokenizer": "bert",
+        "token": None,
         "note": f"say {REDACTED} twice", "path": "~/pairs.csv", "7": True,
     }  # fmt: skip
 

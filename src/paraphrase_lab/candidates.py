@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from paraphrase_lab.runs.listing import RunRow, recipe_names
 MOST_WITHOUT_BASELINE = 40
 UNFINISHED_SHOWN = 5
 FINISHED, FAILED = "finished", "failed"
+PARTS = ("data", "code", "libraries", "device")
+"""Of a run's fingerprint, beside its configuration."""
 
 
 class Group(NamedTuple):
@@ -58,12 +60,14 @@ def group_runs(rows: Sequence[RunRow], names: Sequence[str] | None = None) -> tu
         groups.setdefault(name, []).append(row)
     if len(groups) == 1 and len(rows) > 1:
         notes.append("All these runs are one recipe, so they are compared as models.")
+        notes += _differ_in_more_than_the_seed(groups)
         return [Group(name, [row]) for name, row in zip(_names_of_repetitions(rows), rows, strict=True)], notes
     if len(rows) < 2:
         found = f"only {rows[0].path}" if rows else "none"
         raise RunError(f"a comparison needs two runs at least, found {found}", hint="`paraphrase runs` lists what there is")
     for name, members in groups.items():
         groups[name] = _once_per_seed(members, notes)
+    notes += _differ_in_more_than_the_seed(groups)
     return [Group(name, members) for name, members in groups.items()], notes
 
 
@@ -118,6 +122,33 @@ def _what_else_differs(row: RunRow, other: RunRow) -> str:
     if not changed:
         return ""
     return f", but not with the same {' and '.join(changed)}: name both directories to compare them"
+
+
+def _differ_in_more_than_the_seed(groups: Mapping[str, Sequence[RunRow]]) -> list[str]:
+    """What their configuration does not tell: seeds of a recipe that were run with other code, say."""
+    names: dict[str, list[str]] = {}
+    for name, rows in groups.items():
+        if differing := _differing_parts(rows):
+            names.setdefault(" and ".join(differing), []).append(name)
+    return [f"Not only the seed differs among the runs of {', '.join(of)}: {parts} too." for parts, of in names.items()]
+
+
+def _differing_parts(rows: Sequence[RunRow]) -> list[str]:
+    """As in ["code", "libraries (torch)"]; of the data what is learned from, since test pairs have to be the same anyway."""
+    recorded = [parts for row in rows if (parts := row.record.get("fingerprint_parts"))]
+    found = []
+    for part in PARTS:
+        values = [parts[part] for parts in recorded if part in parts]
+        changed = dict.fromkeys(one for value in values[1:] for one in _changed(value, values[0]) if one != "test")
+        if isinstance(values[0] if values else None, Mapping):
+            found += [f"{part} ({', '.join(changed)})"] if changed else []
+        elif any(value != values[0] for value in values):
+            found.append(part)
+    return found
+
+
+def _changed(value: Any, first: Any) -> list[str]:
+    return differences(value, first) if isinstance(value, Mapping) and isinstance(first, Mapping) else []
 
 
 def candidates_of(groups: Sequence[Group], answered: Answered) -> list[Candidate]:

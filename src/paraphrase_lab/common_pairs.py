@@ -58,7 +58,7 @@ def read_answers(rows: Sequence[RunRow], split: str) -> Answered:
 
 def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str) -> tuple[list[Predictions], list[str]]:
     """From what `paraphrase evaluate` left behind, the answers to pairs that every run has seen; best those of a run's own."""
-    every = [{one.fingerprint: one} | _evaluations(one) for one in own]
+    every = [_evaluations(one, split) | {one.fingerprint: one} for one in own]
     for fingerprint in dict.fromkeys([*(one.fingerprint for one in own), *reversed(every[0])]):
         if all(fingerprint in known for known in every):
             elsewhere = [str(one.run_dir) for one in own if one.fingerprint != fingerprint]
@@ -67,14 +67,19 @@ def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str)
     raise _different_pairs(rows, own, split)
 
 
-def _evaluations(own: Predictions) -> dict[str, Predictions]:
+def _evaluations(own: Predictions, split: str) -> dict[str, Predictions]:
     """Fingerprint -> answers, of the evaluations of a run on the same split of other data; the newest of each wins."""
     files = sorted(own.run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime)
-    return dict(_evaluation(own, file) for file in files if file.with_name(FILE_NAME).is_file())
+    found = [(file, json.loads(file.read_text(encoding="utf-8"))) for file in files if file.with_name(FILE_NAME).is_file()]
+    return dict(_evaluation(own, file, report) for file, report in found if _split_of(file, report) == split)
 
 
-def _evaluation(own: Predictions, file: Path) -> tuple[str, Predictions]:
-    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+def _split_of(file: Path, report: dict[str, Any]) -> str:
+    """Older releases wrote it into the directory's name alone."""
+    return report.get("split") or file.parent.name.rpartition("-")[0]
+
+
+def _evaluation(own: Predictions, file: Path, report: dict[str, Any]) -> tuple[str, Predictions]:
     table = pq.read_table(file.with_name(FILE_NAME))
     calibration = Calibration.from_dict(report["calibration"])
     margins = table.column("margin").to_numpy().astype(np.float64)

@@ -29,7 +29,7 @@ FEWEST_CLUSTERS = 20
 """Of a slice that is compared."""
 FEW_CLUSTERS = 50
 SLICES_UP_TO = 50
-"""Comparisons; of more, only the whole set is looked at."""
+"""Comparisons; of more, only the whole set is looked at. The screen stops earlier."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ def compare_runs(
     seed: int = 0,
     baseline: str | None = None,
     by_slice: bool = True,
+    slices_up_to: int = SLICES_UP_TO,
     names: Sequence[str] | None = None,
 ) -> Comparison:
     """Every candidate with every other, or all with the baseline: all metrics on the whole set, the first one by slice.
@@ -112,6 +113,7 @@ def compare_runs(
     Args:
         baseline: a candidate's name.
         seed: of the resampling.
+        slices_up_to: comparisons; with more there are no slices, and a note says so.
         names: the candidate each run belongs to, where its configuration shall not decide.
 
     Raises:
@@ -124,7 +126,9 @@ def compare_runs(
     scored, clusters = answered.scored, sentence_clusters(answered.sentence1, answered.sentence2)
     candidates = candidates_of(groups, answered)
     versus = versus_of([group.name for group in groups], baseline)
-    masks, small = _masks(answered, clusters, by_slice and len(versus) <= SLICES_UP_TO)
+    masks, small = _masks(answered, clusters, by_slice and len(versus) <= slices_up_to)
+    if by_slice and len(versus) > slices_up_to:
+        small.append(_without_slices(len(versus), slices_up_to))
     parts = {(metric, ALL): masks[ALL] for metric in metrics}
     parts |= {(metrics[0], name): mask for name, mask in masks.items() if name != ALL}
     numbers = numbers_of(groups)
@@ -164,6 +168,12 @@ def _masks(answered: Answered, clusters: np.ndarray, by_slice: bool) -> tuple[di
             kept[name] = mask
     remark = f"Slices with fewer than {FEWEST_CLUSTERS} clusters are not compared: {', '.join(small)}."
     return kept, [remark] if small else []
+
+
+def _without_slices(comparisons: int, slices_up_to: int) -> str:
+    if comparisons > SLICES_UP_TO:
+        return f"No slices: these are {comparisons} comparisons, and more than {SLICES_UP_TO} are compared as a whole only."
+    return f"No slices, since these are more than {slices_up_to} comparisons: --slices compares them."
 
 
 def measured(

@@ -85,7 +85,7 @@ def evaluate_run(
         write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
         notes.append(f"{len(tables.bad_rows):,} rows could not be used: see {directory / 'bad_rows.csv'}")
     report = {
-        "metrics": metrics, "floors": floors, "calibration": model.calibration.to_dict(), "precision": used,
+        "split": name, "metrics": metrics, "floors": floors, "calibration": model.calibration.to_dict(), "precision": used,
         "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(answers.table), "fingerprint": fingerprint,
     }  # fmt: skip
     (directory / "metrics.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

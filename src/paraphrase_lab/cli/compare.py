@@ -21,14 +21,14 @@ answers. Runs that differ only in the seed are one recipe.
 docs/comparing.md explains intervals and verdicts."""
 Found = tuple[Any, str]
 """A run, and the place it was found in."""
-SLICES_UP_TO = 3
-"""Comparisons for which slices are shown unasked."""
+SLICES_UNASKED_UP_TO = 3
+"""Comparisons for which slices are computed and shown unasked."""
 
 
 def run(words: list[str]) -> int:
     arguments = _parser().parse_args(words)
 
-    from paraphrase_lab.compare import compare_runs
+    from paraphrase_lab.compare import SLICES_UP_TO, compare_runs
 
     found, left_out = _finished(_found(arguments.places, arguments.where))
     comparison = compare_runs(
@@ -38,6 +38,7 @@ def run(words: list[str]) -> int:
         resamples=arguments.resamples,
         baseline=arguments.baseline,
         by_slice=arguments.slices is not False,
+        slices_up_to=SLICES_UP_TO if _wants_slices(arguments) else SLICES_UNASKED_UP_TO,
         names=_names(found),
     )
     comparison = dataclasses.replace(comparison, notes=(*left_out, *comparison.notes))
@@ -53,8 +54,13 @@ def run(words: list[str]) -> int:
         from paraphrase_lab.cli.comparison_tables import print_comparison
 
         versus = {(one.a, one.b) for one in comparison.differences}
-        print_comparison(comparison, with_slices=arguments.slices or len(versus) <= SLICES_UP_TO)
+        print_comparison(comparison, with_slices=arguments.slices or len(versus) <= SLICES_UNASKED_UP_TO)
     return 0
+
+
+def _wants_slices(arguments: argparse.Namespace) -> bool:
+    """However many comparisons there are: asked for, or written where everything is."""
+    return bool(arguments.slices or arguments.json or arguments.csv or arguments.plot)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,16 +134,17 @@ def _names(found: list[Found]) -> list[str] | None:
     """The place, where the recipe is the same everywhere; the place before the recipe, where the same recipes were trained
     with the same seeds in several places, but on other data, say, or with other code. Else the recipe alone decides: None."""
     from paraphrase_lab.candidates import seed_of
-    from paraphrase_lab.runs.listing import recipe_names
+    from paraphrase_lab.runs.listing import recipe_names, with_data
 
-    recipes, places = recipe_names([row for row, _ in found]), [place for _, place in found]
+    rows, places = [row for row, _ in found], [place for _, place in found]
+    recipes = recipe_names(rows, apart_by_data=False)
     if len(set(recipes)) == 1:
-        return places if 1 < len(set(places)) < len(found) else None
+        return with_data(places, rows) if 1 < len(set(places)) < len(found) else None
     fingerprints: dict[tuple[str, int], dict[str, Any]] = {}
     for recipe, (row, place) in zip(recipes, found, strict=True):
         fingerprints.setdefault((recipe, seed_of(row)), {}).setdefault(place, row.record.get("fingerprint"))
     if any(len(set(of_places.values())) > 1 for of_places in fingerprints.values()):
-        return [f"{place} {recipe}" for place, recipe in zip(places, recipes, strict=True)]
+        return with_data([f"{place} {recipe}" for place, recipe in zip(places, recipes, strict=True)], rows)
     return None
 
 

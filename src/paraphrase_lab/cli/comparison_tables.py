@@ -17,6 +17,9 @@ QUESTIONS = {
     "models": "Question: are these models different on pairs like these? Every candidate is one run.",
     "recipes": "Question: are these recipes different, whatever the seed? Runs that differ only in the seed are one recipe.",
 }
+INTERVALS = ("95 % over pairs", "95 % over seeds")
+WIDE = 100
+"""Columns of a terminal."""
 EXPLANATION = "p is corrected for the number of comparisons (Holm). Better: p below 0.05, and 0 in no interval."
 
 
@@ -37,7 +40,8 @@ def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
     if with_slices:
         parts = [one for one in comparison.differences if one.slice != ALL]
         for a, b in dict.fromkeys((one.a, one.b) for one in parts):
-            console.print(_slices([one for one in parts if (one.a, one.b) == (a, b)], letters))
+            of_two = [one for one in parts if (one.a, one.b) == (a, b)]
+            console.print(_slices(of_two, letters, comparison.question, console.width))
     for one in whole:
         if one.metric == comparison.metric:
             versus = f"{letters[one.b]} - {letters[one.a]}, " if len(comparison.candidates) > 2 else ""
@@ -85,7 +89,7 @@ def _value(metric: str, value: float, spread: float | None) -> str:
 def _differences(rows: Sequence[Difference], metric: str, letters: dict[str, str], question: str) -> Table:
     table = _table(f"{metric}{_unit(metric)}")
     table.add_column("", no_wrap=True)
-    for name in ("difference", "95 % over pairs", *(["95 % over seeds"] if question == RECIPES else []), "p"):
+    for name in ("difference", *INTERVALS[: 2 if question == RECIPES else 1], "p"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("better", no_wrap=True)
     for one in rows:
@@ -95,19 +99,21 @@ def _differences(rows: Sequence[Difference], metric: str, letters: dict[str, str
     return table
 
 
-def _slices(rows: Sequence[Difference], letters: dict[str, str]) -> Table:
+def _slices(rows: Sequence[Difference], letters: dict[str, str], question: str, width: int) -> Table:
+    """In a narrow terminal the interval over seeds takes the room of the two values."""
     first = rows[0]
     a, b = letters[first.a], letters[first.b]
-    table = _table(f"{first.metric} by slice{_unit(first.metric)}; 95 % over pairs")
+    seeds = question == RECIPES
+    with_values = not seeds or width >= WIDE
+    table = _table(f"{first.metric} by slice{_unit(first.metric)}")
     table.add_column("slice", overflow="fold")
-    for name in ("pairs", a, b, f"{b} - {a}", "95 %", "p"):
+    for name in ("pairs", *((a, b) if with_values else ()), f"{b} - {a}", *INTERVALS[: 2 if seeds else 1], "p"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("better", no_wrap=True)
     for one in rows:
-        values = [_value(one.metric, value, None) for value in (one.value_a, one.value_b)]
-        table.add_row(
-            one.slice, f"{one.pairs:,}", *values, _difference(one), _ends(one, one.low, one.high), *_conclusion(one, letters)
-        )
+        values = [_value(one.metric, value, None) for value in (one.value_a, one.value_b)] if with_values else []
+        ends = [_ends(one, one.low, one.high), *([_ends(one, one.seeds_low, one.seeds_high)] if seeds else [])]
+        table.add_row(one.slice, f"{one.pairs:,}", *values, _difference(one), *ends, *_conclusion(one, letters))
     return table
 
 

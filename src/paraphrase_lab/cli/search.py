@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
 import shlex
 from collections.abc import Iterator
@@ -13,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.composition import OPTUNA_SWEEPER, Composer, target_of
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.trials import Trials, read_trials
+from paraphrase_lab.trials import Trial, Trials, read_trials
 
+log = logging.getLogger(__name__)
 SWEEP_FILE = "multirun.yaml"
 STUDY_FILE = "search.db"
 PLOT_FILE = "search.png"
@@ -29,9 +32,10 @@ def is_search(hydra: DictConfig) -> bool:
 def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
     """Around the search in this directory.
 
-    What an interrupted search has stored is put away: with the sampler's seed the same trials are proposed again, and the
+    What an interrupted search has stored is put aside: with the sampler's seed the same trials are proposed again, and the
     launcher reuses those that are finished, so that the search goes on where it was. A study that was merely added to would
-    count those trials twice.
+    count those trials twice. What was put aside is deleted when the new study holds all its trials; that of another search,
+    or of one that got further than this one, stays.
 
     Raises:
         UserError: no trial has come to an end.
@@ -40,7 +44,7 @@ def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     # Hydra's own sweeper writes it: `resume` finds a sweep by it, and the launcher takes nothing beside it for code.
     OmegaConf.save(result.hydra._get_root(), directory / SWEEP_FILE)
-    (directory / STUDY_FILE).unlink(missing_ok=True)
+    _put_aside(directory)
     try:
         yield
     except ValueError as error:  # Optuna's, who finds no best trial
@@ -51,7 +55,30 @@ def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
         raise UserError("no trial of the search has come to an end", hint=f"what went wrong: {log_file}") from error
     trials = _trials(result, directory)
     if trials is not None and trials.finished:
+        delete_repeated(directory, trials, str(result.hydra.sweeper.study_name))
         _conclude(result, trials, directory)
+
+
+def _put_aside(directory: Path) -> None:
+    if (file := directory / STUDY_FILE).exists():
+        free = (directory / f"{STUDY_FILE}.old{number or ''}" for number in itertools.count())
+        file.rename(next(name for name in free if not name.exists()))
+
+
+def delete_repeated(directory: Path, trials: Trials, study_name: str) -> None:
+    """Of the studies that were put aside those that have nothing but what the new one has, too."""
+    for old in directory.glob(f"{STUDY_FILE}.old*"):
+        try:
+            finished = read_trials(f"sqlite:///{old}", study_name).finished
+        except Exception as error:  # whatever Optuna or SQLAlchemy say of a file that holds no such study
+            log.debug("%s stays: %s", old, error)
+            continue
+        if all(any(_same(one, other) for other in trials.finished) for one in finished):
+            old.unlink()
+
+
+def _same(one: Trial, other: Trial) -> bool:
+    return one.number == other.number and one.parameters == other.parameters
 
 
 def _trials(result: CheckedRequest, directory: Path) -> Trials | None:

@@ -33,15 +33,19 @@ class Typed(NamedTuple):
     name: str
     words: tuple[str, ...]
     """Overrides, without the directory of the sweep."""
-    is_changed: bool
-    """Overrides make another study of it than the one in the file."""
+    changed: tuple[str, ...]
+    """Those of them that make another study of it than the one in the file."""
     config_dir: str | None
     results: Path | None
 
     @property
+    def is_changed(self) -> bool:
+        return bool(self.changed)
+
+    @property
     def directory(self) -> Path:
         """Fixed, so that the same command finds what it has run."""
-        digest = hashlib.sha256("\n".join(sorted(self.words)).encode()).hexdigest()[:8]
+        digest = hashlib.sha256("\n".join(sorted(self.changed)).encode()).hexdigest()[:8]
         return RUNS_DIR / "studies" / (f"{self.name}_{digest}" if self.is_changed else self.name)
 
     @property
@@ -82,8 +86,8 @@ def _typed(words: Sequence[str]) -> Typed:
     for text in request.overrides:
         if why := REFUSED.get(text.partition("=")[0]):
             raise UserError(f"{text}: {why}", hint="leave it out")
-    changed = [text for text in request.overrides if text not in chosen and not _is_elsewhere(text)]
-    return Typed(chosen[0].partition("=")[2], request.overrides, bool(changed), request.config_dir, results)
+    changed = tuple(text for text in request.overrides if text not in chosen and not _is_elsewhere(text))
+    return Typed(chosen[0].partition("=")[2], request.overrides, changed, request.config_dir, results)
 
 
 def _is_elsewhere(text: str) -> bool:

@@ -18,6 +18,7 @@ NOISE = tuple(key for key in WITHOUT_EFFECT if key not in DATA_PLACES) + ("logge
 MAPPINGS_OF_NOISE = ("logger.", "study.")
 MISSING = object()
 ABSENT = "absent"
+DATA_WORDS = {"train": "training data", "validation": "validation data"}
 Column = list[str]
 """The values of one key in all rows."""
 
@@ -55,10 +56,40 @@ def telling_keys(rows: Sequence[RunRow]) -> list[str]:
     return told
 
 
-def recipe_names(rows: Sequence[RunRow]) -> list[str]:
-    """A name for the recipe of each row; runs whose configuration differs in the seed only have the same one."""
-    if not rows:
+def recipe_names(rows: Sequence[RunRow], *, apart_by_data: bool = True) -> list[str]:
+    """A name for the recipe of each row; runs whose configuration differs in the seed only have the same one.
+
+    Args:
+        apart_by_data: the same configuration with other training or validation pairs is another recipe.
+    """
+    names = _recipe_names(rows) if rows else []
+    return with_data(names, rows) if apart_by_data else names
+
+
+def with_data(names: Sequence[str], rows: Sequence[RunRow]) -> list[str]:
+    """The names, and beside those of rows that were not all trained on the same pairs, whose pairs they were."""
+    told = list(names)
+    for split in ("train", "validation"):
+        known: dict[str, set[str]] = {}
+        for name, row in zip(told, rows, strict=True):
+            known.setdefault(name, set()).update(_pairs_of(row, split))
+        told = [
+            f"{name} {DATA_WORDS[split]} {pairs[0][:8]}" if len(known[name]) > 1 and (pairs := _pairs_of(row, split)) else name
+            for name, row in zip(told, rows, strict=True)
+        ]
+    return told
+
+
+def _pairs_of(row: RunRow, split: str) -> list[str]:
+    """Fingerprint of the pairs; none where it is not recorded, or where each seed draws its own pairs by configuration."""
+    follows: Mapping[str, str] = row.record.get("follows") or {}
+    if any(key.startswith("data.") and source == SEED for key, source in follows.items()):
         return []
+    data: Mapping[str, str] = (row.record.get("fingerprint_parts") or {}).get("data") or {}
+    return [data[split]] if data.get(split) else []
+
+
+def _recipe_names(rows: Sequence[RunRow]) -> list[str]:
     keys = [key for key in telling_keys(rows) if key != SEED]
     if not keys:
         return [_common_name(rows[0])] * len(rows)

@@ -13,11 +13,11 @@ from typing import Any
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.runs.configuration import configuration_of
-from paraphrase_lab.runs.differences import differing_keys, recipe_names, recipe_of, telling_keys
+from paraphrase_lab.runs.differences import differing_keys, recipe_names, recipe_of, telling_keys, with_data
 from paraphrase_lab.runs.record import FILE_NAME, LATEST, RunRecord, run_directory
 from paraphrase_lab.runs.row import RunRow, metrics_of
 
-__all__ = ["RunRow", "differing_keys", "read_runs", "recipe_names", "recipe_of", "telling_keys"]
+__all__ = ["RunRow", "differing_keys", "read_runs", "recipe_names", "recipe_of", "telling_keys", "with_data"]
 S3, WANDB = "s3://", "wandb:"
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,12 @@ def _row(path: Path | str, place: str, text: str) -> RunRow | None:
         return _unreadable(path, str(error))
     if not isinstance(values, dict):
         return _unreadable(path, "it holds no record")
-    config, record = configuration_of(values, path if isinstance(path, Path) else None)
-    return RunRow(path, _name(str(path), place), RunRecord(Path(path), values).status, config, metrics_of(record), record)
+    try:
+        config, record = configuration_of(values, path if isinstance(path, Path) else None)
+        status, metrics = RunRecord(Path(path), values).status, metrics_of(record)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # of another program, or written by hand
+        return _unreadable(path, f"it is no record of a run ({type(error).__name__}: {error})")
+    return RunRow(path, _name(str(path), place), status, config, metrics, record)
 
 
 def _unreadable(path: Path | str, reason: str) -> None:

@@ -33,7 +33,7 @@ def page(outcome: StudyOutcome, command: str, picture: str) -> str:
         _arms(outcome),
         _validation(outcome),
         _differences(outcome),
-        *([_reported(outcome)] if study.report else []),
+        *([_about(outcome), _reported(outcome)] if study.report else []),
         f"![{study.metric} of the runs]({picture})",
         *(["Notes: " + " ".join(notes)] if notes else []),
         "## Made with",
@@ -86,6 +86,16 @@ def _differences(outcome: StudyOutcome) -> str:
         "\n\np is corrected for the number of comparisons (Holm). Better: p below 0.05, and 0 in no interval "
         "(docs/comparing.md)."
     )
+
+
+def _about(outcome: StudyOutcome) -> str:
+    """Which metrics the verdict leaves out, and where they stand."""
+    study = outcome.study
+    others = [name for name in dict.fromkeys(study.report) if name != study.metric]
+    below = "; below, their differences from the baseline" if _reported(outcome) else ""
+    if not others:
+        return ""
+    return f"The verdict is about {study.metric} only. Without a verdict, in the first table{below}: {', '.join(others)}."
 
 
 def _reported(outcome: StudyOutcome) -> str:
