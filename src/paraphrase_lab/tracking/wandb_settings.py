@@ -21,6 +21,8 @@ class Share:
 
 def resolved_mode(wanted: str) -> tuple[str, str]:
     """online, offline or disabled, and why. `auto`: as WANDB_MODE or `wandb offline` says, else online where there is a key."""
+    if key := os.environ.get("WANDB_API_KEY"):
+        os.environ["WANDB_API_KEY"] = key.strip()  # a secret that was stored from a file ends with a line break
     mode, reason = _wanted_mode(wanted)
     if mode == "online" and not _has_key_here():  # W&B would ask for one, on a terminal
         return "offline", f"{reason}, but no API key"
@@ -44,8 +46,6 @@ def _wanted_mode(wanted: str) -> tuple[str, str]:
 
 
 def _has_key_here() -> bool:
-    if key := os.environ.get("WANDB_API_KEY"):
-        os.environ["WANDB_API_KEY"] = key.strip()  # a secret that was stored from a file ends with a line break
     import wandb
 
     return has_key(wandb.setup().settings)
