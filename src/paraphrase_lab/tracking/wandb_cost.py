@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.tracking.wandb_access import WandbError, connect, in_sentences
@@ -32,11 +33,11 @@ def _untold(record: RunRecord) -> float | None:
     return cost if known.get("mode") == "online" and known.get(TOLD) != cost else None
 
 
-def _tell(api: object, record: RunRecord) -> None:
+def _tell(api: Any, record: RunRecord) -> None:
     tracking, cost = record.values["tracking"], _untold(record)
     known = tracking["wandb"]
     with in_sentences():
-        run = api.run(f"{known['entity']}/{known['project']}/{known['id']}")  # type: ignore[attr-defined]
+        run = api.run(f"{known['entity']}/{known['project']}/{known['id']}")
         run.summary["sagemaker/cost_usd"] = cost
         run.summary.update()
     record.note(tracking={**tracking, "wandb": {**known, TOLD: cost}})

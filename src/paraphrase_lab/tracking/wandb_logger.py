@@ -170,16 +170,15 @@ class WandbRun(WandbLogger):
     @rank_zero_only
     def log_outcome(self, run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None:
         """Into the summary what run.json says; pictures, hardest pairs and the chosen weights."""
+        self.flush()  # which finds out whether the client is still there
         if not self.is_open:
             return
-        self.flush()
         run = self.experiment
         run.config.update({"run": redacted(wandb_outcome.facts(record))}, allow_val_change=True)
         run.summary.update(redacted(wandb_outcome.summary(record)))
         wanted = self.log_weights == "always" or (self.log_weights == "auto" and self.mode == "online")
         try:
             wandb_outcome.log_pictures(run, run_dir, record, self.hardest_pairs)
-            run.summary.update(redacted(wandb_outcome.summary(record)))  # a table's own summary must not hide them
             if self.mode == "online":
                 wandb_outcome.use_data(run, self._data_name, record)
             if keep and wanted:
@@ -190,9 +189,9 @@ class WandbRun(WandbLogger):
     @rank_zero_only
     def end(self, exit_code: int, *, preempted: bool = False) -> None:
         """0 is finished for W&B, 255 killed, anything else failed; preempted: another attempt follows."""
+        self.flush()
         if not self.is_open:
             return
-        self.flush()
         run, self._experiment = self.experiment, None
         uploaded = False
         try:
