@@ -9,9 +9,7 @@ import pytest
 # Read when huggingface_hub is imported: no test asks the real Hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "disabled")  # the tests of tracking say otherwise
-if (
-    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-):  # the suite was started in the background: what it starts would not hear Ctrl-C
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background: the tests' commands would not hear Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
