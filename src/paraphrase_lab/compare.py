@@ -16,9 +16,10 @@ from paraphrase_lab.errors import UserError
 from paraphrase_lab.metrics import METRIC_NAMES
 from paraphrase_lab.runs.listing import RunRow
 from paraphrase_lab.slices import ALL, slices
+from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.correction import holm
 from paraphrase_lab.statistics.paired import Paired, compare_paired
-from paraphrase_lab.statistics.seeds import FEWEST_SEEDS, welch
+from paraphrase_lab.statistics.seeds import welch
 from paraphrase_lab.statistics.verdict import SIGNIFICANCE, Finding, better, sentence, too_few_seeds
 
 __all__ = ["MODELS", "RECIPES", "Candidate", "Comparison", "Difference", "compare_runs"]

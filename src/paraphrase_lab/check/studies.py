@@ -10,9 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from paraphrase_lab.arms import SEED, Arm, arm_with, arms_of
 from paraphrase_lab.check.wording import child, closest, did_you_mean, listed
 from paraphrase_lab.metric_names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
-
-FEWEST_SEEDS = 3
-"""As in paraphrase_lab.statistics.seeds, which needs numpy."""
+from paraphrase_lab.statistics import FEWEST_SEEDS
 
 
 def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:

@@ -8,9 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t
 
-FEWEST_SEEDS = 3
-"""Of each recipe, before anything is said about the recipe."""
-
 
 class SeedDifference(NamedTuple):
     """Mean of b - mean of a, its interval, and the p-value of no difference; floats or arrays [...]."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from paraphrase_lab.compare import RECIPES, Difference
 from paraphrase_lab.runs.listing import RunRow
-from paraphrase_lab.statistics.seeds import FEWEST_SEEDS, welch
+from paraphrase_lab.statistics import FEWEST_SEEDS
+from paraphrase_lab.statistics.seeds import welch
 from paraphrase_lab.statistics.verdict import IN_POINTS, shown
 from paraphrase_lab.studies.outcome import StudyOutcome, chosen_on_validation, seconds
 from paraphrase_lab.studies.run_table import place
