@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from paraphrase_lab.tracking.following import About
+from paraphrase_lab.tracking.identity import Identity
+from paraphrase_lab.tracking.wandb_logger import WandbRun
 from tracked_runs import KEPT_HERE, LONGER, SMALL, ended, here, inspected, logged_steps, record, started, steps, synced
 from wandb_server import WandbServer
 
@@ -172,6 +178,40 @@ def test_a_run_goes_on_where_the_network_has_come_or_gone(
     assert steps(seen.history) == logged_steps(run_dir) and seen.state == "finished"
     if first == "offline":
         assert list((run_dir / "wandb").glob("offline-run-*")) == []
+
+
+def test_another_run_of_the_same_id_keeps_its_curve(
+    wandb_server: WandbServer, own_places: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two people start the documented sweep in one project."""
+    same = Identity("seed-0-1234", "decay", "train", "seed=0", (), "word_order")
+    remembered = {}
+    for who, value in (("alice", 0.25), ("bob", 0.75), ("bob", 0.75)):
+        run = WandbRun(tmp_path / who)
+        remembered[who] = run.begin(About(same, {"who": who}, origin=f"{who}-origin"))["wandb"]["id"]
+        run.log_metrics({"val/accuracy": value}, 1)
+        run.end(0)
+    assert remembered == {"alice": "seed-0-1234", "bob": "seed-0-1234-bob-"}
+    assert "W&B has another run called seed-0-1234; this one is called seed-0-1234-bob-" in caplog.text
+    found = {key[1]: [row["val/accuracy"] for row in seen.history] for key, seen in wandb_server.runs.items()}
+    assert found == {"seed-0-1234": [0.25], "seed-0-1234-bob-": [0.75]}
+    assert wandb_server.runs[PROJECT, "seed-0-1234"].config["who"] == "alice"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["online", "auto"])
+def test_nothing_is_asked_on_a_terminal(
+    mode: str, wandb_server: WandbServer, own_places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_API_KEY")
+    ours, theirs = pty.openpty()
+    words = (*SMALL, "hydra.run.dir=run", f"logger.wandb.mode={mode}")
+    command = [sys.executable, "-m", "paraphrase_lab", "train", *words]
+    done = subprocess.run(command, cwd=tmp_path, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True, timeout=100)
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 0 and "no API key" in done.stdout + (tmp_path / "run" / "train.log").read_text()
+    assert wandb_server.requests == []
 
 
 @pytest.mark.slow
