@@ -48,6 +48,16 @@ class NotANumber(nn.Module):
         return logits.sum() * (math.nan if self.batches == 2 else 0.0)
 
 
+class TooBig(NotANumber):
+    """A loss that finds no memory, as torch says it, at its third batch."""
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        self.batches += 1
+        if self.batches == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of …")
+        return logits.sum() * 0.0
+
+
 class Broken(nn.Module):
     def __init__(self, label_smoothing: float, class_weights: None) -> None:
         super().__init__()
@@ -124,11 +134,39 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_its_pairs(
     assert record(tmp_path / "run")["status"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("overrides", "smaller"),
+    [
+        ((), "data.batch_size=16 trainer.accumulate_grad_batches=2"),
+        (("data.batch_size=null", "data.batch_tokens=600"), "data.batch_tokens=300 trainer.accumulate_grad_batches=2"),
+    ],
+)
+def test_a_gpu_without_memory_is_told_how_to_train_with_less(
+    overrides: tuple[str, ...], smaller: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trained(tmp_path / "run", "loss._target_=test_train.TooBig", *overrides) == 1
+    error = capsys.readouterr().err
+    assert "ran out of memory after optimiser step 2: CUDA out of memory. Tried to allocate 20.00 GiB" in " ".join(
+        error.split()
+    )
+    assert f"{smaller} needs about half, with as many pairs a step; model.gradient_checkpointing=true" in " ".join(
+        error.split()
+    )
+    assert record(tmp_path / "run")["status"] == "failed"
+
+
 def test_a_failure_is_recorded_with_its_last_line(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="the last line"):
         trained(tmp_path / "run", "loss._target_=test_train.Broken")
     values = record(tmp_path / "run")
     assert values["status"] == "failed" and values["error"] == "RuntimeError: the last line"
+
+
+def test_a_profile_is_in_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert trained(tmp_path / "run", "trainer.profiler=simple") == 0
+    profile = tmp_path / "run" / "fit-profile.txt"
+    assert "run_training_batch" in profile.read_text(encoding="utf-8")
+    assert f"where the time went: {profile}" in capsys.readouterr().out
 
 
 def test_bad_rows_end_with_2_or_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

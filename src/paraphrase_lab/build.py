@@ -12,6 +12,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.profilers import AdvancedProfiler, Profiler, SimpleProfiler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from paraphrase_lab.data.module import PairDataModule
@@ -179,9 +180,15 @@ def build_trainer(
         callbacks=build_callbacks(config, run_dir, stop),
         logger=list(loggers) or False,
         deterministic=settings.deterministic or None,
-        profiler=settings.profiler,
+        profiler=_profiler(settings.profiler, run_dir),
         enable_progress_bar=bool(settings.progress and bar),
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=run_dir,
     )
+
+
+def _profiler(choice: str | None, run_dir: Path) -> Profiler | None:
+    """Writes fit-profile.txt: the log, where Lightning would put it, is the project's own."""
+    kinds: dict[str, type[SimpleProfiler | AdvancedProfiler]] = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
+    return kinds[choice](dirpath=run_dir, filename="profile") if choice else None

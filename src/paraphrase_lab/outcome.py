@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     """Evaluates the chosen checkpoint once, writes everything, and prints the table."""
-    encoder: Any = trainer.lightning_module.encoder
+    encoder: Any = trainer.lightning_module.encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
     best.load_into(encoder)
     splits, both = _splits(run), _in_both_orders(run)
     answers = {split: evaluation.answer(encoder, run.datamodule, split, both_orders=split == both) for split in splits}
@@ -58,6 +58,8 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         highlight=False,
         markup=False,
     )
+    for profile in sorted(run.directory.glob("fit-profile*.txt")):
+        console.print(f"where the time went: {profile}", soft_wrap=True, highlight=False, markup=False)
     following.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
 
 

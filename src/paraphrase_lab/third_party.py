@@ -24,6 +24,7 @@ def without_known_warnings() -> Iterator[None]:
         for known in (
             ".*does not have many workers.*",  # encoded pairs are in memory: workers would only copy them
             ".*ended before the epoch ended and your dataloader is not resumable.*",  # the datamodule's state makes it so
+            ".*AccumulateGrad node's stream does not match.*",  # Lightning wraps the model for DDP on a stream of its own
             ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
         ):
             warnings.filterwarnings("ignore", known)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
@@ -190,6 +191,8 @@ def _fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, B
                 trainer.validate(module, datamodule=datamodule, verbose=False)
     except NonFiniteLoss as error:
         raise _with_pairs(error, run) from error
+    except torch.OutOfMemoryError as error:
+        raise _smaller_batches(error, run, trainer) from error
     run.watch.lap("training")
     return trainer, best
 
@@ -226,4 +229,20 @@ def _with_pairs(error: NonFiniteLoss, run: Run) -> TrainingError:
     path.write_text(json.dumps({"step": error.step, "pairs": pairs}, indent=2, ensure_ascii=False), encoding="utf-8")
     return TrainingError(
         f"{error}; the {len(pairs)} pairs since the last look are in {path}. A lower optimizer.lr usually helps"
+    )
+
+
+def _smaller_batches(error: torch.OutOfMemoryError, run: Run, trainer: pl.Trainer) -> TrainingError:
+    """The effective batch, and with it the learning rate that suits it, can stay as they are."""
+    data, accumulated = run.config.data, run.config.trainer.accumulate_grad_batches
+    if trainer.validating or trainer.sanity_checking:
+        smaller = f"data.evaluation_batch_tokens={max(16, data.evaluation_batch_tokens // 2)} needs about half"
+    else:
+        name = "data.batch_tokens" if data.batch_tokens else "data.batch_size"
+        half = f"{name}={max(1, (data.batch_tokens or data.batch_size) // 2)}"
+        smaller = f"{half} trainer.accumulate_grad_batches={2 * accumulated} needs about half, with as many pairs a step"
+    said = str(error).partition(" GPU ")[0].strip().rstrip(".")  # the rest counts bytes
+    return TrainingError(
+        f"{run.machine.name} ran out of memory after optimiser step {trainer.global_step:,}: {said}.\n"
+        f"{smaller}; model.gradient_checkpointing=true trades time for memory"
     )

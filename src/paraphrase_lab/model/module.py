@@ -99,8 +99,8 @@ class PairClassifier(pl.LightningModule):
 
     def _finite_window(self, step: int) -> tuple[float, float]:
         """Mean loss and number of the window's pairs on all devices, which learn together when one of them has lost its way."""
-        pairs = torch.tensor(float(self._window_pairs), device=self._window_loss.device)
-        total = torch.stack([self._window_loss, pairs])
+        pairs = torch.tensor(float(self._window_pairs), device=self.device)
+        total = torch.stack([self._window_loss.to(self.device), pairs])  # NCCL sums on GPUs only
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(total)
         loss, count = total.tolist()
