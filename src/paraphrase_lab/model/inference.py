@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from paraphrase_lab.errors import TrainingError
 from paraphrase_lab.model.module import ENCODER_INPUTS
 
 
@@ -29,6 +30,9 @@ def score(
     """logit(paraphrase) - logit(different) of every pair, float64 [pairs], in the order of the batches' `index`.
 
     float32 unless asked otherwise: what a reader of the saved weights computes too.
+
+    Raises:
+        TrainingError: a batch is too big for the device's memory.
     """
     device = next(encoder.parameters()).device
     margins = np.full(pairs, np.nan)
@@ -36,12 +40,23 @@ def score(
     encoder.eval()
     with torch.inference_mode(), autocast(precision, device):
         for batch in batches:
-            inputs = {name: batch[name].to(device, non_blocking=True) for name in ENCODER_INPUTS if name in batch}
-            logits = encoder(**inputs).logits.float()
+            logits = _logits(encoder, batch, device)
             margins[batch["index"].numpy()] = (logits[:, 1] - logits[:, 0]).cpu().numpy()
             advance(len(batch["index"]))
     encoder.train(was_training)
     return margins
+
+
+def _logits(encoder: nn.Module, batch: Mapping[str, Tensor], device: torch.device) -> Tensor:
+    inputs = {name: batch[name].to(device, non_blocking=True) for name in ENCODER_INPUTS if name in batch}
+    try:
+        return encoder(**inputs).logits.float()
+    except torch.OutOfMemoryError as error:
+        rows, tokens = inputs["input_ids"].shape
+        raise TrainingError(
+            f"{device} ran out of memory scoring {rows:,} pairs of {tokens:,} tokens at once.\n"
+            "Fewer tokens a batch: data.evaluation_batch_tokens, or --batch-tokens of `paraphrase predict`"
+        ) from error
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
