@@ -29,6 +29,7 @@ def test_temperature_agrees_with_logistic_regression():
     assert fit_temperature(margin, labels) == pytest.approx(1 / reference.coef_.item(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_temperature_has_the_least_nll_of_a_grid():
     margin, labels = margins_that_need(3.0, 500, seed=1)
     fitted = binary_metrics(labels, expit(margin / fit_temperature(margin, labels)))["nll"]

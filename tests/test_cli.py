@@ -42,6 +42,7 @@ def test_completion(line: str, expected: set[str], capsys: pytest.CaptureFixture
     assert set(capsys.readouterr().out.split()) == expected
 
 
+@pytest.mark.slow
 def test_a_sweep_without_m_says_that_it_is_one_and_ends_in_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_sweep_without_m_says_that_it_is_one_and_ends_in_a_table(
     assert output.rstrip().splitlines()[-1].startswith("└") and output.count("finished") == 2
 
 
+@pytest.mark.slow
 def test_one_failed_job_does_not_stop_the_others_and_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_refused_sweep_is_a_sentence_and_exit_code_2(
     assert "hydra.launcher.role_arn is not set" in error and "Traceback" not in error
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_a_sweep_writes_requests(tmp_path: Path) -> None:
     root = CONF_DIR.parent
     words = [*SAGEMAKER, ROLE, "hydra.launcher.mode=dry_run", "model=tiny,roberta_large", f"hydra.sweep.dir={tmp_path}"]

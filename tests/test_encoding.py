@@ -199,6 +199,7 @@ def trained() -> str:
     return tokenizer_fingerprint(train_tokenizer((text for pair in pairs for text in (pair.sentence1, pair.sentence2)), 1_000))
 
 
+@pytest.mark.slow
 def test_a_trained_tokenizer_is_the_same_in_every_process() -> None:
     """Another order of hashes, and another number of threads."""
     seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"

@@ -80,6 +80,7 @@ def test_check_asks_for_what_has_no_default(workplace: Path, capsys: pytest.Capt
     assert "data.train has no value yet: give it with data.train=VALUE." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_all_four_in_one_run_that_goes_elsewhere(
     workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,6 +77,7 @@ def assert_good_png(path: Path) -> None:
     assert path.stat().st_size < 150_000
 
 
+@pytest.mark.slow
 def test_every_plot_of_a_full_sized_run(tmp_path):
     labels, margin = scored_pairs(8000)
     calibration = Calibration.fit(margin, labels)
@@ -200,6 +201,7 @@ def test_leaves_no_trace_in_matplotlib(tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_works_without_display_pyplot_and_torch(tmp_path):
     code = (
         "import sys, pathlib, numpy\n"

@@ -77,7 +77,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         pytest.param("validation_end 3 SIGKILL", marks=pytest.mark.slow),
         pytest.param("epoch_end 1 SIGKILL", marks=pytest.mark.slow),
         pytest.param("train_end 0 SIGKILL", marks=pytest.mark.slow),
-        "batch_start 30 SIGTERM",
+        pytest.param("batch_start 30 SIGTERM", marks=pytest.mark.slow),
         pytest.param("batch 24 SIGTERM", marks=pytest.mark.slow),
         pytest.param("validation 3 SIGTERM", marks=pytest.mark.slow),
         pytest.param("batch 72 SIGTERM", marks=pytest.mark.slow),

@@ -179,6 +179,7 @@ def test_a_file_that_changes_while_it_is_scored(tmp_path: Path) -> None:
     assert not (tmp_path / "b.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of one process from /proc")
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """VmHWM, not ru_maxrss: the latter starts at the peak of the process that forked this one."""

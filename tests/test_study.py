@@ -122,6 +122,7 @@ def test_a_study_is_no_part_of_its_runs(tmp_path: Path) -> None:
     assert len(set(recipe_names(read_runs([str(tmp_path / "runs")])))) == 1
 
 
+@pytest.mark.slow
 def test_mistakes_in_a_study(tmp_path: Path) -> None:
     def found(more: str = "", **options: tuple[str, ...]) -> list[str]:
         return problems("ablation=mine", config_dir=ablation(tmp_path, more=more, **options))

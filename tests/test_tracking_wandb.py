@@ -94,6 +94,7 @@ def test_without_a_key_a_run_is_offline_and_can_be_uploaded(
     assert seen.summary["test/accuracy"] == pytest.approx(record(moved)["metrics"]["test/accuracy"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "attempts"), [("disabled", 0), ("offline", 1)])
 def test_the_variable_is_heeded(
     mode: str, attempts: int, wandb_server: WandbServer, own_places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -107,6 +107,7 @@ def test_predictions_agree_with_the_metrics(tiny_run: Path) -> None:
         assert ((rows["probability"] >= values["calibration"]["threshold"]) == rows["prediction"].astype(bool)).all()
 
 
+@pytest.mark.slow
 def test_equal_runs_have_equal_weights_and_seed_0_is_a_seed(tiny_run: Path, tmp_path: Path) -> None:
     assert trained(tmp_path / "again") == 0
     assert trained(tmp_path / "other", "seed=1") == 0
@@ -213,6 +214,7 @@ def test_a_run_in_the_hands_of_another_process_is_left_alone(
     assert record(tmp_path / "run")["status"] == "running"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrides", [("model.swap_augmentation=true",), ("model.consistency_weight=1.0",)])
 def test_both_orders(overrides: tuple[str, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert trained(tmp_path / "run", *overrides, "model.gradient_checkpointing=true", "model.layer_decay=0.8") == 0
@@ -221,6 +223,7 @@ def test_both_orders(overrides: tuple[str, ...], tmp_path: Path, caplog: pytest.
     assert record(tmp_path / "run")["metrics"]["val/nll"] > 0
 
 
+@pytest.mark.slow
 def test_overfitting_32_pairs(tmp_path: Path) -> None:
     words = ("debug=overfit", "trainer.max_steps=-1", "data.batch_size=32", "model.width=64", "model.learning_rate=3e-3")
     assert trained(tmp_path / "run", *words) == 0

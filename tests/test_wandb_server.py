@@ -109,6 +109,7 @@ def log_file(run: wandb.Run, path: Path, text: str) -> wandb.Artifact:
     return run.log_artifact(artifact, aliases=["best"]).wait()
 
 
+@pytest.mark.slow
 def test_artifacts_up_and_down(wandb_server: WandbServer, tmp_path: Path) -> None:
     run = start("one")
     log_file(run, tmp_path / "test.tsv", "first")

@@ -88,6 +88,7 @@ def test_quota_throttling_and_interruptions_change_no_result(walked: tuple[Path,
     assert all(job["cost"]["saved_by_spot_usd"] > 0 for job in jobs)
 
 
+@pytest.mark.slow
 def test_commands_of_the_aws_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     checked, verbs = 0, set()

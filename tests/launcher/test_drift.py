@@ -38,6 +38,7 @@ def test_another_configuration_is_refused_by_name(submitted: Elsewhere, here: st
     assert submitted.app.marks() == []
 
 
+@pytest.mark.slow
 def test_a_file_edited_during_a_local_sweep(app: App) -> None:
     sweep = app.start(*LOCAL, "x=1,2", "hydra.launcher.max_parallel=1", env={"DO_1": "wait"})
     app.await_marks(1)
@@ -86,6 +87,7 @@ SWEEPER = """
 """
 
 
+@pytest.mark.slow
 def test_a_sweeper_that_is_not_installed_where_the_job_runs(elsewhere: Elsewhere, tmp_path: Path) -> None:
     elsewhere.app.write("../only_here/hydra_plugins/absent_sweeper/absent.py", SWEEPER).with_name("__init__.py").touch()
     words = ("hydra/sweeper=absent", "hydra.sweeper.trials=3")
@@ -131,6 +133,7 @@ def package(elsewhere: Elsewhere) -> Elsewhere:
     return elsewhere
 
 
+@pytest.mark.slow
 def test_a_package_elsewhere(package: Elsewhere) -> None:
     source = {"PYTHONPATH": str(package.app.root / "src")}
     words = ("hydra.job.chdir=true", "+hydra.job.env_set.FROM_HYDRA=set", "x=0,1")
@@ -139,6 +142,7 @@ def test_a_package_elsewhere(package: Elsewhere) -> None:
     assert package.result()["return_value"] == [10, str(package.output / "1"), "set"]
 
 
+@pytest.mark.slow
 def test_a_package_in_local_mode(package: Elsewhere) -> None:
     source = {"PYTHONPATH": str(package.app.root / "src")}
     said = package.app.sweep("x=0,3", script="-m my_app.train", env=source, code=1)

@@ -114,11 +114,13 @@ def ran(page: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]
     return directory, typed(page, directory, port)
 
 
+@pytest.mark.slow
 def test_the_application_is_ten_lines(ran: tuple[Path, str]) -> None:
     (block,) = [block for block in blocks(README) if block.file == "app.py"]
     assert len(block.lines) <= 10
 
 
+@pytest.mark.slow
 def test_the_application_runs_in_local_mode(ran: tuple[Path, str]) -> None:
     directory, printed = ran
     results = sorted(directory.glob("multirun/*/*/*/.job/result.json"))
@@ -126,6 +128,7 @@ def test_the_application_runs_in_local_mode(ran: tuple[Path, str]) -> None:
     assert "2 jobs: 2 new" in printed
 
 
+@pytest.mark.slow
 def test_the_application_runs_on_the_local_sagemaker(ran: tuple[Path, str]) -> None:
     directory, printed = ran
     jobs = [directory / "areas" / str(number) for number in range(3)]
@@ -137,6 +140,7 @@ def test_the_application_runs_on_the_local_sagemaker(ran: tuple[Path, str]) -> N
     assert len(re.findall(r"^\S+ \S+ Training$", printed, re.MULTILINE)) == 3  # the server's own lines: a job each, once
 
 
+@pytest.mark.slow
 def test_the_files_that_the_page_lists(ran: tuple[Path, str], page: str) -> None:
     directory, _ = ran
     listed = re.findall(r"^SWEEP/(\S+)", page, re.MULTILINE)
@@ -146,6 +150,7 @@ def test_the_files_that_the_page_lists(ran: tuple[Path, str], page: str) -> None
             assert (directory / "areas" / name.replace("NUMBER", "2")).is_file(), name
 
 
+@pytest.mark.slow
 def test_the_record_says_what_the_page_says(ran: tuple[Path, str], page: str) -> None:
     record = json.loads((ran[0] / "areas/2/.job/record.json").read_text(encoding="utf-8"))
     assert {"name", "TrainingJobArn", "image", "output", "cost"} <= record.keys()

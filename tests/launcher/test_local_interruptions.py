@@ -23,6 +23,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_after_a_killed_launcher_each_job_goes_on_from_where_it_is(app: App) -> None:
     """One is completed, one has died, one runs."""
     first = app.start(*LOCAL, "x=1,2,3", env={"DO_2": "kill", "DO_3": "wait"})
@@ -41,6 +42,7 @@ def test_after_a_killed_launcher_each_job_goes_on_from_where_it_is(app: App) -> 
     assert all((app.sweep_dir / f"{number}/.job/record.json").exists() for number in range(3))
 
 
+@pytest.mark.slow
 def test_two_launchers_at_once_run_each_job_once(app: App) -> None:
     launchers = [app.start(*LOCAL, "x=1,2", "do=nap", f"hydra.sweep.dir={name}") for name in ("one", "two")]
     for launcher in launchers:
@@ -64,6 +66,7 @@ def test_a_stopped_launcher_lets_its_jobs_save(app: App, number: int, codes: set
     assert (app.result(0)["status"], app.result(0)["exit_code"]) == ("interrupted", 143)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_again_kills_jobs_that_still_save(app: App, first: int) -> None:
     launcher = app.start(*LOCAL, "x=1", "do=ignore")
@@ -80,6 +83,7 @@ def test_ctrl_c_again_kills_jobs_that_still_save(app: App, first: int) -> None:
     app.await_(lambda: not Path(f"/proc/{pid}").exists())
 
 
+@pytest.mark.slow
 def test_what_was_stopped_runs_again(app: App) -> None:
     launcher = app.start(*LOCAL, "x=1", "do=save")
     app.await_marks(1)
@@ -91,6 +95,7 @@ def test_what_was_stopped_runs_again(app: App) -> None:
     assert "1 job: 1 new" in wait(again)
 
 
+@pytest.mark.slow
 def test_adopted_jobs_are_looked_after_like_own_ones(app: App) -> None:
     first = app.start(*LOCAL, "x=1,2", "do=save")
     app.await_marks(2)

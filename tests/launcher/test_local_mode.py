@@ -54,6 +54,7 @@ def test_what_happens_to_jobs_that_ran_before(app: App) -> None:
     assert sorted(app.marks()) == ["1", "2", "2"]
 
 
+@pytest.mark.slow
 def test_identical_jobs_share_one_run_and_both_have_its_files(app: App) -> None:
     app.sweep("x=1,1,2", "+note=a", "hydra.launcher.key_exclude=[note]")
     assert sorted(app.marks()) == ["1", "2"]
@@ -119,6 +120,7 @@ SWEEPER = """
 """
 
 
+@pytest.mark.slow
 def test_a_sweeper_gets_its_returns_in_its_order(app: App) -> None:
     app.write("hydra_plugins/telling_sweeper/telling.py", SWEEPER).with_name("__init__.py").touch()
     words = ("hydra/sweeper=telling", "hydra.sweeper.batches=[[3,2,1,2],[1,9]]")
@@ -144,6 +146,7 @@ def test_batches_of_the_basic_sweeper(app: App) -> None:
     assert [app.result(number)["return_value"] for number in range(3)] == [10, 20, 30]
 
 
+@pytest.mark.slow
 def test_another_sweep_directory_gets_the_files_that_are_still_there(app: App) -> None:
     app.sweep("x=1,2")
     shutil.rmtree(app.sweep_dir / "0")
@@ -155,6 +158,7 @@ def test_another_sweep_directory_gets_the_files_that_are_still_there(app: App) -
     assert record["first_run_in"] == str(app.sweep_dir / "1")
 
 
+@pytest.mark.slow
 def test_edited_code_runs_again_and_edited_outputs_do_not(app: App) -> None:
     app.write(".gitignore", "*.txt\n")
     app.sweep("x=1")
@@ -167,6 +171,7 @@ def test_edited_code_runs_again_and_edited_outputs_do_not(app: App) -> None:
     assert "1 job: 1 new" in app.sweep("x=1")
 
 
+@pytest.mark.slow
 def test_no_more_jobs_at_a_time_than_asked(app: App) -> None:
     app.sweep("x=1,2,3,4", "do=nap", "hydra.launcher.max_parallel=2")
     events = sorted((float(seconds), 1 if word == "start" else -1) for word, _, seconds, _ in app.all_marks())

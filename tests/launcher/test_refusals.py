@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hydra_apps import App
 
 CHECKS = """
@@ -42,6 +43,7 @@ def test_jobs_that_would_overwrite_each_other(app: App) -> None:
     assert f"job 1 (x=2) writes to {where} as job 0 (x=1) does: hydra.sweep.subdir must tell them apart" in said
 
 
+@pytest.mark.slow
 def test_each_job_may_have_an_instance_of_its_own(app: App) -> None:
     app.write("conf/config.yaml", "defaults:\n  - model: small\n  - _self_\nx: 0\ndo: nothing\n")
     app.write("conf/model/small.yaml", "instance: ml.small\n")
@@ -72,6 +74,7 @@ def test_problems_of_all_jobs_in_one_message(app: App) -> None:
     assert "- job 1 (x=2), job 2 (x=3): x is not to be above 1" in said
 
 
+@pytest.mark.slow
 def test_a_later_batch_does_not_deny_the_earlier_ones(app: App) -> None:
     app.write("checks.py", CHECKS)
     said = app.sweep("x=0,1,2", "hydra.launcher.check=checks.returns", "hydra.sweeper.max_batch_size=2", code=1)

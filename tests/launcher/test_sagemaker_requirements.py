@@ -40,6 +40,7 @@ def run(container: Container, environments: Environments, tmp_path: Path, **env:
     return container.run("python3", **{**OFFLINE, "PATH": path, **env})
 
 
+@pytest.mark.slow
 def test_a_requirement_is_installed_in_the_job_and_nowhere_else(
     container: Container, environments: Environments, wheel: Wheel, tmp_path: Path
 ) -> None:

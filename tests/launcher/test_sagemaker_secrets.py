@@ -70,6 +70,7 @@ def _opened(content: bytes) -> bytes:
         return content
 
 
+@pytest.mark.slow
 def test_a_secret_reaches_the_task_and_nothing_else(cloud: Cloud) -> None:
     cloud.app.write("app.py", APP)
     cloud.app.write("conf/config.yaml", CONFIG)

@@ -116,6 +116,7 @@ def test_the_same_again_submits_and_uploads_nothing(swept: Swept, shared_cloud: 
     assert hydra.runtime.output_dir == str(shared_cloud.output(4, "second"))
 
 
+@pytest.mark.slow
 def test_failures_are_told_apart_and_only_they_run_again(cloud: Cloud) -> None:
     cloud.app.write("app.py", FAILING_APP)
     output = cloud.sweep("x=5", "do=nothing,raise,kill,odd", code=1)

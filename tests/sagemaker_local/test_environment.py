@@ -46,6 +46,7 @@ def tiny_wheel(directory: Path, name: str, *, requires: str) -> Path:
     return wheel
 
 
+@pytest.mark.slow
 def test_pip_in_a_job_sees_the_base_and_writes_to_the_job_only(
     account: Account, server: LocalSageMaker, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from local_account import BUCKET, ROLE, Account, wait_for
 
 from sagemaker_local import LocalSageMaker
@@ -116,6 +117,7 @@ def test_stop_lets_the_job_save_what_it_has(account: Account) -> None:
     assert "saved" in account.log(name)
 
 
+@pytest.mark.slow
 def test_who_ignores_sigterm_is_killed_after_the_grace_with_all_its_children(account: Account, server: LocalSageMaker) -> None:
     code = (
         ROOT

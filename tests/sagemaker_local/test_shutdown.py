@@ -71,6 +71,7 @@ def test_servers_stand_side_by_side(tmp_path: Path) -> None:
             LocalSageMaker(tmp_path / "c", port=int(port)).__enter__()
 
 
+@pytest.mark.slow
 def test_a_server_that_follows_starts_with_nothing_in_s3(tmp_path: Path) -> None:
     code = """
 import sys, pathlib
