@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FLIGHT := I took a flight from New York to Paris
 DEMO_RUN := runs/demo
+# Without the option xdist begins with the files of the most tests, and ends with the few tests that take longest.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all lint golden clean
@@ -28,10 +30,10 @@ demo: $(STAMP)  ## train the default experiment (about 2 minutes on 2 cores), ev
 		"$(FLIGHT)" "From New York I took a flight to Paris"
 
 test: $(STAMP)  ## the fast tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 test-all: $(STAMP) lint  ## the fast and the slow tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu and not aws"
+	$(PYTEST) -m "not gpu and not aws"
 
 lint: $(STAMP)  ## ruff and pyright
 	$(BIN)/ruff check .

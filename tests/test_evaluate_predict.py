@@ -37,6 +37,7 @@ def test_evaluate_repeats_what_the_run_reported(tiny_run: Path) -> None:
     assert (again["split"], again["fingerprint"]) == ("test", record["data"]["test"]["fingerprint"])
 
 
+@pytest.mark.slow
 def test_other_data_replace_the_node_and_the_rest_stays(
     tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

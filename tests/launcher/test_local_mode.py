@@ -139,6 +139,7 @@ def test_a_sweeper_gets_its_returns_in_its_order(app: App) -> None:
     assert sorted(app.marks()) == ["1", "2", "3", "9"], "the second batch knows the first one's jobs"
 
 
+@pytest.mark.slow
 def test_batches_of_the_basic_sweeper(app: App) -> None:
     said = app.sweep("x=1,2,3", "hydra.sweeper.max_batch_size=2")
     assert "2 jobs: 2 new" in said

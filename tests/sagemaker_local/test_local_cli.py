@@ -47,6 +47,7 @@ def started(*options: str, **variables: str) -> Iterator[tuple[subprocess.Popen[
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_start_one_line_per_event_and_end(tmp_path: Path, number: signal.Signals) -> None:
     root = tmp_path / "root"
