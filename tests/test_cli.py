@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from commands import FEW_PAIRS, TINY, paraphrase
 from paraphrase_lab import __version__
+from paraphrase_lab.cli import main
 
 
 def test_unknown_verbs_and_options(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,6 +20,23 @@ def test_unknown_verbs_and_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert "paraphrase check has no option --multi" in capsys.readouterr().err
     assert paraphrase("--version") == 0
     assert capsys.readouterr().out == f"paraphrase-lab {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_do_not_wait_awake_unless_told_so(
+    before: dict[str, str], after: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "is put back after the test")
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert os.environ.get("GOMP_SPINCOUNT") == after
 
 
 def test_check_says_so_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:

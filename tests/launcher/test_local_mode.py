@@ -200,3 +200,17 @@ def test_a_jobs_own_python_path_counts(app: App) -> None:
     app.write("app.py", APP.replace('f"x is {config.x}"', 'os.environ["PYTHONPATH"]'))
     app.sweep("x=1", "+hydra.launcher.env.PYTHONPATH=/of/the/job", env={"PYTHONPATH": "/of/the/launcher"})
     assert (app.sweep_dir / "0/.job/output.log").read_text().startswith("/of/the/job:")
+
+
+@pytest.mark.parametrize(
+    ("env", "seen"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_threads_of_jobs_that_share_cores_do_not_wait_awake(
+    app: App, monkeypatch: pytest.MonkeyPatch, env: dict[str, str], seen: str
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    app.write("app.py", APP.replace('f"x is {config.x}"', 'os.environ.get("GOMP_SPINCOUNT")'))
+    app.sweep("x=1", env=env)
+    assert (app.sweep_dir / "0/.job/output.log").read_text().splitlines()[0] == seen

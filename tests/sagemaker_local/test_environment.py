@@ -76,6 +76,7 @@ def test_the_hosts_secrets_do_not_reach_the_job(tmp_path: Path, monkeypatch: pyt
     variables = json.loads(printed)
     assert "the host's" not in variables.values()
     assert variables["PIP_NO_COLOR"] == "1" and variables["NO_PROXY"].endswith("127.0.0.1,localhost")
+    assert variables["GOMP_SPINCOUNT"] == "1000"  # else jobs that share the cores keep each other from computing
     assert variables["AWS_ENDPOINT_URL"] == server.url and ":123456789012:" in identity
 
 

@@ -221,6 +221,10 @@ def _free_lock(state: Path) -> int | None:
 def _environment(job: Job) -> dict[str, str]:
     """Secrets are not fetched here: who runs this has them in the environment."""
     environment = {**os.environ, **job.settings.env}
+    if "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault(
+            "GOMP_SPINCOUNT", "1000"
+        )  # jobs share the cores: 300,000, libgomp's own, is for who has them alone
     path = [entry for entry in (environment.get("PYTHONPATH"), str(PLUGIN_PATH)) if entry]
     return environment | {"PYTHONPATH": os.pathsep.join(path)}
 

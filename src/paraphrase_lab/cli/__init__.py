@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,9 @@ VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # Read when torch is imported. Unset, OpenMP's threads wait awake, and two trainings keep each other from computing.
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     sys.exit(run(arguments))
 
 
