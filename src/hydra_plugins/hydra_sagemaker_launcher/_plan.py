@@ -102,6 +102,7 @@ def _cost_row(submission: Submission) -> CostRow | None:
         job=submission.job.number,
         overrides=" ".join(submission.job.own_words),
         attempts=len(attempts),
+        interruptions=sum(one.get("interruptions") or 0 for one in attempts),
         billable_seconds=sums["billable_seconds"],
         cost_usd=None if sums["unknown"] else sums["cost_usd"],
         saved_by_spot_usd=sums["saved_by_spot_usd"],

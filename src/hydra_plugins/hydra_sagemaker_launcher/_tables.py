@@ -55,6 +55,8 @@ class CostRow:
     job: int
     overrides: str
     attempts: int
+    interruptions: int
+    """Of all attempts: how often a spot machine was taken back and the job went on."""
     billable_seconds: float | None
     cost_usd: float | None
     saved_by_spot_usd: float | None
@@ -94,7 +96,7 @@ def cost_table(rows: Sequence[CostRow], prices: str, width: int | None = None) -
     shown = [
         {
             "job": str(row.job),
-            "overrides": row.overrides + (f" ({row.attempts} attempts)" if row.attempts > 1 else ""),
+            "overrides": row.overrides + _eventful(row),
             "billed": duration(row.billable_seconds),
             "cost": money(row.cost_usd),
             "saved": money(row.saved_by_spot_usd),
@@ -104,6 +106,12 @@ def cost_table(rows: Sequence[CostRow], prices: str, width: int | None = None) -
     saved = total(asdict(row) for row in rows)["saved_by_spot_usd"]
     in_all = f"{counted(len(rows), 'job')}, {_sum_in_words([row.cost_usd for row in rows])}"
     return f"{drawn(shown, width)}{in_all}{f', {money(saved)} saved by spot' if saved else ''} ({prices})"
+
+
+def _eventful(row: CostRow) -> str:
+    events = [counted(row.attempts, "attempt")] if row.attempts > 1 else []
+    events += [counted(row.interruptions, "interruption")] if row.interruptions else []
+    return f" ({', '.join(events)})" if events else ""
 
 
 def as_json(rows: Sequence[DataclassInstance | Mapping[str, object]]) -> str:
