@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +34,14 @@ def paraphrase(*words: str) -> int:
             return run(list(words))
         except SystemExit as end:  # argparse and Hydra leave this way
             return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def trained(run: Path, *overrides: str) -> int:
+    return paraphrase("train", *TINY, *FEW_PAIRS, f"hydra.run.dir={run}", *overrides)
+
+
+def record(run: Path) -> dict[str, Any]:
+    return json.loads((run / "run.json").read_text(encoding="utf-8"))
 
 
 @contextmanager

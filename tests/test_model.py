@@ -16,7 +16,7 @@ from encoders import FAMILIES, SENTENCES, save_checkpoint, tokenizer_of
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import encode
 from paraphrase_lab.data.tables import PairTable
-from paraphrase_lab.errors import TrainingError, UserError
+from paraphrase_lab.errors import UserError
 from paraphrase_lab.model.encoder import Pretrained, Tiny
 from paraphrase_lab.model.inference import score
 from paraphrase_lab.model.losses import CrossEntropy, symmetric_divergence
@@ -247,14 +247,3 @@ def test_scores_keep_the_order_of_the_pairs(precision: str) -> None:
     expected = (logits[:, 1] - logits[:, 0]).numpy()
     np.testing.assert_allclose(margins, expected, atol=1e-5 if precision == "32-true" else 0.05)
     assert np.abs(margins - expected).max() > 0 if precision == "bf16-mixed" else np.ptp(margins) > 0.01
-
-
-def test_scoring_without_memory_names_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder, tokenizer = tiny()
-
-    def full(**inputs: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
-
-    monkeypatch.setattr(encoder, "forward", full)
-    with pytest.raises(TrainingError, match=r"cpu ran out of memory scoring 4 pairs of \d+ tokens at once.\n.*--batch-tokens"):
-        score(encoder, [batch_of(tokenizer, range(4))], 4)

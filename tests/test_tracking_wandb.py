@@ -120,7 +120,7 @@ def test_a_run_that_is_stopped_says_so(
 
 @pytest.mark.slow
 def test_a_run_that_fails_says_so(wandb_server: WandbServer, own_places: Path, tmp_path: Path) -> None:
-    assert here(tmp_path / "run", "loss._target_=test_train.NotANumber", "trainer.log_every_steps=2") == 1
+    assert here(tmp_path / "run", "loss._target_=test_train_failures.NotANumber", "trainer.log_every_steps=2") == 1
     (seen,) = wandb_server.runs.values()
     assert (seen.state, seen.exit_code) == ("failed", 1)
 

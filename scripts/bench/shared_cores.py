@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--spins", nargs="+", default=["unset", "1000"])
     parser.add_argument("--steps", type=int, default=200)
     arguments = parser.parse_args()
-    table = Table(title=f"{arguments.steps} steps of a tiny encoder, each training with {os.cpu_count()} threads")
+    table = Table(title=f"{arguments.steps} steps of a tiny encoder, each training with {torch.get_num_threads()} threads")
     for column in ("trainings at once", "GOMP_SPINCOUNT", "seconds of training, the slowest", "weights of seed 0"):
         table.add_column(column, justify="right")
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +57,7 @@ def train(directory: Path, together: int, spins: str, steps: int) -> tuple[float
         )
         for seed in range(together)
     ]
-    if any(process.wait() for process in processes):
+    if any([process.wait() for process in processes]):  # all of them are waited for
         sys.exit("a training failed")
     records = [json.loads((directory / str(seed) / "run.json").read_text(encoding="utf-8")) for seed in range(together)]
     weights = (directory / "0" / "model" / "model.safetensors").read_bytes()

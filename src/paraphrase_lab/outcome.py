@@ -26,7 +26,9 @@ log = logging.getLogger(__name__)
 
 def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     """Evaluates the chosen checkpoint once, writes everything, and prints the table."""
-    encoder: Any = trainer.lightning_module.encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
+    encoder: Any = trainer.lightning_module.encoder
+    encoder.zero_grad(set_to_none=True)  # a copy of the parameters' size that scoring has no use for
+    encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
     best.load_into(encoder)
     splits, both = _splits(run), _in_both_orders(run)
     answers = {split: evaluation.answer(encoder, run.datamodule, split, both_orders=split == both) for split in splits}

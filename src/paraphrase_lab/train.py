@@ -20,6 +20,7 @@ from paraphrase_lab.data.tables import PairTables
 from paraphrase_lab.distributed import is_main_process
 from paraphrase_lab.errors import RunError, TrainingError, UserError
 from paraphrase_lab.hardware import devices_used, resolve_precision, this_machine
+from paraphrase_lab.model.memory import first_sentences, smaller_training_batches
 from paraphrase_lab.model.module import NonFiniteLoss
 from paraphrase_lab.outcome import finish
 from paraphrase_lab.run import LAST_CHECKPOINT, Run, fingerprint_parts, made_with
@@ -148,6 +149,8 @@ def _note_data(tables: PairTables, directory: Path) -> None:
 def _write_beginnings(run: Run, parts: dict[str, Any], precision_reason: str) -> None:
     """config.yaml, the code a researcher brought along, and what run.json knows before training."""
     config, plan = run.config, run.datamodule.plan
+    for profile in run.directory.glob("*-profile*.txt"):
+        profile.unlink()  # of the training that was interrupted
     for note in run.datamodule.truncation_notes:
         log.warning(note)
     OmegaConf.save(config, run.directory / "config.yaml", resolve=False)
@@ -192,7 +195,7 @@ def _fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, B
     except NonFiniteLoss as error:
         raise _with_pairs(error, run) from error
     except torch.OutOfMemoryError as error:
-        raise _smaller_batches(error, run, trainer) from error
+        raise _with_less_memory(error, run, trainer.global_step) from error
     run.watch.lap("training")
     return trainer, best
 
@@ -232,17 +235,12 @@ def _with_pairs(error: NonFiniteLoss, run: Run) -> TrainingError:
     )
 
 
-def _smaller_batches(error: torch.OutOfMemoryError, run: Run, trainer: pl.Trainer) -> TrainingError:
-    """The effective batch, and with it the learning rate that suits it, can stay as they are."""
-    data, accumulated = run.config.data, run.config.trainer.accumulate_grad_batches
-    if trainer.validating or trainer.sanity_checking:
-        smaller = f"data.evaluation_batch_tokens={max(16, data.evaluation_batch_tokens // 2)} needs about half"
-    else:
-        name = "data.batch_tokens" if data.batch_tokens else "data.batch_size"
-        half = f"{name}={max(1, (data.batch_tokens or data.batch_size) // 2)}"
-        smaller = f"{half} trainer.accumulate_grad_batches={2 * accumulated} needs about half, with as many pairs a step"
-    said = str(error).partition(" GPU ")[0].strip().rstrip(".")  # the rest counts bytes
-    return TrainingError(
-        f"{run.machine.name} ran out of memory after optimiser step {trainer.global_step:,}: {said}.\n"
-        f"{smaller}; model.gradient_checkpointing=true trades time for memory"
-    )
+def _with_less_memory(error: torch.OutOfMemoryError, run: Run, step: int) -> TrainingError:
+    config = run.config
+    smaller = smaller_training_batches(
+        batch_size=config.data.batch_size, batch_tokens=config.data.batch_tokens,
+        accumulate_grad_batches=config.trainer.accumulate_grad_batches,
+        gradient_checkpointing=config.model.gradient_checkpointing,
+    )  # fmt: skip
+    said = first_sentences(error)
+    return TrainingError(f"{run.machine.name} ran out of memory after optimiser step {step:,} ({said}): {smaller}")

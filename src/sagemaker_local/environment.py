@@ -91,5 +91,5 @@ def job_variables(url: str, path: str, requested: Mapping[str, str]) -> dict[str
         "no_proxy": direct,
     }
     # Jobs share this machine's cores: OpenMP's threads, if they waited awake, would keep those of the others from computing.
-    shared = {"GOMP_SPINCOUNT": "1000"}
+    shared = {} if "OMP_WAIT_POLICY" in requested else {"GOMP_SPINCOUNT": "1000"}
     return {"LANG": "C.UTF-8", **shared, **host, **pip, "PATH": path, "PYTHONUNBUFFERED": "1", **requested, **here}

@@ -203,14 +203,19 @@ def test_a_jobs_own_python_path_counts(app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "seen"),
-    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+    ("words", "env", "seen"),
+    [
+        ((), {}, "1000"),
+        pytest.param((), {"GOMP_SPINCOUNT": "7"}, "7", marks=pytest.mark.slow),
+        pytest.param((), {"OMP_WAIT_POLICY": "active"}, "None", marks=pytest.mark.slow),
+        pytest.param(("+hydra.launcher.env.OMP_WAIT_POLICY=active",), {"GOMP_SPINCOUNT": "7"}, "None", marks=pytest.mark.slow),
+    ],
 )
 def test_threads_of_jobs_that_share_cores_do_not_wait_awake(
-    app: App, monkeypatch: pytest.MonkeyPatch, env: dict[str, str], seen: str
+    app: App, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], env: dict[str, str], seen: str
 ) -> None:
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
     app.write("app.py", APP.replace('f"x is {config.x}"', 'os.environ.get("GOMP_SPINCOUNT")'))
-    app.sweep("x=1", env=env)
+    app.sweep("x=1", *words, env=env)
     assert (app.sweep_dir / "0/.job/output.log").read_text().splitlines()[0] == seen

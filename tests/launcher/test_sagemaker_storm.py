@@ -67,7 +67,7 @@ def test_eight_spot_jobs_in_a_storm_end_as_those_of_a_calm_sweep_on_this_machine
 
     assert [one["value"] for one in cloud.returns()] == expected
     assert len(cloud.names()) == 8, "not one job more than was asked for"
-    assert "reused" in output and "new" in output
+    assert "reused" in output and "new" in output and "(2 interruptions)" in output
     for number in range(8):
         weights = [(cloud.output(number, directory) / "weights.dat").read_bytes() for directory in ("sweep", "calm")]
         assert weights[0] == weights[1]

@@ -220,11 +220,12 @@ def _free_lock(state: Path) -> int | None:
 
 def _environment(job: Job) -> dict[str, str]:
     """Secrets are not fetched here: who runs this has them in the environment."""
-    environment = {**os.environ, **job.settings.env}
-    if "OMP_WAIT_POLICY" not in environment:
-        environment.setdefault(
-            "GOMP_SPINCOUNT", "1000"
-        )  # jobs share the cores: 300,000, libgomp's own, is for who has them alone
+    own = job.settings.env
+    # Jobs share the cores: threads of OpenMP that wait awake for long would keep other jobs from computing.
+    spins = {} if "OMP_WAIT_POLICY" in {**os.environ, **own} else {"GOMP_SPINCOUNT": "1000"}
+    environment = {**spins, **os.environ, **own}
+    if "OMP_WAIT_POLICY" in own and "GOMP_SPINCOUNT" not in own:
+        environment.pop("GOMP_SPINCOUNT", None)  # it would take precedence
     path = [entry for entry in (environment.get("PYTHONPATH"), str(PLUGIN_PATH)) if entry]
     return environment | {"PYTHONPATH": os.pathsep.join(path)}
 

@@ -56,7 +56,7 @@ class CostRow:
     overrides: str
     attempts: int
     interruptions: int
-    """Of all attempts: how often a spot machine was taken back and the job went on."""
+    """How often a spot machine was taken back, in all attempts."""
     billable_seconds: float | None
     cost_usd: float | None
     saved_by_spot_usd: float | None

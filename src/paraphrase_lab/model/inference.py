@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from paraphrase_lab.errors import TrainingError
+from paraphrase_lab.model.memory import in_halves_if_need_be
 from paraphrase_lab.model.module import ENCODER_INPUTS
 
 
@@ -32,31 +32,23 @@ def score(
     float32 unless asked otherwise: what a reader of the saved weights computes too.
 
     Raises:
-        TrainingError: a batch is too big for the device's memory.
+        TrainingError: not even one pair fits into the device's memory.
     """
     device = next(encoder.parameters()).device
     margins = np.full(pairs, np.nan)
     was_training = encoder.training
+
+    def logits_of(inputs: Mapping[str, Tensor]) -> Tensor:
+        return encoder(**{name: tensor.to(device, non_blocking=True) for name, tensor in inputs.items()}).logits.float()
+
     encoder.eval()
     with torch.inference_mode(), autocast(precision, device):
         for batch in batches:
-            logits = _logits(encoder, batch, device)
+            logits = in_halves_if_need_be(logits_of, {name: batch[name] for name in ENCODER_INPUTS if name in batch})
             margins[batch["index"].numpy()] = (logits[:, 1] - logits[:, 0]).cpu().numpy()
             advance(len(batch["index"]))
     encoder.train(was_training)
     return margins
-
-
-def _logits(encoder: nn.Module, batch: Mapping[str, Tensor], device: torch.device) -> Tensor:
-    inputs = {name: batch[name].to(device, non_blocking=True) for name in ENCODER_INPUTS if name in batch}
-    try:
-        return encoder(**inputs).logits.float()
-    except torch.OutOfMemoryError as error:
-        rows, tokens = inputs["input_ids"].shape
-        raise TrainingError(
-            f"{device} ran out of memory scoring {rows:,} pairs of {tokens:,} tokens at once.\n"
-            "Fewer tokens a batch: data.evaluation_batch_tokens, or --batch-tokens of `paraphrase predict`"
-        ) from error
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:

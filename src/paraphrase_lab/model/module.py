@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from paraphrase_lab.metrics import binary_metrics
 from paraphrase_lab.model.losses import symmetric_divergence
+from paraphrase_lab.model.memory import in_halves_if_need_be
 from paraphrase_lab.training.optimisation import OptimizerFactory, build_optimizer
 
 OwnMetric = Callable[[np.ndarray, np.ndarray, float], float]
@@ -124,7 +125,7 @@ class PairClassifier(pl.LightningModule):
         self._validation_start = time.monotonic()
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        logits = self.logits(batch)
+        logits = in_halves_if_need_be(self.logits, batch)
         self.validation_answers.append((batch["index"], logits[:, 1] - logits[:, 0], batch["labels"]))
 
     def on_validation_epoch_end(self) -> None:
