@@ -149,8 +149,9 @@ def _note_data(tables: PairTables, directory: Path) -> None:
 def _write_beginnings(run: Run, parts: dict[str, Any], precision_reason: str) -> None:
     """config.yaml, the code a researcher brought along, and what run.json knows before training."""
     config, plan = run.config, run.datamodule.plan
-    for profile in run.directory.glob("*-profile*.txt"):
-        profile.unlink()  # of the training that was interrupted
+    for stage in ("fit", "validate"):
+        for profile in run.directory.glob(f"{stage}-profile*.txt"):
+            profile.unlink()  # of the training that was interrupted
     for note in run.datamodule.truncation_notes:
         log.warning(note)
     OmegaConf.save(config, run.directory / "config.yaml", resolve=False)
