@@ -32,4 +32,4 @@ class RunError(UserError):
 
 
 class TrainingError(Exception):
-    """Training went wrong in a way that no change of the command line prevents for certain; exit code 1."""
+    """Training or scoring went wrong in a way that no change of the command line prevents for certain; exit code 1."""
