@@ -148,7 +148,7 @@ def test_what_the_submitting_user_may_do(printed: dict[str, Any]) -> None:
 
 
 def test_what_the_launcher_keeps_is_where_the_role_may_delete(printed: dict[str, Any]) -> None:
-    from hydra_plugins.hydra_sagemaker_launcher._request import checkpoints_uri
+    from hydra_sagemaker.aws.request import checkpoints_uri
 
     uri = checkpoints_uri("s3://printed/paraphrase", "0123456789abcdef", 0)
     allowed = named(printed["execution_role"]["policy"], "Checkpoints")["Resource"]

@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DOCKERFILE = ROOT / "src/hydra_plugins/hydra_sagemaker_launcher/Dockerfile"
+DOCKERFILE = ROOT / "src/hydra-sagemaker-launcher/Dockerfile"
 NEWEST_TORCH, NEWEST_PYTHON = "2.10.0", "3.13.5"
 """Of AWS's PyTorch training images, November 2026."""
 REQUIREMENTS = [Requirement(line) for line in PROJECT["dependencies"]]

@@ -135,7 +135,7 @@ class Lab:
         command = [sys.executable, "-W", "error", "-m", "paraphrase_lab", "train", *TINY, *FEW_PAIRS, "logger=none", *words]
         environment = {
             **os.environ,
-            "PYTHONPATH": str(self.root / "src"),
+            "PYTHONPATH": f"{self.root / 'src'}:{self.root / 'src/hydra-sagemaker-launcher'}",
             "PARAPHRASE_CACHE_DIR": str(self.root.parent / "cache"),
         }
         done = subprocess.run(command, cwd=self.root, env=environment | variables, capture_output=True, text=True)

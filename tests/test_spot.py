@@ -58,7 +58,13 @@ class Lab:
         self.cache = directory / "cache"
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        path = os.pathsep.join([str(self.root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+        path = os.pathsep.join(
+            [
+                str(self.root / "src"),
+                str(self.root / "src/hydra-sagemaker-launcher"),
+                *filter(None, [os.environ.get("PYTHONPATH")]),
+            ]
+        )
         environment = {**os.environ, **self.server.client_environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         environment |= {"PARAPHRASE_CACHE_DIR": str(self.cache), "HF_HUB_OFFLINE": "1"}
         command = [sys.executable, "-m", "paraphrase_lab", "train", *SMALL, *words]

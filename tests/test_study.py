@@ -244,7 +244,10 @@ class Lab:
     def study(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         few = (*(word for word in TINY if not word.startswith("model.layers")), *FEW_PAIRS, "logger=none")
         command = [sys.executable, "-m", "paraphrase_lab", "study", "ablation=mine", *few, *words]
-        environment = {"PYTHONPATH": str(self.root / "src"), "PARAPHRASE_CACHE_DIR": str(self.root.parent / "cache")}
+        environment = {
+            "PYTHONPATH": f"{self.root / 'src'}:{self.root / 'src/hydra-sagemaker-launcher'}",
+            "PARAPHRASE_CACHE_DIR": str(self.root.parent / "cache"),
+        }
         return subprocess.run(
             command, cwd=self.root, env={**_environ(), **environment, **variables}, capture_output=True, text=True
         )

@@ -31,8 +31,7 @@ from sagemaker_local import LocalSageMaker
 from sagemaker_local.faults import Faults
 
 HOURS = 3600.0
-SOURCES = Path(__file__).resolve().parents[2] / "src"
-PLUGIN = "hydra_sagemaker_launcher"
+LAUNCHER = Path(__file__).resolve().parents[2] / "src" / "hydra-sagemaker-launcher"
 ROLE, BUCKET, IMAGE = "arn:aws:iam::123456789012:role/sagemaker-local", "sagemaker-local", "sagemaker-local/nothing"
 APP = """
 import hydra
@@ -139,11 +138,8 @@ def created(server: LocalSageMaker) -> list[float]:
 
 def starts(repetitions: int, application: Path, folder: Path) -> None:
     """The same interpreter with and without the plugin on its path, in turns."""
-    path = folder / "path" / "hydra_plugins"
-    path.mkdir(parents=True)
-    (path / PLUGIN).symlink_to(SOURCES / "hydra_plugins" / PLUGIN)
     packages = [entry for entry in sys.path if entry.endswith("site-packages")]
-    paths = {"without": os.pathsep.join(packages), "with": os.pathsep.join([*packages, str(path.parent)])}
+    paths = {"without": os.pathsep.join(packages), "with": os.pathsep.join([*packages, str(LAUNCHER)])}
     table = Table(title=f"what the plugin adds to an application that does not use it, {repetitions} starts each")
     for column in ("", "without, ms (median)", "with, ms (median)", "difference of medians, ms"):
         table.add_column(column)

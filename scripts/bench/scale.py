@@ -35,16 +35,16 @@ from rich.console import Console
 from rich.table import Table
 from simulated_sagemaker import Service, SimulatedBackend, SimulatedClock, World
 
-from hydra_plugins.hydra_sagemaker_launcher._drive import Drive
-from hydra_plugins.hydra_sagemaker_launcher._identity import task_yaml
-from hydra_plugins.hydra_sagemaker_launcher._jobs import POLL_SECONDS, Job, compose_jobs
-from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
-from hydra_plugins.hydra_sagemaker_launcher._retries import Retries
-from hydra_plugins.hydra_sagemaker_launcher._scheduler import Scheduler
-from hydra_plugins.hydra_sagemaker_launcher._spec import Spec, versions
-from hydra_plugins.hydra_sagemaker_launcher._table import Lines
-from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission, Tracker
-from hydra_plugins.hydra_sagemaker_launcher.config import OnExisting, SageMakerLauncherConf
+from hydra_sagemaker.display.live_table import Lines
+from hydra_sagemaker.job.identity import task_yaml
+from hydra_sagemaker.job.job import POLL_SECONDS, Job, compose_jobs
+from hydra_sagemaker.job.spec import Spec, versions
+from hydra_sagemaker.scheduling.ledger import Ledger
+from hydra_sagemaker.scheduling.loop import Drive
+from hydra_sagemaker.scheduling.retries import Retries
+from hydra_sagemaker.scheduling.scheduler import Scheduler
+from hydra_sagemaker.scheduling.tracker import Submission, Tracker
+from hydra_sagemaker.settings import OnExisting, SageMakerLauncherConf
 
 APP = """
 learning_rate: 0.001

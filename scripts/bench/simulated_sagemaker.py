@@ -17,13 +17,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from hydra_plugins.hydra_sagemaker_launcher._code import Code
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher._pressure import TokenBucket
-from hydra_plugins.hydra_sagemaker_launcher._result import success_record
-from hydra_plugins.hydra_sagemaker_launcher._sagemaker import SageMakerBackend
-from hydra_plugins.hydra_sagemaker_launcher._storage import Storage
-from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf, SageMakerLauncherConf
+from hydra_sagemaker.aws.storage import Storage
+from hydra_sagemaker.backends.sagemaker import SageMakerBackend
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import success_record
+from hydra_sagemaker.scheduling.backoff import TokenBucket
+from hydra_sagemaker.settings import CodeConf, SageMakerLauncherConf
 
 LATENCY_SECONDS = {"list": 0.2, "describe": 0.1, "create": 0.15}
 CALLS_PER_SECOND = {"list": 2.0, "describe": 10.0, "create": 10.0}

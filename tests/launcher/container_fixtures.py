@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher import _bundle
-from hydra_plugins.hydra_sagemaker_launcher._code import Code
-from hydra_plugins.hydra_sagemaker_launcher._request import ENTRYPOINT
-from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
-from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
+from hydra_sagemaker.aws.request import ENTRYPOINT
+from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.job.task import TaskReference
+from hydra_sagemaker.settings import CodeConf
 
 APP = """\
 import os, signal, subprocess, sys, time
@@ -87,7 +87,7 @@ class Container:
 
     def prepare(self, do: str = "nothing", x: int = 0, *, config: str = "", requirements: list[str] | None = None) -> Container:
         code = Code(self.root, CodeConf())
-        _bundle.pack(self.root, code.files, self.archive, extra=code.extra(requirements or ["hydra-core"]))
+        bundle.pack(self.root, code.files, self.archive, extra=code.extra(requirements or ["hydra-core"]))
         spec = Spec(
             name="app-0123456789abcdef-0", key="0123456789abcdef", number=0, task_name="app", config_name="config",
             search_path=[("hydra", "pkg://hydra.conf"), ("main", "root:conf"), ("schema", "structured://")],

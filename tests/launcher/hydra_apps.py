@@ -200,7 +200,7 @@ class Elsewhere:
         return self.app.sweep_dir / f".launcher/requests/{number}.spec.json"
 
     def run(self, number: int = 0, **env: str) -> str:
-        words = [sys.executable, "-m", "hydra_plugins.hydra_sagemaker_launcher._runner", str(self.spec(number))]
+        words = [sys.executable, "-m", "hydra_sagemaker.runner", str(self.spec(number))]
         words += ["--root", str(self.root), "--job-dir", str(self.output / ".job"), "--output-root", str(self.output)]
         env = {**os.environ, **env}
         done = subprocess.run(words, cwd=self.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

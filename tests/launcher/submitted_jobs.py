@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra_plugins.hydra_sagemaker_launcher import _bundle
-from hydra_plugins.hydra_sagemaker_launcher._code import Code
-from hydra_plugins.hydra_sagemaker_launcher._request import ENTRYPOINT
-from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
-from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
+from hydra_sagemaker.aws.request import ENTRYPOINT
+from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.job.task import TaskReference
+from hydra_sagemaker.settings import CodeConf
 from sagemaker_local.account import BUCKET, ROLE_ARN
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SubmittedJob:
 
     def submit(self, spec: dict[str, Any] | None = None, hosts: int = 1, **request: Any) -> SubmittedJob:
         code, archive = Code(self.root, CodeConf()), self.root.parent / "bundle.tar.gz"
-        _bundle.pack(self.root, code.files, archive, extra=code.extra(["hydra-core"]))
+        bundle.pack(self.root, code.files, archive, extra=code.extra(["hydra-core"]))
         self._put("code/bundle.tar.gz", archive.read_bytes())
         self._put("job/spec.json", self._spec(spec or {}).to_json().encode())
         if (spec or {}).get("checkpoints"):

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from hydra_plugins.hydra_sagemaker_launcher import _arrival
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_sagemaker.aws import unpack
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 
 class Home:
@@ -34,7 +34,7 @@ class Home:
         return data
 
     def place(self, data: Path, name: str) -> list[str]:
-        return _arrival.place(data, self.job, name)
+        return unpack.place(data, self.job, name)
 
     def files(self) -> list[str]:
         directory = self.job.output_dir
@@ -53,7 +53,7 @@ OWN = [".job/files.json", ".job/spec.json"]
 
 def test_another_jobs_files_make_room_and_those_of_nobody_stay(home: Home) -> None:
     home.place(home.data("0/metrics.json", "0/plots/a.png", ".job/result.json", ".job/ranks/1.json"), "a-1")
-    _arrival.place_models(home.data("weights.pt"), home.job, "a-1")
+    unpack.place_models(home.data("weights.pt"), home.job, "a-1")
     (home.job.output_dir / "notes.txt").write_text("mine")
     home.place(home.data("0/metrics.json", "0/plots/b.png"), "a-1")
     assert home.files() == [*OWN[:1], ".job/ranks/1.json", ".job/result.json", *OWN[1:], *NOTED_TWICE]

@@ -12,17 +12,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher import _bundle
-from hydra_plugins.hydra_sagemaker_launcher._bundle import (
-    content_hash,
-    extract,
-    list_files,
-    pack,
-    secret_file_problem,
-    size_problem,
-    total_bytes,
-)
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.bundle import content_hash, extract, list_files, pack, secret_file_problem, size_problem, total_bytes
+from hydra_sagemaker.errors import LauncherError
 
 EXTRA = {".launcher/entry.py": b"print('entry')\n"}
 
@@ -136,7 +128,7 @@ def test_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.
         values[6] = size
         return os.stat_result(values)
 
-    monkeypatch.setattr(_bundle.os, "fstat", stale)
+    monkeypatch.setattr(bundle.os, "fstat", stale)
     with pytest.raises(LauncherError, match=r"log\.txt changed while it was read: run the same command again"):
         content_hash(tmp_path, paths("log.txt"))
     with pytest.raises(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher import _tree
-from hydra_plugins.hydra_sagemaker_launcher._bundle import find_root, list_files
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
+from hydra_sagemaker.code import file_tree
+from hydra_sagemaker.code.bundle import find_root, list_files
+from hydra_sagemaker.errors import LauncherError
 
 
 def write(root: Path, *names: str, text: str = "") -> Path:
@@ -151,7 +151,9 @@ def test_ignored_directories_are_not_entered(tmp_path: Path, monkeypatch: pytest
     write(root, ".sagemakerignore", text="data/\n")
     write(root, ".gitignore", text="other/\n")
     entered = []
-    monkeypatch.setattr(_tree.os, "scandir", lambda path, really=_tree.os.scandir: entered.append(Path(path)) or really(path))
+    monkeypatch.setattr(
+        file_tree.os, "scandir", lambda path, really=file_tree.os.scandir: entered.append(Path(path)) or really(path)
+    )
     assert listed(root) == [".gitignore", ".sagemakerignore", "train.py"]
     assert entered == [root]
 
@@ -225,8 +227,8 @@ def test_many_bad_links_make_one_warning(tmp_path: Path, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("with_git", [True, False])
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_git: bool) -> None:
-    assert _tree.FILES_AT_MOST == 200_000
-    monkeypatch.setattr(_tree, "FILES_AT_MOST", 50)
+    assert file_tree.FILES_AT_MOST == 200_000
+    monkeypatch.setattr(file_tree, "FILES_AT_MOST", 50)
     root = write(tmp_path, *(f"data/{number}.csv" for number in range(51)))
     if with_git:
         repository(root)
@@ -238,7 +240,7 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_gi
 
 def test_special_files_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, "train.py")
-    _tree.os.mkfifo(tmp_path / "pipe")
+    file_tree.os.mkfifo(tmp_path / "pipe")
     assert listed(tmp_path) == ["train.py"]
 
 
@@ -260,12 +262,12 @@ def test_closed_directories_are_named(
     """As root, for whom no directory is closed, the refusal is played."""
     root = write(tmp_path, "train.py", "closed/secret.py")
 
-    def scandir(path: Path, really: Callable = _tree.os.scandir) -> object:
+    def scandir(path: Path, really: Callable = file_tree.os.scandir) -> object:
         if path.name == "closed":
             raise PermissionError(13, "Permission denied")
         return really(path)
 
-    monkeypatch.setattr(_tree.os, "scandir", scandir)
+    monkeypatch.setattr(file_tree.os, "scandir", scandir)
     with caplog.at_level(logging.WARNING):
         assert listed(root) == ["train.py"]
     assert caplog.messages == [f"{root / 'closed'} is not sent: Permission denied"]

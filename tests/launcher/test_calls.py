@@ -15,15 +15,9 @@ pytest_plugins = ["sagemaker_fixtures"]
 
 from botocore.exceptions import ClientError  # noqa: E402
 
-from hydra_plugins.hydra_sagemaker_launcher._clients import Clients, in_words, persistently  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher._errors import (  # noqa: E402
-    CallFailed,
-    LauncherError,
-    NotPermitted,
-    Throttled,
-    Unreachable,
-)
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf  # noqa: E402
+from hydra_sagemaker.aws.clients import Clients, in_words, persistently  # noqa: E402
+from hydra_sagemaker.errors import CallFailed, LauncherError, NotPermitted, Throttled, Unreachable  # noqa: E402
+from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
 from sagemaker_local import LocalSageMaker  # noqa: E402
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from submitted_jobs import SPOT, SubmittedJob
 
-from hydra_plugins.hydra_sagemaker_launcher import _placing
+from hydra_sagemaker.container import output_files
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Account
@@ -101,12 +101,12 @@ def test_results_are_placed_beside_what_is_kept(tmp_path: Path) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
     (root / "7/newest").symlink_to("deep/note.txt")
-    _placing.place_results(root, "7", data, model, ["deep/*.pt"])
+    output_files.place_results(root, "7", data, model, ["deep/*.pt"])
     assert (model / "deep/model.pt").samefile(root / "7/deep/model.pt")
     placed = {file.relative_to(data).as_posix() for file in data.rglob("*") if not file.is_dir()}
     assert placed == {"7/deep/note.txt", "7/.hydra/config.yaml", "7/newest", "beside.txt"}
     assert os.readlink(data / "7/newest") == "deep/note.txt"
-    _placing.empty(root)
+    output_files.empty(root)
     assert list(root.iterdir()) == [] and (data / "7/newest").read_text() == "7/deep/note.txt"
 
 
@@ -115,7 +115,7 @@ def test_models_of_an_unfinished_job_stay_behind(tmp_path: Path) -> None:
     for name in ("model.pt", "log"):
         (tmp_path / "output/7" / name).write_text(name)
     for _ in range(2):  # of a second attempt there may be files already
-        _placing.place_results(tmp_path / "output", "7", tmp_path / "data", None, ["*.pt"])
+        output_files.place_results(tmp_path / "output", "7", tmp_path / "data", None, ["*.pt"])
     assert [file.name for file in (tmp_path / "data/7").iterdir()] == ["log"]
 
 
@@ -126,6 +126,6 @@ def test_copies_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "link", refuse)
     (tmp_path / "output/7").mkdir(parents=True)
     (tmp_path / "output/7/log").write_text("line")
-    _placing.place_results(tmp_path / "output", "7", tmp_path / "data", None, [])
+    output_files.place_results(tmp_path / "output", "7", tmp_path / "data", None, [])
     assert (tmp_path / "data/7/log").read_text() == "line"
     assert not (tmp_path / "data/7/log").samefile(tmp_path / "output/7/log")

@@ -9,10 +9,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.hydra_sagemaker_launcher._checks import config_secrets, grouped, user_check_problems
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.sweep.checks import config_secrets, grouped, user_check_problems
 
 HERE = Path(__file__).stem
 setup_globals()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from submitted_jobs import SubmittedJob
 
-from hydra_plugins.hydra_sagemaker_launcher import _cluster
-from hydra_plugins.hydra_sagemaker_launcher._cluster import Cluster
-from hydra_plugins.hydra_sagemaker_launcher._result import read_result, rebuilt
+from hydra_sagemaker.container import cluster
+from hydra_sagemaker.container.cluster import Cluster
+from hydra_sagemaker.job.result import read_result, rebuilt
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Account
@@ -83,12 +83,12 @@ def describe(base: Path, **values: Any) -> Path:
 def test_machines_are_counted_in_the_same_order_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SM_NUM_GPUS", "4")
     base = describe(tmp_path, hosts=["algo-2", "algo-1"], current_host="algo-2", network_interface_name="eth0")
-    assert _cluster.read(base, None) == HERE and (HERE.node, HERE.size) == (1, 8)
-    assert _cluster.read(base, 1).size == 2
+    assert cluster.read(base, None) == HERE and (HERE.node, HERE.size) == (1, 8)
+    assert cluster.read(base, 1).size == 2
     monkeypatch.setenv("SM_NUM_GPUS", "0")
-    assert _cluster.read(tmp_path / "nowhere", None).size == 1
+    assert cluster.read(tmp_path / "nowhere", None).size == 1
     with pytest.raises(RuntimeError, match="processes_per_instance=0: it is 1 or more, or null for one per GPU"):
-        _cluster.read(base, 0)
+        cluster.read(base, 0)
 
 
 def test_gpus_as_the_driver_lists_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,9 +97,9 @@ def test_gpus_as_the_driver_lists_them(tmp_path: Path, monkeypatch: pytest.Monke
     driver = tmp_path / "nvidia-smi"
     driver.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA A10G (UUID: GPU-1)'\necho 'GPU 1: NVIDIA A10G (UUID: GPU-2)'\n")
     driver.chmod(0o755)
-    assert _cluster.gpus() == 2
+    assert cluster.gpus() == 2
     driver.write_text("#!/bin/sh\necho 'no driver'\nexit 9\n")
-    assert _cluster.gpus() == 0
+    assert cluster.gpus() == 0
 
 
 def test_torchrun_is_told_where_the_machines_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +107,8 @@ def test_torchrun_is_told_where_the_machines_meet(tmp_path: Path, monkeypatch: p
     told = dict(zip(words[4::2], words[5::2], strict=False))
     assert words[:4] == [sys.executable, "-u", "-m", "torch.distributed.run"] and words[-2:] == ["-m", "package.module"]
     assert (told["--nnodes"], told["--nproc_per_node"], told["--node_rank"], told["--master_addr"]) == ("2", "4", "1", "algo-1")
-    assert told["--master_port"] == str(_cluster.port("a-job")) != str(_cluster.port("another-job"))
-    assert 10_000 <= _cluster.port("a-job") < 30_000
+    assert told["--master_port"] == str(cluster.port("a-job")) != str(cluster.port("another-job"))
+    assert 10_000 <= cluster.port("a-job") < 30_000
     monkeypatch.setenv("NCCL_SOCKET_IFNAME", "efa0")
     monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
     assert HERE.environment()["NCCL_SOCKET_IFNAME"] == "efa0" and HERE.environment()["GLOO_SOCKET_IFNAME"] == "eth0"
@@ -172,23 +172,23 @@ def test_the_first_failure_is_the_jobs(
     (tmp_path / "ranks").mkdir()
     (tmp_path / "ranks/9.json").write_text("{half a re")
     for number, other in enumerate(others, start=1):
-        _cluster.rank_file(tmp_path, number).write_text(json.dumps(other))
+        cluster.rank_file(tmp_path, number).write_text(json.dumps(other))
     result = read_result(tmp_path)
     assert result is not None and result["ended"] == told
 
 
 def test_a_process_that_was_killed_comes_before_what_the_others_say_of_it(tmp_path: Path) -> None:
     line = "E1 api.py:984] failed (exitcode: -9) local_rank: 3 (pid: 77) of binary: /python"
-    assert _cluster.ended_worker(line) == (3, -9) and _cluster.ended_worker("[rank 0] going on") is None
-    killed = _cluster.speechless_end("a-job", 7, -9, began=1.0)
-    _cluster.rank_file(tmp_path, 7).parent.mkdir()
-    _cluster.rank_file(tmp_path, 7).write_text(json.dumps(killed))
+    assert cluster.ended_worker(line) == (3, -9) and cluster.ended_worker("[rank 0] going on") is None
+    killed = cluster.speechless_end("a-job", 7, -9, began=1.0)
+    cluster.rank_file(tmp_path, 7).parent.mkdir()
+    cluster.rank_file(tmp_path, 7).write_text(json.dumps(killed))
     (tmp_path / "result.json").write_text(json.dumps(record("failed", 2.0)))
     result = read_result(tmp_path)
     assert result is not None
     with pytest.raises(ChildProcessError, match="rank 7 was killed by signal 9: out of memory"):
         raise rebuilt(result["exception"], None)
-    assert _cluster.speechless_end("a-job", 7, 3, began=1.0)["ended"] > 2.0
+    assert cluster.speechless_end("a-job", 7, 3, began=1.0)["ended"] > 2.0
 
 
 @pytest.mark.slow

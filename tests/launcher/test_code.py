@@ -9,10 +9,10 @@ from types import ModuleType
 import pytest
 from hydra_apps import LOCAL, App, Elsewhere
 
-from hydra_plugins.hydra_sagemaker_launcher._code import Code
-from hydra_plugins.hydra_sagemaker_launcher._loaded import without_entry_point
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
-from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
+from hydra_sagemaker.code.imported_modules import without_entry_point
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.job.task import TaskReference
+from hydra_sagemaker.settings import CodeConf
 
 OUTPUTS = (
     "multirun.yaml",

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hydra_plugins.hydra_sagemaker_launcher._cost import Budget, billed, money, total
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._prices import Bound, Listed, Prices
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.pricing.cost import Budget, billed, money, total
+from hydra_sagemaker.pricing.prices import Bound, Listed, Prices
 
 PRICES = Prices({"ml.own.xlarge": 10.0}, {"ml.g5.xlarge": Listed(1.8, "2026-09-27")})
 UNPRICED = Bound(None, 1.0, "ml.no.xlarge", ("ml.no.xlarge",))

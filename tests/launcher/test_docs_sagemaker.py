@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT, paraphrase
-from hydra_plugins.hydra_sagemaker_launcher.__main__ import parser
-from hydra_plugins.hydra_sagemaker_launcher._failures import Cause
-from hydra_plugins.hydra_sagemaker_launcher._prices import price_table
+from hydra_sagemaker.backends.diagnosis import Cause
+from hydra_sagemaker.cli.main import parser
+from hydra_sagemaker.pricing.prices import price_table
 from paraphrase_lab.composition import Composer
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
@@ -34,7 +34,11 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The copy, and what the commands of the local part printed there."""
     directory = tmp_path_factory.mktemp("page")
     checkout = copy_of(ROOT, directory / "checkout")
-    variables = {"PYTHONPATH": str(checkout / "src"), "PARAPHRASE_CACHE_DIR": str(directory / "cache"), "HF_HUB_OFFLINE": "1"}
+    variables = {
+        "PYTHONPATH": f"{checkout / 'src'}:{checkout / 'src/hydra-sagemaker-launcher'}",
+        "PARAPHRASE_CACHE_DIR": str(directory / "cache"),
+        "HF_HUB_OFFLINE": "1",
+    }
     return checkout, typed(LOCAL, checkout, free_port(), **variables)
 
 

@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._failures import (
-    Cause,
-    failure_of_job,
-    failure_of_process,
-    last_lines,
-    retried_as,
-)
-from hydra_plugins.hydra_sagemaker_launcher._result import failure_record
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_sagemaker.backends.diagnosis import Cause, failure_of_job, failure_of_process, last_lines, retried_as
+from hydra_sagemaker.job.result import failure_record
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 if TYPE_CHECKING:
-    from hydra_plugins.hydra_sagemaker_launcher._failures import Failure
+    from hydra_sagemaker.backends.diagnosis import Failure
 
 NAME = "app-12f1e2cb2dd00c75-0"
 IMAGE = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.9-gpu-py312"

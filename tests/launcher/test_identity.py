@@ -12,16 +12,8 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.hydra_sagemaker_launcher._identity import (
-    NAME_LENGTH,
-    files_digest,
-    job_key,
-    job_name,
-    parse_job_name,
-    slug,
-    task_yaml,
-)
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
+from hydra_sagemaker.job.identity import NAME_LENGTH, files_digest, job_key, job_name, parse_job_name, slug, task_yaml
+from hydra_sagemaker.job.task import TaskReference
 
 TASK = TaskReference("train", module="my_app.train")
 CONFIG = {
@@ -36,8 +28,8 @@ CONFIG = {
 IN_ANOTHER_PROCESS = """
 import sys
 from omegaconf import OmegaConf
-from hydra_plugins.hydra_sagemaker_launcher._identity import job_key
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
+from hydra_sagemaker.job.identity import job_key
+from hydra_sagemaker.job.task import TaskReference
 task = TaskReference("train", module="my_app.train")
 print(job_key(OmegaConf.create(sys.stdin.read()), without=["seed"], code="c", image="i", task=task))
 """

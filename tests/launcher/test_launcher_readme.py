@@ -16,15 +16,15 @@ import yaml
 from omegaconf import OmegaConf
 
 from commands import ROOT, blocks, write_documented_files
-from hydra_plugins.hydra_sagemaker_launcher.__main__ import PROGRAM, parser
-from hydra_plugins.hydra_sagemaker_launcher._failures import Cause, retried_as
-from hydra_plugins.hydra_sagemaker_launcher._prices import price_table
-from hydra_plugins.hydra_sagemaker_launcher.config import PER_JOB, SageMakerLauncherConf
+from hydra_sagemaker.backends.diagnosis import Cause, retried_as
+from hydra_sagemaker.cli.main import PROGRAM, parser
+from hydra_sagemaker.pricing.prices import price_table
+from hydra_sagemaker.settings import PER_JOB, SageMakerLauncherConf
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 from typed_pages import DEFAULT_PORT, free_port, typed  # noqa: E402
 
-README = ROOT / "src/hydra_plugins/hydra_sagemaker_launcher/README.md"
+README = ROOT / "src/hydra-sagemaker-launcher/README.md"
 WORDS = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "anything", type(None): "null"}
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._tables import (
+from hydra_sagemaker.display.tables import (
     CostRow,
     JobRow,
     PlanRow,

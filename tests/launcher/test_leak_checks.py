@@ -11,9 +11,9 @@ from hydra import compose, initialize
 from omegaconf import OmegaConf
 from wire_contents import words_in
 
-from hydra_plugins.hydra_sagemaker_launcher._checks import config_secrets, requirement_secrets, setting_problems
-from hydra_plugins.hydra_sagemaker_launcher._secret_names import looks_secret, redacted, variable_within
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_sagemaker.secret_names import looks_secret, redacted, variable_within
+from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.sweep.checks import config_secrets, requirement_secrets, setting_problems
 
 PASSWORD = "correct-horse-battery"
 HF_TOKEN = "hf_" + "aB3d" * 9

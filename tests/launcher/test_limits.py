@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
 
-from hydra_plugins.hydra_sagemaker_launcher._limits import request_problems
-from hydra_plugins.hydra_sagemaker_launcher._service_model import _matches, python_pattern, request_shape
+from hydra_sagemaker.aws.request_limits import request_problems
+from hydra_sagemaker.aws.request_model import _matches, python_pattern, request_shape
 
 Request = dict[str, Any]
 SECRET = "hunter2"

@@ -11,13 +11,13 @@ import pytest
 from hydra_apps import LOCAL, App
 from omegaconf import OmegaConf
 
-from hydra_plugins.hydra_sagemaker_launcher._backend import State
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher._local import LocalBackend
-from hydra_plugins.hydra_sagemaker_launcher._result import write_atomically
-from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_sagemaker.backends.base import State
+from hydra_sagemaker.backends.local import LocalBackend
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import write_atomically
+from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 NAME = "train-0123456789abcdef-0"
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from hydra_apps import LOCAL, App
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._sweep_lock import locked
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.sweep.lock import locked
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from hydra_plugins.hydra_sagemaker_launcher._sweep_lock import locked
+from hydra_sagemaker.sweep.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hydra_apps import App
 
-from hydra_plugins.hydra_sagemaker_launcher._backend import State, Status
-from hydra_plugins.hydra_sagemaker_launcher._local import LocalBackend
-from hydra_plugins.hydra_sagemaker_launcher._manifest import read_manifest
-from hydra_plugins.hydra_sagemaker_launcher._places import CLOCK_SECONDS
+from hydra_sagemaker.backends.base import State, Status
+from hydra_sagemaker.backends.local import LocalBackend
+from hydra_sagemaker.backends.local_directories import CLOCK_SECONDS
+from hydra_sagemaker.sweep.manifest import read_manifest
 
 pytestmark = pytest.mark.slow
 WRITING = """

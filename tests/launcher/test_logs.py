@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from hydra_plugins.hydra_sagemaker_launcher._clients import Clients
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, NotPermitted, Throttled, Unreachable
-from hydra_plugins.hydra_sagemaker_launcher._logs import GROUP, CloudWatchLog, FileLog, clean, follow, tail
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_sagemaker.aws.clients import Clients
+from hydra_sagemaker.aws.logs import GROUP, CloudWatchLog, FileLog, clean, follow, tail
+from hydra_sagemaker.errors import LauncherError, NotPermitted, Throttled, Unreachable
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Account

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
-from hydra_plugins.hydra_sagemaker_launcher._manifest import Manifest, read_manifest, write_manifest
-from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.scheduling.ledger import Ledger
+from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
+from hydra_sagemaker.sweep.manifest import Manifest, read_manifest, write_manifest
 
 SECRET = "hunter2-of-the-sweep"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._places import Places, copy_output, resident
-from hydra_plugins.hydra_sagemaker_launcher._result import write_atomically
+from hydra_sagemaker.backends.local_directories import Places, copy_output, resident
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.result import write_atomically
 
 FIRST, SECOND = "train-0000000000000001-0", "train-0000000000000002-0"
 

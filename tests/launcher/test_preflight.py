@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["sagemaker_fixtures"]
 
-from hydra_plugins.hydra_sagemaker_launcher._clients import Clients  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher._errors import SubmissionRefused  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher._preflight import preflight, trusts_sagemaker  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf  # noqa: E402
+from hydra_sagemaker.aws.clients import Clients  # noqa: E402
+from hydra_sagemaker.aws.preflight import preflight, trusts_sagemaker  # noqa: E402
+from hydra_sagemaker.errors import SubmissionRefused  # noqa: E402
+from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
 from sagemaker_local.account import BUCKET, ROLE_ARN  # noqa: E402
 
 if TYPE_CHECKING:

@@ -13,17 +13,9 @@ import botocore.session
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._prices import (
-    Listed,
-    Prices,
-    bound_of,
-    bound_of_settings,
-    machines,
-    price_table,
-    prices_of,
-)
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.pricing.prices import Listed, Prices, bound_of, bound_of_settings, machines, price_table, prices_of
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 GPU_FAMILIES = {"g4dn", "g5", "g6", "g6e", "p3", "p3dn", "p4d", "p4de", "p5"}
 SIZES = {"medium": 0.25, "large": 0.5}
@@ -136,7 +128,7 @@ def test_how_a_price_is_said_on_the_command_line(plus: str) -> None:
 
 
 def test_nothing_heavy() -> None:
-    names = [f"hydra_plugins.hydra_sagemaker_launcher.{name}" for name in ("_prices", "_cost", "_tables")]
+    names = [f"hydra_sagemaker.{name}" for name in ("pricing.prices", "pricing.cost", "display.tables")]
     code = f"import importlib, sys\n[importlib.import_module(name) for name in {names}]\nprint(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not re.search(r"'(boto3|botocore|hydra|omegaconf|rich|torch)'", done.stdout)

@@ -11,12 +11,12 @@ from hydra.core.utils import setup_globals
 from hydra_apps import App
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError, SubmissionRefused
-from hydra_plugins.hydra_sagemaker_launcher._identify import identify
-from hydra_plugins.hydra_sagemaker_launcher._identity import task_yaml
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job, settings_of
-from hydra_plugins.hydra_sagemaker_launcher._references import differing_twins, referred
-from hydra_plugins.hydra_sagemaker_launcher.config import Mode, SageMakerLauncherConf
+from hydra_sagemaker.errors import LauncherError, SubmissionRefused
+from hydra_sagemaker.job.identity import task_yaml
+from hydra_sagemaker.job.job import Job, settings_of
+from hydra_sagemaker.job.keys import identify
+from hydra_sagemaker.job.referenced_values import differing_twins, referred
+from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 
 
 def job(number: int = 0, *, hydra: Any = None, **values: Any) -> Job:

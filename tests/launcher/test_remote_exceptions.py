@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import RemoteJobError
-from hydra_plugins.hydra_sagemaker_launcher._result import exception_record, failure_record, rebuilt
+from hydra_sagemaker.errors import RemoteJobError
+from hydra_sagemaker.job.result import exception_record, failure_record, rebuilt
 
 OWN_CLASSES = """\
 class Plain(Exception):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._result import (
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.result import (
     failure_record,
     read_result,
     returned_value,

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._failures import Cause
-from hydra_plugins.hydra_sagemaker_launcher._pressure import Backoff, TokenBucket
-from hydra_plugins.hydra_sagemaker_launcher._retries import LONGEST_RETRY_SECONDS, Retries
-from hydra_plugins.hydra_sagemaker_launcher.config import RetriesConf
+from hydra_sagemaker.backends.diagnosis import Cause
+from hydra_sagemaker.scheduling.backoff import Backoff, TokenBucket
+from hydra_sagemaker.scheduling.retries import LONGEST_RETRY_SECONDS, Retries
+from hydra_sagemaker.settings import RetriesConf
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:

@@ -193,7 +193,7 @@ def test_ctrl_c_instead_of_an_answer_stops_the_jobs(terminal: Terminal) -> None:
 
 def test_who_stops_the_jobs_of_a_living_launcher_is_told_of_it(cloud: Cloud) -> None:
     process = running(cloud)
-    verb = [sys.executable, "-m", "hydra_plugins.hydra_sagemaker_launcher", "stop", "sweep", "--yes"]
+    verb = [sys.executable, "-m", "hydra_sagemaker", "stop", "sweep", "--yes"]
     environment = {**os.environ, **cloud.env}
     done = subprocess.run(verb, cwd=cloud.app.root, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and f"a launcher works for this sweep (process {process.pid})" in done.stderr, done.stderr
@@ -204,7 +204,7 @@ def test_who_stops_the_jobs_of_a_living_launcher_is_told_of_it(cloud: Cloud) -> 
 def test_a_stop_that_was_not_allowed_is_no_success(cloud: Cloud) -> None:
     cloud.sweep("x=1", "do=wait", "hydra.launcher.wait=false")
     cloud.fault(denied_operations=["StopTrainingJob"])
-    verb = [sys.executable, "-m", "hydra_plugins.hydra_sagemaker_launcher", "stop", "sweep", "--yes"]
+    verb = [sys.executable, "-m", "hydra_sagemaker", "stop", "sweep", "--yes"]
     done = subprocess.run(verb, cwd=cloud.app.root, env={**os.environ, **cloud.env}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and f"1 not stopped: {cloud.names()[0]}" in done.stderr, done.stderr
 

@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["sagemaker_fixtures"]
 
-from hydra_plugins.hydra_sagemaker_launcher._clients import Clients, in_words  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf  # noqa: E402
+from hydra_sagemaker.aws.clients import Clients, in_words  # noqa: E402
+from hydra_sagemaker.errors import LauncherError  # noqa: E402
+from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Account, Cloud

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["container_fixtures"]
 
-from hydra_plugins.hydra_sagemaker_launcher._code import Code  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf  # noqa: E402
+from hydra_sagemaker.code.source import Code  # noqa: E402
+from hydra_sagemaker.errors import LauncherError  # noqa: E402
+from hydra_sagemaker.settings import CodeConf  # noqa: E402
 from sagemaker_local.environment import Environments  # noqa: E402
 
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}

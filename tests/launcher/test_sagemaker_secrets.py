@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["sagemaker_fixtures"]
 
-from hydra_plugins.hydra_sagemaker_launcher._checks import config_secrets, setting_problems  # noqa: E402
-from hydra_plugins.hydra_sagemaker_launcher.config import SageMakerLauncherConf  # noqa: E402
+from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
+from hydra_sagemaker.sweep.checks import config_secrets, setting_problems  # noqa: E402
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Cloud

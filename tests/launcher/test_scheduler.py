@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._scheduler import Collect, Poll, Scheduler, Sleep, Submit
+from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
 
 
 class World:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._secret_names import looks_secret, looks_secret_file, value_looks_secret
+from hydra_sagemaker.secret_names import looks_secret, looks_secret_file, value_looks_secret
 
 SECRET_NAMES = """
     WANDB_API_KEY AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID AWS_SESSION_TOKEN HF_TOKEN HUGGING_FACE_HUB_TOKEN DB_PASSWORD

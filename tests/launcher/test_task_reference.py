@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference, load, reference_to
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.task import TaskReference, load, reference_to
 
 SCRIPT = """\
 from __future__ import annotations
@@ -75,7 +75,7 @@ def undecorated(config):
 
 
 if __name__ == "__main__":
-    from hydra_plugins.hydra_sagemaker_launcher._task import reference_to
+    from hydra_sagemaker.job.task import reference_to
 
     root = Path(sys.argv[1])
     tasks = [plain.__wrapped__, decorated.__wrapped__, Group.method, undecorated, lambda config: config, times_ten(undecorated)]
@@ -85,7 +85,7 @@ if __name__ == "__main__":
 LOAD_AND_CALL = """
 import json, sys
 from pathlib import Path
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference, load
+from hydra_sagemaker.job.task import TaskReference, load
 root, argument, *references = sys.argv[1:]
 print(json.dumps([load(TaskReference(**json.loads(reference)), Path(root))(json.loads(argument)) for reference in references]))
 """

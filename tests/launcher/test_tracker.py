@@ -11,25 +11,18 @@ import pytest
 from hydra.core.utils import JobStatus
 from omegaconf import OmegaConf
 
-from hydra_plugins.hydra_sagemaker_launcher._backend import Existing, NoRoom, Outcome, State, Status
-from hydra_plugins.hydra_sagemaker_launcher._drive import Drive
-from hydra_plugins.hydra_sagemaker_launcher._errors import (
-    LauncherError,
-    NotPermitted,
-    RemoteJobError,
-    SubmissionRefused,
-    Throttled,
-    Unreachable,
-)
-from hydra_plugins.hydra_sagemaker_launcher._failures import Cause, Failure
-from hydra_plugins.hydra_sagemaker_launcher._jobs import Job
-from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
-from hydra_plugins.hydra_sagemaker_launcher._result import failure_record
-from hydra_plugins.hydra_sagemaker_launcher._retries import Retries
-from hydra_plugins.hydra_sagemaker_launcher._scheduler import Scheduler
-from hydra_plugins.hydra_sagemaker_launcher._spec import Spec
-from hydra_plugins.hydra_sagemaker_launcher._tracker import Submission, Tracker
-from hydra_plugins.hydra_sagemaker_launcher.config import OnExisting, RetriesConf, SageMakerLauncherConf
+from hydra_sagemaker.backends.base import Existing, NoRoom, Outcome, State, Status
+from hydra_sagemaker.backends.diagnosis import Cause, Failure
+from hydra_sagemaker.errors import LauncherError, NotPermitted, RemoteJobError, SubmissionRefused, Throttled, Unreachable
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import failure_record
+from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.scheduling.ledger import Ledger
+from hydra_sagemaker.scheduling.loop import Drive
+from hydra_sagemaker.scheduling.retries import Retries
+from hydra_sagemaker.scheduling.scheduler import Scheduler
+from hydra_sagemaker.scheduling.tracker import Submission, Tracker
+from hydra_sagemaker.settings import OnExisting, RetriesConf, SageMakerLauncherConf
 
 COMPLETED = {"status": "completed", "exit_code": 0}
 FAILED = failure_record(KeyError("x"))

@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 from hydra_apps import APP, LOCAL, App
 
-from hydra_plugins.hydra_sagemaker_launcher._code import Code
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
-from hydra_plugins.hydra_sagemaker_launcher.config import CodeConf
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.task import TaskReference
+from hydra_sagemaker.settings import CodeConf
 
 
 def write(root: Path, *names: str, text: str = "") -> None:

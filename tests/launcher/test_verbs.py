@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hydra_apps import LOCAL, App
 
-from hydra_plugins.hydra_sagemaker_launcher.__main__ import main
+from hydra_sagemaker.cli.main import main
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Cloud
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["sagemaker_fixtures"]
-COMMAND = (sys.executable, "-m", "hydra_plugins.hydra_sagemaker_launcher")
+COMMAND = (sys.executable, "-m", "hydra_sagemaker")
 COUNTING = """\
 import os, time
 from pathlib import Path

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from hydra_plugins.hydra_sagemaker_launcher import _spec
-from hydra_plugins.hydra_sagemaker_launcher._errors import LauncherError
-from hydra_plugins.hydra_sagemaker_launcher._ledger import Ledger
-from hydra_plugins.hydra_sagemaker_launcher._spec import Spec, at_home, portable, python_path, version_skew
-from hydra_plugins.hydra_sagemaker_launcher._task import TaskReference
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.spec import FORMAT, Spec, at_home, portable, python_path, read, version_skew, versions
+from hydra_sagemaker.job.task import TaskReference
+from hydra_sagemaker.scheduling.ledger import Ledger
 
 
 def spec(**changes: Any) -> Spec:
@@ -45,7 +44,7 @@ def spec(**changes: Any) -> Spec:
 )
 def test_a_specification_survives_its_journey(changes: dict[str, Any]) -> None:
     there = spec(**changes)
-    here = _spec.read(there.to_json())
+    here = read(there.to_json())
     assert json.loads(here.to_json()) == json.loads(there.to_json())
     assert here.task == there.task
     assert here.search_path == there.search_path
@@ -53,8 +52,8 @@ def test_a_specification_survives_its_journey(changes: dict[str, Any]) -> None:
 
 
 def test_a_specification_of_another_format() -> None:
-    with pytest.raises(LauncherError, match=f"has format 99, this launcher reads {_spec.FORMAT}: submit it again"):
-        _spec.read(json.dumps({**asdict(spec()), "format": 99}))
+    with pytest.raises(LauncherError, match=f"has format 99, this launcher reads {FORMAT}: submit it again"):
+        read(json.dumps({**asdict(spec()), "format": 99}))
 
 
 @pytest.fixture
@@ -114,8 +113,8 @@ def test_versions_that_differ_are_named() -> None:
     there = {"python": "3.11.7", "torch": "2.8.0+cu128", "numpy": "2.1", "transformers": "5.0"}
     here = {"python": "3.12.1", "torch": "2.8.0+cpu", "numpy": "2.1", "lightning": "2.6"}
     assert version_skew(there, here) == ["python 3.12.1 here, 3.11.7 where the sweep was submitted"]
-    assert version_skew(_spec.versions(), _spec.versions()) == []
-    assert {"python", "hydra-core", "omegaconf"} <= _spec.versions().keys()
+    assert version_skew(versions(), versions()) == []
+    assert {"python", "hydra-core", "omegaconf"} <= versions().keys()
 
 
 def test_a_ledger_keeps_what_follows_a_torn_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ VERBS = ("list", "logs", "stop", "collect")
 
 
 def run(words: list[str]) -> int:
-    from hydra_plugins.hydra_sagemaker_launcher.__main__ import execute, parser
+    from hydra_sagemaker.cli.main import execute, parser
 
     arguments = parser(PROGRAM).parse_args(words)
     add_to_path()

@@ -106,6 +106,6 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
 
 def was_reported(error: Exception) -> bool:
     """A job's error, which its launcher has shown with everything that is known of it."""
-    from hydra_plugins.hydra_sagemaker_launcher._errors import RemoteJobError, RemoteTraceback
+    from hydra_sagemaker.errors import RemoteJobError, RemoteTraceback
 
     return isinstance(error, RemoteJobError) or isinstance(error.__cause__, RemoteTraceback)

@@ -1,0 +1,48 @@
+"""The class Hydra finds. Everything heavy is imported when a sweep starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.settings import FIELDS
+
+if TYPE_CHECKING:
+    from hydra_sagemaker.sweep.sweep import Sweep
+
+
+class SageMakerLauncher(Launcher):
+    def __init__(self, **settings: Any) -> None:
+        """The values are read again from each job's own configuration; only the names are of interest here."""
+        self._names = list(settings)
+        self._sweep: Sweep | None = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from hydra_sagemaker.sweep.launch import launch
+        from hydra_sagemaker.sweep.sweep import Sweep
+
+        _refuse_unknown(self._names)
+        if self._sweep is None:  # a sweeper with several batches: the code is looked at and uploaded once
+            self._sweep = Sweep(self.hydra_context, self.task_function, self.config)
+        return launch(self._sweep, job_overrides, initial_job_idx)
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    """`+hydra.launcher.typo=1` comes this far. Raised in the constructor, Hydra would wrap the sentence in its own."""
+    for name in names:
+        if name not in FIELDS:
+            near = get_close_matches(name, FIELDS, n=1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise LauncherError(f"hydra.launcher has no field {name}.{meant}\nvalid: {', '.join(FIELDS)}")

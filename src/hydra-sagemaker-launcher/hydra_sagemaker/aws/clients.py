@@ -1,0 +1,135 @@
+"""boto3, with what it raises put into words and types."""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, TypeVar
+from urllib.parse import urlparse
+
+from hydra_sagemaker import __version__
+from hydra_sagemaker.aws.call_errors import failed_call, of_client_error
+from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
+from hydra_sagemaker.settings import SageMakerLauncherConf
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+LOOPBACK_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+LONGEST_PAUSE_SECONDS = 20.0
+
+
+class Clients:
+    """Of one profile and region."""
+
+    def __init__(self, settings: SageMakerLauncherConf) -> None:
+        try:
+            import boto3
+            from botocore.config import Config
+        except ImportError:
+            raise LauncherError("hydra.launcher.mode=sagemaker needs boto3: pip install boto3") from None
+        if not (library := logging.getLogger("botocore")).isEnabledFor(logging.DEBUG):
+            library.setLevel(logging.WARNING)  # it tells at each start where it found the credentials
+        # few attempts within a call: the scheduler and `persistently` wait longer, and do other things meanwhile
+        self._config = Config(
+            retries={"mode": "standard", "total_max_attempts": 3},
+            user_agent_extra=f"hydra-sagemaker-launcher/{__version__}",
+            connect_timeout=10,
+            read_timeout=60,
+        )
+        self._endpoint_url = settings.endpoint_url
+        _refuse_silence(settings.endpoint_url)
+        with in_words("the AWS configuration"):
+            own = LOOPBACK_CREDENTIALS if is_loopback(settings.endpoint_url) else {}
+            self._session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)
+            self.sagemaker = self._client("sagemaker")
+            self.s3 = self._client("s3")
+        self.region: str = self.sagemaker.meta.region_name
+
+    @cached_property
+    def logs(self) -> Any:
+        return self._client("logs")
+
+    @cached_property
+    def sts(self) -> Any:
+        return self._client("sts")
+
+    @cached_property
+    def iam(self) -> Any:
+        return self._client("iam")
+
+    def _client(self, service: str) -> Any:
+        return self._session.client(service, config=self._config, endpoint_url=self._endpoint_url)
+
+
+def is_loopback(url: str | None) -> bool:
+    return url is not None and urlparse(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _refuse_silence(url: str | None) -> None:
+    """On this machine a server that does not answer at once has not been started; boto3 would try for half a minute."""
+    if url is None or not is_loopback(url):
+        return
+    parts = urlparse(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port or 80), timeout=5).close()
+    except OSError as error:
+        raise LauncherError(
+            f"nothing answers at hydra.launcher.endpoint_url={url} ({error}): "
+            "start the local SageMaker first, or correct the address"
+        ) from None
+
+
+@contextmanager
+def in_words(action: str) -> Iterator[None]:
+    """
+    Raises:
+        CallFailed: for every error that boto3 raises; Throttled, Unreachable or NotPermitted where it is one of these.
+    """
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise of_client_error(action, error.response) from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise failed_call(action, error) from error
+
+
+def error_code(error: Any) -> str:
+    """Of a ClientError."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def persistently(
+    call: Callable[[], T],
+    *,
+    patience_seconds: float = 120,
+    sleep: Callable[[float], None] = time.sleep,
+    uniform: Callable[[float, float], float] = random.uniform,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Calls again, after pauses of random length that grow, while the service throttles or cannot be reached.
+
+    https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+
+    Raises:
+        Throttled, Unreachable: still, after `patience_seconds`.
+    """
+    deadline, longest = clock() + patience_seconds, 1.0
+    while True:
+        try:
+            return call()
+        except (Throttled, Unreachable) as error:
+            pause = uniform(0, longest)
+            if clock() + pause > deadline:
+                raise
+            if longest == 1.0:
+                log.warning("%s; trying again, for up to %.0f s", str(error).splitlines()[0], patience_seconds)
+            sleep(pause)
+            longest = min(2 * longest, LONGEST_PAUSE_SECONDS)

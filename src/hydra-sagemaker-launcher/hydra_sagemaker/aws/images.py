@@ -1,0 +1,47 @@
+"""The one place that asks the SageMaker SDK: which image belongs to a framework, a version and a region."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.settings import SageMakerLauncherConf
+
+
+def image_of(settings: SageMakerLauncherConf) -> str:
+    """
+    Raises:
+        LauncherError: no `image_uri`, and the SDK is missing or knows no such image.
+    """
+    if settings.image_uri:
+        return settings.image_uri
+    region = settings.region or _default_region(settings.profile)
+    return _looked_up(
+        settings.image.framework, settings.image.version, settings.image.python, region, str(settings.instance_type)
+    )
+
+
+@cache
+def _looked_up(framework: str, version: str | None, python: str | None, region: str, instance_type: str) -> str:
+    try:
+        from sagemaker.core import image_uris  # pyright: ignore[reportMissingImports] (an extra of a gigabyte)
+    except ImportError:
+        raise LauncherError(
+            "hydra.launcher.image_uri is not set, and the SageMaker SDK that knows AWS's images is not installed: "
+            "set image_uri, or pip install 'sagemaker>=3'"
+        ) from None
+    try:
+        return image_uris.retrieve(
+            framework, region, version=version, py_version=python, instance_type=instance_type, image_scope="training"
+        )
+    except ValueError as error:
+        raise LauncherError(f"hydra.launcher.image: {error}") from None
+
+
+def _default_region(profile: str | None) -> str:
+    import boto3
+
+    region = boto3.Session(profile_name=profile).region_name
+    if region is None:
+        raise LauncherError("no AWS region: set hydra.launcher.region, AWS_DEFAULT_REGION, or one in ~/.aws/config")
+    return region

@@ -1,0 +1,226 @@
+"""What jobs print: from CloudWatch Logs while and after they run, from a file where they run on this machine.
+
+What a job prints is not trusted: of its control characters a terminal gets colours and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
+
+log = logging.getLogger(__name__)
+GROUP = "/aws/sagemaker/TrainingJobs"
+BACKWARD_PAGES = 4
+"""CloudWatch gives pages that are partly or wholly empty although there is more."""
+LINE_BYTES = 1000
+HOST = re.compile(r"/(algo-\d+)")
+COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # cursor, colours
+    r"|\x1b[]PX^_].*?(?:\x07|\x1b\\|$)"  # titles, clipboards, links
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0a-\x1f\x7f-\x9f]"
+)
+
+
+class Log(Protocol):
+    silent_reads: int
+    """So many reads in a row without a line, after the job's end: nothing more comes."""
+
+    def new_lines(self, *, ended: bool) -> list[str]:
+        """The last lines at first, then what came since the last call. `ended`: the job has."""
+        ...
+
+
+class CloudWatchLog:
+    """Streams are named `<job>/algo-<number>-<time>`: one for each host, and new ones after a spot interruption."""
+
+    silent_reads = 3  # lines arrive seconds after they were printed
+
+    def __init__(self, client: Any, name: str, *, lines: int, hosts: int = 1) -> None:
+        self._client, self._name = client, name
+        self._lines, self._hosts = lines, hosts
+        self._tokens: dict[str, str] = {}
+        self._is_first = True
+
+    def new_lines(self, *, ended: bool = False) -> list[str]:
+        """
+        Raises:
+            Throttled, Unreachable: nothing could be read now.
+            LauncherError: nor later.
+        """
+        from hydra_sagemaker.aws.clients import in_words
+
+        found: list[tuple[int, str, str]] = []
+        try:
+            with in_words(f"the log of {self._name}"):
+                for stream in self._streams():
+                    self._read(stream, found)
+        except (Throttled, Unreachable):
+            if not found:  # else the rest comes with the next call
+                raise
+        several = self._hosts > 1 or len({host for _, host, _ in found}) > 1
+        found.sort(key=lambda one: one[0])
+        lines = [f"{host} | {line}" if several else line for _, host, line in found]
+        lines = lines[-self._lines :] if self._is_first else lines
+        self._is_first = False
+        return lines
+
+    def _streams(self) -> list[str]:
+        from botocore.exceptions import ClientError
+
+        from hydra_sagemaker.aws.clients import error_code
+
+        pages = self._client.get_paginator("describe_log_streams").paginate(
+            logGroupName=GROUP, logStreamNamePrefix=f"{self._name}/"
+        )
+        try:
+            return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":  # before the account's first job the group does not exist
+                return []
+            raise
+
+    def _read(self, stream: str, found: list[tuple[int, str, str]]) -> None:
+        """The token and the lines go on together, whatever happens to the next call."""
+        if self._is_first:
+            self._read_end(stream, found)
+            return
+        while True:
+            token = self._tokens.get(stream)
+            page = self._page(stream, startFromHead=True, **({"nextToken": token} if token else {}))
+            found.extend(_lines_of(stream, page["events"]))
+            self._tokens[stream] = page["nextForwardToken"]
+            if page["nextForwardToken"] == token:
+                return
+
+    def _read_end(self, stream: str, found: list[tuple[int, str, str]]) -> None:
+        page = self._page(stream, startFromHead=False, limit=self._lines)
+        forward, events = page["nextForwardToken"], page["events"]
+        for _ in range(BACKWARD_PAGES):
+            backward = page["nextBackwardToken"]
+            if len(events) >= self._lines:
+                break
+            page = self._page(stream, startFromHead=False, limit=self._lines - len(events), nextToken=backward)
+            events = [*page["events"], *events]
+            if page["nextBackwardToken"] == backward:
+                break
+        found.extend(_lines_of(stream, events))
+        if events:
+            self._tokens[stream] = forward
+
+    def _page(self, stream: str, **query: Any) -> dict[str, Any]:
+        return self._client.get_log_events(logGroupName=GROUP, logStreamName=stream, **query)
+
+
+class FileLog:
+    silent_reads = 1
+
+    def __init__(self, file: Path, *, lines: int) -> None:
+        self._file, self._lines = file, lines
+        self._offset: int | None = None
+
+    def new_lines(self, *, ended: bool = False) -> list[str]:
+        if not self._file.is_file():
+            return []
+        size = self._file.stat().st_size
+        is_first = self._offset is None
+        offset = max(0, size - self._lines * LINE_BYTES) if self._offset is None else min(self._offset, size)
+        with self._file.open("rb") as file:
+            file.seek(offset)
+            new = file.read()
+        if not ended:
+            new = new[: new.rfind(b"\n") + 1]
+        self._offset = offset + len(new)
+        lines = _split(new.decode(errors="replace"))
+        return lines[-self._lines :] if is_first else lines
+
+
+def tail(logs_client: Any, name: str, lines: int = 20) -> list[str]:
+    """The end of a job's log; empty when it has none, or when it may not be read."""
+    try:
+        return CloudWatchLog(logs_client, name, lines=lines).new_lines()
+    except LauncherError:
+        return []
+
+
+def follow(
+    logs: Mapping[str, Log],
+    running: Callable[[Collection[str]], Collection[str]],
+    *,
+    seconds: float = 2.0,
+    poll_seconds: float = 20.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[str, str]]:
+    """Name of the job and line, until all jobs have ended and their lines have come.
+
+    `running` tells which of the given names still run; it is asked every `poll_seconds`, the logs every `seconds`.
+    """
+    reading, alive, silent = dict(logs), set(logs), Counter[str]()
+    next_look = 0.0
+    patience = Patience()
+    while reading:
+        next_look -= seconds
+        if alive and next_look <= 0:
+            next_look = poll_seconds
+            with patience:
+                alive &= set(running(sorted(alive)))
+        for name, one in list(reading.items()):
+            lines: list[str] = []
+            with patience:
+                lines = one.new_lines(ended=name not in alive)
+                silent[name] = 0 if lines or name in alive else silent[name] + 1
+            yield from ((name, line) for line in lines)
+            if silent[name] >= one.silent_reads:
+                del reading[name]
+        if reading:
+            sleep(seconds)
+
+
+class Patience:
+    """Lets pass what another try may cure, and says so once."""
+
+    def __init__(self) -> None:
+        self._has_spoken = False
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            self._has_spoken = False
+            return False
+        if not isinstance(error, Throttled | Unreachable):
+            return False
+        if not self._has_spoken:
+            log.warning("%s; trying again", str(error).splitlines()[0])
+        self._has_spoken = True
+        return True
+
+
+def clean(line: str, *, colours: bool) -> str:
+    """Without what could move the cursor or change the terminal; of a progress bar its last state."""
+    line = next((part for part in reversed(line.split("\r")) if part.strip()), "")
+    if not colours:
+        return CONTROL.sub("", line)
+    kept = CONTROL.sub(lambda match: match[0] if COLOUR.fullmatch(match[0]) else "", line)
+    return f"{kept}\x1b[0m" if "\x1b" in kept else kept
+
+
+def _lines_of(stream: str, events: list[dict[str, Any]]) -> Iterator[tuple[int, str, str]]:
+    match = HOST.search(stream)
+    for event in events:
+        for line in _split(event["message"]):
+            yield event["timestamp"], match[1] if match else stream, line
+
+
+def _split(text: str) -> list[str]:
+    """At line feeds alone: str.splitlines would cut at what a progress bar and other alphabets use."""
+    return [line for line in text.split("\n") if line.strip()]

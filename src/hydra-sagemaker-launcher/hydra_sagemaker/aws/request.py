@@ -1,0 +1,143 @@
+"""A job as a CreateTrainingJob request.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hydra_sagemaker.aws.request_limits import Findings, request_problems
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
+
+SECONDS_PER_HOUR = 3600
+CHECKPOINTS = "/opt/ml/checkpoints"
+RESERVED_CHANNELS = ("code", "job")
+STAND_IN_IMAGE = "looked-up-when-submitting"
+ENTRYPOINT = (
+    "cd /opt/ml && mkdir -p code && tar -xzf input/data/code/bundle.tar.gz -C code .launcher/entry.py"
+    " && exec {python} code/.launcher/entry.py"
+)
+"""Before this, the container has nothing of ours; `exec` makes the entry process 1, which alone gets SIGTERM."""
+
+
+def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkpoints: str | None = None) -> dict[str, Any]:
+    """`bundle` is the sha256 that the code lies under, `checkpoints` an s3 uri where an earlier attempt kept its own."""
+    settings = job.settings
+    prefix = str(settings.s3_uri).rstrip("/")
+    channels = {"code": code_uri(prefix, bundle), "job": f"{spec_uri(prefix, name).rpartition('/')[0]}/", **settings.channels}
+    request: dict[str, Any] = {
+        "TrainingJobName": name,
+        "RoleArn": settings.role_arn or "",
+        "AlgorithmSpecification": {
+            "TrainingImage": image,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["/bin/bash", "-c", ENTRYPOINT.format(python=settings.python)],
+        },
+        "InputDataConfig": [_channel(channel, uri) for channel, uri in channels.items()],
+        "OutputDataConfig": {"S3OutputPath": output_uri(prefix), **_if("KmsKeyId", settings.output_kms_key)},
+        "ResourceConfig": {
+            "InstanceType": settings.instance_type or "",
+            "InstanceCount": settings.instance_count,
+            "VolumeSizeInGB": settings.volume_gb,
+            **_if("VolumeKmsKeyId", settings.volume_kms_key),
+        },
+        "StoppingCondition": _stopping(settings),
+        "EnableNetworkIsolation": settings.network_isolation,
+        "EnableInterContainerTrafficEncryption": settings.encrypt_between_nodes,
+        "Tags": [{"Key": key, "Value": value} for key, value in {**_tags(job), **settings.tags}.items()],
+        **_if("Environment", dict(settings.env)),
+        **_if("HyperParameters", dict(settings.hyperparameters)),
+        **_if("EnableManagedSpotTraining", settings.spot),
+    }
+    if keeps_checkpoints(settings):
+        place = checkpoints or checkpoints_uri(prefix, job.key, 0)
+        request["CheckpointConfig"] = {"S3Uri": place, "LocalPath": CHECKPOINTS}
+    if settings.subnets or settings.security_group_ids:
+        request["VpcConfig"] = {"Subnets": list(settings.subnets), "SecurityGroupIds": list(settings.security_group_ids)}
+    return merged(request, settings.extra)
+
+
+def findings_of(job: Job) -> Findings:
+    """Of the request as far as it is known before the code is packed."""
+    settings = job.settings
+    name = f"{job.slug or 'job'}-{'0' * 16}-0"
+    request = training_job_request(job, name, bundle="0" * 64, image=settings.image_uri or STAND_IN_IMAGE)
+    missing = [field for field in ("s3_uri", "role_arn", "instance_type") if not getattr(settings, field)]
+    reserved = [
+        f"hydra.launcher.channels.{channel}: the launcher itself uses this name"
+        for channel in settings.channels
+        if channel in RESERVED_CHANNELS
+    ]
+    if request.get("OutputDataConfig", {}).get("CompressionType") == "NONE":
+        reserved.append("hydra.launcher.extra.OutputDataConfig.CompressionType=NONE: results come home as one output.tar.gz")
+    try:
+        found = request_problems(request)
+    except ModuleNotFoundError as error:
+        if error.name not in ("boto3", "botocore"):
+            raise
+        raise LauncherError(f"hydra.launcher.mode={settings.mode.value} needs boto3: pip install boto3") from None
+    return Findings([*reserved, *(problem for problem in found.problems if not _concerns(problem, missing))], found.warnings)
+
+
+def code_uri(prefix: str, bundle: str) -> str:
+    return f"{prefix}/code/{bundle}/"
+
+
+def spec_uri(prefix: str, name: str) -> str:
+    return f"{prefix}/jobs/{name}/spec.json"
+
+
+def checkpoints_uri(prefix: str, key: str, generation: int) -> str:
+    """`generation` is the number of the attempt that began with nothing; later ones go on with what it kept."""
+    return f"{prefix}/checkpoints/{key}/{generation}/"
+
+
+def output_uri(prefix: str) -> str:
+    return f"{prefix}/output"
+
+
+def merged(request: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Dictionaries key by key, everything else replaced; null takes a field away."""
+    result = dict(request)
+    for key, value in extra.items():
+        if value is None:
+            result.pop(key, None)
+            continue
+        mine = result.get(key)
+        result[key] = merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def settings_account(settings: SageMakerLauncherConf) -> dict[str, str]:
+    return {"ExpectedBucketOwner": settings.bucket_owner} if settings.bucket_owner else {}
+
+
+def _concerns(problem: str, missing: list[str]) -> bool:
+    """A field that is not set has been named as such already."""
+    shown = {"s3_uri": ("S3",), "role_arn": ("RoleArn",), "instance_type": ("InstanceType",)}
+    return any(word in problem for field in missing for word in shown[field])
+
+
+def _stopping(settings: SageMakerLauncherConf) -> dict[str, int]:
+    runtime = round(settings.max_run_hours * SECONDS_PER_HOUR)
+    if not settings.spot:
+        return {"MaxRuntimeInSeconds": runtime}
+    hours = 2 * settings.max_run_hours if settings.max_wait_hours is None else settings.max_wait_hours
+    return {"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": round(hours * SECONDS_PER_HOUR)}
+
+
+def _tags(job: Job) -> dict[str, str]:
+    return {"hydra-launcher:sweep": job.slug, "hydra-launcher:job": str(job.number)}
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+
+
+def _if(name: str, value: Any) -> dict[str, Any]:
+    return {name: value} if value else {}

@@ -1,0 +1,117 @@
+"""What CreateTrainingJob would refuse, all of it at once and in words, before anything is sent.
+
+The rules written here are those that botocore's service model states in its texts and does not carry in its shapes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from hydra_sagemaker.aws.request_model import Walk, request_shape
+
+_SECONDS_PER_DAY = 24 * 3600
+_DEFAULT_RUNTIME_SECONDS = _SECONDS_PER_DAY
+_MAX_RUNTIME_SECONDS = 28 * _SECONDS_PER_DAY
+
+
+class Findings(NamedTuple):
+    problems: list[str]
+    warnings: list[str]
+
+
+def request_problems(request: Mapping[str, Any]) -> Findings:
+    """No text holds the value of an environment variable, a hyperparameter or an argument of the container."""
+    walk = Walk()
+    walk.check(request_shape(), request, "")
+    rules = [text for rule in (_sections, _instances, _stopping, _channels, _tags) for text in rule(request)]
+    return Findings([*walk.problems, *rules], [*walk.warnings, *_without_effect(request)])
+
+
+def _section(request: Mapping[str, Any], name: str) -> dict[str, Any]:
+    section = request.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _entries(request: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    entries = request.get(name)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, (list, tuple)) else []
+
+
+def _seconds(stopping: Mapping[str, Any], name: str, default: int | None = None) -> int | None:
+    value = stopping.get(name, default)
+    return value if isinstance(value, int) else None
+
+
+def _sections(request: Mapping[str, Any]) -> Iterator[str]:
+    """The model leaves these open for the sake of serverless jobs."""
+    if "ServerlessJobConfig" in request:
+        return
+    for name in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
+        if name not in request:
+            yield f"{name} is missing"
+    given = [name for name in ("TrainingImage", "AlgorithmName") if _section(request, "AlgorithmSpecification").get(name)]
+    if "AlgorithmSpecification" in request and len(given) != 1:
+        yield f"AlgorithmSpecification has {' and '.join(given) or 'no image'}: give one of TrainingImage, AlgorithmName"
+
+
+def _instances(request: Mapping[str, Any]) -> Iterator[str]:
+    resources = _section(request, "ResourceConfig")
+    if not resources:
+        return
+    kinds = ("InstanceType", "InstanceGroups", "InstancePreferences")
+    given = [name for name in kinds if resources.get(name)]
+    if len(given) != 1:
+        yield f"ResourceConfig has {' and '.join(given) or 'no instances'}: give one of {', '.join(kinds)}"
+    count = resources.get("InstanceCount", 0 if "InstanceType" in given else 1)
+    if isinstance(count, int) and count < 1:
+        yield "ResourceConfig.InstanceCount is missing or 0: at least 1"
+    if "InstancePreferences" in given and request.get("EnableManagedSpotTraining"):
+        yield "EnableManagedSpotTraining is on with ResourceConfig.InstancePreferences: spot needs one InstanceType"
+    if resources.get("VolumeSizeInGB") == 0:
+        yield "ResourceConfig.VolumeSizeInGB is 0: at least 1, or leave it out for a type with disks of its own"
+    for name in ("SelectedInstanceType", "SelectedInstanceCount"):
+        if name in resources:
+            yield f"ResourceConfig.{name} is what the service answers: it is not accepted in a request"
+
+
+def _stopping(request: Mapping[str, Any]) -> Iterator[str]:
+    stopping = _section(request, "StoppingCondition")
+    runtime = _seconds(stopping, "MaxRuntimeInSeconds", _DEFAULT_RUNTIME_SECONDS)
+    wait = _seconds(stopping, "MaxWaitTimeInSeconds")
+    if runtime is not None and runtime > _MAX_RUNTIME_SECONDS:
+        yield f"StoppingCondition.MaxRuntimeInSeconds is {runtime}: at most {_MAX_RUNTIME_SECONDS} (28 days)"
+    if not request.get("EnableManagedSpotTraining"):
+        return
+    if "MaxWaitTimeInSeconds" not in stopping:
+        yield f"StoppingCondition.MaxWaitTimeInSeconds is missing: spot needs at least MaxRuntimeInSeconds ({runtime})"
+    elif wait is not None and runtime is not None and wait < runtime:
+        yield f"StoppingCondition.MaxWaitTimeInSeconds is {wait}: at least MaxRuntimeInSeconds ({runtime}), which it includes"
+
+
+def _channels(request: Mapping[str, Any]) -> Iterator[str]:
+    channels = _entries(request, "InputDataConfig")
+    names = Counter(str(channel.get("ChannelName")) for channel in channels)
+    yield from (
+        f"InputDataConfig has {count} channels named {name!r}: names must differ" for name, count in names.items() if count > 1
+    )
+    for index, channel in enumerate(channels):
+        source = channel.get("DataSource")
+        if isinstance(source, dict) and len(source) != 1:
+            yield f"InputDataConfig[{index}].DataSource has {len(source)} sources: exactly one, such as S3DataSource"
+
+
+def _tags(request: Mapping[str, Any]) -> Iterator[str]:
+    keys = Counter(str(tag.get("Key")) for tag in _entries(request, "Tags"))
+    yield from (f"Tags has {count} tags with the key {key!r}: keys must differ" for key, count in keys.items() if count > 1)
+    yield from (
+        f"Tags has the key {key!r}: keys that begin with aws: belong to AWS" for key in keys if key.lower().startswith("aws:")
+    )
+
+
+def _without_effect(request: Mapping[str, Any]) -> Iterator[str]:
+    if "InstanceType" in _section(request, "ResourceConfig") and "VolumeSizeInGB" not in request["ResourceConfig"]:
+        yield "ResourceConfig.VolumeSizeInGB is not set: an instance type without disks of its own (NVMe) needs it"
+    if "MaxWaitTimeInSeconds" in _section(request, "StoppingCondition") and not request.get("EnableManagedSpotTraining"):
+        yield "StoppingCondition.MaxWaitTimeInSeconds is set without EnableManagedSpotTraining: it is meant for spot training"

@@ -1,0 +1,155 @@
+"""The bucket: code and specifications on their way out, results on their way home."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from botocore.exceptions import ClientError
+
+from hydra_sagemaker.aws import unpack
+from hydra_sagemaker.aws.clients import error_code, in_words
+from hydra_sagemaker.aws.request import code_uri, settings_account, spec_uri
+from hydra_sagemaker.backends.diagnosis import Cause, Failure
+from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import read_result
+from hydra_sagemaker.settings import SageMakerLauncherConf
+
+log = logging.getLogger(__name__)
+EXISTS = ("PreconditionFailed", "412")
+ABSENT = ("404", "NoSuchKey", "NotFound")
+UNKNOWN = (*ABSENT, "403")
+"""Without ListBucket, S3 does not say that an object is missing."""
+NAMED_AT_MOST = 10
+
+
+class ResultsGone(LauncherError):
+    """A completed job whose results are neither in S3 nor at home."""
+
+    def __init__(self, uri: str) -> None:
+        said = f"it completed, but its results are not in {uri} any more, and no copy of them lies here"
+        step = "the same command for this job alone, with hydra.launcher.on_existing=rerun, runs it again"
+        self.failure: Failure = Failure(Cause.INFRASTRUCTURE, said, step)
+        super().__init__(str(self.failure))
+
+
+class Storage:
+    def __init__(self, s3: Any, settings: SageMakerLauncherConf) -> None:
+        self.s3 = s3
+        self.prefix = str(settings.s3_uri).rstrip("/")
+        self.owner = settings_account(settings)
+        self.encryption = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.output_kms_key} if settings.output_kms_key else {}
+        )
+
+    def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
+        """Uploads nothing when the same code lies there already."""
+        bucket, key = split(code_uri(self.prefix, sha256) + "bundle.tar.gz")
+        with in_words(f"s3://{bucket}/{key}"):
+            if self._has(bucket, key):
+                log.info("code: already in s3://%s/%s", bucket, key)
+                return
+            with tempfile.TemporaryDirectory() as directory:
+                archive = Path(directory) / "bundle.tar.gz"
+                bundle.pack(code.root, code.files, archive, extra=code.extra(requirements))
+                if code.bundle_sha256(requirements) != sha256:
+                    raise LauncherError(f"the code in {code.root} changed while it was packed: run the same command again")
+                size = archive.stat().st_size / 1e6
+                log.info("code: %d files, %.2f MB to s3://%s/%s", len(code.files), size, bucket, key)
+                self._put_once(bucket, key, archive.read_bytes())
+
+    def put_spec(self, name: str, text: str) -> None:
+        bucket, key = split(spec_uri(self.prefix, name))
+        with in_words(f"s3://{bucket}/{key}"):
+            self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), **self.owner, **self.encryption)
+
+    def bring_home(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
+        """Everything but the models into the job's output directory; returns what the runner wrote.
+
+        Raises:
+            ResultsGone: there is nothing to bring, and there must have been.
+        """
+        name = str(described["TrainingJobName"])
+        job.job_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=job.output_dir.parent, prefix=".arriving-") as directory:
+            arrived = Path(directory)
+            uri = output_of(described) + "output.tar.gz"
+            if not self._fetch(uri, arrived / "output.tar.gz", arrived / "data", job):
+                result = read_result(job.job_dir) if unpack.owner(job.job_dir) == name else None
+                if result is None and described.get("TrainingJobStatus") == "Completed":
+                    raise ResultsGone(uri)
+                unpack.make_room(job, name)
+            elif not (arrived / "data/.job/spec.json").is_file():  # it ended before the launcher's own code began
+                unpack.make_room(job, name)
+                return None
+            else:
+                result = read_result(arrived / "data/.job")
+                _say_left(job, unpack.place(arrived / "data", job, name))
+            if job.settings.download_models and result is not None and result.get("model_files"):
+                self._bring_models(job, name, described, arrived)
+        return result
+
+    def _bring_models(self, job: Job, name: str, described: dict[str, Any], arrived: Path) -> None:
+        uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+        if uri and self._fetch(uri, arrived / "model.tar.gz", arrived / "model", job):
+            _say_left(job, unpack.place_models(arrived / "model", job, name))
+        elif uri:
+            log.warning("%s: its models are not in %s any more", job, uri)
+
+    def _fetch(self, uri: str, archive: Path, target: Path, job: Job) -> bool:
+        bucket, key = split(uri)
+        with in_words(uri):
+            try:
+                self.s3.download_file(bucket, key, str(archive), ExtraArgs=self.owner or None)
+            except ClientError as error:
+                if error_code(error) in ABSENT or (error_code(error) in UNKNOWN and not self._is_listed(bucket, key)):
+                    return False
+                raise
+        skipped: list[str] = []
+        bundle.extract(archive, target, skipped=skipped)
+        _say_left(job, skipped)
+        return True
+
+    def _has(self, bucket: str, key: str) -> bool:
+        try:
+            self.s3.head_object(Bucket=bucket, Key=key, **self.owner)
+        except ClientError as error:
+            if error_code(error) in UNKNOWN:
+                return False
+            raise
+        return True
+
+    def _is_listed(self, bucket: str, key: str) -> bool:
+        return bool(self.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1, **self.owner).get("KeyCount"))
+
+    def _put_once(self, bucket: str, key: str, data: bytes) -> None:
+        try:
+            self.s3.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*", **self.owner, **self.encryption)
+        except ClientError as error:
+            if error_code(error) not in EXISTS:  # another launcher was quicker, with the same bytes
+                raise
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Bucket and key."""
+    parts = urlparse(uri)
+    return parts.netloc, parts.path.lstrip("/")
+
+
+def output_of(described: dict[str, Any]) -> str:
+    """Where the job put what it wrote: an earlier launch may have had another `s3_uri`."""
+    return f"{described['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{described['TrainingJobName']}/output/"
+
+
+def _say_left(job: Job, names: Sequence[str]) -> None:
+    if names:
+        more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
+        shown = ", ".join(names[:NAMED_AT_MOST]) + more
+        log.warning("%s: left in S3, since these are no files, or links out of the job's output: %s", job, shown)

@@ -1,0 +1,161 @@
+"""From an unpacked archive to a job's output directory, in which another job may have left its files."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from omegaconf import OmegaConf, open_dict
+
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import write_atomically
+
+log = logging.getLogger(__name__)
+LIST = "files.json"
+"""In .job: what was put into the output directory, so that it can make room for the files of another job."""
+OF_THE_JOB = ("result.json", "started.json", "output.log", "constraints.txt", "spec.json", "record.json", LIST)
+
+
+def place(data: Path, job: Job, name: str) -> list[str]:
+    """Takes the place of what another job has left. The job wrote to its own sweep directory, perhaps under another number.
+
+    Returns the links that would lead out of the job's output directory: they stay behind.
+    """
+    subdir = written_to(data / ".job") or own_subdirectory(job)
+    source = data / subdir
+    is_inside = source.is_dir() and source.resolve().is_relative_to(data.resolve())
+    files, left = _files(source, without=data / ".job") if is_inside else ([], [])
+    make_room(job, name)
+    note(job, name, [*noted(job, name), *files])
+    if is_inside:
+        move(source, job.output_dir, files)
+    about, more = _files(data / ".job")
+    move(data / ".job", job.job_dir, [file for file in about if file != LIST])  # last: it says that all is there
+    _say_where(job)
+    return [*left, *more]
+
+
+def place_models(models: Path, job: Job, name: str) -> list[str]:
+    files, left = _files(models)
+    note(job, name, [*noted(job, name), *files])
+    move(models, job.output_dir, files)
+    return left
+
+
+def make_room(job: Job, name: str) -> None:
+    """Removes what another job, or an earlier attempt, left in the output directory; files of somebody else stay."""
+    if owner(job.job_dir) == name:
+        return
+    root = job.output_dir.resolve()
+    for file in noted(job, None):
+        path = job.output_dir / file
+        if not path.parent.resolve().is_relative_to(root):
+            continue
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        _remove_empty(path.parent, root)
+    for known in OF_THE_JOB:
+        (job.job_dir / known).unlink(missing_ok=True)
+    shutil.rmtree(job.job_dir / "ranks", ignore_errors=True)
+
+
+def owner(job_dir: Path) -> str | None:
+    """The training job whose results lie there."""
+    name = _read(job_dir / LIST).get("name") or _read(job_dir / "spec.json").get("name")
+    return None if name is None else str(name)
+
+
+def noted(job: Job, name: str | None) -> list[str]:
+    """The files of the job of that name, or of whichever job was there last."""
+    listed = _read(job.job_dir / LIST)
+    files = listed.get("files") if name in (None, listed.get("name")) else None
+    return [file for file in files if isinstance(file, str) and _is_below(file)] if isinstance(files, list) else []
+
+
+def note(job: Job, name: str, files: Sequence[str]) -> None:
+    write_atomically(job.job_dir / LIST, json.dumps({"name": name, "files": sorted(set(files))}, indent=1))
+
+
+def move(source: Path, target: Path, files: Sequence[str]) -> None:
+    """Over what is there. Links are moved as such, and none is written through."""
+    for file in files:
+        to = target / file
+        to.parent.mkdir(parents=True, exist_ok=True)
+        if to.is_dir() and not to.is_symlink():
+            raise LauncherError(f"{to} is a directory, and the job has left a file of that name: move it away")
+        to.unlink(missing_ok=True)
+        shutil.move(source / file, to)
+
+
+def written_to(job_dir: Path) -> PurePosixPath | None:
+    """Where below its sweep directory the job wrote, as its specification says; None when it names another place."""
+    subdir = _read(job_dir / "spec.json").get("sweep_subdir")
+    return PurePosixPath(subdir) if isinstance(subdir, str) and _is_below(subdir) else None
+
+
+def own_subdirectory(job: Job) -> PurePosixPath:
+    return PurePosixPath(job.output_dir.relative_to(Path(str(job.config.hydra.sweep.dir)).absolute()).as_posix())
+
+
+def _files(root: Path, without: Path | None = None) -> tuple[list[str], list[str]]:
+    """Files and links below `root`, and those links among them that lead out of it."""
+    files: list[str] = []
+    left: list[str] = []
+    for path in _walked(root, without):
+        name = path.relative_to(root).as_posix()
+        (left if path.is_symlink() and _leaves(path, root) else files).append(name)
+    return files, left
+
+
+def _walked(root: Path, without: Path | None) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        links = [name for name in folders if (here / name).is_symlink()]
+        folders[:] = sorted(name for name in folders if name not in links and here / name != without)
+        yield from (here / name for name in sorted([*names, *links]))
+
+
+def _leaves(link: Path, root: Path) -> bool:
+    text = os.readlink(link)
+    target = os.path.normpath(link.parent / text)
+    return os.path.isabs(text) or not Path(target).is_relative_to(root)
+
+
+def _is_below(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _remove_empty(directory: Path, root: Path) -> None:
+    while directory.resolve() != root and not directory.is_symlink() and directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()
+        directory = directory.parent
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _say_where(job: Job) -> None:
+    """`.hydra/hydra.yaml` names the directories of the container."""
+    subdir = job.config.hydra.output_subdir
+    file = job.output_dir / str(subdir) / "hydra.yaml"
+    if subdir is None or not file.is_file():
+        return
+    config = OmegaConf.load(file)
+    with open_dict(config):
+        config.hydra.runtime.output_dir = str(job.output_dir)
+        config.hydra.runtime.cwd = job.config.hydra.runtime.cwd
+        config.hydra.runtime.config_sources = job.config.hydra.runtime.config_sources
+        config.hydra.sweep.dir = str(job.config.hydra.sweep.dir)
+        config.hydra.sweep.subdir = own_subdirectory(job).as_posix()
+    file.write_text(OmegaConf.to_yaml(config), encoding="utf-8")

@@ -1,0 +1,230 @@
+"""Why a job ended badly, in words that a person can act on and one word that a program can."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra_sagemaker.backends.next_steps import NextSteps
+from hydra_sagemaker.settings import SageMakerLauncherConf
+
+LOG_LINES = 20
+SAID_CHARACTERS = 1500
+KILLED, NO_SUCH_COMMAND = 137, (126, 127)
+"""Exit codes: 128 + SIGKILL, which is how a container ends that has used up its memory; a shell's."""
+
+
+class Cause(StrEnum):
+    CODE = "code"
+    """The task's own errors, and requests for what is not there."""
+    MEMORY = "memory"
+    IMPORT = "import"
+    TIMEOUT = "timeout"
+    STOPPED = "stopped"
+    SPOT = "spot"
+    QUOTA = "quota"
+    CAPACITY = "capacity"
+    ROLE = "role"
+    """Permissions: of the execution role, or of whoever submits."""
+    REGION = "region"
+    CREDENTIALS = "credentials"
+    NETWORK = "network"
+    INFRASTRUCTURE = "infrastructure"
+    """The service's own errors, and whatever is none of the others."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    cause: Cause
+    said: str
+    """What happened, a sentence or a few lines."""
+    next_step: str
+    """A command, or what to change in it."""
+
+    def __str__(self) -> str:
+        return f"{self.said}\nNext: {self.next_step}"
+
+
+RETRIED_AS: dict[Cause, Literal["infra", "spot", "task"]] = {
+    Cause.INFRASTRUCTURE: "infra",
+    Cause.CAPACITY: "infra",
+    Cause.SPOT: "spot",
+    Cause.CODE: "task",
+    Cause.MEMORY: "task",
+    Cause.IMPORT: "task",
+}
+
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|OutOfMemoryError|\bMemoryError\b|(cannot|can't) allocate memory|not enough memory|_ALLOC_FAILED"
+    r"|killed by (signal:? (9|Killed)|SIGKILL)|insufficient shared memory|an instance type with more memory",
+    re.IGNORECASE,
+)
+IMPORTS = re.compile(r"\b(ModuleNotFoundError|ImportError)\b|pip could not install|the launcher never installs it")
+DENIED_TO_THE_JOB = re.compile(r"\((AccessDenied\w*|UnauthorizedOperation)\) when calling the")
+"""botocore's form, in an exception of the task."""
+# The service's words, as people have met them: capacity in github.com/aws/sagemaker-pytorch-training-toolkit/pull/171, roles in
+# github.com/astronomer/docs/pull/1695 and, with internal errors and images, github.com/aws/sagemaker-python-sdk/issues/35, 70
+# and 57, regions in github.com/aws/amazon-sagemaker-examples/issues/3881.
+OF_THE_SERVICE = (
+    (Cause.INFRASTRUCTURE, re.compile("^InternalServerError|encountered an internal error")),
+    (Cause.CAPACITY, re.compile("CapacityError|Insufficient(Instance)?Capacity|Unable to provision requested")),
+    (Cause.REGION, re.compile("BucketRegionError|PermanentRedirect|IllegalLocationConstraint|bucket is in this region")),
+    (Cause.ROLE, re.compile("Access ?Denied|assume (the )?role|AssumeRole|not authorized|not grant ecr|Cannot pull algorithm")),
+    (Cause.MEMORY, OUT_OF_MEMORY),
+)
+EXIT_CODE = re.compile(r"exit code: (\d+)$")
+
+
+def retried_as(cause: Cause, *, keeps_checkpoints: bool) -> Literal["infra", "spot", "task"] | None:
+    """The field of `hydra.launcher.retries` that says how often; None: never, since it would end the same way."""
+    if cause == Cause.TIMEOUT:
+        return "task" if keeps_checkpoints else None
+    return RETRIED_AS.get(cause)
+
+
+def failure_of_job(
+    described: Mapping[str, Any],
+    result: Mapping[str, Any] | None,
+    settings: SageMakerLauncherConf,
+    *,
+    log_file: Path | None,
+    log_lines: Sequence[str] = (),
+) -> Failure:
+    """Of a training job that did not do what it should: `described` by DescribeTrainingJob, `result` as its runner wrote it.
+
+    `log_lines` are needed only where no `log_file` came home.
+    """
+    steps = NextSteps(described, settings, log_file)
+    detail = str(described.get("SecondaryStatus") or "")
+    if described.get("TrainingJobStatus") == "Stopped" or detail in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
+        return _stopped(detail, settings, steps)
+    if result is not None and result["status"] == "interrupted":
+        return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", steps.same)
+    if result is not None and result.get("exception"):
+        cause, said = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
+        return Failure(cause, said, _next_step(cause, said, steps))
+    lines = list(log_lines) or last_lines(log_file)
+    reason = str(described.get("FailureReason") or "").strip()
+    if reason:
+        return _of_reason(reason, lines, settings, steps)
+    ended = described.get("TrainingJobStatus") or detail or "nothing"
+    said = f"it ended as {ended}, without a result, and SageMaker gives no reason"
+    return Failure(Cause.INFRASTRUCTURE, _with_log(said, lines), steps.same)
+
+
+def failure_of_process(
+    result: Mapping[str, Any] | None, meaning: str, log_file: Path | None, log_lines: Sequence[str] = ()
+) -> Failure:
+    """Of a job that ran as a process of this machine; `meaning` is what its end says when it left no result."""
+    again = "the same command runs it again"
+    see = f"see the end of {log_file}; {again}" if log_file is not None else again
+    if result is not None and result["status"] == "interrupted":
+        return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", "the same command goes on")
+    if result is not None and result.get("exception"):
+        cause, said = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
+    else:
+        lines = list(log_lines) or last_lines(log_file)
+        cause = _cause_of_text("\n".join([meaning, *lines]))
+        said = _with_log(f"its process ended without a result: {meaning}", lines)
+    advice = {
+        Cause.MEMORY: "a smaller batch, or fewer jobs at once (hydra.launcher.max_parallel); ",
+        Cause.IMPORT: "pip install what is missing; ",
+    }
+    return Failure(cause, said, advice.get(cause, "") + see)
+
+
+def last_lines(file: Path | None, count: int = LOG_LINES) -> list[str]:
+    if file is None or not file.is_file():
+        return []
+    with file.open("rb") as log:
+        log.seek(max(0, file.stat().st_size - 16_384))
+        return log.read().decode(errors="replace").splitlines()[-count:]
+
+
+def _stopped(detail: str, settings: SageMakerLauncherConf, steps: NextSteps) -> Failure:
+    if detail == "MaxRuntimeExceeded":
+        said = f"it was stopped after hydra.launcher.max_run_hours={settings.max_run_hours:g}, its limit"
+        return Failure(Cause.TIMEOUT, said, steps.after_timeout())
+    if detail == "MaxWaitTimeExceeded":
+        hours = 2 * settings.max_run_hours if settings.max_wait_hours is None else settings.max_wait_hours
+        said = f"it was stopped: not done within hydra.launcher.max_wait_hours={hours:g}, the wait for spot instances included"
+        return Failure(Cause.SPOT, said, steps.without_spot())
+    return Failure(Cause.STOPPED, "it was stopped, by a person or another program", steps.same)
+
+
+def _of_reason(reason: str, lines: Sequence[str], settings: SageMakerLauncherConf, steps: NextSteps) -> Failure:
+    """AlgorithmError is the service's word for the container, ClientError for the request, and so on."""
+    is_of_the_job = reason.startswith("AlgorithmError")
+    code = EXIT_CODE.search(reason)
+    exit_code = int(code[1]) if code else None
+    if exit_code == KILLED:
+        cause = Cause.MEMORY
+    elif is_of_the_job:
+        cause = _cause_of_text("\n".join([reason, *lines]))
+    else:
+        own = Cause.CODE if reason.startswith("ClientError") else Cause.INFRASTRUCTURE
+        cause = next((cause for cause, pattern in OF_THE_SERVICE if pattern.search(reason)), own)
+    said = reason[:SAID_CHARACTERS]
+    if exit_code == KILLED and not OUT_OF_MEMORY.search(reason):
+        said += "\nIt was killed, as the system does when memory runs out"
+    if exit_code in NO_SUCH_COMMAND:
+        said += f"\nIs there a {settings.python} in the image? (hydra.launcher.python)"
+    shows_its_end = "Traceback (most recent call last)" in reason or "the last lines were" in reason
+    shown = lines if is_of_the_job and not shows_its_end else ()
+    return Failure(cause, _with_log(said, shown), _next_step(cause, reason, steps))
+
+
+def _next_step(cause: Cause, reason: str, steps: NextSteps) -> str:
+    match cause:
+        case Cause.MEMORY:
+            return steps.with_memory()
+        case Cause.IMPORT:
+            return steps.with_import()
+        case Cause.CAPACITY:
+            return steps.with_capacity()
+        case Cause.REGION:
+            return steps.in_region(reason)
+        case Cause.ROLE:
+            return steps.with_permission(reason)
+        case Cause.CODE:
+            return steps.corrected(reason)
+    return steps.same
+
+
+def _cause_of_exception(exception: Mapping[str, Any]) -> Cause:
+    """The exceptions that caused it count too: a library may have wrapped what really happened."""
+    chain = list(_chain(exception))
+    texts = [f"{one['type']}: {one['message']}" for one in chain]
+    if any(OUT_OF_MEMORY.search(text) for text in texts):
+        return Cause.MEMORY
+    if any(one["type"] in ("ModuleNotFoundError", "ImportError") for one in chain):
+        return Cause.IMPORT
+    return Cause.ROLE if any(DENIED_TO_THE_JOB.search(text) for text in texts) else Cause.CODE
+
+
+def _chain(exception: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+    while exception is not None:
+        yield exception
+        exception = exception.get("cause")
+
+
+def _as_raised(exception: Mapping[str, Any]) -> str:
+    module = "" if exception["module"] == "builtins" else f"{exception['module']}."
+    return f"{module}{exception['type']}: {exception['message']}"[:SAID_CHARACTERS]
+
+
+def _cause_of_text(text: str) -> Cause:
+    """Of what the job itself wrote."""
+    for cause, pattern in ((Cause.MEMORY, OUT_OF_MEMORY), (Cause.IMPORT, IMPORTS), (Cause.ROLE, DENIED_TO_THE_JOB)):
+        if pattern.search(text):
+            return cause
+    return Cause.CODE
+
+
+def _with_log(said: str, lines: Sequence[str]) -> str:
+    shown = [line[:300] for line in lines[-LOG_LINES:]]
+    return "\n".join([said, "The last lines of its log:", *shown]) if shown else said

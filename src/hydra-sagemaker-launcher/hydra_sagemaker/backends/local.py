@@ -1,0 +1,246 @@
+"""Mode local: a process of this machine per job, by the same specification and runner as in a training container.
+
+The processes outlive a launcher that is killed; the next one adopts them. A lock that each process holds says whether it lives.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
+from hydra_sagemaker.backends.diagnosis import failure_of_process
+from hydra_sagemaker.backends.local_directories import Places
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.identity import parse_job_name
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import read_result, returned_value, write_atomically
+from hydra_sagemaker.job.spec import Spec
+
+log = logging.getLogger(__name__)
+PLUGIN_PATH = Path(__file__).resolve().parents[2]
+STATES = {"completed": State.COMPLETED, "failed": State.FAILED, "interrupted": State.STOPPED}
+
+
+class LocalBackend:
+    def __init__(
+        self, state_dir: Path, root: Path, working_dir: Path, closure: bytes | None, stop_grace_seconds: float = 120
+    ) -> None:
+        self.state_dir = state_dir
+        self.root = root
+        self.working_dir = working_dir
+        self.closure = closure
+        self.stop_grace_seconds = stop_grace_seconds
+        self.places = Places(state_dir, self._runs)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
+        wanted = {job.key for job in jobs}
+        newest: dict[str, tuple[int, str]] = {}
+        for directory in self.state_dir.glob("*") if self.state_dir.is_dir() else ():
+            key, attempt = parse_job_name(directory.name) or ("", 0)
+            if key in wanted and (key not in newest or attempt > newest[key][0]):
+                newest[key] = attempt, directory.name
+        self.places.needed.update(name for _, name in newest.values())
+        return {key: Existing(name, attempt, self._status(name)) for key, (attempt, name) in newest.items()}
+
+    def occupied(self, jobs: Sequence[Job]) -> list[str]:
+        """Sentences on output directories in which another job still runs."""
+        return self.places.occupied(jobs)
+
+    def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
+        state = self.state_dir / name
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            _ignored_by_git(self.state_dir)
+            lock = _free_lock(state)
+            if lock is None:
+                return False
+            try:
+                return self._started(job, name, spec, lock, fresh)
+            finally:
+                os.close(lock)
+        except OSError as error:  # the other jobs may have more luck, and what runs is not given up
+            raise LauncherError(f"its process could not be started: {error}") from None
+
+    def _started(self, job: Job, name: str, spec: Spec, lock: int, fresh: bool) -> bool:
+        state = self.state_dir / name
+        if (state / "where.json").exists():  # another launcher was quicker, and the job has ended already
+            return False
+        self.places.give_up_earlier(job.key, name)
+        is_alone = self.places.take(job.output_dir, name, goes_on=not fresh)
+        _forget(job.job_dir)
+        write_atomically(job.job_dir / "spec.json", spec.to_json())
+        output_dir = str(job.output_dir)
+        places = [output_dir] if is_alone else []
+        self.places.note(name, output_dir=output_dir, ran_in=output_dir, submitted=time.time(), places=places)
+        process = self._processes[name] = self._process(job, state, lock)
+        try:
+            self.places.note(name, pid=process.pid)
+        except OSError:  # a full disk: what nobody knows of must not run
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        return True
+
+    def _process(self, job: Job, state: Path, lock: int) -> subprocess.Popen[bytes]:
+        with (job.job_dir / "output.log").open("wb") as output:
+            return subprocess.Popen(
+                self._command(job, state, lock),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=self.working_dir,
+                env=_environment(job),
+                pass_fds=(lock,),
+                start_new_session=True,  # Ctrl-C is the launcher's to pass on; a killed launcher leaves the job alive
+            )
+
+    def poll(self, names: Collection[str]) -> dict[str, Status]:
+        self.places.needed.update(names)
+        return {name: self._status(name) for name in names}
+
+    def collect(self, job: Job, name: str, status: Status) -> Outcome:
+        self.places.bring(name, job.output_dir, job.settings.model_files)
+        result = self._result(name)
+        record: dict[str, Any] = {"mode": "local", "seconds": result.get("seconds") if result else None}
+        where = self.places.where(name)
+        ran_in = where.get("ran_in") or where.get("output_dir")
+        if ran_in not in (None, str(job.output_dir)):
+            record["first_run_in"] = ran_in
+        value = None if result is None else returned_value(result, job.job_dir, own_process=name in self._processes)
+        outcome = Outcome(status, result, value=value, record=record)
+        if not outcome.is_completed:
+            log_file = job.job_dir / "output.log"
+            meaning = status.detail or f"there is none in {self.places.home(name)} any more"
+            outcome.failure = failure_of_process(result, meaning, log_file if log_file.is_file() else None)
+        return outcome
+
+    def prepare(self, job: Job, name: str, spec: Spec) -> None:
+        return None
+
+    def stop(self, names: Collection[str]) -> list[str]:
+        """SIGTERM to each job, and time for it to save what it has; Ctrl-C cuts that time short."""
+        try:
+            for name in names:
+                self._signal(name, signal.SIGTERM)
+            deadline = time.monotonic() + self.stop_grace_seconds
+            while (running := self._running(names)) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if running:
+                log.warning("killing what has not ended %.0f s after SIGTERM: %s", self.stop_grace_seconds, ", ".join(running))
+        except KeyboardInterrupt:
+            log.warning("killing at once, whatever is not saved yet: %s", ", ".join(self._running(names)))
+        finally:
+            for name in names:
+                self._signal(name, signal.SIGKILL)
+        return []
+
+    def _command(self, job: Job, state: Path, lock: int) -> list[str]:
+        """With -P: nothing in the working directory stands for a module of the standard library."""
+        runner = "hydra_sagemaker.runner"
+        words = [sys.executable, "-u", "-P", "-m", runner, str(job.job_dir / "spec.json")]
+        words += ["--root", str(self.root), "--job-dir", str(job.job_dir), "--lock", str(lock)]
+        if self.closure is None:
+            return words
+        file = state / "closure.pickle"
+        file.write_bytes(self.closure)
+        return [*words, "--closure", str(file)]
+
+    def _result(self, name: str) -> dict[str, Any] | None:
+        home = self.places.home(name)
+        result = read_result(home / ".job") if home is not None else None
+        return result if result is not None and result.get("name") == name else None
+
+    def _status(self, name: str) -> Status:
+        """Of an adopted job, a result says that it has ended: what it has left behind may hold its lock."""
+        process = self._processes.get(name)
+        if process is not None and process.poll() is None:
+            return Status(State.RUNNING, "running")
+        holds_lock = process is None and self._holds_lock(name)
+        try:
+            result = self._result(name)
+        except LauncherError as error:
+            return Status(State.LOST, str(error))
+        if result is not None:
+            return Status(STATES[result["status"]], "" if result["exit_code"] == 0 else f"exit code {result['exit_code']}")
+        if holds_lock:
+            return Status(State.RUNNING, "running")
+        return Status(State.LOST, _meaning(process.returncode if process is not None else None))
+
+    def _runs(self, name: str) -> bool:
+        return self._status(name).state == State.RUNNING
+
+    def _running(self, names: Collection[str]) -> list[str]:
+        return [name for name in names if self._runs(name)]
+
+    def _holds_lock(self, name: str) -> bool:
+        if not (self.state_dir / name / "lock").is_file():
+            return False
+        lock = _free_lock(self.state_dir / name)
+        if lock is None:
+            return True
+        os.close(lock)
+        return False
+
+    def _signal(self, name: str, number: int) -> None:
+        process = self._processes.get(name)
+        pid = process.pid if process is not None else self.places.where(name).get("pid")
+        if pid is not None and self._runs(name):
+            with suppress(ProcessLookupError):
+                os.killpg(pid, number)
+
+
+def _ignored_by_git(directory: Path) -> None:
+    """It is nobody's code, and may hold results."""
+    file = directory / ".gitignore"
+    if not file.exists():
+        file.write_text("*\n", encoding="utf-8")
+
+
+def _free_lock(state: Path) -> int | None:
+    """A descriptor that holds the job's lock, inherited by its process; None when a process holds it."""
+    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """Secrets are not fetched here: who runs this has them in the environment."""
+    own = job.settings.env
+    # Jobs share the cores: threads of OpenMP that wait awake for long would keep other jobs from computing.
+    spins = {} if "OMP_WAIT_POLICY" in {**os.environ, **own} else {"GOMP_SPINCOUNT": "1000"}
+    environment = {**spins, **os.environ, **own}
+    if "OMP_WAIT_POLICY" in own and "GOMP_SPINCOUNT" not in own:
+        environment.pop("GOMP_SPINCOUNT", None)  # it would take precedence
+    path = [entry for entry in (environment.get("PYTHONPATH"), str(PLUGIN_PATH)) if entry]
+    return environment | {"PYTHONPATH": os.pathsep.join(path)}
+
+
+def _forget(job_dir: Path) -> None:
+    """Of an earlier attempt in the same directory."""
+    job_dir.mkdir(parents=True, exist_ok=True)
+    for name in ("result.json", "started.json", "record.json"):
+        (job_dir / name).unlink(missing_ok=True)
+
+
+def _meaning(code: int | None) -> str:
+    if code is None:
+        return "its process is gone"
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"killed by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
+    return f"exit code {code}"

@@ -1,0 +1,235 @@
+"""Mode sagemaker: a training job per job. The only module that calls the service."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from hydra_sagemaker.aws.clients import Clients, error_code, in_words, persistently
+from hydra_sagemaker.aws.images import image_of
+from hydra_sagemaker.aws.logs import tail
+from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
+from hydra_sagemaker.aws.storage import ResultsGone, Storage
+from hydra_sagemaker.backends.base import Existing, NoRoom, Outcome, State, Status
+from hydra_sagemaker.backends.diagnosis import Cause, Failure, failure_of_job
+from hydra_sagemaker.backends.sagemaker_status import record_of, status_of
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.errors import CallFailed, LauncherError, Throttled, Unreachable
+from hydra_sagemaker.job.identity import parse_job_name
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import returned_value
+from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.pricing.prices import prices_of
+from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
+
+log = logging.getLogger(__name__)
+Page = dict[str, Any]
+STOP_SECONDS = 60.0
+"""For all jobs together, when the service throttles or is out of reach."""
+PAGE = 100
+"""Most that ListTrainingJobs gives at once; its default of 10 makes ten times the calls."""
+NOT_FOUND = ("ResourceNotFound", "ValidationException")
+"""What DescribeTrainingJob may answer for a job that does not exist."""
+QUOTA = re.compile(r"is (\d+) Instances.* request delta of (\d+) Instances", re.DOTALL)
+
+
+class CodeNotUploaded(CallFailed):
+    """No job could run."""
+
+    concerns_all = True
+
+
+class SageMakerBackend:
+    """Without `code` it asks, brings home and stops; only a sweep submits."""
+
+    def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: list[str] | None) -> None:
+        self.settings = settings
+        self.clients = Clients(settings)
+        self.storage = Storage(self.clients.s3, settings)
+        self.prices = prices_of(settings)
+        self.code = code
+        self.requirements = requirements or []
+        self._bundle: str | None = None
+        self._last_words: dict[str, dict[str, Any]] = {}
+        """Descriptions of jobs that have ended, until they are collected."""
+        self._unlisted: set[str] = set()
+        """Names that were not among those in progress, and have not been seen to end."""
+
+    @property
+    def _console(self) -> str | None:
+        """Where a person can look at the jobs; there is none of another service than Amazon's."""
+        if self.settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"):
+            return None
+        return f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs"
+
+    def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
+        wanted = {job.key for job in jobs}
+        newest: dict[str, Existing] = {}
+        for slug in {job.slug for job in jobs}:
+            for summary in self._list(persistently, NameContains=f"{slug}-"):
+                name = summary["TrainingJobName"]
+                key, attempt = parse_job_name(name) or ("", 0)
+                if key in wanted and (key not in newest or attempt > newest[key].attempt):
+                    newest[key] = Existing(name, attempt, status_of(summary))
+        return newest
+
+    def prepare(self, job: Job, name: str, spec: Spec) -> None:
+        self._uploaded_bundle()
+        self.storage.put_spec(name, spec.to_json())
+
+    def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
+        bundle = self._uploaded_bundle()
+        checkpoints = self._checkpoints(job, name, fresh) if keeps_checkpoints(job.settings) else None
+        request = training_job_request(job, name, bundle=bundle, image=image_of(job.settings), checkpoints=checkpoints)
+        with in_words(f"CreateTrainingJob {name}"):
+            try:
+                self.clients.sagemaker.create_training_job(**request)
+            except ClientError as error:
+                code = error_code(error)
+                if code == "ResourceInUse":
+                    return False
+                if code == "ResourceLimitExceeded":
+                    raise _no_room(str(error.response["Error"].get("Message", code)), job) from None
+                raise
+        return True
+
+    def poll(self, names: Collection[str]) -> dict[str, Status]:
+        """One listing for all; a job is described only when it is not among those in progress any more.
+
+        Those that a throttled look could not describe come first in the next one, so that each look gets further.
+        """
+        found: dict[str, Status] = {}
+        try:
+            self._describe_into(found, [name for name in names if name in self._unlisted])
+            others = [name for name in names if name not in self._unlisted]
+            listed = {
+                summary["TrainingJobName"]: status_of(summary)
+                for slug in {name.rsplit("-", 2)[0] for name in others}
+                for summary in self._list(NameContains=f"{slug}-", StatusEquals="InProgress")
+            }
+            found |= {name: listed[name] for name in others if name in listed}
+            self._unlisted.update(missing := [name for name in others if name not in listed])
+            self._describe_into(found, missing)
+        except (Throttled, Unreachable):
+            if not found:
+                raise
+        return found
+
+    def _describe_into(self, found: dict[str, Status], names: Sequence[str]) -> None:
+        for name in names:
+            found[name] = self._described_status(name)
+            if found[name].state.ended:
+                self._unlisted.discard(name)
+
+    def collect(self, job: Job, name: str, status: Status) -> Outcome:
+        described = self._last_words.pop(name, None) or persistently(lambda: self._describe(name))
+        if described is None:
+            said = "SageMaker does not know this job any more: somebody deleted it"
+            failure = Failure(Cause.STOPPED, said, "the same command submits it again")
+            return Outcome(Status(State.LOST, "not found"), None, failure)
+        result, gone = None, None
+        try:
+            result = persistently(lambda: self.storage.bring_home(job, described))
+        except ResultsGone as error:
+            gone = error.failure
+        status = status_of(described)
+        record = record_of(described, result, self._console, self.prices)
+        value = None if result is None else returned_value(result, job.job_dir, own_process=False)
+        outcome = Outcome(status, result, value=value, record=record)
+        if not outcome.is_completed:
+            output = job.job_dir / "output.log"
+            lines = () if output.is_file() else tail(self.clients.logs, name)
+            log_file = output if output.is_file() else None
+            outcome.failure = gone or failure_of_job(described, result, job.settings, log_file=log_file, log_lines=lines)
+        return outcome
+
+    def stop(self, names: Collection[str]) -> list[str]:
+        deadline = time.monotonic() + STOP_SECONDS
+        not_told = []
+        for name in names:
+            try:
+                persistently(lambda name=name: self._stop(name), patience_seconds=max(0.0, deadline - time.monotonic()))
+            except LauncherError as error:  # the others have to be stopped all the same
+                log.warning("%s", error)
+                not_told.append(name)
+        return not_told
+
+    def _uploaded_bundle(self) -> str:
+        """Once per sweep."""
+        assert self.code is not None
+        if self._bundle is None:
+            sha256 = self.code.bundle_sha256(self.requirements)
+            try:
+                self.storage.put_bundle(sha256, self.code, self.requirements)
+            except (Throttled, Unreachable):
+                raise
+            except LauncherError as error:
+                raise CodeNotUploaded(str(error), error.failure) from error
+            self._bundle = sha256
+        return self._bundle
+
+    def _checkpoints(self, job: Job, name: str, fresh: bool) -> str:
+        """Where the attempt before kept its own; a new place where there was none, or where nothing is to be taken from it."""
+        key_and_attempt = parse_job_name(name)
+        attempt = key_and_attempt[1] if key_and_attempt else 0
+        earlier = None if fresh or attempt == 0 else self._describe(job.name(attempt - 1))
+        kept = (earlier or {}).get("CheckpointConfig", {}).get("S3Uri")
+        return kept or checkpoints_uri(self.storage.prefix, job.key, attempt)
+
+    def _list(self, call: Callable[[Callable[[], Page]], Page] = lambda page: page(), **query: Any) -> list[dict[str, Any]]:
+        """Page by page: of many pages a refused one is asked for again, not all of them."""
+        summaries: list[dict[str, Any]] = []
+        while True:
+            page = call(lambda query=query: self._page(query))
+            summaries += page["TrainingJobSummaries"]
+            if not page.get("NextToken"):
+                return summaries
+            query = query | {"NextToken": page["NextToken"]}
+
+    def _page(self, query: dict[str, Any]) -> Page:
+        with in_words("ListTrainingJobs"):
+            return self.clients.sagemaker.list_training_jobs(MaxResults=PAGE, **query)
+
+    def _described_status(self, name: str) -> Status:
+        described = self._describe(name)
+        if described is None:
+            return Status(State.LOST, "not found")
+        status = status_of(described)
+        if status.state.ended:
+            self._last_words[name] = described
+        return status
+
+    def _describe(self, name: str) -> dict[str, Any] | None:
+        with in_words(f"DescribeTrainingJob {name}"):
+            try:
+                return self.clients.sagemaker.describe_training_job(TrainingJobName=name)
+            except ClientError as error:
+                if error_code(error) in NOT_FOUND:
+                    return None
+                raise
+
+    def _stop(self, name: str) -> None:
+        with in_words(f"StopTrainingJob {name}"):
+            try:
+                self.clients.sagemaker.stop_training_job(TrainingJobName=name)
+            except ClientError as error:
+                if error_code(error) not in NOT_FOUND:  # it has ended, or is being stopped already
+                    raise
+
+
+def _no_room(message: str, job: Job) -> NoRoom:
+    """For ever when the job alone wants more than the whole quota."""
+    match = QUOTA.search(message)
+    for_ever = match is not None and int(match[2]) > int(match[1])
+    step = (
+        "request a higher quota (Service Quotas, Amazon SageMaker, "
+        f"'{job.settings.instance_type} for {'spot ' if job.settings.spot else ''}training job usage'), "
+        "or another hydra.launcher.instance_type; then the same command"
+    )
+    return NoRoom(message, for_ever=for_ever, next_step=step)

@@ -1,0 +1,59 @@
+"""What DescribeTrainingJob and ListTrainingJobs say, read.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hydra_sagemaker.aws.storage import output_of
+from hydra_sagemaker.backends.base import State, Status
+from hydra_sagemaker.pricing.cost import billed
+from hydra_sagemaker.pricing.prices import Prices
+
+STATES = {
+    "InProgress": State.RUNNING,
+    "Stopping": State.RUNNING,
+    "Completed": State.COMPLETED,
+    "Failed": State.FAILED,
+    "Stopped": State.STOPPED,
+}
+KEPT = """
+TrainingJobArn TrainingJobStatus SecondaryStatus FailureReason CreationTime TrainingStartTime TrainingEndTime
+TrainingTimeInSeconds BillableTimeInSeconds
+""".split()
+
+
+def status_of(summary: Mapping[str, Any]) -> Status:
+    """Of a listing or a description. A status that this version does not know counts as running: it may end yet."""
+    name = summary["TrainingJobStatus"]
+    return Status(STATES.get(name, State.RUNNING), str(summary.get("SecondaryStatus") or name))
+
+
+def record_of(
+    described: dict[str, Any], result: Mapping[str, Any] | None, console: str | None, prices: Prices
+) -> dict[str, Any]:
+    record: dict[str, Any] = {"mode": "sagemaker", **{name: described[name] for name in KEPT if name in described}}
+    record["instance_type"] = described["ResourceConfig"].get("InstanceType")
+    record["instance_count"] = described["ResourceConfig"].get("InstanceCount")
+    record["spot"] = bool(described.get("EnableManagedSpotTraining"))
+    record["interruptions"] = interruptions(described)
+    record["image"] = described["AlgorithmSpecification"].get("TrainingImage")
+    if console is not None:
+        record["url"] = f"{console}/{described['TrainingJobName']}"
+    record["output"] = output_of(described)
+    if checkpoints := described.get("CheckpointConfig", {}).get("S3Uri"):
+        record["checkpoints"] = checkpoints
+    model = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+    if model and result is not None and result.get("model_files"):
+        record["model"] = model
+        record["model_files"] = result["model_files"]
+    record["cost"] = billed(described, prices)
+    return record
+
+
+def interruptions(described: Mapping[str, Any]) -> int:
+    """How often AWS took a spot instance back."""
+    return sum(one.get("Status") == "Interrupted" for one in described.get("SecondaryStatusTransitions", ()))

@@ -1,0 +1,181 @@
+"""What a person does with a sweep from its directory alone, the launcher long gone: list, read, stop and collect its jobs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hydra_sagemaker.aws.logs import Log, Patience, clean, follow
+from hydra_sagemaker.backends.base import State
+from hydra_sagemaker.cli.past_sweep import Seen, SubmittedSweep
+from hydra_sagemaker.display.tables import JobRow, as_json, counted, jobs_table
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.result import read_result
+from hydra_sagemaker.pricing.cost import total
+from hydra_sagemaker.sweep.lock import holder
+
+LOG_SECONDS = 2.0
+
+
+def list_jobs(sweep: SubmittedSweep, *, in_json: bool) -> int:
+    _show(sweep.look(), in_json)
+    return 0
+
+
+def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> int:
+    logs: dict[str, Log] = {}
+    labels: dict[str, str] = {}
+    for one in sweep.look():
+        if one.status.state == State.WAITING:
+            _say(f"{one.job}: {one.status.detail}")
+            continue
+        logs[one.attempt.name] = sweep.log(one, lines)
+        labels[one.attempt.name] = f"{one.job.number} | " if len(sweep.jobs) > 1 else ""
+    colours = sys.stdout.isatty()
+    seconds = min(LOG_SECONDS, sweep.poll_seconds)
+    silent = set(logs)
+    read = follow(logs, sweep.running, seconds=seconds, poll_seconds=sweep.poll_seconds) if is_following else _ends(logs)
+    for name, line in read:
+        silent.discard(name)
+        print(labels[name] + clean(line, colours=colours), flush=is_following)
+    for name in sorted(silent):
+        _say(f"{labels[name]}{name} has no log{'' if is_following else ' yet'}")
+    return 0
+
+
+def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
+    seen = sweep.look()
+    running = [one for one in seen if one.runs]
+    for one in running:
+        _say(f"{one.job} runs as {one.attempt.name}")
+    if running and not is_agreed and not _agreed(f"stop {counted(len(running), 'job')}?"):
+        _say("nothing was stopped")
+        return 0
+    if running:
+        names = sorted({one.attempt.name for one in running})
+        sweep.manifest.ledger.append("stop", names=names)
+        not_told = sweep.backend.stop(names)
+    else:
+        not_told = []
+        _say("no job runs")
+    if (launcher := holder(sweep.manifest.directory)) is not None:
+        _say(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
+    _show(sweep.look(), in_json)
+    if not_told:
+        raise LauncherError(f"{len(not_told)} not stopped: {', '.join(not_told)}")
+    return 0
+
+
+def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) -> int:
+    """1 when a job failed, now or earlier."""
+    brought: set[int] = set()
+    seen = sweep.look()
+    patience = Patience()
+    while True:
+        for index, one in enumerate(seen):
+            if one.status.state.ended and one.job.number not in brought and (again or not one.is_home):
+                seen[index] = sweep.bring_home(one)
+                brought.add(one.job.number)
+                _say(f"{one.job}: {one.status.state.value}, in {one.job.output_dir}")
+        if not wait or not any(one.runs for one in seen):
+            break
+        time.sleep(sweep.poll_seconds)
+        with patience:
+            seen = sweep.look()
+    for one in seen:
+        if one.has_failed:
+            _say(failure_text(one))
+    if running := [one for one in seen if one.runs]:
+        _say(f"{counted(len(running), 'job')} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them")
+    _show(seen, in_json)
+    return int(any(one.has_failed for one in seen))
+
+
+def failure_text(seen: Seen) -> str:
+    failure = (seen.record or {}).get("failure") or {}
+    said = (
+        _traceback(seen.job.job_dir) or failure.get("said") or f"it ended as {seen.status.state.value} ({seen.status.detail})"
+    )
+    cause = f" ({failure['cause']})" if failure else ""
+    step = [f"Next: {failure['next_step']}"] if failure.get("next_step") else []
+    return "\n".join([f"{seen.job} failed as {seen.attempt.name}{cause}", said, *step, f"its files: {seen.job.output_dir}"])
+
+
+def _traceback(job_dir: Path) -> str | None:
+    try:
+        result = read_result(job_dir)
+    except LauncherError:
+        return None
+    if result is None or result["status"] != "failed" or "exception" not in result:
+        return None
+    return str(result["exception"]["traceback"]).strip()
+
+
+def _ends(logs: Mapping[str, Log]) -> Iterator[tuple[str, str]]:
+    from hydra_sagemaker.aws.clients import persistently
+
+    for name, one in logs.items():
+        yield from ((name, line) for line in persistently(lambda one=one: one.new_lines(ended=True)))
+
+
+def _show(seen: Sequence[Seen], in_json: bool) -> None:
+    rows = [_row(one) for one in seen]
+    if in_json:
+        print(as_json([asdict(row) | {"detail": one.status.detail} for row, one in zip(rows, seen, strict=True)]))
+        return
+    print(jobs_table([replace(row, state=_in_words(one)) for row, one in zip(rows, seen, strict=True)]))
+    for one in seen:
+        if one.status.state == State.WAITING:
+            print(f"{one.status.state.value}: {one.job}: {one.status.detail}")
+
+
+def _row(seen: Seen) -> JobRow:
+    record, attempt = seen.record or {}, seen.attempt
+    seconds = record.get("TrainingTimeInSeconds", record.get("seconds"))
+    if seconds is None and attempt.submitted is not None and (seen.runs or attempt.ended):
+        seconds = (attempt.ended or time.time()) - attempt.submitted
+    started = None if attempt.submitted is None else datetime.fromtimestamp(round(attempt.submitted), UTC).isoformat()
+    if created := record.get("CreationTime"):  # of a job that was reused, the ledger here knows only when that was
+        started = datetime.fromisoformat(created).astimezone(UTC).isoformat(timespec="seconds")
+    return JobRow(
+        job=seen.job.number,
+        overrides=" ".join(seen.job.own_words),
+        name=attempt.name,
+        state=seen.status.state.value,
+        cause=(record.get("failure") or {}).get("cause"),
+        started=started,
+        runtime_seconds=seconds,
+        cost_usd=_cost_usd(record),
+    )
+
+
+def _cost_usd(record: Mapping[str, Any]) -> float | None:
+    """Of all attempts; None where the bill of one is not known."""
+    if record.get("mode") == "local" or record.get("same_as") is not None or record.get("detail") == "not submitted":
+        return 0.0
+    costs = [one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record)]
+    summed = total(costs)
+    return None if summed["unknown"] else summed["cost_usd"]
+
+
+def _in_words(seen: Seen) -> str:
+    """With what the service calls it, while it runs."""
+    state, detail = seen.status.state.value, seen.status.detail
+    return f"{state} ({detail})" if seen.runs and detail and detail.lower() != state else state
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise LauncherError(f"{question} Nobody can be asked here: add --yes")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _say(text: str) -> None:
+    """Beside the tables: standard output may be JSON."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,80 @@
+"""`hydra-sagemaker list|logs|stop|collect SWEEP_DIR`, for any Hydra application; `python -m hydra_sagemaker` is the same."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra_sagemaker.errors import LauncherError
+
+PROGRAM = "hydra-sagemaker"
+EPILOG = "Exit codes: 0; 1 when collect has found a failed job; 2 for a mistake or a service out of reach; 130 after Ctrl-C."
+
+
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(program, description="The jobs of a sweep, from its directory alone.", epilog=EPILOG)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="list|logs|stop|collect")
+    texts = {
+        "list": "what became of each job; changes nothing",
+        "logs": "what the jobs print",
+        "stop": "stop those that run; asks first",
+        "collect": "bring home the results of those that have ended; those that run go on",
+    }
+    added = {verb: verbs.add_parser(verb, help=text, description=text, epilog=EPILOG) for verb, text in texts.items()}
+    for verb, one in added.items():
+        one.add_argument("directory", metavar="SWEEP_DIR", type=Path, help="hydra.sweep.dir of the sweep")
+        one.add_argument("--job", type=int, nargs="+", action="extend", default=[], metavar="N", help="these jobs alone")
+        if verb != "logs":
+            one.add_argument("--json", action="store_true", help="the table as JSON, with nothing else on standard output")
+    added["logs"].add_argument("-f", "--follow", action="store_true", help="go on until the jobs have ended")
+    added["logs"].add_argument("-n", "--lines", type=_positive, default=20, metavar="N", help="last lines per job (20)")
+    added["stop"].add_argument("--yes", action="store_true", help="do not ask")
+    added["collect"].add_argument("--wait", action="store_true", help="wait for the jobs that run")
+    added["collect"].add_argument("--again", action="store_true", help="also what is home already")
+    return top
+
+
+def execute(arguments: argparse.Namespace, program: str = PROGRAM) -> int:
+    """The exit code."""
+    try:
+        return _execute(arguments)
+    except LauncherError as error:
+        print(f"{program} {arguments.verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _execute(arguments: argparse.Namespace) -> int:
+    from hydra_sagemaker.cli import commands
+
+    sweep = commands.SubmittedSweep(arguments.directory, arguments.job)
+    match arguments.verb:
+        case "list":
+            return commands.list_jobs(sweep, in_json=arguments.json)
+        case "logs":
+            return commands.show_logs(sweep, is_following=arguments.follow, lines=arguments.lines)
+        case "stop":
+            return commands.stop(sweep, is_agreed=arguments.yes, in_json=arguments.json)
+    from hydra_sagemaker.sweep.lock import locked
+
+    with locked(sweep.manifest.directory, "let it bring the results home itself"):
+        return commands.collect(sweep, again=arguments.again, wait=arguments.wait, in_json=arguments.json)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return number
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    try:
+        return execute(parser().parse_args(words))
+    except BrokenPipeError:  # the reader has left, as in `logs … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

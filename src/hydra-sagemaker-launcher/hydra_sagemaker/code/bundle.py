@@ -1,0 +1,184 @@
+"""The code of a sweep as one archive that is the same bytes wherever the same files lie, and the way back for results.
+
+The archive's name is `content_hash`: two sweeps of the same code share one upload.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple
+
+from hydra_sagemaker.code.file_tree import IGNORE_FILE, find_root, list_files, named_by_patterns, tracked_files
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.secret_names import looks_secret_file
+
+__all__ = [
+    "IGNORE_FILE", "content_hash", "extract", "find_root", "list_files", "named_by_patterns", "pack", "secret_file_problem",
+    "size_problem", "total_bytes", "tracked_files",
+]  # fmt: skip
+
+_CHUNK_BYTES = 1 << 20
+_BYTES_PER_MB = 1_000_000
+
+
+class _Entry(NamedTuple):
+    name: str
+    executable: bool
+    size_bytes: int
+    stream: BinaryIO
+
+
+def _entries(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, bytes]) -> Iterator[_Entry]:
+    """Each open until the next is asked for; `extra` holds files that the launcher adds.
+
+    Raises LauncherError for a file that cannot be read, changes while it is, or has the name of an extra one.
+    """
+    names = {path.as_posix() for path in files}
+    if taken := sorted(names & extra.keys()):
+        raise LauncherError(f"the launcher adds a file named {taken[0]}, and {root} has one of its own: rename it")
+    for name in sorted(names | extra.keys()):
+        try:
+            stream = io.BytesIO(extra[name]) if name in extra else (root / name).open("rb")
+        except OSError as error:
+            raise LauncherError(f"{name} cannot be read ({error.strerror}): leave it out by {root / IGNORE_FILE}") from error
+        with stream:
+            status = None if name in extra else os.fstat(stream.fileno())
+            size = len(extra[name]) if status is None else status.st_size
+            yield _Entry(name, bool(status and status.st_mode & 0o100), size, stream)
+            if stream.tell() != size or stream.read(1):
+                raise LauncherError(f"{name} changed while it was read: run the same command again")
+
+
+def content_hash(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, bytes] = {}) -> str:
+    """SHA-256, hexadecimal, of every file's path, executable bit and content; times and owners do not count."""
+    digest = hashlib.sha256()
+    for entry in _entries(root, files, extra):
+        name = os.fsencode(entry.name)
+        digest.update(len(name).to_bytes(8) + name + bytes([entry.executable]) + entry.size_bytes.to_bytes(8))
+        while chunk := entry.stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def pack(root: Path, files: Sequence[PurePosixPath], target: Path, extra: Mapping[str, bytes] = {}) -> None:
+    """A tar.gz without times, owners or the order of a directory; `target` appears when it is whole."""
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with (
+            part.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            for entry in _entries(root, files, extra):
+                member = tarfile.TarInfo(entry.name)
+                member.size = entry.size_bytes
+                member.mode = 0o755 if entry.executable else 0o644
+                try:
+                    archive.addfile(member, entry.stream)
+                except OSError as error:
+                    raise LauncherError(f"{entry.name} cannot be packed ({error}): run the same command again") from error
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def total_bytes(root: Path, files: Sequence[PurePosixPath]) -> int:
+    return sum((root / path).stat().st_size for path in files)
+
+
+def size_problem(root: Path, files: Sequence[PurePosixPath], max_mb: float) -> str | None:
+    """`max_mb` in units of 1,000,000 bytes, before compression."""
+    sizes = {path: (root / path).stat().st_size for path in files}
+    total = sum(sizes.values())
+    if total <= max_mb * _BYTES_PER_MB:
+        return None
+    largest = sorted(sizes, key=lambda path: (-sizes[path], path))[:10]
+    return "\n".join([
+        f"the code is {_megabytes(total)} in {len(sizes):,} files, more than hydra.launcher.code.max_mb={max_mb:g}. Largest:",
+        *(f"    {_megabytes(sizes[path]):>12}  {path}" for path in largest),
+        f"name what the jobs do not need in {root / IGNORE_FILE} (gitignore syntax; data is better a channel), or raise max_mb",
+    ])  # fmt: skip
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / _BYTES_PER_MB:,.2f} MB"
+
+
+def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] = ()) -> str | None:
+    """Files that look like secrets by name; `allowed` holds paths or patterns of paths (`tests/certificates/*.pem`)."""
+    found = [
+        str(path)
+        for path in files
+        if looks_secret_file(str(path)) and not any(str(path) == name or fnmatchcase(str(path), name) for name in allowed)
+    ]
+    if not found:
+        return None
+    count = "a file looks like a secret" if len(found) == 1 else f"{len(found)} files look like secrets"
+    return (
+        f"{count} by name: {', '.join(found)}; "
+        f"add to .gitignore (where git does not track it) or {IGNORE_FILE}, "
+        "or list the path under hydra.launcher.code.allow_secret_names to send it knowingly"
+    )
+
+
+def extract(archive: Path, target: Path, *, max_bytes: int | None = None, skipped: list[str] | None = None) -> list[Path]:
+    """The files and links written. `skipped`, where given, gets the names of links that leave `target` and of what is no file.
+
+    Raises LauncherError, before anything is written, for a member that would leave `target`, goes through a link or, without
+    `skipped`, is no file, directory or link, above `max_bytes` of content, and for what is no whole tar.gz.
+    """
+    try:
+        with tarfile.open(archive, "r:gz") as opened:
+            members = _safe_members(opened, target, max_bytes, skipped)
+            target.mkdir(parents=True, exist_ok=True)
+            for member in members:
+                opened.extract(member, target, filter="data")
+    except tarfile.FilterError as error:
+        raise LauncherError(f"{archive} is not extracted: {error}") from error
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise LauncherError(f"{archive} is no whole tar.gz ({error}): fetch it again") from error
+    except OSError as error:
+        raise LauncherError(f"{archive} cannot be extracted to {target}: {error}") from error
+    return [target / member.name for member in members if not member.isdir()]
+
+
+def _safe_members(
+    archive: tarfile.TarFile, target: Path, max_bytes: int | None, skipped: list[str] | None
+) -> list[tarfile.TarInfo]:
+    members: list[tarfile.TarInfo] = []
+    total = 0
+    for member in archive:
+        if member.name.startswith("/") or ".." in PurePosixPath(member.name).parts:
+            raise tarfile.OutsideDestinationError(member, member.name)
+        try:
+            tarfile.data_filter(member, str(target))
+        except tarfile.FilterError:
+            if skipped is None or member.isreg() or member.isdir():
+                raise
+            skipped.append(member.name)
+            continue
+        if skipped and member.islnk() and member.linkname in skipped:
+            skipped.append(member.name)
+            continue
+        total += member.size
+        if max_bytes is not None and total > max_bytes:
+            raise LauncherError(f"{archive.name} is not extracted: more than {max_bytes:,} bytes, reached at {member.name}")
+        members.append(member)
+    _refuse_ways_through_links(archive, members)
+    return members
+
+
+def _refuse_ways_through_links(archive: tarfile.TarFile, members: Sequence[tarfile.TarInfo]) -> None:
+    links = {PurePosixPath(member.name) for member in members if member.issym() or member.islnk()}
+    for member in members:
+        path = PurePosixPath(member.name)
+        if links.intersection(path.parents) or (member.isreg() and path in links):
+            raise LauncherError(f"{archive.name} is not extracted: {member.name} would be written through a link")

@@ -1,0 +1,230 @@
+"""Which files of the user's tree a job gets: what git tracks or would track, less what .sagemakerignore names.
+
+Without git the root is walked, honouring every .gitignore. Patterns mean what the library pathspec makes of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import subprocess
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.secret_names import looks_secret_file
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+FILES_AT_MOST = 200_000
+IGNORE_FILE = ".sagemakerignore"
+_NEVER_SENT = re.compile(
+    r"(^|/)(\.git|\.hg|\.svn|\.venv|venv|\.tox|\.nox|node_modules|__pycache__|\.eggs|[^/]+\.egg-info|\.ipynb_checkpoints"
+    r"|\.(mypy|pytest|ruff)_cache|\.hypothesis|\.DS_Store|[^/]+\.py[co])(/|$)"
+)
+
+log = logging.getLogger(__name__)
+
+
+def find_root(start: Path) -> Path:
+    """The top of the git work tree that holds `start`; `start` itself where there is no git or no repository."""
+    return _git_toplevel(start) or start.resolve()
+
+
+def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath]:
+    """Sorted, relative to `root`; `exclude` and .sagemakerignore hold gitignore patterns, `exclude` has the last word.
+
+    A symbolic link to a file of the root stands for that file, one to a directory of the root for the listed files in it.
+    A link that leaves the root, holds itself, points to nothing or to what looks like a secret is left out with a warning.
+
+    Raises LauncherError above 200,000 files, for a root that is no directory, and where pathspec is needed and missing.
+    """
+    if not root.is_dir():
+        raise LauncherError(f"{root} is no directory: hydra.launcher.code.root must be the directory of the code to send")
+    ignore = _sagemakerignore(root, exclude)
+    tree = _Tree(root)
+    with closing(_git_files(root) if _git_toplevel(root) else _nothing()) as names:
+        first = next(names, None)
+        if first is None:  # no repository, or a directory that its repository ignores as a whole
+            tree.add(_walk(root, ignore, []))
+        else:
+            tree.add(name for name in chain([first], names) if not (ignore and ignore.match_file(name)))
+    return sorted(PurePosixPath(name) for name in tree.files | tree.linked_files(ignore))
+
+
+def tracked_files(root: Path) -> set[str]:
+    """What the repository of `root` holds; nothing where there is none. A submodule counts as one file."""
+    return set(_git_names(root, "--cached")) if _git_toplevel(root) else set()
+
+
+def named_by_patterns(root: Path, names: Sequence[str], *, exclude: Sequence[str] = ()) -> set[str]:
+    """Those that .sagemakerignore or `exclude` leaves out."""
+    ignore = _sagemakerignore(root, exclude)
+    return {name for name in names if ignore and ignore.match_file(name)}
+
+
+class _Tree:
+    """Regular files and symbolic links found so far; what is of another kind, deleted or in a closed directory is left out."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.files: set[str] = set()
+        self.links: set[str] = set()
+
+    def add(self, names: Iterable[str]) -> None:
+        for name in names:
+            try:
+                mode = (self.root / name).lstat().st_mode
+            except OSError:
+                continue
+            if stat.S_ISREG(mode):
+                self.files.add(name)
+            elif stat.S_ISLNK(mode):
+                self.links.add(name)
+            if len(self.files) + len(self.links) > FILES_AT_MOST:
+                raise LauncherError(
+                    f"{self.root} holds more than {FILES_AT_MOST:,} files: set hydra.launcher.code.root to the directory of "
+                    f"your code, or name what the jobs do not need in {self.root / IGNORE_FILE} (gitignore syntax)"
+                )
+
+    def linked_files(self, ignore: GitIgnoreSpec | None) -> set[str]:
+        """Names below links to directories are new, so `ignore` has its say on them, too."""
+        found: set[str] = set()
+        refused: list[str] = []
+        for link in sorted(self.links):
+            target = Path(os.path.realpath(self.root / link))
+            inside = target.relative_to(self.root).as_posix() if target.is_relative_to(self.root) else ""
+            if not inside:
+                refused.append(f"{link} (leaves the root)")
+            elif not target.exists():
+                refused.append(f"{link} (points to nothing)")
+            elif looks_secret_file(inside):
+                refused.append(f"{link} (points to {inside}, which looks like a secret)")
+            elif target.is_file():
+                found.add(link)
+            elif inside == "." or link.startswith(f"{inside}/"):
+                refused.append(f"{link} (holds itself)")
+            else:
+                found |= {f"{link}/{name.removeprefix(f'{inside}/')}" for name in self.files if name.startswith(f"{inside}/")}
+        if refused:
+            more = f" and {len(refused) - 10} more" if len(refused) > 10 else ""
+            log.warning("symbolic links that are not sent: %s%s", "; ".join(refused[:10]), more)
+        return {name for name in found if not (ignore and ignore.match_file(name))}
+
+
+def _git_environment() -> dict[str, str]:
+    """Without what a git hook sets: the directory alone says which repository is meant."""
+    inherited = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    return {**{name: value for name, value in os.environ.items() if name not in inherited}, "LC_ALL": "C"}
+
+
+def _git_toplevel(directory: Path) -> Path | None:
+    command = ["git", "-C", str(directory), "rev-parse", "--show-toplevel"]
+    try:
+        done = subprocess.run(command, capture_output=True, env=_git_environment(), check=False)
+    except FileNotFoundError:
+        return None
+    if b"dubious ownership" in done.stderr:
+        raise LauncherError(os.fsdecode(done.stderr).strip())  # git names the directory and the command that allows it
+    return Path(os.fsdecode(done.stdout.removesuffix(b"\n"))) if done.returncode == 0 else None
+
+
+def _git_files(root: Path) -> Generator[str, None, None]:
+    """With those of submodules and of other repositories that lie in this one."""
+    for selection in (("--cached",), ("--others", "--exclude-standard")):
+        for name in _git_names(root, *selection):
+            folder = root / name
+            if folder.is_dir() and not folder.is_symlink():
+                if (folder / ".git").exists():  # else a submodule that was never fetched
+                    yield from (f"{name.rstrip('/')}/{inner}" for inner in _git_files(folder))
+            elif selection == ("--cached",) or not _NEVER_SENT.search(name):
+                yield name
+
+
+def _git_names(root: Path, *selection: str) -> Iterator[str]:
+    """As git finds them, so that a reader who has seen enough can stop it."""
+    command = ["git", "-C", str(root), "ls-files", "-z", *selection]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=_git_environment()) as process:
+        assert process.stdout
+        try:
+            rest = b""
+            while chunk := process.stdout.read(1 << 16):
+                *names, rest = (rest + chunk).split(b"\0")
+                yield from map(os.fsdecode, names)
+            if process.wait() != 0:
+                raise LauncherError(f"exit code {process.returncode} from `{' '.join(command)}`: run it to see why")
+        finally:
+            process.kill()
+
+
+def _nothing() -> Generator[str, None, None]:
+    yield from ()
+
+
+def _sagemakerignore(root: Path, exclude: Sequence[str]) -> GitIgnoreSpec | None:
+    file = root / IGNORE_FILE
+    if file.is_file():
+        return _patterns([*_lines(file), *exclude], f"{file} and code.exclude" if exclude else str(file))
+    return _patterns(exclude, "hydra.launcher.code.exclude") if exclude else None
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+
+
+def _patterns(lines: Sequence[str], place: str) -> GitIgnoreSpec:
+    try:
+        from pathspec import GitIgnoreSpec
+    except ImportError as error:
+        raise LauncherError(f"the patterns of {place} need a library that is missing: pip install pathspec") from error
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise LauncherError(f"{place}: {error}") from error
+
+
+class _GitIgnore(NamedTuple):
+    """The patterns of one .gitignore; `base` is its directory, "" for the root, else with a slash at the end."""
+
+    base: str
+    patterns: GitIgnoreSpec
+
+
+def _walk(root: Path, ignore: GitIgnoreSpec | None, outer: Sequence[_GitIgnore], base: str = "") -> Iterator[str]:
+    rules = list(outer)
+    try:
+        entries = sorted(os.scandir(root / base), key=lambda entry: entry.name)
+        if (file := root / base / ".gitignore").is_file():
+            rules.append(_GitIgnore(base, _patterns(_lines(file), str(file))))
+    except OSError as error:
+        log.warning("%s is not sent: %s", root / base, error.strerror)
+        return
+    for entry in entries:
+        name = base + entry.name
+        if _NEVER_SENT.search(name):
+            continue
+        if not entry.is_dir(follow_symlinks=False):
+            if not _is_ignored(name, ignore, rules):
+                yield name
+        elif _negates(ignore, rules) or not _is_ignored(f"{name}/", ignore, rules):
+            yield from _walk(root, ignore, rules, f"{name}/")
+
+
+def _is_ignored(name: str, ignore: GitIgnoreSpec | None, rules: Sequence[_GitIgnore]) -> bool:
+    """As git has it, the .gitignore that lies nearest to a file and speaks of it decides."""
+    if ignore and ignore.match_file(name):
+        return True
+    verdicts = (rule.patterns.check_file(name.removeprefix(rule.base)).include for rule in reversed(rules))
+    return bool(next((verdict for verdict in verdicts if verdict is not None), False))
+
+
+def _negates(ignore: GitIgnoreSpec | None, rules: Sequence[_GitIgnore]) -> bool:
+    """With a `!pattern` anywhere, an ignored directory may hold a file that is not."""
+    specs = [rule.patterns for rule in rules] + ([ignore] if ignore else [])
+    return any(pattern.include is False for spec in specs for pattern in spec.patterns)

@@ -1,0 +1,75 @@
+"""Which modules that are imported here lie below the code's root: the task will want them where it runs, too."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from hydra_sagemaker.job.task import TaskReference
+
+OWN_PACKAGE = __name__.rpartition(".")[0]
+"""Travels by itself."""
+
+
+def loaded_files(root: Path) -> dict[str, list[str]]:
+    """Module to the paths of its file below `root`: two where one goes through a link. What is installed does not count."""
+    found: dict[str, list[str]] = {}
+    for name, module in list(sys.modules.items()):
+        file = _file(module)
+        if file is None or name == OWN_PACKAGE or name.startswith(f"{OWN_PACKAGE}."):
+            continue
+        if paths := _below(str(root), file):
+            found[name] = paths
+    return found
+
+
+def without_entry_point(loaded: dict[str, list[str]], task: TaskReference | None) -> dict[str, list[str]]:
+    """The script that started this process is imported nowhere else, unless it holds the task.
+
+    Under whatever names: multiprocessing's libraries give it a second one, __mp_main__.
+    """
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    is_task = task is None or task.script is not None or (spec is not None and spec.name == task.module)
+    return loaded if is_task else {name: paths for name, paths in loaded.items() if sys.modules.get(name) is not main}
+
+
+def task_file(task: TaskReference | None, root: Path) -> Path | None:
+    if task is None:
+        return None
+    if task.script is not None:
+        return root / task.script
+    main = sys.modules["__main__"]
+    is_main = getattr(getattr(main, "__spec__", None), "name", None) == task.module
+    file = _file(main if is_main else sys.modules.get(task.module or ""))
+    return Path(file) if file else None
+
+
+def _file(module: object) -> str | None:
+    """Without asking modules that import their parts when they are asked for them."""
+    file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+    return os.path.abspath(file) if isinstance(file, str) else None
+
+
+def _below(root: str, file: str) -> list[str]:
+    if _is_installed(file) or _is_installed(real := os.path.realpath(file)):
+        return []
+    candidates = dict.fromkeys((file, real))
+    below = [os.path.relpath(path, root).replace(os.sep, "/") for path in candidates if path.startswith(root.rstrip("/") + "/")]
+    return below if below and os.path.isfile(file) else []
+
+
+def _is_installed(path: str) -> bool:
+    parts = path.split(os.sep)
+    return "site-packages" in parts or "dist-packages" in parts or path.startswith(_standard_library())
+
+
+@cache
+def _standard_library() -> tuple[str, ...]:
+    """A virtual environment, or Python itself, may lie below the root."""
+    found = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    return tuple(f"{directory}{os.sep}" for path in found for directory in {path, os.path.realpath(path)})

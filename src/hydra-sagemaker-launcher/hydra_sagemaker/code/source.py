@@ -1,0 +1,195 @@
+"""The user's code: which files travel, and what they are called by."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from hydra_sagemaker.code import bundle as bundling
+from hydra_sagemaker.code.imported_modules import loaded_files, task_file, without_entry_point
+from hydra_sagemaker.code.requirements import AUTO, declared, distribution
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.identity import parse_job_name
+from hydra_sagemaker.job.task import TaskReference
+from hydra_sagemaker.settings import CodeConf
+
+log = logging.getLogger(__name__)
+PACKAGE = Path(__file__).resolve().parents[1]
+IN_THE_JOB = ("__init__.py", "settings.py", "errors.py", "secret_names.py", "files.py", "container", "job", "runner")
+"""Of the launcher itself: what a job needs. The rest stays here."""
+OUTPUT_MARKS = (".hydra", ".job", ".launcher")
+LAUNCHER_DIR = ".launcher"
+"""In the bundle, beside the user's files."""
+NAMED_AT_MOST = 10
+
+
+@dataclass
+class Code:
+    root: Path
+    settings: CodeConf
+    task: TaskReference | None = None
+    """Whose own file has to be among those that travel."""
+
+    @classmethod
+    def of(cls, settings: CodeConf, working_dir: Path) -> Code:
+        root = Path(working_dir / settings.root) if settings.root else bundling.find_root(working_dir)
+        if not root.is_dir():
+            raise LauncherError(f"hydra.launcher.code.root={settings.root}: there is no such directory")
+        return cls(root.resolve(), settings)
+
+    @cached_property
+    def files(self) -> list[PurePosixPath]:
+        return _without_outputs(bundling.list_files(self.root, exclude=self.settings.exclude), self._known_as_code)
+
+    def _known_as_code(self) -> Iterator[str]:
+        """Not all of it: what git tracks, and what is imported."""
+        yield from bundling.tracked_files(self.root)
+        for paths in loaded_files(self.root).values():
+            yield from paths
+
+    @cached_property
+    def left_behind(self) -> list[str]:
+        """Files of imported modules below the root that do not travel."""
+        travelling = {file.as_posix() for file in self.files}
+        loaded = without_entry_point(loaded_files(self.root), self.task)
+        return sorted({paths[0] for paths in loaded.values() if travelling.isdisjoint(paths)})
+
+    @cached_property
+    def commit(self) -> str | None:
+        """Of the repository; None without one."""
+        commit = self._git("rev-parse", "HEAD")
+        if commit is None:
+            return None
+        return f"{commit}-dirty" if self._git("status", "--porcelain", "--untracked-files=no") else commit
+
+    def _git(self, *words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(self.root), *words], capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def problems(self) -> list[str]:
+        """Why this must not be uploaded."""
+        found = (
+            bundling.size_problem(self.root, self.files, self.settings.max_mb),
+            bundling.secret_file_problem(self.files, allowed=self.settings.allow_secret_names),
+            self._missing_task_problem(),
+            self._missing_modules_problem(),
+        )
+        return [problem for problem in found if problem is not None]
+
+    def identity(self, *, limited: bool, package: str | None, requirements: str | None = AUTO) -> str:
+        """Hash of the user's files, and of the task's own package where that is installed elsewhere.
+
+        `limited`, of jobs that run here: a tree that is too large to read at each start never counts as the same.
+        """
+        if limited and (problem := self._too_large()):
+            log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
+            return uuid.uuid4().hex
+        beside = self._beside_here() if limited else self._required(requirements)
+        return bundling.content_hash(self.root, self.files) + self._installed(package) + beside
+
+    def _beside_here(self) -> str:
+        """Of what a job that runs here imports all the same."""
+        files = [PurePosixPath(name) for name in self.left_behind]
+        return bundling.content_hash(self.root, files) if files else ""
+
+    def _required(self, setting: str | None) -> str:
+        """Of what is installed, where the files that travel do not say it."""
+        found = declared(self.root, setting)
+        names = {file.relative_to(self.root).as_posix() for file in found.files if file.is_relative_to(self.root)}
+        if setting == AUTO and len(names) == len(found.files) and names <= {file.as_posix() for file in self.files}:
+            return ""
+        return hashlib.sha256("\n".join([str(setting is None), *found.lines]).encode()).hexdigest()
+
+    def _missing_task_problem(self) -> str | None:
+        if (name := self._task_left_behind) is None:
+            return None
+        return (
+            f"{name} holds the task and does not travel: .gitignore, {bundling.IGNORE_FILE} or hydra.launcher.code.exclude "
+            f"leaves it out. Change the pattern, or `git add -f {name}`"
+        )
+
+    def _missing_modules_problem(self) -> str | None:
+        others = [name for name in self.left_behind if name != self._task_left_behind]
+        knowingly = bundling.named_by_patterns(self.root, others, exclude=self.settings.exclude)
+        if not (missing := [name for name in others if name not in knowingly]):
+            return None
+        more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
+        return (
+            "modules are imported here that do not travel, since .gitignore names them or a link leads out of the root: "
+            f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` sends them; "
+            f"name in {self.root / bundling.IGNORE_FILE} what the jobs do without, or install"
+        )
+
+    @property
+    def _task_left_behind(self) -> str | None:
+        file = task_file(self.task, self.root)
+        same = (name for name in self.left_behind if file is not None and (self.root / name).resolve() == file.resolve())
+        return next(same, None)
+
+    def _installed(self, package: str | None) -> str:
+        module = sys.modules.get((package or "").partition(".")[0])
+        file = Path(getattr(module, "__file__", None) or self.root)
+        if file.name != "__init__.py" or file.resolve().is_relative_to(self.root):
+            return ""
+        sources = sorted(PurePosixPath(source.relative_to(file.parent)) for source in file.parent.rglob("*.py"))
+        return bundling.content_hash(file.parent, sources)
+
+    def _too_large(self) -> str | None:
+        try:
+            return bundling.size_problem(self.root, self.files, self.settings.max_mb)
+        except LauncherError as error:
+            return str(error)
+
+    def requirements(self, setting: str | None, *, with_boto3: bool) -> list[str]:
+        """
+        Raises:
+            LauncherError: a file is not there, or cannot be read.
+        """
+        lines = declared(self.root, setting).lines
+        names = {distribution(line) for line in lines}
+        if setting is not None and "hydra-core" not in names:
+            lines.append("hydra-core>=1.3.2,<1.4")
+        return [*lines, "boto3"] if with_boto3 and "boto3" not in names else lines
+
+    def extra(self, requirements: list[str]) -> dict[str, bytes]:
+        """What the launcher adds: its own runner and the requirements."""
+        files = [
+            file for name in IN_THE_JOB for file in ((PACKAGE / name).rglob("*.py") if "." not in name else [PACKAGE / name])
+        ]
+        found = {
+            f"{LAUNCHER_DIR}/path/{file.relative_to(PACKAGE.parent).as_posix()}": file.read_bytes() for file in sorted(files)
+        }
+        found[f"{LAUNCHER_DIR}/entry.py"] = (PACKAGE / "container" / "entry.py").read_bytes()
+        found[f"{LAUNCHER_DIR}/requirements.txt"] = "".join(f"{line}\n" for line in requirements).encode()
+        return found
+
+    def bundle_sha256(self, requirements: list[str]) -> str:
+        return bundling.content_hash(self.root, self.files, extra=self.extra(requirements))
+
+
+def _without_outputs(files: list[PurePosixPath], known_as_code: Callable[[], Iterable[str]]) -> list[PurePosixPath]:
+    """What jobs wrote is not code, even where nothing ignores it: directories that Hydra or the launcher has marked.
+
+    One that holds code may be marked, too (`hydra.sweep.dir=.`): then its marks go, and its code stays.
+    """
+    marked = {file.parent for file in files if file.name == "multirun.yaml"}
+    marked |= {mark.parent for file in files for mark in file.parents if mark.name in OUTPUT_MARKS}
+    marked |= {file.parents[1] for file in files if file.name == "where.json" and parse_job_name(file.parent.name)}
+    marked.discard(PurePosixPath("."))
+    if marked:
+        marked -= {directory for name in known_as_code() for directory in PurePosixPath(name, "_").parents}
+    return [
+        file
+        for file in files
+        if not marked.intersection(file.parents) and not set(OUTPUT_MARKS) & set(file.parts) and file.name != "multirun.yaml"
+    ]

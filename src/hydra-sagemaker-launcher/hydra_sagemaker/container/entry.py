@@ -1,0 +1,134 @@
+"""Process 1 of a training container: unpacks the code, installs what it requires, runs the job, passes on what happens to it.
+
+Standard library only, and of this package what needs no more, once the code is unpacked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+BASE = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+CODE, FAILURE = BASE / "code", BASE / "output" / "failure"
+FAILURE_CHARACTERS = 1024
+OF_THE_IMAGE = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*-cu\d+|cuda-.*)$")
+"""Built for the image's driver: never installed, and what requires them has to accept the image's versions."""
+
+
+def _is_first() -> bool:
+    """The machine whose results count: SageMaker lays those of all machines on one another."""
+    file = BASE / "input/config/resourceconfig.json"
+    described = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return not described.get("hosts") or described.get("current_host") == min(described["hosts"])
+
+
+JOB_DIR = BASE / ("output/data/.job" if _is_first() else "private/.job")
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # process 1 would ignore it; nothing has begun yet
+    JOB_DIR.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    spec = json.loads((BASE / "input/data/job/spec.json").read_text(encoding="utf-8"))
+    (JOB_DIR / "spec.json").write_text(json.dumps(spec, indent=1), encoding="utf-8")
+    try:
+        _unpack()
+        say(f"code unpacked, {time.monotonic() - started:.1f} s")
+        started = time.monotonic()
+        said = _install(CODE / ".launcher/requirements.txt")
+        say(f"requirements: {said}, {time.monotonic() - started:.1f} s")
+        code, reason = _run(spec)
+    except Exception as error:
+        _failed(f"{type(error).__name__}: {error}")
+        say(f"{type(error).__name__}: {error}")
+        return 1
+    if reason:
+        _failed(reason)
+    return code
+
+
+def say(text: str) -> None:
+    print(f"[launcher] {text}", flush=True)
+
+
+def _unpack() -> None:
+    with tarfile.open(BASE / "input/data/code/bundle.tar.gz") as tar:
+        tar.extractall(CODE, filter="data")
+
+
+def _install(requirements: Path) -> str:
+    lines = [
+        line for line in requirements.read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")
+    ]
+    missing = [line for line in lines if not _is_satisfied(line)]
+    if not missing:
+        return "the image satisfies them"
+    here = {
+        name: found.version
+        for found in metadata.distributions()
+        if OF_THE_IMAGE.match(name := (found.metadata["Name"] or "").lower())
+    }
+    absent = [line for line in missing if OF_THE_IMAGE.match(_name(line)) and _name(line) not in here]
+    if absent:
+        raise RuntimeError(
+            f"the image has no {', '.join(absent)}, and the launcher never installs it: choose an image that has it"
+        )
+    pins = [f"{name}=={version}\n" for name, version in sorted(here.items())]
+    constraints = JOB_DIR / "constraints.txt"
+    constraints.write_text("".join(pins) if "torch" in here else "".join([*pins, "torch<0\n"]), encoding="utf-8")
+    at_root = CODE / ".launcher-requirements.txt"  # where `./package` and `-c constraints.txt` mean what they meant
+    at_root.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-c", str(constraints)]
+    done = subprocess.run(
+        [*pip, "-r", str(at_root)], cwd=CODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    print(done.stdout, flush=True)
+    if done.returncode:
+        error = re.search(r"^ *error:.*", done.stdout, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+        said = error[0] if error else done.stdout[-FAILURE_CHARACTERS:]
+        raise RuntimeError(f"pip could not install the requirements: {said}")
+    return f"{', '.join(missing)} installed"
+
+
+def _name(line: str) -> str:
+    match = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line.strip())
+    return re.sub(r"[-_.]+", "-", match[0]).lower() if match else ""
+
+
+def _is_satisfied(line: str) -> bool:
+    """False when in doubt: pip decides then."""
+    try:
+        from pip._vendor.packaging.requirements import Requirement
+
+        wanted = Requirement(line.partition(" #")[0].strip())
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            return True
+        return (
+            not wanted.url and not wanted.extras and wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
+        )
+    except Exception:  # no pip, an option such as -e, a package that is not there
+        return False
+
+
+def _run(spec: dict) -> tuple[int, str]:
+    sys.path.insert(0, str(CODE / ".launcher/path"))
+    from hydra_sagemaker.container import processes
+
+    return processes.run(spec, BASE, JOB_DIR, say)
+
+
+def _failed(text: str) -> None:
+    FAILURE.parent.mkdir(parents=True, exist_ok=True)
+    FAILURE.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

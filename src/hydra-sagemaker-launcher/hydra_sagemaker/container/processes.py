@@ -1,0 +1,178 @@
+"""The runner's processes on one machine of a job: how they are told to stop, how they have ended, where their files go.
+
+Standard library only: process 1 of the container uses it, in an image that need not have more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from hydra_sagemaker.container import cluster, output_files
+
+RUNNER = "hydra_sagemaker.runner"
+REASON_CHARACTERS = 1024
+LAST_LINES = 20
+OUTPUT_GRACE_SECONDS = 5
+
+
+def run(spec: dict[str, Any], base: Path, job_dir: Path, say: Callable[[str], None]) -> tuple[int, str]:
+    """Exit code, and why when the job has failed."""
+    job = Processes(spec, base, job_dir)
+    job.cluster.await_peers(say)
+    try:
+        code = job.run()
+    except OSError as error:
+        return 1, f"the job could not be started: {error}"
+    code, reason = job.outcome(code)
+    try:
+        if job.is_first:
+            output_files.settle(job.output, say)
+        job.place()
+    except OSError as error:
+        code, reason = code or 1, reason or f"the results could not be put in place: {type(error).__name__}: {error}"
+    return code, reason
+
+
+class Processes:
+    def __init__(self, spec: dict[str, Any], base: Path, job_dir: Path) -> None:
+        self.spec, self.base, self.job_dir = spec, base, job_dir
+        self.cluster = cluster.read(base, spec.get("processes_per_instance"))
+        self.is_first = self.cluster.node == 0
+        self.data, self.private = base / "output/data", base / "private"
+        self.kept = self._kept() if spec.get("checkpoints") else None
+        results = self.data if self.is_first else self.private / output_files.OUTPUT
+        self.output = results if self.kept is None else self.kept / output_files.OUTPUT
+        self.stopped = False
+        self.process: subprocess.Popen[bytes] | None = None
+        self.began = time.time()
+        self.ended_workers: dict[int, int] = {}
+        """Local rank to exit code, of the processes whose bad end torchrun has noted."""
+        self.last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def _kept(self) -> Path:
+        kept = self.base / "checkpoints"
+        return kept if self.is_first else output_files.private_copy(kept, self.private / "checkpoints")
+
+    def run(self) -> int:
+        """The exit code, which is negative after a signal."""
+        words = self.cluster.command(self.spec["name"], RUNNER, self.private / "torchrun")
+        words += [str(self.job_dir / "spec.json"), "--root", str(self.base / "code"), "--job-dir", str(self.job_dir)]
+        model = (self.base if self.is_first else self.private) / "model"
+        words += ["--output-root", str(self.output), "--model-dir", str(model)]
+        signal.signal(signal.SIGTERM, lambda number, frame: self._stop())
+        process = self.process = subprocess.Popen(
+            words,
+            cwd=self.base / "code" / self.spec["working_dir"],
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a group of its own, so that a signal reaches every process the task has started
+        )
+        if self.stopped:  # while it was being started
+            self._stop()
+        copying = threading.Thread(target=self._copy_output, args=(process,), daemon=True)
+        copying.start()
+        code = process.wait()
+        copying.join(OUTPUT_GRACE_SECONDS)  # a process that the task has left behind may hold the pipe for ever
+        return code
+
+    def _environment(self) -> dict[str, str]:
+        path = [os.environ.get("PYTHONPATH"), str(self.base / "code/.launcher/path")]
+        environment = {**os.environ, **self.cluster.environment()}
+        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in path if entry)
+        if self.kept is not None:
+            environment[output_files.KEPT_VARIABLE] = str(self.kept)
+        return environment
+
+    def _stop(self) -> None:
+        self.stopped = True
+        if self.process is None:
+            return
+        groups = cluster.workers(self.process.pid) if self.cluster.size > 1 else []
+        for group in groups or [self.process.pid]:
+            try:
+                os.killpg(group, signal.SIGTERM)
+            except ProcessLookupError:  # it has ended
+                pass
+
+    def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
+        """To the container's log, and to a file that comes home with the results."""
+        assert process.stdout is not None
+        with (self.job_dir / "output.log").open("wb") as log:
+            for line in process.stdout:
+                sys.stdout.buffer.write(line)
+                sys.stdout.flush()
+                log.write(line)
+                log.flush()
+                text = line.decode(errors="replace").rstrip()
+                self.last.append(text)
+                if self.cluster.size > 1 and (ended := cluster.ended_worker(text)):
+                    self.ended_workers.setdefault(*ended)
+
+    def outcome(self, code: int) -> tuple[int, str]:
+        """Of the container. Of several processes, what the first to fail has left is what the sweep will find."""
+        if not self.stopped:
+            self._speak_for_the_killed()
+        result = self._result()
+        failure = cluster.first_to_end([*cluster.rank_records(self.job_dir), *([result] if result else [])])
+        failed = failure is not None and failure["status"] == "failed"
+        if self.stopped and not failed and (self.cluster.size > 1 or code in (0, -signal.SIGTERM, 128 + signal.SIGTERM)):
+            return 0, ""
+        if code == 0 and failure is not None:  # of another process than the first
+            code = failure["exit_code"]
+        if code and not self.is_first:
+            self._leave_failures()
+        reason = reason_of(code, failure if failed else None, self.last) if code and not self.stopped else ""
+        return (code if code >= 0 else 128 - code), reason
+
+    def _speak_for_the_killed(self) -> None:
+        for local_rank, code in self.ended_workers.items():
+            rank = self.cluster.node * self.cluster.processes_per_host + local_rank
+            file = cluster.rank_file(self.job_dir, rank)
+            if not file.exists() and (code < 0 or rank > 0):
+                file.parent.mkdir(exist_ok=True)
+                file.write_text(json.dumps(cluster.speechless_end(self.spec["name"], rank, code, self.began)), encoding="utf-8")
+
+    def _result(self) -> dict[str, Any] | None:
+        try:
+            return json.loads((self.job_dir / "result.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def _leave_failures(self) -> None:
+        """The first machine does not know them; SageMaker lays the results of all machines on one another."""
+        for file in self.job_dir.glob("ranks/*.json"):
+            (self.data / ".job/ranks").mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, self.data / ".job/ranks")
+
+    def place(self) -> None:
+        """From the directory that is kept to where SageMaker takes results from. What has completed is not kept any longer."""
+        if self.kept is None or not self.is_first:
+            return
+        result = self._result()
+        completed = result is not None and result["status"] == "completed" and not self.stopped
+        model = self.base / "model" if completed else None
+        output_files.place_results(self.output, self.spec["sweep_subdir"], self.data, model, self.spec["model_files"])
+        if completed and not self.stopped:  # told meanwhile: the next attempt will find that all is done
+            output_files.empty(self.kept)
+
+
+def reason_of(code: int, failure: dict[str, Any] | None, last: Iterable[str]) -> str:
+    """The failed process's exception, else what is known of its end."""
+    if failure is not None:
+        error = failure["exception"]
+        where = f"rank {failure['rank']}\n" if "rank" in failure else ""
+        return f"{error['type']}: {error['message']}\n{where}{error['traceback'][-REASON_CHARACTERS:]}"
+    killed = f"killed by signal {-code}" + (": out of memory?" if code == -signal.SIGKILL else "")
+    return f"{killed if code < 0 else f'exit code {code}'}; the last lines were\n" + "\n".join(last)

@@ -1,0 +1,129 @@
+"""The jobs of a sweep on the screen: a live table on a terminal, elsewhere a line for every change."""
+
+from __future__ import annotations
+
+import logging
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from hydra_sagemaker.backends.base import State
+from hydra_sagemaker.scheduling.tracker import NEW, Submission
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+log = logging.getLogger(__name__)
+STYLES = {
+    State.RUNNING: "cyan",
+    State.FAILED: "red",
+    State.LOST: "red",
+    State.STOPPED: "yellow",
+    State.WAITING: "dim",
+    State.COMPLETED: "green",
+}
+ORDER = list(STYLES)
+TAIL_BYTES = 400
+STATE_WIDTH = 30
+
+
+class Lines:
+    """Without a terminal, or without rich."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, str] = {}
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def changed(self, submission: Submission) -> None:
+        shown = described(submission)
+        if self._shown.get(submission.name) != shown:
+            log.info("%s: %s · %s", submission.job, shown, submission.name)
+        self._shown[submission.name] = shown
+
+
+def described(submission: Submission) -> str:
+    state, detail = submission.status.state.value, submission.status.detail
+    more = f" ({detail})" if detail and detail.lower() != state else ""
+    return f"{state}{more}" + (f", {submission.origin}" if submission.origin != NEW else "")
+
+
+class LiveTable:
+    """At most one screen: what runs and what failed before what waits and what is done."""
+
+    def __init__(self, submissions: Sequence[Submission], console: Console) -> None:
+        from rich.live import Live
+
+        self._submissions = submissions
+        self._console = console
+        now = time.monotonic()
+        self._started = {one.name: now for one in submissions if one.status.state == State.RUNNING}
+        self._ended: dict[str, float] = {}
+        self._live = Live(get_renderable=self._table, refresh_per_second=2, console=console)
+
+    def __enter__(self) -> LiveTable:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def changed(self, submission: Submission) -> None:
+        now = time.monotonic()
+        if submission.status.state != State.WAITING:
+            self._started.setdefault(submission.name, now)
+        if submission.status.state.ended:
+            self._ended.setdefault(submission.name, now)
+
+    def _table(self) -> Any:
+        from rich.markup import escape
+        from rich.table import Table
+
+        counts = Counter(one.status.state.value for one in self._submissions)
+        caption = ", ".join(f"{count} {state}" for state, count in counts.items())
+        table = Table(caption=caption, caption_justify="left")
+        for column in ("job", "overrides", "state", "time", "last line or name"):
+            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        room = max(3, self._console.height - 7)
+        first = sorted(self._submissions, key=lambda one: ORDER.index(one.status.state))[:room]
+        for submission in sorted(first, key=lambda one: one.job.number):
+            said = textwrap.shorten(described(submission), STATE_WIDTH, placeholder="…")  # AWS explains a quota in 200 letters
+            state = f"[{STYLES[submission.status.state]}]{escape(said)}[/]"
+            words = escape(" ".join(submission.job.own_words))
+            last = escape(last_line(submission) or submission.name)
+            table.add_row(str(submission.job.number), words, state, self._elapsed(submission.name), last)
+        return table
+
+    def _elapsed(self, name: str) -> str:
+        if name not in self._started:
+            return ""
+        seconds = int(self._ended.get(name, time.monotonic()) - self._started[name])
+        return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def last_line(submission: Submission) -> str:
+    """What a local job has printed last; of one elsewhere nothing is known before it comes home."""
+    log_file = submission.job.job_dir / "output.log"
+    if submission.status.state != State.RUNNING or not log_file.is_file():
+        return ""
+    with log_file.open("rb") as file:
+        file.seek(max(0, log_file.stat().st_size - TAIL_BYTES))
+        text = file.read().decode(errors="replace")
+    lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def watcher(submissions: Sequence[Submission]) -> Lines | LiveTable:
+    try:
+        from rich.console import Console
+    except ImportError:
+        return Lines()
+    console = Console()
+    return LiveTable(submissions, console) if console.is_terminal else Lines()

@@ -1,0 +1,112 @@
+"""When two jobs are the same job: the same task, configuration, code and image.
+
+The key makes a sweep resumable without a database.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from hydra_sagemaker.job.task import TaskReference
+
+KEY_LENGTH = 16
+NAME_LENGTH = 63
+"""Of a training job's name; https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
+
+
+def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
+    """Unresolved, less the hydra node and the given keys."""
+    task = without_hydra(config)
+    with open_dict(task), read_write(task):
+        for path in without:
+            _remove(task, path)
+    return OmegaConf.to_yaml(task)
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Copies the task's part alone. The hydra node is many times as large; copied first and removed then, it leaves memory
+    in pieces that thousands of jobs add up to."""
+    node = config._get_node("hydra") if "hydra" in config.keys() else None
+    task = copy.deepcopy(config, {} if node is None else {id(node): DictConfig({})})
+    with open_dict(task), read_write(task):
+        _remove(task, "hydra")
+    return task
+
+
+def job_key(
+    config: DictConfig,
+    *,
+    without: Sequence[str],
+    code: str,
+    image: str,
+    task: TaskReference | None,
+    data: str = "",
+    referred: str = "",
+) -> str:
+    """Hexadecimal. `code` and `data` are hashes of files; `image` names whatever the job runs in.
+
+    `referred`: values that the configuration refers to and does not hold.
+    """
+    parts = [task_yaml(config, without), code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
+    return _digest([*parts, *(part for part in (data, referred) if part)])
+
+
+def files_digest(paths: Sequence[Path]) -> str:
+    """Of the contents of files and of everything below directories; of what is not there, the name."""
+    digest = hashlib.sha256()
+    for path in paths:
+        files = (
+            sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
+        )
+        digest.update(f"{len(files)} files at {path.name if files else path}".encode())
+        for file in files:
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return digest.hexdigest()
+
+
+def slug(name: str) -> str:
+    """Letters, digits and single hyphens, short enough for key and attempt to follow."""
+    room = NAME_LENGTH - KEY_LENGTH - len("--999")
+    return re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-")[:room].rstrip("-") or "job"
+
+
+def job_name(slug: str, key: str, attempt: int) -> str:
+    return f"{slug}-{key}-{attempt}"
+
+
+def parse_job_name(name: str) -> tuple[str, int] | None:
+    """Key and attempt."""
+    match = re.fullmatch(rf".+-([0-9a-f]{{{KEY_LENGTH}}})-(\d+)", name)
+    return (match[1], int(match[2])) if match else None
+
+
+def _digest(parts: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:KEY_LENGTH]
+
+
+def _remove(config: DictConfig, path: str) -> None:
+    """Follows no interpolation: what `a: ${b}` refers to belongs to `b`."""
+    *parents, key = path.split(".")
+    node: Any = config
+    for parent in parents:
+        if not isinstance(node, DictConfig) or OmegaConf.is_interpolation(node, parent) or parent not in node:
+            return
+        node = node[parent]
+    if isinstance(node, DictConfig) and key in node.keys():  # `in node` would resolve the value
+        with open_dict(node), read_write(node):
+            del node[key]

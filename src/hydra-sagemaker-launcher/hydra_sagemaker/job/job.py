@@ -1,0 +1,175 @@
+"""Composes the jobs of a sweep as Hydra's own launcher does, each with the launcher fields that its own configuration gives."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from hydra_sagemaker.errors import LauncherError, SubmissionRefused
+from hydra_sagemaker.job.identity import job_name
+from hydra_sagemaker.settings import FIELDS, PER_JOB, Mode, SageMakerLauncherConf
+
+log = logging.getLogger(__name__)
+POLL_SECONDS, LOCAL_POLL_SECONDS = 20.0, 0.5
+SAID_EVERY = 200
+WITHOUT_END = ("code.max_mb", "max_cost_usd")
+"""Numbers that may be infinite."""
+
+
+@dataclass
+class Job:
+    number: int
+    overrides: tuple[str, ...]
+    config: DictConfig
+    """With the hydra node."""
+    settings: SageMakerLauncherConf
+    output_dir: Path
+    key: str = ""
+    slug: str = ""
+    own_words: tuple[str, ...] = ()
+    """The overrides that tell it from the other jobs."""
+
+    @property
+    def job_dir(self) -> Path:
+        return self.output_dir / ".job"
+
+    def name(self, attempt: int) -> str:
+        return job_name(self.slug, self.key, attempt)
+
+    def __str__(self) -> str:
+        words = " ".join(self.own_words)
+        return f"job {self.number} ({words})" if words else f"job {self.number}"
+
+
+def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLauncherConf:
+    """The launcher's fields with every interpolation resolved from the given configuration.
+
+    Raises:
+        LauncherError: a key that a field refers to does not exist, or a number that makes no sense.
+    """
+    previous = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)  # for ${hydra:…}
+    try:
+        resolved = _resolved(config, described)
+        values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), resolved))
+    except OmegaConfBaseException as error:
+        raise LauncherError(f"hydra.launcher of {described}: {str(error).splitlines()[0]}") from None
+    finally:
+        HydraConfig.instance().cfg = previous
+    assert isinstance(values, SageMakerLauncherConf)
+    if values.poll_seconds is None:
+        values.poll_seconds = LOCAL_POLL_SECONDS if values.mode == Mode.local else POLL_SECONDS
+    if problem := next(_senseless(values), None):
+        raise LauncherError(problem)
+    if values.max_parallel < 1 or values.poll_seconds <= 0:
+        raise LauncherError(
+            f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "
+            "at least one job runs at a time, and more than 0 seconds pass between two looks at it"
+        )
+    return values
+
+
+def _senseless(values: SageMakerLauncherConf) -> Iterator[str]:
+    for path, number in _numbers(asdict(values)):
+        if math.isnan(number) or (math.isinf(number) and path not in WITHOUT_END):
+            yield f"hydra.launcher.{path}={number}: it must be a number that one can calculate with"
+    if values.endpoint_url is not None and not values.endpoint_url.startswith(("http://", "https://")):
+        yield f"hydra.launcher.endpoint_url={values.endpoint_url}: it begins with http:// or https://"
+
+
+def _numbers(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{path}{key}.")
+        elif isinstance(value, float):
+            yield f"{path}{key}", value
+
+
+def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[Sequence[str]], first_number: int) -> list[Job]:
+    """
+    Raises:
+        SubmissionRefused: jobs that want another launcher, or other values of what belongs to the whole sweep.
+    """
+    jobs, problems = [], []
+    for number, (words, own) in enumerate(zip(overrides, _own_words(overrides), strict=True), first_number):
+        config = context.config_loader.load_sweep_config(master, list(words))
+        with open_dict(config):
+            config.hydra.job.num = number
+            config.hydra.job.id = str(number)
+        job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path(), own_words=own)
+        differing = _differing_from(master, config)
+        if differing:
+            problems.append(f"{job} changes the launcher itself: {', '.join(differing)}. Start one sweep for each.")
+            continue
+        try:
+            job.settings = settings_of(config, str(job))
+            job.output_dir = _output_dir(config)
+        except LauncherError as error:
+            problems.append(str(error))
+        jobs.append(job)
+        if len(jobs) % SAID_EVERY == 0:
+            log.info("%d of %d jobs composed", len(jobs), len(overrides))
+    if problems:
+        raise SubmissionRefused(problems)
+    return jobs
+
+
+def _own_words(overrides: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    shared = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
+    return [tuple(word for word in words if word not in shared) or tuple(words) for words in overrides]
+
+
+def _resolved(config: DictConfig, described: str) -> dict[str, Any]:
+    found = {}
+    for key in config.hydra.launcher:
+        if key not in FIELDS:
+            continue
+        try:
+            value = config.hydra.launcher[key]
+            found[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        except OmegaConfBaseException as error:
+            raise LauncherError(f"hydra.launcher.{key} of {described}: {str(error).splitlines()[0]}") from None
+        if isinstance(value, Enum):
+            found[key] = value.name  # Hydra may execute config.py twice, with other enumerations
+    return found
+
+
+def _differing_from(master: DictConfig, config: DictConfig) -> list[str]:
+    """Compared unresolved: `${model.instance_type}` is the same words for every job."""
+    mine, theirs = (_unresolved(node) for node in (master, config))
+    return [key for key in sorted(mine.keys() | theirs.keys()) if key not in PER_JOB and mine.get(key) != theirs.get(key)]
+
+
+def _unresolved(config: DictConfig) -> dict[str, Any]:
+    values = OmegaConf.to_container(config.hydra.launcher, resolve=False)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _output_dir(config: DictConfig) -> Path:
+    previous = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        directory, subdir = str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+    except OmegaConfBaseException as error:
+        raise LauncherError(f"hydra.sweep: {str(error).splitlines()[0]}") from None
+    finally:
+        HydraConfig.instance().cfg = previous
+    below = Path(os.path.normpath(subdir))
+    if below.is_absolute() or ".." in below.parts:
+        raise LauncherError(
+            f"hydra.sweep.subdir={subdir} leaves the sweep's directory {directory}: "
+            "it is a path below that, as ${hydra.job.num}"
+        )
+    return (Path(directory) / below).absolute()

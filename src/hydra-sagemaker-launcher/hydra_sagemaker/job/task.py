@@ -1,0 +1,97 @@
+"""Names the task function so that another process can import it, and imports it there."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hydra_sagemaker.errors import LauncherError
+
+SCRIPT_MODULE = "__hydra_job__"
+"""What a script is called while its task is imported: anything but __main__, so that it does not start itself."""
+
+
+@dataclass(frozen=True)
+class TaskReference:
+    name: str
+    """Qualified name within the module or script."""
+    module: str | None = None
+    script: str | None = None
+    """Path relative to the code's root."""
+
+
+def reference_to(task: Callable[..., Any], root: Path) -> TaskReference | None:
+    """None for what cannot be imported: a closure, a lambda, an object with `__call__`."""
+    name = getattr(task, "__qualname__", "")
+    module = sys.modules.get(getattr(task, "__module__", None) or "")
+    if module is None or not inspect.isfunction(task) or not _is_at(task, module, name):
+        return None
+    if module.__name__ != "__main__":
+        return TaskReference(name, module=module.__name__)
+    spec = getattr(module, "__spec__", None)
+    if spec is not None:  # python -m package.module
+        return TaskReference(name, module=spec.name)
+    file = Path(getattr(module, "__file__", "") or "").resolve()
+    if not file.is_file():  # a notebook, an interactive session
+        return None
+    if not file.is_relative_to(root):
+        raise LauncherError(
+            f"the script {file} is not below the code's root {root}: set hydra.launcher.code.root to a directory above both."
+        )
+    return TaskReference(name, script=file.relative_to(root).as_posix())
+
+
+def load(reference: TaskReference, root: Path) -> Callable[..., Any]:
+    """
+    Raises:
+        LauncherError: the module has no such function.
+    """
+    if reference.script is not None:
+        found: Any = _script_module(root / reference.script)
+        where = reference.script
+    else:
+        assert reference.module is not None
+        found = importlib.import_module(reference.module)
+        where = reference.module
+    found = _at(found, reference.name)
+    if not callable(found):
+        raise LauncherError(f"{where} has no function {reference.name}")
+    return _without_hydra_main(found)
+
+
+def _script_module(script: Path) -> ModuleType:
+    """Stays in `sys.modules`: pickle and type hints look there for the classes of the script."""
+    sys.path.insert(0, str(script.parent))
+    loader = SourceFileLoader(SCRIPT_MODULE, str(script))
+    spec = importlib.util.spec_from_file_location(SCRIPT_MODULE, script, loader=loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[SCRIPT_MODULE] = module
+    loader.exec_module(module)
+    return module
+
+
+def _at(found: Any, name: str) -> Any:
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _is_at(task: Callable[..., Any], module: Any, name: str) -> bool:
+    found = _at(module, name)
+    return callable(found) and _without_hydra_main(found) is task
+
+
+def _without_hydra_main(found: Any) -> Any:
+    """`hydra.main` leaves a wrapper under the function's name; decorators below it belong to the task."""
+    while getattr(found, "__globals__", {}).get("__name__") == "hydra.main" and hasattr(found, "__wrapped__"):
+        found = found.__wrapped__
+    return found

@@ -1,0 +1,158 @@
+"""What a sweep may cost, before anything is submitted, and what its jobs did cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR, Bound, Prices, hourly_usd, machines
+
+TOLERANCE_USD = 1e-6
+"""Sums of floating-point numbers: ten jobs of $0.10 fit into $1."""
+PRICE_PAGE = "https://aws.amazon.com/sagemaker-ai/pricing/"
+ENDED = ("Completed", "Failed", "Stopped")
+
+
+class Budget:
+    """What has been billed and what attempts that run, or may run yet, can cost at most: together never above the limit."""
+
+    def __init__(self, max_cost_usd: float | None = None) -> None:
+        """
+        Raises:
+            LauncherError: a limit that is no amount of money.
+        """
+        if max_cost_usd is not None and not 0 <= max_cost_usd < math.inf:
+            from hydra_sagemaker.errors import LauncherError
+
+            raise LauncherError(f"hydra.launcher.max_cost_usd={max_cost_usd}: it must be US dollars, 0 or more, or null")
+        self.max_cost_usd = max_cost_usd
+        self._open: dict[str, float | None] = {}
+        self._billed: list[float] = []
+
+    def commit(self, name: str, bound: float | None) -> None:
+        """An attempt runs, or will; also one of a name that was settled, which is then tried once more."""
+        self._open[name] = bound
+
+    def settle(self, name: str, billed_usd: float | None) -> None:
+        """An attempt has ended. None, when nobody knows its bill, keeps the bound; 0 is for one that was never submitted.
+
+        Nothing happens to a name that is not open: what was reused, or settled before.
+        """
+        if billed_usd is not None and name in self._open:
+            self._billed.append(billed_usd)
+            del self._open[name]
+
+    @property
+    def total_usd(self) -> float:
+        """Without those whose bound is not known, which a limit keeps out."""
+        return math.fsum([*self._billed, *(bound for bound in self._open.values() if bound is not None)])
+
+    @property
+    def left_usd(self) -> float | None:
+        return None if self.max_cost_usd is None else max(0.0, self.max_cost_usd - self.total_usd)
+
+    def refusal(self, additional: Sequence[Bound]) -> str | None:
+        """Why these further attempts may not be submitted, and what would make them fit; None where they fit.
+
+        The caller commits those that it goes on with.
+        """
+        if self.max_cost_usd is None or not additional:
+            return None
+        if unpriced := sorted({name for one in additional for name in one.unpriced}):
+            return _unpriced(self.max_cost_usd, unpriced)
+        amounts = [math.inf if one.usd is None else one.usd for one in additional]
+        wanted = math.fsum([self.total_usd, *amounts])
+        if wanted <= self.max_cost_usd + TOLERANCE_USD:
+            return None
+        return f"{self._too_much(additional, math.fsum(amounts))} {self._what_fits(additional, wanted)}"
+
+    def _too_much(self, additional: Sequence[Bound], usd: float) -> str:
+        kinds = list(dict.fromkeys(f"{one.instances} for {one.hours:g} h" for one in additional))
+        shown = ", ".join(kinds[:3]) + (", …" if len(kinds) > 3 else "")
+        jobs = f"{len(additional)} jobs" if len(additional) > 1 else "1 job"
+        spent = f", and {money(self.total_usd)} of the limit are spent or committed" if self.total_usd else ""
+        return f"hydra.launcher.max_cost_usd={self.max_cost_usd:g}: {jobs} (at most {shown}) may cost {money(usd)}{spent}."
+
+    def _what_fits(self, additional: Sequence[Bound], wanted: float) -> str:
+        left = self.left_usd or 0.0
+        ways = []
+        hourly = math.fsum((one.usd or 0.0) / one.hours for one in additional)
+        hours = math.floor(left / hourly * 100) / 100 if hourly else 0.0
+        if hours:
+            ways.append(f"hydra.launcher.max_run_hours={hours:g}")
+        if len(additional) > 1 and (count := _how_many(additional, left)):
+            ways.append(f"{count} of the {len(additional)} jobs")
+        ways.append(f"hydra.launcher.max_cost_usd={math.ceil(wanted * 100 - TOLERANCE_USD) / 100:.2f}")
+        return f"It fits with {' or '.join(ways)}."
+
+
+def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
+    """What one attempt did cost, of DescribeTrainingJob; null for what is not known (yet).
+
+    `BillableTimeInSeconds` is wall-clock time, to be multiplied by the number of instances; managed spot training
+    bills fewer seconds than the training took, and that is its saving.
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html
+    """
+    choices = list(machines(described.get("ResourceConfig") or {}))
+    instances = choices[0] if len(choices) == 1 else {}
+    hourly = hourly_usd(instances, prices) if instances else None
+    seconds, training = described.get("BillableTimeInSeconds"), described.get("TrainingTimeInSeconds")
+    if seconds is None and described.get("TrainingJobStatus") in ENDED and "TrainingStartTime" not in described:
+        seconds = 0  # it never had an instance
+    only = next(iter(instances)) if len(instances) == 1 else ""
+    return {
+        "instance_type": " + ".join(instances) or None,
+        "instance_count": sum(instances.values()) or None,
+        "billable_seconds": seconds,
+        "training_seconds": training,
+        "price_per_hour_usd": prices.of(only),
+        "prices_dated": prices.dated_of(only),
+        "cost_usd": _usd(seconds, hourly),
+        "saved_by_spot_usd": _saved(described, seconds, training, hourly),
+    }
+
+
+def total(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of several attempts: the sums of what is known, and of how many the bill is not known."""
+    known = list(records)
+    keys = ("billable_seconds", "training_seconds", "cost_usd", "saved_by_spot_usd")
+    sums = {key: math.fsum(value for one in known if (value := one.get(key)) is not None) for key in keys}
+    return {"attempts": len(known), **sums, "unknown": sum(one.get("cost_usd") is None for one in known)}
+
+
+def money(usd: float | None) -> str:
+    if usd is None:
+        return "?"
+    return "<$0.01" if 0 < usd < 0.01 else f"${usd:,.2f}"
+
+
+def _usd(seconds: float | None, hourly: float | None) -> float | None:
+    if seconds == 0:
+        return 0.0
+    return None if seconds is None or hourly is None else seconds / SECONDS_PER_HOUR * hourly
+
+
+def _saved(described: Mapping[str, Any], seconds: float | None, training: float | None, hourly: float | None) -> float | None:
+    if not described.get("EnableManagedSpotTraining"):
+        return 0.0
+    return None if seconds is None or training is None else _usd(max(0, training - seconds), hourly)
+
+
+def _how_many(additional: Sequence[Bound], usd: float) -> int:
+    """The first ones that fit."""
+    spent = 0.0
+    for count, one in enumerate(additional):
+        spent += one.usd or 0.0
+        if spent > usd + TOLERANCE_USD:
+            return count
+    return len(additional)
+
+
+def _unpriced(max_cost_usd: float, instance_types: Sequence[str]) -> str:
+    prices = ", ".join(f"{name}: USD" for name in instance_types)
+    return (
+        f"hydra.launcher.max_cost_usd={max_cost_usd:g} needs the price of {', '.join(instance_types)}, which is not known. "
+        f"Say it: 'hydra.launcher.price_per_hour={{{prices}}}', in US dollars an hour ({PRICE_PAGE}), "
+        "or hydra.launcher.max_cost_usd=null."
+    )

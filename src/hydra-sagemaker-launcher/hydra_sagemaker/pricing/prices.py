@@ -1,0 +1,148 @@
+"""What an instance costs by the hour, and the most that one attempt at a job can cost.
+
+Instances while the job runs: disks, S3, data transfer and instances kept warm after the job come on top.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from hydra_sagemaker.settings import SageMakerLauncherConf
+
+REGION = "us-east-1"
+SECONDS_PER_HOUR = 3600
+DEFAULT_RUNTIME_SECONDS = 24 * SECONDS_PER_HOUR
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_StoppingCondition.html"""
+
+
+class Listed(NamedTuple):
+    usd_per_hour: float
+    dated: str
+    """The day it was read, as 2026-09-27."""
+
+
+@lru_cache(maxsize=1)
+def price_table() -> Mapping[str, Listed]:
+    lines = resources.files("hydra_sagemaker.pricing").joinpath("prices.csv").read_text(encoding="utf-8").splitlines()
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    return {row["instance_type"]: Listed(float(row["usd_per_hour"]), row["dated"]) for row in rows}
+
+
+@dataclass(frozen=True)
+class Prices:
+    given: Mapping[str, float] = field(default_factory=dict)
+    """Before the table."""
+    listed: Mapping[str, Listed] = field(default_factory=price_table)
+
+    def of(self, instance_type: str) -> float | None:
+        """US dollars an hour; None where nothing is known."""
+        if instance_type in self.given:
+            return self.given[instance_type]
+        return self.listed[instance_type].usd_per_hour if instance_type in self.listed else None
+
+    @property
+    def dated(self) -> str:
+        """The day of the newest price in the table."""
+        return max((price.dated for price in self.listed.values()), default="")
+
+    def dated_of(self, instance_type: str) -> str | None:
+        """None for a price that was given and for one that is not known."""
+        return None if instance_type in self.given or instance_type not in self.listed else self.listed[instance_type].dated
+
+    def described(self, instance_types: Collection[str]) -> str:
+        """Where these prices come from, for whoever reads an amount that was made of them."""
+        given = sorted({name for name in instance_types if name in self.given})
+        days = sorted({day for name in instance_types if (day := self.dated_of(name)) is not None})
+        parts = [f"{REGION} on demand, {' to '.join(dict.fromkeys((days[0], days[-1])))}; other regions differ"] if days else []
+        if given:
+            parts.append(f"{', '.join(given)} as given")
+        return f"instances only; prices: {'; '.join(parts) or 'unknown'}"
+
+
+def prices_of(settings: SageMakerLauncherConf) -> Prices:
+    """
+    Raises:
+        LauncherError: a price that is no amount of money.
+    """
+    for name, usd in settings.price_per_hour.items():
+        if not 0 <= usd < math.inf:
+            from hydra_sagemaker.errors import LauncherError
+
+            wanted = "US dollars for an hour of one instance, 0 or more"
+            raise LauncherError(f"hydra.launcher.price_per_hour: {usd} for {name} is no price. It must be {wanted}.")
+    return Prices(dict(settings.price_per_hour))
+
+
+class Bound(NamedTuple):
+    """The most that one attempt at a job can cost."""
+
+    usd: float | None
+    hours: float
+    instances: str
+    """As `2 x ml.g5.xlarge`."""
+    unpriced: tuple[str, ...] = ()
+    """Instance types without a price."""
+
+
+def bound_of_settings(settings: SageMakerLauncherConf, prices: Prices) -> Bound:
+    machines_asked = {"InstanceType": settings.instance_type, "InstanceCount": settings.instance_count}
+    stopping = {"MaxRuntimeInSeconds": round(settings.max_run_hours * SECONDS_PER_HOUR)}
+    extra = settings.extra
+    request = {
+        "ResourceConfig": {**machines_asked, **(extra.get("ResourceConfig") or {})},
+        "StoppingCondition": {**stopping, **(extra.get("StoppingCondition") or {})},
+    }
+    return bound_of(request, prices)
+
+
+def bound_of(job: Mapping[str, Any], prices: Prices) -> Bound:
+    """Of a CreateTrainingJob request, or of what DescribeTrainingJob says of a job.
+
+    Spot capacity has the same bound: the discount is fewer billed seconds, and nobody knows it before the end. SageMaker
+    stops the job at its time limit; the two minutes to save and the upload of the results come on top.
+    """
+    hours = (job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds") or DEFAULT_RUNTIME_SECONDS) / SECONDS_PER_HOUR
+    choices = list(machines(job.get("ResourceConfig", {})))
+    unpriced = tuple(sorted({name for choice in choices for name in choice if prices.of(name) is None}))
+    rates = [rate for choice in choices if (rate := hourly_usd(choice, prices)) is not None]
+    usd = None if unpriced or not rates else max(rates) * hours
+    return Bound(usd, hours, " or ".join(in_words(choice) for choice in choices), unpriced)
+
+
+def machines(resource_config: Mapping[str, Any]) -> Iterator[dict[str, int]]:
+    """Instance type to count, once for every set of machines that the job may get; nothing where none is named.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html
+    """
+    selected = resource_config.get("SelectedInstanceType")
+    if groups := resource_config.get("InstanceGroups"):
+        yield _counted(groups)
+    elif selected:
+        yield {selected: resource_config.get("SelectedInstanceCount") or 1}
+    elif preferences := resource_config.get("InstancePreferences"):
+        yield from (_counted([one]) for one in preferences)
+    elif resource_config.get("InstanceType"):
+        yield _counted([resource_config])
+
+
+def _counted(groups: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for group in groups:
+        counts[group["InstanceType"]] = counts.get(group["InstanceType"], 0) + (group.get("InstanceCount") or 1)
+    return counts
+
+
+def hourly_usd(instances: Mapping[str, int], prices: Prices) -> float | None:
+    known = [(price, count) for name, count in instances.items() if (price := prices.of(name)) is not None]
+    return sum(price * count for price, count in known) if len(known) == len(instances) else None
+
+
+def in_words(instances: Mapping[str, int]) -> str:
+    return " + ".join(f"{count} x {name}" if count > 1 else name for name, count in instances.items())

@@ -1,0 +1,139 @@
+"""Runs one job, on this machine or in a training container: `python -m …_runner SPEC --root … --job-dir …`.
+
+Composes the configuration again from the code that travelled, refuses to run when that gives something else than was submitted,
+and leaves `result.json`. Of the processes of a distributed job each runs this; the first one writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hydra_sagemaker.container import cluster, output_files
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.result import failure_record, set_model_files_apart, success_record, write_atomically
+from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
+from hydra_sagemaker.secret_names import redacted
+
+log = logging.getLogger(__name__)
+
+
+def main(words: list[str] | None = None) -> int:
+    options = _options(words)
+    signal.signal(signal.SIGTERM, _stop)
+    if options.lock is not None:
+        with suppress(OSError):  # Lightning's other processes do not have it
+            os.set_inheritable(options.lock, False)  # what the task leaves behind shall not hold it
+    spec = read(options.spec.read_text(encoding="utf-8"))
+    if options.output_root is not None:
+        spec.sweep_dir = str(options.output_root)
+    rank = cluster.rank()
+    started = time.time()
+    secrets: dict[str, str] = {}
+    try:
+        secrets |= _fetch_secrets(spec)
+        record = _run(spec, options, rank)
+    except BaseException as error:  # noqa: B036 (the record has to be written whatever ended the job)
+        record = failure_record(error)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun, when another process has ended: nothing is left to save
+    ended = time.time()
+    record |= {"name": spec.name, "key": spec.key, "seconds": round(ended - started, 3), "ended": ended}
+    record["version_skew"] = version_skew(spec.versions, versions())
+    _finish(redacted(record, secrets), options, rank)
+    if record["status"] == "interrupted" and (rank > 0 or cluster.is_by_torchrun()):
+        return 0  # another code, and torchrun or Lightning would kill the others while they save
+    return int(record["exit_code"])
+
+
+def _options(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("overrides", nargs="*", help="added by Lightning when it starts its other processes; not needed here")
+    parser.add_argument("--root", type=Path, required=True, help="where the code lies")
+    parser.add_argument("--job-dir", type=Path, required=True, help="for the result and the specification")
+    parser.add_argument("--output-root", type=Path, help="stands for hydra.sweep.dir")
+    parser.add_argument("--model-dir", type=Path, help="gets the files that stay in S3")
+    parser.add_argument("--closure", type=Path, help="a task that cannot be imported; made by this machine's own user")
+    parser.add_argument("--lock", type=int, help="descriptor that says that the job lives, to the launcher and nobody else")
+    return parser.parse_intermixed_args(words)
+
+
+def _run(spec: Spec, options: argparse.Namespace, rank: int) -> dict[str, Any]:
+    from hydra.core.utils import JobStatus
+
+    from hydra_sagemaker.runner.recompose import composed, run
+
+    for line in version_skew(spec.versions, versions()) if rank == 0 else ():
+        print(f"version skew: {line}", file=sys.stderr)
+    if spec.commit is not None:
+        os.environ["HYDRA_JOB_COMMIT"] = spec.commit
+    for entry in reversed(spec.python_path):
+        path = str((options.root / entry).resolve())
+        if path not in sys.path:
+            sys.path.insert(0, path)
+    job = composed(spec, options.root, options.closure, writes=rank == 0)
+    if rank == 0:
+        values = {"output_dir": str(job.output_dir), "started": time.time(), "pid": os.getpid()}
+        write_atomically(options.job_dir / "started.json", json.dumps(values, indent=1))
+    returned = run(job)
+    where = {"output_dir": str(job.output_dir)}
+    if returned.status == JobStatus.FAILED:
+        return failure_record(returned._return_value) | where
+    if rank > 0:
+        return {"status": "completed", "exit_code": 0}
+    record = success_record(returned._return_value, options.job_dir if options.closure else None) | where
+    if "not_json" in record:
+        print(f"the sweep gets no return value: {record['not_json']} is not JSON", file=sys.stderr)
+    if options.model_dir is not None:
+        record["model_files"] = _model_files(spec, job.output_dir, options.model_dir)
+    return record
+
+
+def _model_files(spec: Spec, output_dir: Path, model_dir: Path) -> list[str]:
+    if spec.checkpoints:  # an interruption may still come: process 1 takes them away last
+        return [file.as_posix() for file in output_files.model_files(output_dir, spec.model_files)]
+    return set_model_files_apart(output_dir, model_dir, spec.model_files)
+
+
+def _finish(record: dict[str, Any], options: argparse.Namespace, rank: int) -> None:
+    if rank == 0:
+        write_atomically(options.job_dir / "result.json", json.dumps(record, indent=1))
+        if options.closure is not None:
+            options.closure.unlink(missing_ok=True)
+    elif record["status"] == "failed":
+        write_atomically(cluster.rank_file(options.job_dir, rank), json.dumps(record | {"rank": rank}, indent=1))
+    if record["status"] == "failed":
+        print(record["exception"]["traceback"], file=sys.stderr)
+
+
+def _fetch_secrets(spec: Spec) -> dict[str, str]:
+    if not spec.secrets:
+        return {}
+    try:
+        import boto3
+    except ImportError:
+        raise LauncherError("hydra.launcher.secrets needs boto3 in the job: add it to the requirements") from None
+    client = boto3.client("secretsmanager", region_name=spec.region or os.environ.get("AWS_REGION"))
+    for variable, secret in spec.secrets.items():
+        try:
+            os.environ[variable] = client.get_secret_value(SecretId=secret)["SecretString"]
+        except Exception as error:  # not there, not text, not allowed: the name helps, whatever it is
+            raise LauncherError(f"hydra.launcher.secrets.{variable}={secret}: {type(error).__name__}: {error}") from None
+    print(f"secrets read: {', '.join(spec.secrets)}", file=sys.stderr)
+    return {variable: os.environ[variable] for variable in spec.secrets}
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

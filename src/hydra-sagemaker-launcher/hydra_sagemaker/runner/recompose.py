@@ -1,0 +1,151 @@
+"""In the job: from a specification to the configuration that was submitted, or the reason why it cannot be had."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.hydra import Hydra
+from hydra.core.config_search_path import SearchPathElement
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, run_job
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.identity import task_yaml
+from hydra_sagemaker.job.spec import Spec, at_home
+from hydra_sagemaker.job.task import load
+
+MISSING = object()
+
+
+@dataclass
+class ComposedJob:
+    task: Callable[..., Any]
+    config: DictConfig
+    context: HydraContext
+    output_dir: Path
+
+
+def composed(spec: Spec, root: Path, closure: Path | None, *, writes: bool = True) -> ComposedJob:
+    """`writes` is False for the further processes of a job, which leave `.hydra` and the log file to the first.
+
+    Raises:
+        LauncherError: the code here composes another configuration than the one submitted.
+    """
+    task = _task(spec, root, closure)
+    version.setbase(spec.version_base)
+    Plugins.instance()
+    _stand_in_for_plugins(spec)
+    search_path = ConfigSearchPathImpl()
+    search_path.config_search_path = [SearchPathElement(provider, at_home(path, root)) for provider, path in spec.search_path]
+    GlobalHydra.instance().clear()  # a closure arrives with that of the process that made it
+    hydra = Hydra.create_main_hydra2(spec.task_name, search_path)
+    overrides = [*spec.hydra_overrides, *spec.task_overrides]
+    config = hydra.config_loader.load_configuration(spec.config_name, overrides, RunMode.RUN)
+    _refuse_drift(task_yaml(config), spec.config)
+    _place(config, spec)
+    if not writes:
+        _keep_to_the_console(config)
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+    HydraConfig.instance().set_config(config)
+    output_dir = Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
+    return ComposedJob(task, config, context, output_dir.absolute())
+
+
+def run(job: ComposedJob) -> JobReturn:
+    return run_job(
+        task_function=job.task,
+        config=job.config,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+        hydra_context=job.context,
+    )
+
+
+def _task(spec: Spec, root: Path, closure: Path | None) -> Callable[..., Any]:
+    if closure is None:
+        assert spec.task is not None
+        return load(spec.task, root)
+    import cloudpickle
+
+    state = cloudpickle.loads(closure.read_bytes())  # stays until the job has ended: Lightning may start this again
+    Singleton.set_state(state["singletons"])
+    return state["task"]
+
+
+def _stand_in_for_plugins(spec: Spec) -> None:
+    """The sweeper and launcher that were chosen are not used any more: their values suffice, their packages may be missing."""
+    store = ConfigStore.instance()
+    for group, chosen in spec.plugins.items():
+        directory, name = group.rpartition("/")[2], chosen["name"]
+        known = store.repo.get("hydra", {}).get(directory, {})
+        if name is not None and f"{name}.yaml" not in known:
+            store.store(group=group, name=name, node=OmegaConf.create(chosen["values"]), provider="hydra_sagemaker_launcher")
+
+
+def _refuse_drift(composed: str, submitted_yaml: str) -> None:
+    """Compared as words: an enumeration in YAML is its name, and a number that is not equal to itself is no drift."""
+    here, there = _flat(composed), _flat(submitted_yaml)
+    lines = []
+    for key in sorted(here.keys() | there.keys()):
+        mine, submitted = here.get(key, MISSING), there.get(key, MISSING)
+        if _said(mine) != _said(submitted):
+            lines.append(f"{key}: {_said(submitted)} was submitted, {_said(mine)} is composed here")
+    if lines:
+        raise LauncherError(
+            "the configuration composed in the job is not the one submitted; the code or an installed package differs:\n  "
+            + "\n  ".join(lines)
+        )
+
+
+def _place(config: DictConfig, spec: Spec) -> None:
+    """What only the submitting process knows: the times it has read, the job's number and where it writes."""
+    OmegaConf.set_cache(config, defaultdict(dict, {"now": {tuple(words): value for words, value in spec.now}}))
+    with open_dict(config.hydra), read_write(config.hydra):
+        config.hydra.job.num = spec.number
+        config.hydra.job.id = spec.name
+        config.hydra.sweep.dir = spec.sweep_dir
+        config.hydra.sweep.subdir = spec.sweep_subdir
+
+
+def _keep_to_the_console(config: DictConfig) -> None:
+    with open_dict(config.hydra), read_write(config.hydra):
+        config.hydra.output_subdir = None
+        logging = config.hydra.job_logging
+        handlers = (logging or {}).get("handlers") or {}
+        to_files = {name for name, handler in handlers.items() if handler and "filename" in handler}
+        for logger in [logging.get("root"), *(logging.get("loggers") or {}).values()] if to_files else []:
+            if logger and logger.get("handlers"):
+                logger.handlers = [name for name in logger.handlers if name not in to_files]
+        for name in to_files:
+            del handlers[name]
+
+
+def _flat(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def visit(node: Any, path: str) -> None:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                visit(value, f"{path}.{key}" if path else str(key))
+        else:
+            found[path] = node
+
+    visit(OmegaConf.to_container(OmegaConf.create(text), resolve=False), "")
+    return found
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is MISSING else repr(value)

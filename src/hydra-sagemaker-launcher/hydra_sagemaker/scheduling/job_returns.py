@@ -1,0 +1,77 @@
+"""From what came home to what a sweeper expects."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf, open_dict, read_write
+
+from hydra_sagemaker.backends.base import Outcome
+from hydra_sagemaker.errors import RemoteJobError
+from hydra_sagemaker.job.identity import without_hydra
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import rebuilt, write_atomically
+
+
+class SubmittedJob:
+    """Stands for the value of a job that runs on: Hydra knows no such state, and a sweeper must not take it for a number."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"SubmittedJob({self.name!r})"
+
+    def __float__(self) -> float:
+        raise TypeError(f"{self.name} has no value yet: it was submitted with hydra.launcher.wait=false")
+
+
+def job_return(job: Job, name: str, outcome: Outcome, task_package: str | None) -> JobReturn:
+    """A failure is a FAILED return, with the exception of the job or a RemoteJobError that says what happened."""
+    returned = _about(job, name)
+    if outcome.is_completed:
+        returned.status, returned.return_value = JobStatus.COMPLETED, outcome.value
+    else:
+        returned.status, returned.return_value = JobStatus.FAILED, _error(job, name, outcome, task_package)
+    job.job_dir.mkdir(parents=True, exist_ok=True)
+    write_atomically(job.job_dir / "record.json", json.dumps(_record(name, outcome), indent=1, default=str))
+    return returned
+
+
+def submitted_return(job: Job, name: str) -> JobReturn:
+    returned = _about(job, name)
+    returned.status, returned.return_value = JobStatus.COMPLETED, SubmittedJob(name)
+    return returned
+
+
+def _about(job: Job, name: str) -> JobReturn:
+    """With the job's own configuration, not a copy: of thousands of jobs one is enough."""
+    config = job.config
+    with open_dict(config.hydra), read_write(config.hydra):
+        config.hydra.job.id = name
+        config.hydra.runtime.output_dir = str(job.output_dir)
+    return JobReturn(
+        overrides=list(OmegaConf.to_container(config.hydra.overrides.task)),  # type: ignore[arg-type]
+        cfg=without_hydra(config),
+        hydra_cfg=config,
+        working_dir=str(job.output_dir),
+        task_name=config.hydra.job.name,
+    )
+
+
+def _record(name: str, outcome: Outcome) -> dict[str, object]:
+    status = outcome.status
+    record: dict[str, object] = {"name": name, "state": status.state.value, "detail": status.detail, **outcome.record}
+    return record | ({"failure": asdict(outcome.failure)} if outcome.failure is not None else {})
+
+
+def _error(job: Job, name: str, outcome: Outcome, task_package: str | None) -> Exception:
+    """What the task raised when it was told to end says less than who told it."""
+    result, failure = outcome.result, outcome.failure
+    if result is not None and result["status"] == "failed" and "exception" in result:
+        return rebuilt(result["exception"], task_package)
+    if failure is None:
+        return RemoteJobError(f"{job}, {name}: it ended as {outcome.status.state.value} ({outcome.status.detail})")
+    return RemoteJobError(f"{job}, {name}: {failure.said}\nNext: {failure.next_step}")

@@ -1,0 +1,33 @@
+"""Whether a job that ended badly is submitted once more within the same launch, and when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+from hydra_sagemaker.backends.diagnosis import Cause, retried_as
+from hydra_sagemaker.scheduling.backoff import Backoff
+from hydra_sagemaker.settings import RetriesConf
+
+LONGEST_RETRY_SECONDS = 900.0
+
+
+class Retries:
+    """Counted per job and by what ended it: a spot instance that was not to be had uses up nothing of the others."""
+
+    def __init__(self, allowed: RetriesConf, first_seconds: float, random: Random | None = None) -> None:
+        self.allowed = {"infra": allowed.infra, "spot": allowed.spot, "task": allowed.task}
+        self.first_seconds = first_seconds
+        self.random = random or Random()
+        self._used: dict[str, Counter[str]] = {}
+        self._backoffs: dict[str, Backoff] = {}
+
+    def delay(self, key: str, cause: Cause, *, keeps_checkpoints: bool) -> float | None:
+        """Seconds to wait before the job's next attempt; None: it stays as it is."""
+        kind = retried_as(cause, keeps_checkpoints=keeps_checkpoints)
+        used = self._used.setdefault(key, Counter())
+        if kind is None or used[kind] >= self.allowed[kind]:
+            return None
+        used[kind] += 1
+        backoff = self._backoffs.setdefault(key, Backoff(self.first_seconds, LONGEST_RETRY_SECONDS, self.random))
+        return backoff.next()

@@ -1,0 +1,232 @@
+"""`submit`, `poll` and `collect`: one job's way there and back. The scheduler drives them for a sweep; a sweeper that wants its
+results one by one may do so itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.utils import JobReturn
+
+from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
+from hydra_sagemaker.backends.diagnosis import Cause, Failure
+from hydra_sagemaker.errors import LauncherError, NotPermitted, SubmissionRefused
+from hydra_sagemaker.job.identity import parse_job_name
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.scheduling.job_returns import job_return, submitted_return
+from hydra_sagemaker.scheduling.ledger import Ledger
+from hydra_sagemaker.scheduling.retries import Retries
+from hydra_sagemaker.settings import OnExisting, RetriesConf, keeps_checkpoints
+
+log = logging.getLogger(__name__)
+NEW, ADOPTED, REUSED = "new", "adopted", "reused"
+
+
+@dataclass
+class Submission:
+    job: Job
+    name: str
+    origin: str
+    """new, adopted (it was running) or reused (it had ended)."""
+    status: Status
+    fresh: bool = False
+    """Begins anew although an earlier attempt kept checkpoints."""
+    outcome: Outcome | None = None
+    failure: Failure | None = None
+    """Why it could not be submitted."""
+    twin_of: int | None = None
+    """Number of the job whose run this one shares."""
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    """What is known of attempts that ended before this one."""
+
+
+class Tracker:
+    def __init__(
+        self,
+        backend: Backend,
+        ledger: Ledger,
+        spec_of: Callable[[Job, str], Spec],
+        task_package: str | None,
+        retries: Retries | None = None,
+        may_cost: Callable[[Submission], str | None] = lambda submission: None,
+    ) -> None:
+        self.backend = backend
+        self.ledger = ledger
+        self.spec_of = spec_of
+        self.task_package = task_package
+        self.retries = retries or Retries(RetriesConf(0, 0, 0), 0)
+        self.may_cost = may_cost
+        """The reason why one more attempt would cost too much."""
+        self.on_collected: Callable[[Submission], None] = lambda submission: None
+        self.active: dict[str, Submission] = {}
+
+    def plan(self, jobs: Sequence[Job], on_existing: OnExisting) -> list[Submission]:
+        """What each job will be, without doing anything yet.
+
+        Raises:
+            SubmissionRefused: jobs that ran before, with `on_existing=fail`, or run now, with `on_existing=rerun`.
+        """
+        existing = self.backend.existing(jobs)
+        if problems := list(_problems(jobs, existing, on_existing)):
+            raise SubmissionRefused(problems)
+        earlier = self.earlier_attempts()
+        planned = [self._planned(job, existing.get(job.key), on_existing) for job in jobs]
+        for submission in planned:
+            submission.attempts = [one for one in earlier.get(submission.job.key, ()) if one["name"] != submission.name]
+        return planned
+
+    def submit(self, submission: Submission) -> None:
+        """
+        Raises:
+            NoRoom, Throttled, Unreachable: not now; it may be tried again.
+            LauncherError: never like this.
+        """
+        job, name = submission.job, submission.name
+        spec = self.spec_of(job, name)
+        self.backend.prepare(job, name, spec)
+        self.ledger.append("submit", job=job.number, name=name, key=job.key, output_dir=str(job.output_dir))
+        self.active[name] = submission  # before the call: if that is interrupted, the job may be there
+        try:
+            is_new = self.backend.submit(job, name, spec, fresh=submission.fresh)
+        except Exception:
+            del self.active[name]
+            raise
+        if not is_new:
+            submission.origin = ADOPTED  # another launcher, or this one before it was killed
+        submission.status = Status(State.RUNNING)
+
+    def adopt(self, submission: Submission) -> None:
+        self.ledger.append(submission.origin, job=submission.job.number, name=submission.name, key=submission.job.key)
+        if not submission.status.state.ended:
+            self.active[submission.name] = submission
+
+    def poll(self) -> list[Submission]:
+        """Those whose status is another than at the last look, and all that have ended and were not `delivered` yet."""
+        changed = []
+        for name, status in self.backend.poll(list(self.active)).items():
+            submission = self.active[name]
+            if status != submission.status:
+                self.ledger.append("status", name=name, state=status.state.value, detail=status.detail)
+                submission.status = status
+                changed.append(submission)
+            elif status.state.ended:
+                changed.append(submission)
+        return changed
+
+    def delivered(self, changed: Sequence[Submission]) -> None:
+        """Whoever asked has taken note of these: an interruption before that must not lose them."""
+        for submission in changed:
+            if submission.status.state.ended:
+                self.active.pop(submission.name, None)
+
+    def collect(self, submission: Submission) -> JobReturn:
+        """Brings the results to the job's output directory; whatever goes wrong is a failed job, never an exception."""
+        outcome = self._outcome(submission)
+        submission.outcome = outcome
+        self.active.pop(submission.name, None)
+        if submission.twin_of is not None:
+            outcome.record.pop("cost", None)  # there is one bill for both
+            outcome.record["same_as"] = submission.twin_of
+        elif submission.attempts:
+            outcome.record["earlier_attempts"] = submission.attempts
+        returned = job_return(submission.job, submission.name, outcome, self.task_package)
+        cause = outcome.failure.cause.value if outcome.failure else None
+        cost = {"cost": outcome.record["cost"]} if outcome.record.get("cost") else {}
+        self.ledger.append(
+            "collected", job=submission.job.number, name=submission.name, key=submission.job.key,
+            status=returned.status.name.lower(), **({"cause": cause} if cause else {}), **cost,
+        )  # fmt: skip
+        self.on_collected(submission)
+        return returned
+
+    def _outcome(self, submission: Submission) -> Outcome:
+        if submission.failure is not None:
+            return Outcome(Status(State.FAILED, "not submitted"), None, submission.failure)
+        try:
+            return self.backend.collect(submission.job, submission.name, submission.status)
+        except NotPermitted:
+            raise  # the same command brings them home, once the credentials are good again
+        except Exception as error:  # the network, the disk: the other jobs' results shall not be lost with this one's
+            said = f"its results could not be brought home: {type(error).__name__}: {error}"
+            cause = error.failure.cause if isinstance(error, LauncherError) and error.failure else Cause.INFRASTRUCTURE
+            failure = Failure(cause, said, "the same command again collects them")
+            return Outcome(submission.status, None, failure, record={"is_home": False})
+
+    def retried_after(self, submission: Submission) -> float | None:
+        """Seconds after which a job that ended badly is submitted again, under its next name; None: it stays as it is."""
+        outcome = submission.outcome
+        if submission.failure or outcome is None or outcome.failure is None or submission.origin == REUSED:
+            return None
+        if outcome.record.get("is_home") is False:
+            return None
+        job, failure = submission.job, outcome.failure
+        delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))
+        if delay is None:
+            return None
+        if refusal := self.may_cost(submission):
+            log.warning("%s is not tried again: %s", job, refusal)
+            return None
+        submission.attempts.append(_attempt(submission))
+        submission.name = next_name(submission)
+        submission.origin, submission.fresh, submission.outcome = NEW, False, None
+        submission.status = Status(State.WAITING, f"again in {delay:.0f} s, {failure.cause.value}")
+        log.warning("%s: %s; %s in %.0f s", job, failure.said.splitlines()[0], submission.name, delay)
+        return delay
+
+    def left(self, submission: Submission) -> JobReturn:
+        """Of a job that runs on after the launcher has ended."""
+        self.ledger.append("left", job=submission.job.number, name=submission.name, key=submission.job.key)
+        return submitted_return(submission.job, submission.name)
+
+    def stop(self) -> list[str]:
+        """The names of those that could not be told."""
+        self.ledger.append("stop", names=list(self.active))
+        return self.backend.stop(list(self.active))
+
+    def _planned(self, job: Job, existing: Existing | None, on_existing: OnExisting) -> Submission:
+        if existing is None:
+            return Submission(job, job.name(0), NEW, Status(State.WAITING))
+        state = existing.status.state
+        if on_existing != OnExisting.rerun:
+            if state == State.RUNNING:
+                return Submission(job, existing.name, ADOPTED, existing.status)
+            if state == State.COMPLETED or on_existing == OnExisting.reuse:
+                return Submission(job, existing.name, REUSED, existing.status)
+        fresh = on_existing == OnExisting.rerun
+        return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), fresh)
+
+    def earlier_attempts(self) -> dict[str, list[dict[str, Any]]]:
+        """By key, as earlier launches in this directory have written them down."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for event in self.ledger.read():
+            if event.get("event") == "collected" and event.get("key") and event.get("cause"):
+                kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
+                found.setdefault(event["key"], {})[event["name"]] = kept
+        return {key: list(attempts.values()) for key, attempts in found.items()}
+
+
+def next_name(submission: Submission) -> str:
+    """Of the attempt after this one."""
+    key_and_attempt = parse_job_name(submission.name)
+    assert key_and_attempt is not None
+    return submission.job.name(key_and_attempt[1] + 1)
+
+
+def _attempt(submission: Submission) -> dict[str, Any]:
+    assert submission.outcome is not None and submission.outcome.failure is not None
+    known: dict[str, Any] = {"name": submission.name, "cause": submission.outcome.failure.cause.value}
+    cost = submission.outcome.record.get("cost")
+    return known | ({"cost": cost} if cost else {})
+
+
+def _problems(jobs: Sequence[Job], existing: Mapping[str, Existing], on_existing: OnExisting) -> Iterator[str]:
+    """A second run beside a running one would write to the same files."""
+    for job in jobs:
+        found = existing.get(job.key)
+        if found is not None and on_existing == OnExisting.fail:
+            yield f"{job} exists as {found.name}: hydra.launcher.on_existing=retry_failed goes on with them"
+        elif found is not None and on_existing == OnExisting.rerun and not found.status.state.ended:
+            yield f"{job} still runs as {found.name}: stop it, or hydra.launcher.on_existing=retry_failed adopts it"

@@ -1,0 +1,178 @@
+"""The fields of `hydra.launcher`. Imported at every start of Hydra: nothing heavy here."""
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Optional
+
+
+class Mode(StrEnum):  # texts: Hydra may execute this module twice, and then there are two classes
+    sagemaker = "sagemaker"
+    local = "local"
+    dry_run = "dry_run"
+
+
+class OnExisting(StrEnum):
+    retry_failed = "retry_failed"
+    reuse = "reuse"
+    rerun = "rerun"
+    fail = "fail"
+
+
+class OnInterrupt(StrEnum):
+    ask = "ask"
+    detach = "detach"
+    stop = "stop"
+
+
+@dataclass
+class RetriesConf:
+    """How often a job is submitted again within one launch, by what ended it."""
+
+    infra: int = 2
+    """AWS's own errors, no capacity."""
+    spot: int = 10
+    """No spot instance within `max_wait_hours`; what is reclaimed before that, AWS itself starts again."""
+    task: int = 0
+    """The job's own errors, memory, and the time limit when it keeps checkpoints."""
+
+
+@dataclass
+class CodeConf:
+    root: Optional[str] = None
+    """Directory that travels; null: the git repository of the working directory, without git the working directory."""
+    exclude: list[str] = field(default_factory=list)
+    """Patterns as in .gitignore, beside `.gitignore` and `.sagemakerignore`."""
+    max_mb: float = 50
+    """Uncompressed size above which nothing is uploaded."""
+    allow_secret_names: list[str] = field(default_factory=list)
+    """Files that travel although their names look like secrets."""
+
+
+@dataclass
+class ImageConf:
+    """What the SageMaker SDK looks an image up by when `image_uri` is null."""
+
+    framework: str = "pytorch"
+    version: Optional[str] = None
+    """null: the newest the installed SDK knows."""
+    python: Optional[str] = None
+    """As `py313`; null: the version's own."""
+
+
+@dataclass
+class SageMakerLauncherConf:
+    _target_: str = "hydra_plugins.hydra_sagemaker_launcher.sagemaker_launcher.SageMakerLauncher"
+    mode: Mode = Mode.sagemaker
+    """sagemaker: a training job per job; local: a process per job on this machine; dry_run: write the requests and stop."""
+    sweep_name: Optional[str] = None
+    """Beginning of the job names; null: `hydra.job.name`."""
+    on_existing: OnExisting = OnExisting.retry_failed
+    """What happens to jobs that ran before. Completed ones are reused and running ones adopted, but for `rerun` (all again) and
+    `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` brings the failure home."""
+    key_exclude: list[str] = field(default_factory=list)
+    """Configuration keys that do not change what a job computes: two jobs that differ only there are the same job."""
+    key_files: list[Optional[str]] = field(default_factory=list)
+    """Files and directories here whose contents are part of a job's identity: data that does not travel with the code."""
+    max_parallel: int = 4
+    """Jobs at the same time."""
+    wait: bool = True
+    """false: submit and leave; the same command with `wait=true`, or `collect`, brings the results home."""
+    on_interrupt: Optional[OnInterrupt] = None
+    """Ctrl-C: `ask` on a terminal (elsewhere detach), `detach`, `stop` all jobs; null: ask, in mode local stop."""
+    retries: RetriesConf = field(default_factory=RetriesConf)
+    """How often a job is submitted again within one launch, by what ended it."""
+    retry_seconds: float = 60.0
+    """Before the first retry; doubled with every further one of the job, at most 15 minutes."""
+    submits_per_second: float = 2.0
+    """Rate of CreateTrainingJob, which AWS limits per account."""
+    poll_seconds: Optional[float] = None
+    """Between two looks at the jobs; null: 20, in mode local 0.5 (SageMaker allows 2 list calls a second per account)."""
+    check: Optional[str] = None
+    """Dotted name of a function that gets each job's configuration before anything is uploaded; what it raises or returns
+    (sentences) is a problem of that job."""
+    code: CodeConf = field(default_factory=CodeConf)
+    requirements: Optional[str] = "auto"
+    """File of requirements to install in the job; auto: requirements.txt, else pyproject.toml's dependencies; null: none."""
+    model_files: list[str] = field(default_factory=lambda: ["*.safetensors", "*.ckpt", "*.pt", "*.pth", "*.bin", "*.onnx"])
+    """Patterns of output files that stay in S3."""
+    download_models: bool = False
+    """Bring those home too."""
+    state_dir: str = ".hydra_jobs"
+    """Mode local: where it is remembered which job ran where; relative to the working directory."""
+    s3_uri: Optional[str] = None
+    """s3://bucket/prefix for code, specifications and results."""
+    region: Optional[str] = None
+    """null: as boto3 finds it."""
+    profile: Optional[str] = None
+    """Profile of the AWS configuration; null: as boto3 finds it."""
+    endpoint_url: Optional[str] = None
+    """Of another SageMaker and S3 than Amazon's; null: as boto3 finds it. One on 127.0.0.1 is sent no credentials of yours."""
+    bucket_owner: Optional[str] = None
+    """Account number; every S3 call then fails on a bucket of another account."""
+    role_arn: Optional[str] = None
+    """Execution role of the jobs."""
+    image_uri: Optional[str] = None
+    """Training image; null: looked up by `image` with the SageMaker SDK."""
+    image: ImageConf = field(default_factory=ImageConf)
+    python: str = "python3"
+    """Interpreter in the image."""
+    instance_type: Optional[str] = None
+    instance_count: int = 1
+    volume_gb: int = 50
+    """Ignored by AWS on instance types with local NVMe disks."""
+    max_run_hours: float = 24.0
+    """The job is stopped after this; at most 672."""
+    spot: bool = False
+    """Spare capacity, cheaper, that AWS may take back at any time; the job goes on from its checkpoints."""
+    max_wait_hours: Optional[float] = None
+    """With spot: from submission to end, waiting and running; null: twice `max_run_hours`."""
+    checkpoints: Optional[bool] = None
+    """A job's output directory is kept in S3 while it runs, and the next attempt begins with it; null: with spot."""
+    processes_per_instance: int | str = "auto"
+    """Started by torchrun when there are several in all; auto: one per GPU, without GPUs one."""
+    price_per_hour: dict[str, float] = field(default_factory=dict)
+    """Instance type to US dollars, before the price table of this package."""
+    max_cost_usd: Optional[float] = None
+    """A sweep that could cost more is not submitted."""
+    collected: Optional[str] = None
+    """Dotted name of a function that gets a job's output directory and its record once the results are home."""
+    channels: dict[str, str] = field(default_factory=dict)
+    """Input data: name to s3 uri, found in the job under /opt/ml/input/data/NAME."""
+    env: dict[str, str] = field(default_factory=dict)
+    """Environment variables of the job; visible to everyone who may describe it."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Environment variable to name or ARN in Secrets Manager; read in the job, with the job's role."""
+    hyperparameters: dict[str, str] = field(default_factory=dict)
+    """Shown in the console; the job's configuration does not travel this way."""
+    tags: dict[str, str] = field(default_factory=dict)
+    subnets: list[str] = field(default_factory=list)
+    security_group_ids: list[str] = field(default_factory=list)
+    network_isolation: bool = False
+    encrypt_between_nodes: bool = False
+    volume_kms_key: Optional[str] = None
+    output_kms_key: Optional[str] = None
+    """Encrypts code, specifications and results in S3."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Any other field of CreateTrainingJob, merged over the request last."""
+
+
+def keeps_checkpoints(settings: SageMakerLauncherConf) -> bool:
+    return settings.spot if settings.checkpoints is None else settings.checkpoints
+
+
+def processes_of(settings: SageMakerLauncherConf) -> int | None:
+    """None: as many as there are GPUs."""
+    return None if settings.processes_per_instance == "auto" else int(settings.processes_per_instance)
+
+
+PER_JOB = frozenset(
+    """
+    check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets hyperparameters tags
+    subnets security_group_ids network_isolation encrypt_between_nodes volume_kms_key extra model_files download_models
+    key_files spot max_wait_hours checkpoints processes_per_instance
+    """.split()
+)
+"""Fields that a job's own configuration may set; the others belong to the whole sweep."""
+OPEN = ("channels", "env", "secrets", "hyperparameters", "tags", "extra", "price_per_hour")
+"""Mappings of free names, which need no `+` on the command line."""
+FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")

@@ -1,0 +1,43 @@
+"""What a sweep has committed itself to, of all its batches and retries together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hydra_sagemaker.pricing.cost import Budget
+from hydra_sagemaker.pricing.prices import bound_of_settings, prices_of
+from hydra_sagemaker.scheduling.tracker import REUSED, Submission, next_name
+from hydra_sagemaker.settings import SageMakerLauncherConf
+
+
+class Spending:
+    def __init__(self, settings: SageMakerLauncherConf, *, is_local: bool) -> None:
+        self.prices = prices_of(settings)
+        self.budget = Budget(None if is_local else settings.max_cost_usd)
+
+    def problems(self, submissions: Sequence[Submission]) -> Iterator[str]:
+        """Commits what it does not refuse."""
+        paid = [one for one in submissions if one.origin != REUSED]
+        refusal = self.budget.refusal([bound_of_settings(one.job.settings, self.prices) for one in paid])
+        if refusal is not None:
+            yield refusal
+            return
+        for submission in paid:
+            self._commit(submission)
+
+    def of_retry(self, submission: Submission) -> str | None:
+        """Asked when the attempt before has ended and the next one has no name yet."""
+        bound = bound_of_settings(submission.job.settings, self.prices)
+        refusal = self.budget.refusal([bound])
+        if refusal is None:
+            self.budget.commit(next_name(submission), bound.usd)
+        return refusal
+
+    def settle(self, submission: Submission) -> None:
+        """What an attempt was billed; of one that was never submitted, nothing."""
+        if submission.origin != REUSED and submission.outcome is not None:
+            cost = submission.outcome.record.get("cost") or {}
+            self.budget.settle(submission.name, 0.0 if submission.failure else cost.get("cost_usd"))
+
+    def _commit(self, submission: Submission) -> None:
+        self.budget.commit(submission.name, bound_of_settings(submission.job.settings, self.prices).usd)

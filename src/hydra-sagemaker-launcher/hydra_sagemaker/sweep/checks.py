@@ -1,0 +1,185 @@
+"""Everything that can be known to be wrong before anything is uploaded, of all jobs at once."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
+from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.sweep.hooks import imported
+
+REQUIRED = {
+    "s3_uri": "s3://bucket/prefix",
+    "role_arn": "the ARN of an execution role",
+    "instance_type": "such as ml.g5.xlarge",
+}
+VISIBLE = ("env", "hyperparameters", "tags", "extra")
+HYDRA_NODES = ("job.env_set", "sweeper", "callbacks", "job_logging", "hydra_logging")
+"""Of the hydra node, where applications write values of their own."""
+NUMBER_DIGITS = 8
+"""Shorter numbers under `token` and the like are identifiers."""
+
+
+def user_check_problems(job: Job) -> list[str]:
+    """What the function named in `hydra.launcher.check` says of the job's configuration."""
+    name = job.settings.check
+    if name is None:
+        return []
+    check = imported(name, "check")
+    config = copy.deepcopy(job.config)
+    with open_dict(config), read_write(config):
+        del config["hydra"]
+    previous = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(job.config)  # for ${hydra:…}
+    problems: list[str] = []
+    try:
+        found = check(config) or ()
+        for problem in [found] if isinstance(found, str) else found:
+            problems.append(str(problem))
+    except Exception as error:  # a check may raise what it likes: it is a sentence about this job
+        problems.append(str(error) or type(error).__name__)
+    finally:
+        HydraConfig.instance().cfg = previous
+    return problems
+
+
+def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
+    """What a training job needs, and what must not be in one."""
+    for name, valid in REQUIRED.items():
+        if not getattr(settings, name):
+            yield f"hydra.launcher.{name} is not set: {valid}"
+    if settings.s3_uri and not settings.s3_uri.startswith("s3://"):
+        yield f"hydra.launcher.s3_uri={settings.s3_uri}: it begins with s3://"
+    processes = settings.processes_per_instance
+    if processes != "auto" and not (isinstance(processes, int) and processes >= 1):
+        yield f"hydra.launcher.processes_per_instance={processes}: auto, or a number from 1"
+    if settings.network_isolation and settings.secrets:
+        yield "hydra.launcher.network_isolation: an isolated job cannot reach Secrets Manager; give up one of the two"
+    yield from _visible_secrets(settings)
+    for path, value in _leaves({key: node for key, node in asdict(settings).items() if key not in VISIBLE}):
+        if kind := _kind_of_secret(value):
+            advice = "its name in Secrets Manager belongs there" if path.startswith("secrets.") else "it would travel"
+            yield f"hydra.launcher.{path}: its value {kind}: {advice}"
+
+
+def config_secrets(config: DictConfig) -> Iterator[str]:
+    """Literal values under names that look like secrets; `${oc.env:NAME}` travels as these words."""
+    values = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(values, dict)
+    hydra = dict(_nodes(values.pop("hydra", {}), (*HYDRA_NODES, "job.env_copy", "overrides")))
+    words = [word for words in hydra.pop("overrides", {}).values() for word in words]
+    for name in hydra.pop("job.env_copy", ()):  # Hydra has copied it already
+        hydra["job.env_set"].pop(name, None)
+        yield (
+            f"hydra.job.env_copy: a job has no {name} of this machine, and the value of its own would be written to its "
+            f".hydra/hydra.yaml: write hydra.launcher.env.{name}, or hydra.launcher.secrets.{name}"
+        )
+    values |= {f"hydra.{path}": node for path, node in hydra.items()}
+    environment = dict(os.environ)  # whose own look-ups decode at each
+    found = (_literal_secret(path, value, environment) for path, value in [*_leaves(values), *_typed(words)])
+    yield from dict.fromkeys(problem for problem in found if problem is not None)
+
+
+def requirement_secrets(lines: Sequence[str]) -> Iterator[str]:
+    """Of what the job is to install: they travel, and pip prints them."""
+    for line in lines:
+        if kind := _kind_of_secret(line):
+            name = line.strip().split()[0].partition("@")[0].partition("://")[0]
+            yield f"the requirement {name} …: it {kind}: install it in the image, or from an index that needs no password"
+
+
+def grouped(problems: Sequence[tuple[Job, str]], count: int) -> list[str]:
+    """A problem that all jobs share is said once."""
+    jobs: dict[str, list[Job]] = {}
+    for job, problem in problems:
+        jobs.setdefault(problem, []).append(job)
+    return [problem if len(those) == count else f"{_named(those)}: {problem}" for problem, those in jobs.items()]
+
+
+def _named(jobs: Sequence[Job]) -> str:
+    shown = ", ".join(str(job) for job in jobs[:3])
+    return shown if len(jobs) <= 3 else f"{shown} and {len(jobs) - 3} more"
+
+
+def _visible_secrets(settings: SageMakerLauncherConf) -> Iterator[str]:
+    for field in ("env", "hyperparameters", "tags"):
+        yield from _secrets_in(f"hydra.launcher.{field}", getattr(settings, field))
+    rest = dict(settings.extra)
+    tags = rest.pop("Tags", None)
+    pairs = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
+    yield from _secrets_in("hydra.launcher.extra.Tags", {str(tag.get("Key")): tag.get("Value") for tag in pairs})
+    for path, value in _leaves(rest):
+        field, _, name = f"hydra.launcher.extra.{path}".rpartition(".")
+        yield from _secrets_in(field, {name: value})
+
+
+def _secrets_in(field: str, values: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        kind = _kind_of_secret(value)
+        if looks_secret(name) or kind:
+            said = "its name looks like a secret" if looks_secret(name) else f"its value {kind}"
+            variable = name if name.isidentifier() else "VARIABLE"
+            yield (
+                f"{field}.{name}: {said}, and everyone who may describe the job reads it. "
+                f"Store it in Secrets Manager and write hydra.launcher.secrets.{variable}=NAME_THERE"
+            )
+
+
+def _nodes(tree: Any, paths: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    for path in paths:
+        node = tree
+        for key in path.split("."):
+            node = node.get(key, {}) if isinstance(node, dict) else {}
+        yield path, node
+
+
+def _typed(words: list[str]) -> Iterator[tuple[str, Any]]:
+    """They travel as they are, also where another one overrides them; the launcher's own fields are judged apart."""
+    others = [word for word in words if not word.lstrip("+~").startswith("hydra.launcher.")]
+    for override in OverridesParser.create().parse_overrides(others):
+        yield from _leaves({override.key_or_group: override.value()})
+
+
+def _literal_secret(path: str, value: Any, environment: Mapping[str, str]) -> str | None:
+    text = "" if value is None or isinstance(value, bool) else str(value)
+    variable = variable_within(text, environment)
+    if variable is not None:
+        return (
+            f"the configuration's {path} holds the value of {variable} of this machine's environment: "
+            f"write ${{oc.env:{variable}}} there, and {variable} under hydra.launcher.secrets"
+        )
+    literal = isinstance(value, str) and text not in ("", "???") and "${" not in text
+    named = looks_secret(path.rpartition(".")[2]) and (literal or text.isdigit() and len(text) >= NUMBER_DIGITS)
+    if not named and value_looks_secret(text) is None:
+        return None
+    return (
+        f"the configuration's {path} looks like a secret: write ${{oc.env:NAME}} there, and NAME under hydra.launcher.secrets"
+    )
+
+
+def _kind_of_secret(value: Any) -> str | None:
+    """What `value` does: looks like …, is that of …"""
+    if kind := value_looks_secret(str(value)):
+        return f"looks like {kind}"
+    variable = variable_within(str(value), os.environ)
+    return variable and f"is that of {variable} in this machine's environment"
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _leaves(value, f"{path}[{index}]")
+    else:
+        yield path, node

@@ -1,0 +1,34 @@
+"""Functions that an application names in hydra.launcher, by their dotted names."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+from typing import Any
+
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.job import Job
+
+log = logging.getLogger(__name__)
+
+
+def imported(name: str, field: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise LauncherError(
+            f"hydra.launcher.{field}={name}: {error}. It is the dotted name of a function, as my_app.checks.check"
+        ) from None
+
+
+def tell_collected(name: str | None, job: Job) -> None:
+    """The results are home whatever the function does with them."""
+    if name is None:
+        return
+    record = json.loads((job.job_dir / "record.json").read_text(encoding="utf-8"))
+    try:
+        imported(name, "collected")(job.output_dir, record)
+    except Exception as error:  # an application's own
+        log.warning("%s: hydra.launcher.collected=%s: %s: %s", job, name, type(error).__name__, error)

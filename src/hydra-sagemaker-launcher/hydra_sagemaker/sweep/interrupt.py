@@ -1,0 +1,116 @@
+"""Ctrl-C: says what runs and what it costs an hour, and asks. A second Ctrl-C, at any moment from then on, stops all jobs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from enum import Enum
+
+from hydra_sagemaker.display.tables import counted
+from hydra_sagemaker.pricing.prices import Prices, bound_of_settings, prices_of
+from hydra_sagemaker.scheduling.tracker import Submission
+from hydra_sagemaker.settings import Mode, OnInterrupt
+from hydra_sagemaker.sweep.sweep import Sweep
+
+log = logging.getLogger(__name__)
+GRACE_SECONDS = 3.0
+"""For a second Ctrl-C where nobody can be asked."""
+VERBS = "python -m hydra_sagemaker"
+QUESTION = "[d]etach: jobs go on; [s]top them all; [c]ontinue waiting? "
+
+
+class Choice(Enum):
+    CONTINUE = "c"
+    DETACH = "d"
+    STOP = "s"
+
+
+def interrupted(sweep: Sweep) -> bool:
+    """Whether to go on; otherwise the jobs have been stopped, or go on without the launcher."""
+    running = list(sweep.tracker.active.values())
+    if not running:
+        log.warning("interrupted: nothing runs, and nothing more is submitted; the same command goes on")
+        return False
+    choice = Choice.STOP
+    if _policy(sweep) != OnInterrupt.stop:
+        try:
+            _say(running, prices_of(sweep.settings))
+            choice = _asked() if _policy(sweep) == OnInterrupt.ask and _can_ask() else _detached_unless_again()
+        except KeyboardInterrupt:
+            choice = Choice.STOP
+    if choice == Choice.STOP:
+        stop_all(sweep)
+    elif choice == Choice.DETACH:
+        log.warning("%s", farewell(sweep, len(running)))
+    return choice == Choice.CONTINUE
+
+
+def stop_all(sweep: Sweep) -> None:
+    running = len(sweep.tracker.active)
+    log.warning("stopping %s; the same command goes on", counted(running, "job"))
+    try:
+        left = sweep.tracker.stop()
+    except KeyboardInterrupt:
+        left = list(sweep.tracker.active)
+    if left:
+        log.error("%s may still run: %s", counted(len(left), "job"), ", ".join(left))
+        log.error("  %s stop %s", VERBS, sweep.directory)
+
+
+def farewell(sweep: Sweep, running: int) -> str:
+    """What runs on without a launcher, and how one comes back to it."""
+    place = "on this machine" if sweep.is_local else "in SageMaker"
+    return (
+        f"{counted(running, 'job')} {'goes' if running == 1 else 'go'} on {place}; the same command adopts "
+        f"{'it' if running == 1 else 'them'}, or:\n"
+        f"  {VERBS} list {sweep.directory}\n  {VERBS} collect {sweep.directory}\n  {VERBS} stop {sweep.directory}"
+    )
+
+
+def _policy(sweep: Sweep) -> OnInterrupt:
+    """Jobs of this machine have nobody to go on for; those elsewhere cost money either way."""
+    chosen = sweep.settings.on_interrupt
+    return chosen or (OnInterrupt.stop if sweep.is_local else OnInterrupt.ask)
+
+
+def _say(running: Sequence[Submission], prices: Prices) -> None:
+    hourly = [_per_hour(one, prices) for one in running]
+    for submission, cost in zip(running, hourly, strict=True):
+        settings = submission.job.settings
+        machine = f"{settings.instance_type} × {settings.instance_count}" if settings.instance_type else "this machine"
+        price = "price unknown" if cost is None else f"${cost:.2f} an hour{' at most (spot)' if settings.spot else ''}"
+        log.warning("%s runs as %s, %s, %s", submission.job, submission.name, machine, price)
+    known = [cost for cost in hourly if cost is not None]
+    more = "" if len(known) == len(hourly) else f" and {len(hourly) - len(known)} of unknown price"
+    log.warning("nothing more is submitted; %s, $%.2f an hour%s", counted(len(running), "job"), sum(known), more)
+
+
+def _per_hour(submission: Submission, prices: Prices) -> float | None:
+    settings = submission.job.settings
+    if settings.mode == Mode.local:
+        return 0.0
+    bound = bound_of_settings(settings, prices)
+    return None if bound.usd is None else bound.usd / bound.hours
+
+
+def _can_ask() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _asked() -> Choice:
+    while True:
+        print(QUESTION, end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline()
+        if not answer:  # the terminal is gone
+            return Choice.DETACH
+        for choice in Choice:
+            if answer.strip().lower() in (choice.value, choice.name.lower()):
+                return choice
+
+
+def _detached_unless_again() -> Choice:
+    log.warning("leaving in %.0f s; Ctrl-C again stops all jobs", GRACE_SECONDS)
+    time.sleep(GRACE_SECONDS)
+    return Choice.DETACH

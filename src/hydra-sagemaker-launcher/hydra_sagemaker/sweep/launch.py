@@ -1,0 +1,168 @@
+"""What `launch` does: plan, submit, wait, bring home, say what happened."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+
+from hydra_sagemaker.backends.base import State
+from hydra_sagemaker.display.live_table import watcher
+from hydra_sagemaker.display.tables import counted
+from hydra_sagemaker.errors import LauncherError, SubmissionRefused
+from hydra_sagemaker.scheduling.loop import Drive, SystemClock
+from hydra_sagemaker.scheduling.scheduler import Scheduler
+from hydra_sagemaker.scheduling.tracker import Submission
+from hydra_sagemaker.settings import Mode
+from hydra_sagemaker.sweep.announcements import of_leaving, remember, say_costs, say_plan
+from hydra_sagemaker.sweep.interrupt import farewell, interrupted, stop_all
+from hydra_sagemaker.sweep.lock import locked
+from hydra_sagemaker.sweep.sweep import Sweep
+
+log = logging.getLogger(__name__)
+INTERRUPTED = 130
+
+
+def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+    """Returns in the order of `job_overrides`; a job that failed is a FAILED return."""
+    setup_globals()
+    hydra = sweep.config.hydra
+    configure_log(hydra.hydra_logging, hydra.verbose)
+    sweep.directory.mkdir(parents=True, exist_ok=True)
+    try:
+        return _launch(sweep, job_overrides, initial_job_idx)
+    except SubmissionRefused as error:
+        raise SubmissionRefused(error.problems, earlier_jobs=initial_job_idx) from error.__cause__
+    except KeyboardInterrupt:  # before anything was submitted: later ones are answered where they come
+        _leave(sweep)
+        log.warning("interrupted before anything %swas submitted", "more " if sweep.tracker.active else "")
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+    jobs = sweep.jobs(job_overrides, initial_job_idx)
+    if sweep.settings.mode == Mode.dry_run:
+        from hydra_sagemaker.sweep.dry_run import write_requests
+
+        write_requests(sweep, jobs)
+        raise SystemExit(0)
+    with locked(sweep.directory):
+        sweep.preflight(jobs)
+        submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
+        unique = _unique(submissions)
+        if problems := [*sweep.occupied(jobs), *sweep.spending.problems(unique), *of_leaving(sweep, unique)]:
+            raise SubmissionRefused(problems)
+        remember(sweep, submissions)
+        say_plan(sweep, unique, len(submissions))
+        returns = _run(sweep, submissions, unique)
+    _report(sweep, submissions, returns)
+    return returns
+
+
+def _unique(submissions: Sequence[Submission]) -> list[Submission]:
+    """Jobs that are the same job share one run."""
+    return list({submission.name: submission for submission in reversed(submissions)}.values())[::-1]
+
+
+def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submission]) -> list[JobReturn]:
+    leaders = {one.job.key: one for one in unique}
+    settings = sweep.settings
+    scheduler = Scheduler(
+        len(unique), settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second,
+        kinds=[_kind(one) for one in unique], leaving=not settings.wait,
+    )  # fmt: skip
+    with _terminations_raised():
+        found = dict(zip(leaders, _driven(sweep, unique, scheduler), strict=True))
+    returns = []
+    for submission in submissions:
+        leader = leaders[submission.job.key]
+        if submission is leader:
+            returns.append(found[submission.job.key])
+            continue
+        submission.name, submission.status, submission.failure = leader.name, leader.status, leader.failure
+        submission.twin_of = leader.job.number
+        ended = submission.status.state.ended
+        returns.append(sweep.tracker.collect(submission) if ended else sweep.tracker.left(submission))
+    return returns
+
+
+def _driven(sweep: Sweep, unique: Sequence[Submission], scheduler: Scheduler) -> list[JobReturn]:
+    drive = Drive(sweep.tracker, unique, scheduler, SystemClock())
+    while True:
+        try:
+            with watcher(unique) as shown:
+                return drive.run(shown)
+        except KeyboardInterrupt:
+            if not interrupted(sweep):
+                raise SystemExit(INTERRUPTED) from None
+        except OSError as error:  # no room on the disk, a directory that has gone
+            _leave(sweep)
+            raise LauncherError(f"{error}: what is home is home; mend that, and the same command goes on") from error
+        except BaseException:
+            _leave(sweep)
+            raise
+
+
+def _kind(submission: Submission) -> str:
+    """What a quota is for."""
+    settings = submission.job.settings
+    return f"{settings.instance_type}{' spot' if settings.spot else ''}"
+
+
+def _leave(sweep: Sweep) -> None:
+    running = len(sweep.tracker.active)
+    if not running:
+        return
+    if sweep.is_local:
+        stop_all(sweep)
+    else:
+        log.warning("%s", farewell(sweep, running))
+
+
+@contextmanager
+def _terminations_raised() -> Iterator[None]:
+    """SIGTERM ends the launcher as Ctrl-C does: local jobs get the time to save what they have."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[JobReturn]) -> None:
+    """Every failure with its traceback and its next step; the sweeper would show the first one only."""
+    failed = [
+        (one, returned) for one, returned in zip(submissions, returns, strict=True) if returned.status == JobStatus.FAILED
+    ]
+    for submission, returned in failed:
+        error = returned._return_value
+        detail = str(error.__cause__).strip() if error.__cause__ is not None else f"{type(error).__name__}: {error}"
+        failure = submission.outcome.failure if submission.outcome else None
+        said = f"\nNext: {failure.next_step}" if failure and error.__cause__ is not None else ""
+        kind = f" ({failure.cause.value})" if failure else ""
+        log.error(
+            "%s failed as %s%s\n%s%s\nits files: %s",
+            submission.job, submission.name, kind, detail, said, submission.job.output_dir,
+        )  # fmt: skip
+    say_costs(sweep, submissions)
+    running = sum(submission.status.state == State.RUNNING for submission in submissions)
+    if running:
+        log.info("%s", farewell(sweep, running))
+    if failed:
+        done = len(returns) - len(failed) - running
+        log.error(
+            "%d of %s failed, %d completed; the same command runs only the failed ones again",
+            len(failed), counted(len(returns), "job"), done,
+        )  # fmt: skip

@@ -1,0 +1,249 @@
+"""What is needed to see, follow, stop and collect the jobs of a sweep from its directory alone, without its application.
+
+Never an environment variable, a secret's name, a tag, a hyperparameter or a value of the task's configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_sagemaker.backends.base import Backend
+from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.identity import parse_job_name
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import write_atomically
+from hydra_sagemaker.scheduling.ledger import Ledger
+from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
+
+FORMAT = 1
+SWEEP_FIELDS = """
+mode region profile endpoint_url bucket_owner s3_uri output_kms_key collected price_per_hour poll_seconds
+""".split()
+JOB_FIELDS = "instance_type instance_count max_run_hours max_wait_hours spot checkpoints model_files download_models".split()
+WHERE_THE_JOBS_ARE = ("mode", "region", "endpoint_url")
+NO_CONFIG = OmegaConf.create()
+OF_THE_LAUNCHER = re.compile(r"[+~]*hydra[./]")
+"""Overrides that may hold environment variables."""
+
+
+@dataclass
+class Attempt:
+    """The newest at a job, planned or made."""
+
+    name: str
+    submitted: float | None = None
+    """Seconds since 1970; None: it was planned only."""
+    ended: float | None = None
+    seen: bool = False
+    """Whether the place where jobs run has ever told of it: a submission may have failed on its way."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    directory: Path
+    settings: SageMakerLauncherConf
+    state_dir: Path
+    root: Path
+    working_dir: Path
+    task_package: str | None
+    hydra: dict[str, Any]
+    """What all jobs share of their hydra node."""
+    entries: dict[int, dict[str, Any]] = field(repr=False)
+    """By the number of the job, as written."""
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.directory / ".launcher" / "ledger.jsonl")
+
+    def jobs(self) -> list[Job]:
+        """Without their configuration, which takes longer than all the rest; `complete` adds it."""
+        return [self._job(number, entry) for number, entry in sorted(self.entries.items())]
+
+    def complete(self, job: Job) -> Job:
+        """With those values of the hydra node that bringing its results home needs."""
+        return replace(job, config=self._config(self.entries[job.number]))
+
+    def attempts(self) -> dict[int, Attempt]:
+        """By the number of the job; of a job that ran several times the last that the ledger knows, or one planned after it."""
+        known: dict[str, Attempt] = {}
+        newest: dict[str, Attempt] = {}  # by key
+        for event in self.ledger.read():
+            name = str(event.get("name"))
+            if (key_and_number := parse_job_name(name)) is None:
+                continue
+            _note(attempt := known.setdefault(name, Attempt(name)), event)
+            if attempt.submitted is not None:
+                newest[key_and_number[0]] = attempt
+        return {number: _last(entry, newest.get(entry["key"])) for number, entry in self.entries.items()}
+
+    def backend(self) -> Backend:
+        if self.settings.mode == Mode.local:
+            from hydra_sagemaker.backends.local import LocalBackend
+
+            return LocalBackend(self.state_dir, self.root, self.working_dir, None)
+        from hydra_sagemaker.backends.sagemaker import SageMakerBackend
+
+        return SageMakerBackend(self.settings, None, None)
+
+    def _job(self, number: int, entry: dict[str, Any]) -> Job:
+        fields = {name: getattr(self.settings, name) for name in SWEEP_FIELDS}
+        return Job(
+            number=number,
+            overrides=tuple(entry["overrides"]),
+            config=NO_CONFIG,
+            settings=SageMakerLauncherConf(**fields, **entry["settings"]),
+            output_dir=self.directory / entry["output_dir"],
+            key=entry["key"],
+            slug=entry["slug"],
+            own_words=tuple(entry["own_words"]),
+        )
+
+    def _config(self, entry: dict[str, Any]) -> DictConfig:
+        hydra = {
+            "output_subdir": entry["hydra"]["output_subdir"],
+            "runtime": self.hydra,
+            "sweep": {"dir": str(self.directory), "subdir": entry["output_dir"]},
+            "job": {"name": entry["hydra"]["job_name"]},
+            "overrides": {"task": entry["hydra"]["task_overrides"]},
+        }
+        return OmegaConf.create({"hydra": hydra})
+
+
+def write_manifest(
+    directory: Path,
+    settings: SageMakerLauncherConf,
+    jobs: Sequence[Job],
+    names: Mapping[int, str],
+    *,
+    state_dir: Path,
+    root: Path,
+    working_dir: Path,
+    task_package: str | None,
+) -> None:
+    """`names` are those of the first attempts planned, by the number of the job. Earlier batches of the sweep stay."""
+    values: dict[str, Any] = {
+        "format": FORMAT,
+        "settings": {name: getattr(settings, name) for name in SWEEP_FIELDS},
+        "state_dir": _from(directory, state_dir),
+        "root": _from(directory, root),
+        "working_dir": _from(directory, working_dir),
+        "task_package": task_package,
+        "hydra": _shared(jobs),
+        "jobs": {},
+    }
+    file = _file(directory)
+    previous = _readable(file)
+    if previous is not None and _place(previous) == _place(values):
+        values["jobs"].update(previous["jobs"])
+        values["hydra"] = values["hydra"] or previous["hydra"]
+    values["jobs"].update({str(job.number): _entry(job, names[job.number], directory) for job in jobs})
+    write_atomically(file, json.dumps(values, indent=1))
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """
+    Raises:
+        LauncherError: it is no directory of a sweep of this launcher, or of another version of it.
+    """
+    directory = directory.absolute()
+    file = _file(directory)
+    if not file.is_file():
+        raise LauncherError(
+            f"{directory} is not the directory of a sweep that this launcher submitted: no {file.relative_to(directory)}."
+            " Give the sweep's hydra.sweep.dir"
+        )
+    values = _readable(file)
+    if values is None:
+        raise LauncherError(
+            f"{file} was written by another version of the launcher, or damaged; this one reads format {FORMAT}:"
+            " the sweep's own command writes it again"
+        )
+    settings = values["settings"] | {"mode": Mode(values["settings"]["mode"])}
+    return Manifest(
+        directory=directory,
+        settings=SageMakerLauncherConf(**{name: settings[name] for name in SWEEP_FIELDS}),
+        **{name: (directory / values[name]).resolve() for name in ("state_dir", "root", "working_dir")},
+        task_package=values["task_package"],
+        hydra=values["hydra"],
+        entries={int(number): entry for number, entry in values["jobs"].items()},
+    )
+
+
+def _file(directory: Path) -> Path:
+    return directory / ".launcher" / "manifest.json"
+
+
+def _readable(file: Path) -> dict[str, Any] | None:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    parts = {"settings", "state_dir", "root", "working_dir", "task_package", "hydra", "jobs"}
+    return values if isinstance(values, dict) and values.get("format") == FORMAT and parts <= values.keys() else None
+
+
+def _place(values: dict[str, Any]) -> list[Any]:
+    return [values["settings"][name] for name in WHERE_THE_JOBS_ARE]
+
+
+def _from(directory: Path, path: Path) -> str:
+    """What lies below the sweep's directory moves with it."""
+    path, directory = path.absolute(), directory.absolute()
+    return path.relative_to(directory).as_posix() if path.is_relative_to(directory) else str(path)
+
+
+def _shared(jobs: Sequence[Job]) -> dict[str, Any]:
+    if not jobs:
+        return {}
+    runtime = jobs[0].config.hydra.runtime
+    sources = OmegaConf.to_container(runtime.config_sources) if "config_sources" in runtime else []
+    return {"cwd": str(runtime.cwd), "config_sources": sources}
+
+
+def _entry(job: Job, name: str, directory: Path) -> dict[str, Any]:
+    hydra = job.config.hydra
+    return {
+        "key": job.key,
+        "slug": job.slug,
+        "own_words": _harmless(job.own_words),
+        "overrides": _harmless(job.overrides),
+        "output_dir": _from(directory, job.output_dir),
+        "name": name,
+        "settings": {name: getattr(job.settings, name) for name in JOB_FIELDS},
+        "hydra": {
+            "output_subdir": hydra.output_subdir,
+            "job_name": hydra.job.name,
+            "task_overrides": _harmless([str(word) for word in OmegaConf.to_container(hydra.overrides.task) or ()]),
+        },
+    }
+
+
+def _harmless(words: Sequence[str]) -> list[str]:
+    return [word for word in words if not OF_THE_LAUNCHER.match(word)]
+
+
+def _note(attempt: Attempt, event: dict[str, Any]) -> None:
+    kind, time = event.get("event"), event.get("time")
+    if kind == "submit":
+        attempt.submitted, attempt.ended = time, None
+    elif kind in ("adopted", "reused", "status"):
+        attempt.seen = True
+        attempt.submitted = attempt.submitted or time
+        if event.get("state") not in (None, "waiting", "running"):
+            attempt.ended = time
+
+
+def _last(entry: dict[str, Any], made: Attempt | None) -> Attempt:
+    planned = entry["name"]
+    if made is None:
+        return Attempt(planned)
+    _, number = parse_job_name(planned) or ("", 0)
+    _, last = parse_job_name(made.name) or ("", 0)
+    return Attempt(planned) if number > last else made

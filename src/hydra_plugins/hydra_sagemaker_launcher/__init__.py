@@ -1,3 +1,0 @@
-"""Hydra launcher that runs every job of a sweep as an Amazon SageMaker training job, or as a local process by the same path."""
-
-__version__ = "0.1.0"
