@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from paraphrase_lab.composition import Composer
+from paraphrase_lab.configuration.composition import Composer
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "experiment"
 

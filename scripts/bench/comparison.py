@@ -20,7 +20,7 @@ from rich.table import Table
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
-from paraphrase_lab.metrics import METRIC_NAMES
+from paraphrase_lab.metrics.binary import METRIC_NAMES
 from paraphrase_lab.statistics.metric_sums import SUMMED, Scored, cluster_sums
 from paraphrase_lab.statistics.paired import compare_paired
 

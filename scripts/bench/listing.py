@@ -26,8 +26,8 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from paraphrase_lab.composition import Composer, without_hydra
-from paraphrase_lab.metric_names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
+from paraphrase_lab.configuration.composition import Composer, without_hydra
+from paraphrase_lab.metrics.names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.runs.configuration import GROUPS, flat, follows
 
 JOBS_OF_A_SWEEP = 20

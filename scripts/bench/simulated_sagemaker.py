@@ -21,7 +21,7 @@ from hydra_sagemaker.aws.storage import Storage
 from hydra_sagemaker.backends.sagemaker import SageMakerBackend
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import success_record
+from hydra_sagemaker.runner.record import success_record
 from hydra_sagemaker.scheduling.backoff import TokenBucket
 from hydra_sagemaker.settings import CodeConf, SageMakerLauncherConf
 

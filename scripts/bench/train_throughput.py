@@ -27,7 +27,7 @@ from rich.table import Table
 from transformers import RobertaConfig
 
 from paraphrase_lab import build
-from paraphrase_lab.composition import Composer, Request
+from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.data.files import Row, read_rows
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.model.encoder import train_tokenizer

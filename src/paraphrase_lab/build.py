@@ -15,13 +15,13 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.profilers import AdvancedProfiler, Profiler, SimpleProfiler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from paraphrase_lab.configuration.schema import GROUP_BASES
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairSource, PairTables, load_tables
 from paraphrase_lab.errors import ConfigError, TrainingError, UserError
 from paraphrase_lab.model.encoder import EncoderRecipe
 from paraphrase_lab.model.module import PairClassifier
 from paraphrase_lab.paths import cache_dir
-from paraphrase_lab.schema import GROUP_BASES
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
 from paraphrase_lab.tracking.trackio_logger import TrackioRun
 from paraphrase_lab.tracking.wandb_logger import WandbRun

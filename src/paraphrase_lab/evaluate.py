@@ -8,19 +8,20 @@ from typing import NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab import build, evaluation
+from paraphrase_lab import build
+from paraphrase_lab.check.saved_config import CHANGEABLE, saved_config
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.data.rows import write_bad_rows
 from paraphrase_lab.data.tables import load_split
 from paraphrase_lab.errors import ConfigError, RunError, UserError
-from paraphrase_lab.export import TrainedModel, load_model
-from paraphrase_lab.hardware import resolve_precision, this_machine
+from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.model.encoder import longest_input
+from paraphrase_lab.model.export import TrainedModel, load_model
 from paraphrase_lab.model.inference import best_device
 from paraphrase_lab.runs.fingerprint import combine
-from paraphrase_lab.saved_config import CHANGEABLE, saved_config
-from paraphrase_lab.third_party import quiet_libraries
+from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
+from paraphrase_lab.runtime.third_party import quiet_libraries
 
 
 class Evaluation(NamedTuple):

@@ -12,7 +12,7 @@ from paraphrase_lab.data.batching import BatchPlan, OrderedBatches
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import encode
 from paraphrase_lab.data.tables import PairTable
-from paraphrase_lab.export import MODEL_DIR, TrainedModel
+from paraphrase_lab.model.export import MODEL_DIR, TrainedModel
 from paraphrase_lab.model.inference import score
 
 

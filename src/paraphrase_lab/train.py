@@ -17,16 +17,16 @@ from paraphrase_lab import build
 from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.data.rows import write_bad_rows
 from paraphrase_lab.data.tables import PairTables
-from paraphrase_lab.distributed import is_main_process
 from paraphrase_lab.errors import RunError, TrainingError, UserError
-from paraphrase_lab.hardware import devices_used, resolve_precision, this_machine
+from paraphrase_lab.lifecycle.finish import finish
+from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run, fingerprint_parts, made_with
 from paraphrase_lab.model.memory import first_sentences, smaller_training_batches
 from paraphrase_lab.model.module import NonFiniteLoss
-from paraphrase_lab.outcome import finish
-from paraphrase_lab.run import LAST_CHECKPOINT, Run, fingerprint_parts, made_with
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, Stopwatch, git_state, now
-from paraphrase_lab.third_party import quiet_libraries, without_known_warnings
+from paraphrase_lab.runtime.distributed import is_main_process
+from paraphrase_lab.runtime.hardware import devices_used, resolve_precision, this_machine
+from paraphrase_lab.runtime.third_party import quiet_libraries, without_known_warnings
 from paraphrase_lab.tracking import following, identity
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
 from paraphrase_lab.training.checkpoints import BestCheckpoint, resumable_step

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from submitted_jobs import SPOT, SubmittedJob
 
 from hydra_sagemaker.container import output_files
+from submitted_jobs import SPOT, SubmittedJob
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Account

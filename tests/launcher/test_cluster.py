@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from submitted_jobs import SubmittedJob
 
 from hydra_sagemaker.container import cluster
 from hydra_sagemaker.container.cluster import Cluster
 from hydra_sagemaker.job.result import read_result, rebuilt
+from submitted_jobs import SubmittedJob
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Account

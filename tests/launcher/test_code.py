@@ -7,8 +7,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hydra_apps import LOCAL, App, Elsewhere
 
+from hydra_apps import LOCAL, App, Elsewhere
 from hydra_sagemaker.code.imported_modules import without_entry_point
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.job.task import TaskReference

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT, paraphrase
-from hydra_sagemaker.backends.diagnosis import Cause
 from hydra_sagemaker.cli.main import parser
+from hydra_sagemaker.errors import Cause
 from hydra_sagemaker.pricing.prices import price_table
-from paraphrase_lab.composition import Composer
+from paraphrase_lab.configuration.composition import Composer
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 from typed_pages import bash_blocks, copy_of, free_port, typed  # noqa: E402

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hydra_sagemaker.backends.diagnosis import Cause, failure_of_job, failure_of_process, last_lines, retried_as
-from hydra_sagemaker.job.result import failure_record
+from hydra_sagemaker.backends.diagnosis import failure_of_job, failure_of_process, last_lines
+from hydra_sagemaker.errors import Cause
+from hydra_sagemaker.runner.record import failure_record
+from hydra_sagemaker.scheduling.retries import retried_as
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 if TYPE_CHECKING:
-    from hydra_sagemaker.backends.diagnosis import Failure
+    from hydra_sagemaker.errors import Failure
 
 NAME = "app-12f1e2cb2dd00c75-0"
 IMAGE = "763104351884.dkr.ecr.eu-west-1.amazonaws.com/pytorch-training:2.9-gpu-py312"

@@ -12,6 +12,7 @@ from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
 from gate import Gate
 from wire_contents import exchanges
 

@@ -16,9 +16,10 @@ import yaml
 from omegaconf import OmegaConf
 
 from commands import ROOT, blocks, write_documented_files
-from hydra_sagemaker.backends.diagnosis import Cause, retried_as
 from hydra_sagemaker.cli.main import PROGRAM, parser
+from hydra_sagemaker.errors import Cause
 from hydra_sagemaker.pricing.prices import price_table
+from hydra_sagemaker.scheduling.retries import retried_as
 from hydra_sagemaker.settings import PER_JOB, SageMakerLauncherConf
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')

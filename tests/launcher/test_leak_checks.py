@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hydra import compose, initialize
 from omegaconf import OmegaConf
-from wire_contents import words_in
 
 from hydra_sagemaker.secret_names import looks_secret, redacted, variable_within
 from hydra_sagemaker.settings import SageMakerLauncherConf
 from hydra_sagemaker.sweep.checks import config_secrets, requirement_secrets, setting_problems
+from wire_contents import words_in
 
 PASSWORD = "correct-horse-battery"
 HF_TOKEN = "hf_" + "aB3d" * 9

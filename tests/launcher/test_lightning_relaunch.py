@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from submitted_jobs import SubmittedJob
 
 if TYPE_CHECKING:

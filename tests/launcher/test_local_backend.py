@@ -8,14 +8,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hydra_apps import LOCAL, App
 from omegaconf import OmegaConf
 
+from hydra_apps import LOCAL, App
 from hydra_sagemaker.backends.base import State
 from hydra_sagemaker.backends.local import LocalBackend
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import write_atomically
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.settings import SageMakerLauncherConf
 

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from hydra_apps import LOCAL, App
 
+from hydra_apps import LOCAL, App
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.sweep.lock import locked
 

@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+
 from hydra_apps import APP, App
 
 

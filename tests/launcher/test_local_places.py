@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from hydra_apps import App
 
+from hydra_apps import App
 from hydra_sagemaker.backends.base import State, Status
 from hydra_sagemaker.backends.local import LocalBackend
 from hydra_sagemaker.backends.local_directories import CLOCK_SECONDS

@@ -9,7 +9,7 @@ import pytest
 
 from hydra_sagemaker.backends.local_directories import Places, copy_output, resident
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.job.result import write_atomically
+from hydra_sagemaker.files import write_atomically
 
 FIRST, SECOND = "train-0000000000000001-0", "train-0000000000000002-0"
 

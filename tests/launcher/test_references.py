@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hydra.conf import HydraConf
 from hydra.core.utils import setup_globals
-from hydra_apps import App
 from omegaconf import DictConfig, OmegaConf
 
+from hydra_apps import App
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import Job, settings_of

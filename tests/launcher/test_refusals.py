@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from hydra_apps import App
 
 CHECKS = """

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hydra_sagemaker.errors import RemoteJobError
-from hydra_sagemaker.job.result import exception_record, failure_record, rebuilt
+from hydra_sagemaker.job.result import rebuilt
+from hydra_sagemaker.runner.record import exception_record, failure_record
 
 OWN_CLASSES = """\
 class Plain(Exception):

@@ -11,14 +11,9 @@ import numpy
 import pytest
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.job.result import (
-    failure_record,
-    read_result,
-    returned_value,
-    set_model_files_apart,
-    success_record,
-    write_atomically,
-)
+from hydra_sagemaker.files import write_atomically
+from hydra_sagemaker.job.result import read_result, returned_value
+from hydra_sagemaker.runner.record import failure_record, set_model_files_apart, success_record
 
 
 def through_json(record: dict[str, Any]) -> dict[str, Any]:

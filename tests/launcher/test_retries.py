@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from hydra_sagemaker.backends.diagnosis import Cause
+from hydra_sagemaker.errors import Cause
 from hydra_sagemaker.scheduling.backoff import Backoff, TokenBucket
 from hydra_sagemaker.scheduling.retries import LONGEST_RETRY_SECONDS, Retries
 from hydra_sagemaker.settings import RetriesConf

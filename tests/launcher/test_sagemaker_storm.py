@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from hydra_apps import LOCAL
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["sagemaker_fixtures"]
 
-WRAPPER = Path(__file__).with_name("translating_run.py")
+WRAPPER = Path(__file__).parents[1] / "helpers" / "translating_run.py"
 WORDS = [
     *("-m", "hydra/launcher=sagemaker", "hydra.launcher.poll_seconds=0.2", "hydra.launcher.s3_uri=s3://sagemaker-local/suite"),
     *("hydra.launcher.role_arn=arn:aws:iam::123456789012:role/sagemaker-local", "hydra.launcher.instance_type=ml.m5.large"),

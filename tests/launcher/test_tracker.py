@@ -12,11 +12,19 @@ from hydra.core.utils import JobStatus
 from omegaconf import OmegaConf
 
 from hydra_sagemaker.backends.base import Existing, NoRoom, Outcome, State, Status
-from hydra_sagemaker.backends.diagnosis import Cause, Failure
-from hydra_sagemaker.errors import LauncherError, NotPermitted, RemoteJobError, SubmissionRefused, Throttled, Unreachable
+from hydra_sagemaker.errors import (
+    Cause,
+    Failure,
+    LauncherError,
+    NotPermitted,
+    RemoteJobError,
+    SubmissionRefused,
+    Throttled,
+    Unreachable,
+)
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import failure_record
 from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.runner.record import failure_record
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.scheduling.loop import Drive
 from hydra_sagemaker.scheduling.retries import Retries

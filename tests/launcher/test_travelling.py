@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hydra_apps import APP, LOCAL, App
 
+from hydra_apps import APP, LOCAL, App
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.task import TaskReference

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from hydra_apps import LOCAL, App
 
+from hydra_apps import LOCAL, App
 from hydra_sagemaker.cli.main import main
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import pytest
 import yaml
+
 from wire_contents import exchanges, words_in
 
 WORD = 'k4/+"é%20\\&<end>'

@@ -7,7 +7,6 @@ import pytest
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 
 from local_account import Account  # noqa: E402
-
 from sagemaker_local import LocalSageMaker  # noqa: E402
 
 

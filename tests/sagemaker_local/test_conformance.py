@@ -11,8 +11,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from local_account import BUCKET, Account
 
+from local_account import BUCKET, Account
 from sagemaker_local import LocalSageMaker, LocalSageMakerError
 from sagemaker_local.isolation import check_namespaces
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
-from local_account import BUCKET, ROLE, Account, wait_for
 
+from local_account import BUCKET, ROLE, Account, wait_for
 from sagemaker_local import LocalSageMaker, model_server
 
 MODEL_SERVER = """

@@ -8,9 +8,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from local_account import BUCKET, Account
 from test_lifecycle import ROOT
 
+from local_account import BUCKET, Account
 from sagemaker_local import LocalSageMaker, LocalSageMakerError
 from sagemaker_local.environment import Environments
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_account import BUCKET, Account
 from test_lifecycle import HANDLES_SIGTERM, ROOT
 
+from local_account import BUCKET, Account
 from sagemaker_local import Faults, LocalSageMaker, LocalSageMakerError
 
 COUNTS_ON = (

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from local_account import BUCKET, ROLE, Account, wait_for
 
+from local_account import BUCKET, ROLE, Account, wait_for
 from sagemaker_local import LocalSageMaker
 from sagemaker_local.validation import service_model, violations
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from local_account import Account, wait_for
 from test_lifecycle import is_running
 
+from local_account import Account, wait_for
 from sagemaker_local import cli
 
 COMMAND = [sys.executable, "-c", "from sagemaker_local.cli import main; main()"]

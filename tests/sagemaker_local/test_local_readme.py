@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from local_account import Account
 
 import sagemaker_local
+from local_account import Account
 from sagemaker_local import Faults, LocalSageMaker
 
 README = (Path(sagemaker_local.__file__).parent / "README.md").read_text(encoding="utf-8")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_account import Account
 
+from local_account import Account
 from sagemaker_local import LocalSageMaker, LocalSageMakerError
 from sagemaker_local.isolation import check_namespaces
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
+
 from local_account import BUCKET, ROLE, Account
 
 NAMES = [f"listed-{number}" for number in range(7)]

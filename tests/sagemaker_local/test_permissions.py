@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_account import BUCKET, Account
 
+from local_account import BUCKET, Account
 from sagemaker_local import LocalSageMaker
 
 

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from local_account import Account, wait_for
 from test_endpoints import create_endpoint, in_service, put_model
 from test_lifecycle import is_running
 
+from local_account import Account, wait_for
 from sagemaker_local import LocalSageMaker, LocalSageMakerError
 from sagemaker_local.scheduler import THREAD_NAME
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import time
 
-from local_account import BUCKET, Account, wait_for
 from test_lifecycle import ROOT
 
+from local_account import BUCKET, Account, wait_for
 from sagemaker_local import LocalSageMaker
 
 SAVES_AND_PRUNES = (

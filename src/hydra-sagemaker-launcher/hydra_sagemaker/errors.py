@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 from hydra.errors import CompactHydraException
 
-from hydra_sagemaker.backends.diagnosis import Failure
+
+class Cause(StrEnum):
+    CODE = "code"
+    """The task's own errors, and requests for what is not there."""
+    MEMORY = "memory"
+    IMPORT = "import"
+    TIMEOUT = "timeout"
+    STOPPED = "stopped"
+    SPOT = "spot"
+    QUOTA = "quota"
+    CAPACITY = "capacity"
+    ROLE = "role"
+    """Permissions: of the execution role, or of whoever submits."""
+    REGION = "region"
+    CREDENTIALS = "credentials"
+    NETWORK = "network"
+    INFRASTRUCTURE = "infrastructure"
+    """The service's own errors, and whatever is none of the others."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    cause: Cause
+    said: str
+    """What happened, a sentence or a few lines."""
+    next_step: str
+    """A command, or what to change in it."""
+
+    def __str__(self) -> str:
+        return f"{self.said}\nNext: {self.next_step}"
 
 
 class LauncherError(CompactHydraException):

@@ -15,7 +15,7 @@ from paraphrase_lab.check.request import check_request
 from paraphrase_lab.check.values import value_problems
 
 if TYPE_CHECKING:
-    from paraphrase_lab.hardware import Machine
+    from paraphrase_lab.runtime.hardware import Machine
 
 __all__ = ["CheckedRequest", "Findings", "check_built", "check_config", "check_request"]
 

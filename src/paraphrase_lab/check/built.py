@@ -13,8 +13,8 @@ from paraphrase_lab.check.hub import hub_problems
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.hardware import Machine, this_machine
 from paraphrase_lab.paths import CHANNELS_DIR
+from paraphrase_lab.runtime.hardware import Machine, this_machine
 
 
 def built_findings(config: DictConfig, *, machine: Machine | None, elsewhere: bool, training: bool) -> Findings:

@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ValidationError
 
 from paraphrase_lab.check.wording import child, closest, did_you_mean, shown
+from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
 from paraphrase_lab.paths import can_exist
-from paraphrase_lab.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
 
 
 class Key(NamedTuple):

@@ -14,7 +14,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from paraphrase_lab.check.fields import described, key_at
 from paraphrase_lab.check.wording import closest, did_you_mean, listed, no_such_key, shown
-from paraphrase_lab.composition import Composer
+from paraphrase_lab.configuration.composition import Composer
 
 SEARCH_PLUGIN = "hydra/sweeper/optuna"
 _IN_FILE = re.compile(r"In '([^']+)'")

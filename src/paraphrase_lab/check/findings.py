@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from omegaconf import DictConfig
 
-from paraphrase_lab.composition import Job, Request
+from paraphrase_lab.configuration.composition import Job, Request
 
 
 class Findings(NamedTuple):

@@ -16,7 +16,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from paraphrase_lab.check.fields import described, fitting, key_at
 from paraphrase_lab.check.files import composition_problem
 from paraphrase_lab.check.wording import child, closest, did_you_mean, first_missing, listed, names_in, no_such_key
-from paraphrase_lab.composition import Composer, note_overrides
+from paraphrase_lab.configuration.composition import Composer, note_overrides
 
 FILES_OF_EVERYTHING = ("experiment", "ablation", "hparams_search", "debug", "compute")
 """Groups whose files may choose any other group's."""

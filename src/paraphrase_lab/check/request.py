@@ -13,7 +13,7 @@ from paraphrase_lab.check.findings import CheckedRequest
 from paraphrase_lab.check.searches import search_findings
 from paraphrase_lab.check.studies import study_findings
 from paraphrase_lab.check.values import value_problems
-from paraphrase_lab.composition import Composer, Job, Request, jobs_of, wants_multirun
+from paraphrase_lab.configuration.composition import Composer, Job, Request, jobs_of, wants_multirun
 from paraphrase_lab.errors import ConfigError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check.values import broken_interpolations
-from paraphrase_lab.composition import OPTUNA_SWEEPER, target_of
-from paraphrase_lab.metric_names import higher_is_better
+from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, target_of
+from paraphrase_lab.metrics.names import higher_is_better
 
 
 def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.arms import SEED, Arm, arm_with, arms_of
 from paraphrase_lab.check.wording import child, closest, did_you_mean, listed
-from paraphrase_lab.metric_names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
+from paraphrase_lab.runs.arms import SEED, Arm, arm_with, arms_of
 from paraphrase_lab.statistics import FEWEST_SEEDS
 
 

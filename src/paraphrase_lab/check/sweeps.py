@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check.values import broken_interpolations
-from paraphrase_lab.composition import BASIC_LAUNCHER, Composer, target_of
+from paraphrase_lab.configuration.composition import BASIC_LAUNCHER, Composer, target_of
 
 
 class Collected:

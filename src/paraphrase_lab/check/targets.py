@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from paraphrase_lab.check.wording import HIDDEN_KEYS, closest, did_you_mean, listed
-from paraphrase_lab.schema import GROUP_BASES
+from paraphrase_lab.configuration.schema import GROUP_BASES
 
 
 @dataclass(frozen=True)

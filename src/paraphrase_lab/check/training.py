@@ -9,8 +9,8 @@ from typing import Any
 from paraphrase_lab.check.targets import FRAMEWORK, located
 from paraphrase_lab.check.wording import closest, did_you_mean, listed
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.hardware import Machine, cpu_cores, devices_used, resolve_precision
-from paraphrase_lab.metrics import METRIC_NAMES
+from paraphrase_lab.metrics.binary import METRIC_NAMES
+from paraphrase_lab.runtime.hardware import Machine, cpu_cores, devices_used, resolve_precision
 
 
 def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, section_of
 from paraphrase_lab.check.rules import rule_problems
 from paraphrase_lab.check.wording import HIDDEN_KEYS, child, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
-from paraphrase_lab.schema import StudyConfig, TrainConfig
+from paraphrase_lab.configuration.schema import StudyConfig, TrainConfig
 
 SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 OPEN_MAPPINGS = ("metrics", "callbacks", "logger")

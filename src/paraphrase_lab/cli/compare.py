@@ -28,7 +28,7 @@ SLICES_UNASKED_UP_TO = 3
 def run(words: list[str]) -> int:
     arguments = _parser().parse_args(words)
 
-    from paraphrase_lab.compare import SLICES_UP_TO, compare_runs
+    from paraphrase_lab.comparison.compare import SLICES_UP_TO, compare_runs
 
     found, left_out = _finished(_found(arguments.places, arguments.where))
     comparison = compare_runs(
@@ -117,7 +117,7 @@ def _finished(found: list[Found]) -> tuple[list[Found], list[str]]:
     Raises:
         RunError: all but one have to be left out.
     """
-    from paraphrase_lab.candidates import without_unfinished
+    from paraphrase_lab.comparison.candidates import without_unfinished
     from paraphrase_lab.errors import RunError
 
     of_directories = [row for row, place in found if row.path != Path(place)]
@@ -133,7 +133,7 @@ def _finished(found: list[Found]) -> tuple[list[Found], list[str]]:
 def _names(found: list[Found]) -> list[str] | None:
     """The place, where the recipe is the same everywhere; the place before the recipe, where the same recipes were trained
     with the same seeds in several places, but on other data, say, or with other code. Else the recipe alone decides: None."""
-    from paraphrase_lab.candidates import seed_of
+    from paraphrase_lab.comparison.candidates import seed_of
     from paraphrase_lab.runs.listing import recipe_names, with_data
 
     rows, places = [row for row, _ in found], [place for _, place in found]

@@ -9,8 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from paraphrase_lab.compare import RECIPES, Candidate, Comparison, Difference
-from paraphrase_lab.slices import ALL
+from paraphrase_lab.comparison.compare import RECIPES, Candidate, Comparison, Difference
+from paraphrase_lab.comparison.slices import ALL
 from paraphrase_lab.statistics.verdict import IN_POINTS, decimals, shown
 
 QUESTIONS = {

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+class Description(NamedTuple):
+    report: dict[str, Any]
+    notes: list[str]
+    directory: Path
 
 
 def run(words: list[str]) -> int:
@@ -18,12 +29,10 @@ def run(words: list[str]) -> int:
 
     from rich.console import Console
 
-    from paraphrase_lab.data.statistics import describe_tables
-    from paraphrase_lab.describe import describe_data
+    from paraphrase_lab.data.description import describe_tables
 
-    config = result.jobs[0].config
     name = result.hydra.runtime.choices.get("data", "data")
-    done = describe_data(config, Path("data-report") / name)
+    done = describe_data(result.jobs[0].config, Path("data-report") / name)
     console = Console()
     for table in describe_tables(done.report):
         console.print(table)
@@ -31,3 +40,32 @@ def run(words: list[str]) -> int:
         console.print(note, style="yellow", markup=False, soft_wrap=True)
     console.print(f"report.json and data.png: {done.directory}", markup=False, soft_wrap=True)
     return 0
+
+
+def describe_data(config: DictConfig, directory: Path) -> Description:
+    """Writes report.json and data.png, and bad_rows.csv where rows were skipped."""
+    from paraphrase_lab import build
+    from paraphrase_lab.data.description import SplitPairs, describe
+    from paraphrase_lab.data.encoding import encode
+    from paraphrase_lab.data.rows import write_bad_rows
+    from paraphrase_lab.paths import cache_dir
+    from paraphrase_lab.plots import plot_data
+    from paraphrase_lab.runtime.third_party import quiet_libraries
+
+    quiet_libraries()
+    tables = build.build_tables(config)
+    tokenizer = build.build_tokenizer(build.build_recipe(config), tables)
+    max_length = config.data.max_length
+    splits = {}
+    for name, table in tables.splits.items():
+        encoded = encode(table, tokenizer, max_length, cache=cache_dir(), name=name)
+        splits[name] = SplitPairs(table.sentence1, table.sentence2, table.labels, encoded.full_lengths)
+    report = describe(splits, max_length)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    plot_data(report, directory / "data.png")
+    notes = list(tables.notes)
+    if tables.bad_rows:
+        write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
+        notes.append(f"{len(tables.bad_rows):,} rows cannot be used: see {directory / 'bad_rows.csv'}")
+    return Description(report, notes, directory)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from paraphrase_lab.cli.request import add_to_path
-from paraphrase_lab.composition import Request
+from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.runs.record import run_directory
 
 HELP = """The run's own saved configuration and weights; threshold and temperature stay as fitted on its validation split.
@@ -37,7 +37,7 @@ def _also(overrides: list[str], also: list[str]) -> list[str]:
 
 
 def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
-    from paraphrase_lab.saved_config import saved_config, with_overrides
+    from paraphrase_lab.check.saved_config import saved_config, with_overrides
 
     config = saved_config(directory)
     requests = [arguments.overrides, *(_also(arguments.overrides, also) for also in arguments.also)]
@@ -46,7 +46,7 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from paraphrase_lab.evaluate import evaluate_run, load_run
-    from paraphrase_lab.evaluation import print_metrics
+    from paraphrase_lab.lifecycle.evaluation import print_metrics
 
     _, model = load_run(directory)
     console = Console()

@@ -46,8 +46,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _scorer(directory: Path, arguments: argparse.Namespace):  # noqa: ANN202  # its module imports torch
     from paraphrase_lab.evaluate import load_run
-    from paraphrase_lab.hardware import resolve_precision, this_machine
     from paraphrase_lab.predict import RunScorer
+    from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 
     precision, _ = resolve_precision(arguments.precision, this_machine())
     _, model = load_run(directory)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from paraphrase_lab.check import CheckedRequest, check_request
-from paraphrase_lab.composition import Request
+from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.errors import ConfigError, UserError
 
 

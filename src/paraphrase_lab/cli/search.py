@@ -13,9 +13,9 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check import CheckedRequest
-from paraphrase_lab.composition import OPTUNA_SWEEPER, Composer, target_of
+from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, Composer, target_of
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.trials import Trial, Trials, read_trials
+from paraphrase_lab.runs.trials import Trial, Trials, read_trials
 
 log = logging.getLogger(__name__)
 SWEEP_FILE = "multirun.yaml"

@@ -10,7 +10,7 @@ from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.cli import search
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.cli.sweep_summary import print_summary
-from paraphrase_lab.composition import CONFIG_NAME, VERSION_BASE, Composer, Request, quoted
+from paraphrase_lab.configuration.composition import CONFIG_NAME, VERSION_BASE, Composer, Request, quoted
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import CONF_DIR, DIRECTORY_VARIABLE
 from paraphrase_lab.remote.train import Ended, train_job
@@ -41,7 +41,7 @@ def start(result: CheckedRequest) -> int:
         check_jobs(result)
     words = [*_flags(request), *request.overrides]
     if result.jobs[0].config.resume is not None:
-        from paraphrase_lab.resuming import directory_overrides
+        from paraphrase_lab.lifecycle.resume import directory_overrides
 
         words += directory_overrides(result)
     if not request.multirun:

@@ -13,7 +13,7 @@ from scipy.special import expit
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from paraphrase_lab.metrics import binary_metrics
+from paraphrase_lab.metrics.binary import binary_metrics
 from paraphrase_lab.model.losses import symmetric_divergence
 from paraphrase_lab.model.memory import in_halves_if_need_be
 from paraphrase_lab.training.optimisation import OptimizerFactory, build_optimizer

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from paraphrase_lab.metrics import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
 from paraphrase_lab.plots.style import BLUE, GREY, INK, VERMILION, page
 from paraphrase_lab.statistics.verdict import IN_POINTS
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from paraphrase_lab.metrics import decide, expected_calibration_error, reliability_bins
+from paraphrase_lab.metrics.binary import decide, expected_calibration_error, reliability_bins
 from paraphrase_lab.plots.style import (
     BLUE,
     GREY,

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from paraphrase_lab.composition import BASIC_SWEEPER
+from paraphrase_lab.configuration.composition import BASIC_SWEEPER
+from paraphrase_lab.configuration.schema import register
 from paraphrase_lab.errors import TrainingError, UserError
-from paraphrase_lab.schema import register
 
 log = logging.getLogger(__name__)
 COMMAND = "paraphrase_lab.__main__"
@@ -31,7 +31,7 @@ def train_job(config: Any) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from paraphrase_lab.distributed import processes_find
+    from paraphrase_lab.runtime.distributed import processes_find
     from paraphrase_lab.train import train
     from paraphrase_lab.training.stopping import Interrupted
 
@@ -57,8 +57,8 @@ def train_job(config: Any) -> float | None:
 
 def _was_interrupted(directory: Path) -> bool:
     """A finished run there is another one, which `train` refuses to overwrite, but where a job finds what it kept itself."""
-    from paraphrase_lab.distributed import is_main_process
     from paraphrase_lab.runs.record import FILE_NAME, KEPT_VARIABLE, RunRecord
+    from paraphrase_lab.runtime.distributed import is_main_process
 
     kept = KEPT_VARIABLE in os.environ
     if kept and is_main_process():

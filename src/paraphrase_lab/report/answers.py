@@ -6,7 +6,7 @@ import numpy as np
 from markupsafe import Markup
 from scipy.special import expit
 
-from paraphrase_lab.metrics import decide, reliability_bins
+from paraphrase_lab.metrics.binary import decide, reliability_bins
 from paraphrase_lab.report.blocks import (
     Cell,
     Figure,

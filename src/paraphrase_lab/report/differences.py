@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paraphrase_lab.compare import RECIPES, Comparison, Difference
-from paraphrase_lab.metric_names import higher_is_better
-from paraphrase_lab.metrics import decide
+from paraphrase_lab.comparison.compare import RECIPES, Comparison, Difference
+from paraphrase_lab.comparison.slices import ALL, slices
+from paraphrase_lab.metrics.binary import decide
+from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.report.blocks import Block, Cell, Mark, Section, Strip, Strips, Table, Text, counted, integer, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.overview import STRIP_HEIGHT, STRIP_WIDTH, axis_of
 from paraphrase_lab.report.svg import Drawing, Scale
-from paraphrase_lab.slices import ALL, slices
 from paraphrase_lab.statistics.verdict import IN_POINTS
 
 PAIRS_DRAWN_BY_SLICE = 3

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paraphrase_lab.compare import Comparison, compare_runs
+from paraphrase_lab.comparison.compare import Comparison, compare_runs
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.runs.listing import RunRow, differing_keys, recipe_names, telling_keys
 from paraphrase_lab.runs.predictions import Predictions, read_predictions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from paraphrase_lab.candidates import FAILED, seed_of
+from paraphrase_lab.comparison.candidates import FAILED, seed_of
 from paraphrase_lab.report.blocks import (
     Block,
     Cell,

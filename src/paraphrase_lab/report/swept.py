@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from paraphrase_lab.metric_names import higher_is_better
+from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.report.blocks import Figure, Figures, Mark, Section, Text
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short

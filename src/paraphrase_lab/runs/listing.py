@@ -43,12 +43,12 @@ def read_runs(places: Sequence[str]) -> list[RunRow]:
 
 def _rows(place: str) -> list[RunRow]:
     if place.startswith(S3):
-        from paraphrase_lab.aws.objects import read_objects
+        from paraphrase_lab.runs.s3 import read_objects
 
         records = {address.rpartition("/")[0]: text for address, text in read_objects(place, FILE_NAME).items()}
         return _known(_row(path, place, text) for path, text in records.items() if _is_looked_at(path, place, records))
     if place.startswith(WANDB):
-        from paraphrase_lab.tracking.wandb_source import read_wandb
+        from paraphrase_lab.runs.wandb_source import read_wandb
 
         return read_wandb(place)
     root = run_directory(place) if place == LATEST else Path(place)

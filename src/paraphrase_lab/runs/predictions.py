@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from paraphrase_lab.calibration import Calibration
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.metrics import binary_metrics
+from paraphrase_lab.metrics.binary import binary_metrics
+from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.runs.record import RunRecord
 
 FILE_NAME = "predictions.parquet"

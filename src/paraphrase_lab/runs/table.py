@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
-from paraphrase_lab.metric_names import higher_is_better
+from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.runs.differences import telling_keys
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.row import RunRow

@@ -1,7 +1,7 @@
 """Metrics that are made of sums over pairs, so that a resample of clusters costs a few multiplications.
 
 Each is told by columns [columns, pairs] whose totals over any choice of pairs give its value; the definitions are those of
-`paraphrase_lab.metrics`.
+`paraphrase_lab.metrics.binary`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paraphrase_lab.metrics import CALIBRATION_BINS
+from paraphrase_lab.metrics.binary import CALIBRATION_BINS
 
 
 class Scored(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from paraphrase_lab.metrics import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
 from paraphrase_lab.statistics import FEWEST_SEEDS
 
 IN_POINTS = ("accuracy", "f1", "precision", "recall", "roc_auc", "average_precision")

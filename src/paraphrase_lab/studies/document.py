@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from paraphrase_lab.compare import RECIPES, Difference
+from paraphrase_lab.comparison.compare import RECIPES, Difference
 from paraphrase_lab.runs.listing import RunRow
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.seeds import welch

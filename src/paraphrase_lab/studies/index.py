@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from paraphrase_lab.lab_notes import lab_note
+from paraphrase_lab.studies.lab_notes import lab_note
 from paraphrase_lab.studies.results import RESULTS
 
 NAME = "README.md"

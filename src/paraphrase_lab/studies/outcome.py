@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from paraphrase_lab.compare import Comparison, Difference, compare_runs
+from paraphrase_lab.comparison.compare import Comparison, Difference, compare_runs
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.metric_names import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
 from paraphrase_lab.runs.listing import RunRow
 from paraphrase_lab.studies.plan import PlannedRun, Study
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.arms import Arm, arm_with, arms_of
 from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.check.values import plain_config
-from paraphrase_lab.composition import Job
+from paraphrase_lab.configuration.composition import Job
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs import fingerprint, own_code
+from paraphrase_lab.runs.arms import Arm, arm_with, arms_of
 from paraphrase_lab.runs.configuration import flat
 from paraphrase_lab.runs.listing import RunRow, read_runs
 from paraphrase_lab.runs.record import FILE_NAME

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paraphrase_lab.arms import numbers_of
 from paraphrase_lab.paths import EXPERIMENTS_DIR, SOURCE_ROOT
+from paraphrase_lab.runs.arms import numbers_of
 from paraphrase_lab.studies.document import page
 from paraphrase_lab.studies.outcome import StudyOutcome
 from paraphrase_lab.studies.run_table import table

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from paraphrase_lab.runs.record import RunRecord
-from paraphrase_lab.tracking.wandb_access import WandbError, connect, in_sentences
+from paraphrase_lab.runs.wandb_access import WandbError, connect, in_sentences
 
 log = logging.getLogger(__name__)
 TOLD = "cost_told_usd"

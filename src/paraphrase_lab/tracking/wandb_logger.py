@@ -17,13 +17,13 @@ from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from paraphrase_lab.runs.wandb_files import STEP, upload_failed
 from paraphrase_lab.tracking import places, wandb_outcome
 from paraphrase_lab.tracking.following import About
 from paraphrase_lab.tracking.identity import Identity
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME, logged_rows
 from paraphrase_lab.tracking.redaction import redacted
 from paraphrase_lab.tracking.training_job import sagemaker_job
-from paraphrase_lab.tracking.wandb_files import STEP, upload_failed
 from paraphrase_lab.tracking.wandb_opening import Opening
 from paraphrase_lab.tracking.wandb_settings import Share, resolved_mode
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from paraphrase_lab.runs.wandb_files import last_step
 from paraphrase_lab.tracking import places
 from paraphrase_lab.tracking.following import About
 from paraphrase_lab.tracking.identity import Identity, tags
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME
-from paraphrase_lab.tracking.wandb_files import last_step
 from paraphrase_lab.tracking.wandb_settings import Share, client_settings
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.metrics import decide, reliability_bins
+from paraphrase_lab.metrics.binary import decide, reliability_bins
 from paraphrase_lab.runs.predictions import Predictions, read_predictions
 from paraphrase_lab.tracking.training_job import sagemaker_job
 

@@ -12,13 +12,13 @@ from typing import Any
 import wandb_workspaces.workspaces as workspaces
 from wandb_workspaces.reports.v2 import interface as reports
 
-from paraphrase_lab.metric_names import higher_is_better
+from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.runs.configuration import GROUPS
 from paraphrase_lab.runs.differences import SEED, telling_keys
 from paraphrase_lab.runs.row import RunRow
+from paraphrase_lab.runs.wandb_files import STEP
+from paraphrase_lab.runs.wandb_source import CHOICES
 from paraphrase_lab.statistics.verdict import IN_POINTS, decimals, shown
-from paraphrase_lab.tracking.wandb_files import STEP
-from paraphrase_lab.tracking.wandb_source import CHOICES
 
 LOSSES = ("train/loss", "val/nll")
 LOG_SCALE_FROM = 20

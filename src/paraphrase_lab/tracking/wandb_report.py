@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from paraphrase_lab.runs.row import RunRow
+from paraphrase_lab.runs.wandb_access import NoProject, WandbError, connect, in_sentences, runs_of
 from paraphrase_lab.tracking.places import shown_folder
-from paraphrase_lab.tracking.wandb_access import NoProject, WandbError, connect, in_sentences, runs_of
 
 log = logging.getLogger(__name__)
 MARK = "Made by `paraphrase report`, which overwrites it when it is called again."

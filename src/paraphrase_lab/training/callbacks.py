@@ -12,7 +12,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
 from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBar
 
-from paraphrase_lab.metrics import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hydra_sagemaker.backends.diagnosis import Cause, Failure
-from hydra_sagemaker.errors import CallFailed, NotPermitted, Throttled, Unreachable
+from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, Throttled, Unreachable
 
 AGAIN = "then the same command"
 SIGN_IN = f"sign in again (`aws sso login`), {AGAIN}"

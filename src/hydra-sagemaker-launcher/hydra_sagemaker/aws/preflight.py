@@ -12,8 +12,7 @@ from urllib.parse import urlparse
 from botocore.exceptions import ClientError
 
 from hydra_sagemaker.aws.clients import Clients, error_code, in_words, persistently
-from hydra_sagemaker.backends.diagnosis import Cause, Failure
-from hydra_sagemaker.errors import CallFailed, NotPermitted, SubmissionRefused
+from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, SubmissionRefused
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 SERVICE = "sagemaker.amazonaws.com"

@@ -14,10 +14,9 @@ from botocore.exceptions import ClientError
 from hydra_sagemaker.aws import unpack
 from hydra_sagemaker.aws.clients import error_code, in_words
 from hydra_sagemaker.aws.request import code_uri, settings_account, spec_uri
-from hydra_sagemaker.backends.diagnosis import Cause, Failure
 from hydra_sagemaker.code import bundle
 from hydra_sagemaker.code.source import Code
-from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.errors import Cause, Failure, LauncherError
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import read_result
 from hydra_sagemaker.settings import SageMakerLauncherConf

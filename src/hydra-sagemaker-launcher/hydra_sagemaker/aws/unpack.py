@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from omegaconf import OmegaConf, open_dict
 
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import write_atomically
 
 log = logging.getLogger(__name__)
 LIST = "files.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-from hydra_sagemaker.backends.diagnosis import Failure
+from hydra_sagemaker.errors import Failure
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
 

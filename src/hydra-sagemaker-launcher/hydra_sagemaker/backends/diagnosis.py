@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hydra_sagemaker.backends.next_steps import NextSteps
+from hydra_sagemaker.errors import Cause, Failure
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 LOG_LINES = 20
@@ -17,46 +16,6 @@ SAID_CHARACTERS = 1500
 KILLED, NO_SUCH_COMMAND = 137, (126, 127)
 """Exit codes: 128 + SIGKILL, which is how a container ends that has used up its memory; a shell's."""
 
-
-class Cause(StrEnum):
-    CODE = "code"
-    """The task's own errors, and requests for what is not there."""
-    MEMORY = "memory"
-    IMPORT = "import"
-    TIMEOUT = "timeout"
-    STOPPED = "stopped"
-    SPOT = "spot"
-    QUOTA = "quota"
-    CAPACITY = "capacity"
-    ROLE = "role"
-    """Permissions: of the execution role, or of whoever submits."""
-    REGION = "region"
-    CREDENTIALS = "credentials"
-    NETWORK = "network"
-    INFRASTRUCTURE = "infrastructure"
-    """The service's own errors, and whatever is none of the others."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    cause: Cause
-    said: str
-    """What happened, a sentence or a few lines."""
-    next_step: str
-    """A command, or what to change in it."""
-
-    def __str__(self) -> str:
-        return f"{self.said}\nNext: {self.next_step}"
-
-
-RETRIED_AS: dict[Cause, Literal["infra", "spot", "task"]] = {
-    Cause.INFRASTRUCTURE: "infra",
-    Cause.CAPACITY: "infra",
-    Cause.SPOT: "spot",
-    Cause.CODE: "task",
-    Cause.MEMORY: "task",
-    Cause.IMPORT: "task",
-}
 
 OUT_OF_MEMORY = re.compile(
     r"out of memory|OutOfMemoryError|\bMemoryError\b|(cannot|can't) allocate memory|not enough memory|_ALLOC_FAILED"
@@ -77,13 +36,6 @@ OF_THE_SERVICE = (
     (Cause.MEMORY, OUT_OF_MEMORY),
 )
 EXIT_CODE = re.compile(r"exit code: (\d+)$")
-
-
-def retried_as(cause: Cause, *, keeps_checkpoints: bool) -> Literal["infra", "spot", "task"] | None:
-    """The field of `hydra.launcher.retries` that says how often; None: never, since it would end the same way."""
-    if cause == Cause.TIMEOUT:
-        return "task" if keeps_checkpoints else None
-    return RETRIED_AS.get(cause)
 
 
 def failure_of_job(

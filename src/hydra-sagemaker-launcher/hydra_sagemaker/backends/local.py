@@ -21,9 +21,10 @@ from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_process
 from hydra_sagemaker.backends.local_directories import Places
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import read_result, returned_value, write_atomically
+from hydra_sagemaker.job.result import read_result, returned_value
 from hydra_sagemaker.job.spec import Spec
 
 log = logging.getLogger(__name__)

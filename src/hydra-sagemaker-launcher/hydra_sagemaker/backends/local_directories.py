@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import write_atomically
 
 log = logging.getLogger(__name__)
 MARKS = (".job", ".launcher")
@@ -196,7 +196,7 @@ def copy_output(source: Path, target: Path, links: Sequence[str] = (), since: fl
 def _busy(output_dir: Path, other: Resident) -> str:
     return (
         f"{other.name} still runs in {output_dir}: wait for it, stop it with "
-        f"`python -m hydra_sagemaker stop {other.sweep_dir}`, "
+        f"`hydra-sagemaker stop {other.sweep_dir}`, "
         "or give this sweep a directory of its own with hydra.sweep.dir"
     )
 

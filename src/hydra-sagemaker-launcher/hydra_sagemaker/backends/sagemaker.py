@@ -17,10 +17,10 @@ from hydra_sagemaker.aws.logs import tail
 from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
 from hydra_sagemaker.aws.storage import ResultsGone, Storage
 from hydra_sagemaker.backends.base import Existing, NoRoom, Outcome, State, Status
-from hydra_sagemaker.backends.diagnosis import Cause, Failure, failure_of_job
+from hydra_sagemaker.backends.diagnosis import failure_of_job
 from hydra_sagemaker.backends.sagemaker_status import record_of, status_of
 from hydra_sagemaker.code.source import Code
-from hydra_sagemaker.errors import CallFailed, LauncherError, Throttled, Unreachable
+from hydra_sagemaker.errors import CallFailed, Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import returned_value

@@ -1,4 +1,4 @@
-"""Runs one job, on this machine or in a training container: `python -m …_runner SPEC --root … --job-dir …`.
+"""Runs one job, on this machine or in a training container: `python -m hydra_sagemaker.runner SPEC --root … --job-dir …`.
 
 Composes the configuration again from the code that travelled, refuses to run when that gives something else than was submitted,
 and leaves `result.json`. Of the processes of a distributed job each runs this; the first one writes.
@@ -19,8 +19,9 @@ from typing import Any
 
 from hydra_sagemaker.container import cluster, output_files
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.job.result import failure_record, set_model_files_apart, success_record, write_atomically
+from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
+from hydra_sagemaker.runner.record import failure_record, set_model_files_apart, success_record
 from hydra_sagemaker.secret_names import redacted
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,10 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from hydra_sagemaker.backends.base import Outcome
 from hydra_sagemaker.errors import RemoteJobError
+from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import without_hydra
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import rebuilt, write_atomically
+from hydra_sagemaker.job.result import rebuilt
 
 
 class SubmittedJob:

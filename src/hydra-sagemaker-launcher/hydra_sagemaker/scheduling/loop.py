@@ -10,8 +10,7 @@ from typing import Protocol
 from hydra.core.utils import JobReturn
 
 from hydra_sagemaker.backends.base import NoRoom, State, Status
-from hydra_sagemaker.backends.diagnosis import Cause, Failure
-from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
+from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
 from hydra_sagemaker.scheduling.tracker import Submission, Tracker
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import Literal
 
-from hydra_sagemaker.backends.diagnosis import Cause, retried_as
+from hydra_sagemaker.errors import Cause
 from hydra_sagemaker.scheduling.backoff import Backoff
 from hydra_sagemaker.settings import RetriesConf
 
 LONGEST_RETRY_SECONDS = 900.0
+RETRIED_AS: dict[Cause, Literal["infra", "spot", "task"]] = {
+    Cause.INFRASTRUCTURE: "infra",
+    Cause.CAPACITY: "infra",
+    Cause.SPOT: "spot",
+    Cause.CODE: "task",
+    Cause.MEMORY: "task",
+    Cause.IMPORT: "task",
+}
 
 
 class Retries:
@@ -31,3 +40,10 @@ class Retries:
         used[kind] += 1
         backoff = self._backoffs.setdefault(key, Backoff(self.first_seconds, LONGEST_RETRY_SECONDS, self.random))
         return backoff.next()
+
+
+def retried_as(cause: Cause, *, keeps_checkpoints: bool) -> Literal["infra", "spot", "task"] | None:
+    """The field of `hydra.launcher.retries` that says how often; None: never, since it would end the same way."""
+    if cause == Cause.TIMEOUT:
+        return "task" if keeps_checkpoints else None
+    return RETRIED_AS.get(cause)

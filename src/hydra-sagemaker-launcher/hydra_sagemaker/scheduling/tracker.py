@@ -11,8 +11,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
-from hydra_sagemaker.backends.diagnosis import Cause, Failure
-from hydra_sagemaker.errors import LauncherError, NotPermitted, SubmissionRefused
+from hydra_sagemaker.errors import Cause, Failure, LauncherError, NotPermitted, SubmissionRefused
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec

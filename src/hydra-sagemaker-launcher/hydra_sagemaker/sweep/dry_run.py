@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from hydra_sagemaker.aws.images import image_of
 from hydra_sagemaker.aws.request import training_job_request
+from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import write_atomically
 
 if TYPE_CHECKING:
     from hydra_sagemaker.sweep.sweep import Sweep

@@ -17,7 +17,7 @@ from hydra_sagemaker.sweep.sweep import Sweep
 log = logging.getLogger(__name__)
 GRACE_SECONDS = 3.0
 """For a second Ctrl-C where nobody can be asked."""
-VERBS = "python -m hydra_sagemaker"
+VERBS = "hydra-sagemaker"
 QUESTION = "[d]etach: jobs go on; [s]top them all; [c]ontinue waiting? "
 
 

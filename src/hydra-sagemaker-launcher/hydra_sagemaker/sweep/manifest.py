@@ -16,9 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_sagemaker.backends.base import Backend
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import write_atomically
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 

@@ -1,0 +1,105 @@
+"""Writes down how a job ended, where it ran; `job.result` reads it where it was submitted."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import signal
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra_sagemaker.container import output_files
+from hydra_sagemaker.job.result import PICKLED_VALUE, message_of, printable
+
+INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
+def success_record(value: Any, pickle_dir: Path | None = None) -> dict[str, Any]:
+    """With the return value as JSON; another one is described, and kept in `pickle_dir` (a closure's, on this machine)."""
+    record: dict[str, Any] = {"status": "completed", "exit_code": 0}
+    try:
+        if type(value) is tuple:  # of a task with several objectives
+            return record | {"return_value": _plain(list(value)), "tuple": True}
+        return record | {"return_value": _plain(value)}
+    except (TypeError, RecursionError):
+        pass
+    if pickle_dir is not None:
+        (pickle_dir / PICKLED_VALUE).write_bytes(pickle.dumps(value))
+        return record | {"return_value": None, "pickled": True}
+    return record | {"return_value": None, "not_json": repr(value)[:500]}
+
+
+def _plain(value: Any) -> Any:
+    """What comes home equal to what left; numpy's and torch's scalars as the numbers they hold.
+
+    Raises:
+        TypeError: a tuple would come home as a list, a dictionary's numbers as text.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item) for key, item in value.items()}
+    item = getattr(value, "item", None)
+    try:
+        number = item() if callable(item) else None
+    except Exception:  # an array of several numbers, or a method of another meaning
+        number = None
+    if not isinstance(number, int | float):
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    return number
+
+
+def failure_record(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        if code == 0:
+            return success_record(None)
+        status = "interrupted" if code in INTERRUPTED else "failed"
+        return {"status": status, "exit_code": code, "exception": exception_record(error)}
+    if isinstance(error, KeyboardInterrupt):
+        return {"status": "interrupted", "exit_code": 130, "exception": exception_record(error)}
+    return {"status": "failed", "exit_code": 1, "exception": exception_record(error)}
+
+
+def exception_record(error: BaseException, effects: Sequence[BaseException] = ()) -> dict[str, Any]:
+    """With its causes; `effects` are the exceptions that this one caused."""
+    kind = type(error)
+    cause = error.__cause__
+    ended = cause is None or any(cause is known for known in (*effects, error))  # `raise error from error` is legal
+    return {
+        "module": kind.__module__,
+        "type": kind.__qualname__,
+        "arguments": [_json_or_words(argument) for argument in _arguments(error)],
+        "message": message_of(error),
+        "traceback": printable("".join(traceback.format_exception(error))),
+        "cause": None if cause is None or ended else exception_record(cause, (*effects, error)),
+    }
+
+
+def _arguments(error: BaseException) -> tuple[Any, ...]:
+    """What makes it again, as pickle asks for it: an OSError keeps the file's name apart from its `args`."""
+    try:
+        kind, arguments, *_ = error.__reduce__()
+    except Exception:  # a class may define it as it likes
+        return error.args
+    return arguments if kind is type(error) and isinstance(arguments, tuple) else error.args
+
+
+def set_model_files_apart(output_dir: Path, model_dir: Path, patterns: Sequence[str]) -> list[str]:
+    """Moves what stays in S3; returns the paths relative to the output directory."""
+    moved = output_files.model_files(output_dir, patterns)
+    for file in moved:
+        (model_dir / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(output_dir / file, model_dir / file)
+    return [file.as_posix() for file in moved]
+
+
+def _json_or_words(value: Any) -> Any:
+    try:
+        return _plain(value)
+    except (TypeError, RecursionError):
+        return repr(value)

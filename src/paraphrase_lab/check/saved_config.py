@@ -1,0 +1,94 @@
+"""The configuration a run was saved with, and what an evaluation may change of it."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from paraphrase_lab.check import check_config, check_request
+from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.configuration.schema import GROUP_BASES, TrainerConfig
+from paraphrase_lab.errors import ConfigError, RunError
+from paraphrase_lab.runs import own_code
+from paraphrase_lab.runs.record import RunRecord
+
+CHANGEABLE = ("data", "metrics")
+
+
+def saved_config(run_dir: Path) -> DictConfig:
+    """
+    Raises:
+        RunError: no run there, or one that broke off before its configuration was written.
+    """
+    RunRecord.read(run_dir)
+    path = run_dir / "config.yaml"
+    if not path.is_file():
+        raise RunError(f"{run_dir} has no config.yaml: it broke off before training began")
+    own_code.make_importable(run_dir)
+    config = OmegaConf.load(path)
+    assert isinstance(config, DictConfig)
+    _add_younger_keys(config)
+    return config
+
+
+def _add_younger_keys(config: DictConfig) -> None:
+    """Keys that the schema has got since the run was saved, with their defaults."""
+    for group, base in {**GROUP_BASES, "trainer": TrainerConfig}.items():
+        defaults = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
+        assert isinstance(defaults, dict)
+        for field in fields(base):
+            if field.name not in config[group]:
+                config[group][field.name] = defaults[field.name]
+
+
+def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
+    """The run's configuration, changed: `data=pairs` replaces the whole node by today's, `data.max_length=64` one key.
+
+    Raises:
+        ConfigError: keys that are not there, values out of range, and everything that belongs to the training.
+    """
+    config = OmegaConf.merge(saved)
+    assert isinstance(config, DictConfig)
+    with Composer(request) as composer:
+        keys = {text: composer.parse(text).key_or_group for text in request.overrides}
+        if fixed := [key for key in keys.values() if key.partition(".")[0] not in CHANGEABLE]:
+            raise ConfigError([f"{key}: an evaluation changes data and metrics, the rest made the weights" for key in fixed])
+        groups = [keys[text] for text in keys if composer.chooses_files(composer.parse(text))]
+        inside = tuple(text for text, key in keys.items() if key.partition(".")[0] in groups)
+        if groups:
+            today = check_request(replace(request, overrides=inside)).jobs[0].config
+            for name in groups:
+                config[name] = today[name]
+        problems = [
+            problem for text in keys if text not in inside and (problem := _set(config, composer.parse(text)))
+        ]  # fmt: skip
+    if not problems:
+        known = set(check_config(saved).problems)  # of an older release, say
+        problems = [problem for problem in check_config(config).problems if problem not in known]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def _set(config: DictConfig, override: Any) -> str | None:
+    """Sets one key of the saved configuration; a sentence when that is not possible."""
+    key = override.key_or_group
+    parent, _, leaf = key.rpartition(".")
+    is_open = parent == "metrics"
+    try:
+        node = OmegaConf.select(config, parent) if parent else config
+        if not isinstance(node, DictConfig) or not (leaf in node or is_open):
+            keys = [str(name) for name in node] if isinstance(node, DictConfig) else [str(name) for name in config]
+            close = difflib.get_close_matches(leaf, keys, 1)
+            return f"{key}: the run's configuration has no such key; " + (
+                f"did you mean {parent + '.' if parent else ''}{close[0]}?" if close else f"valid: {', '.join(keys)}"
+            )
+        OmegaConf.update(config, key, override.value(), force_add=is_open)
+    except OmegaConfBaseException as error:
+        return f"{override.input_line}: {str(error).splitlines()[0]}"
+    return None

@@ -1,0 +1,136 @@
+"""What several runs answered about the very same pairs, or the reason why there are no such pairs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.metrics.binary import decide
+from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions
+from paraphrase_lab.runs.short import shown
+from paraphrase_lab.statistics.metric_sums import Scored
+
+TRAINING_DATA = (
+    "data.train", "data.batch", "data.epochs", "data.clusters_together", "data.num_workers", "data.max_length",
+    "data.on_truncation", "data.evaluation_batch",
+)  # fmt: skip
+"""Beginnings of keys."""
+LIMITS = ("data.evaluation_limit",)
+
+
+class Answered(NamedTuple):
+    """In the order of the runs."""
+
+    scored: Scored
+    thresholds: list[float]
+    sentence1: list[str]
+    sentence2: list[str]
+    fingerprint: str
+    notes: list[str]
+
+
+def read_answers(rows: Sequence[RunRow], split: str) -> Answered:
+    """
+    Raises:
+        RunError: a run without predictions of the split, or runs that were scored on different pairs.
+    """
+    own = [read_predictions(Path(row.path), split) for row in rows]
+    notes: list[str] = []
+    if len({one.fingerprint for one in own}) > 1:
+        own, notes = _on_common_pairs(rows, own, split)
+    scored = Scored(
+        own[0].labels,
+        np.stack([one.probabilities for one in own]),
+        np.stack([decide(one.probabilities, one.threshold) for one in own]),
+    )
+    first = own[0]
+    return Answered(scored, [one.threshold for one in own], first.sentence1, first.sentence2, first.fingerprint, notes)
+
+
+def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str) -> tuple[list[Predictions], list[str]]:
+    """From what `paraphrase evaluate` left behind, the answers to pairs that every run has seen; best those of a run's own."""
+    every = [_evaluations(one, split) | {one.fingerprint: one} for one in own]
+    for fingerprint in dict.fromkeys([*(one.fingerprint for one in own), *reversed(every[0])]):
+        if all(fingerprint in known for known in every):
+            elsewhere = [str(one.run_dir) for one in own if one.fingerprint != fingerprint]
+            note = f"What `paraphrase evaluate` found on the pairs {fingerprint[:8]} is used of {', '.join(elsewhere)}."
+            return [known[fingerprint] for known in every], [note]
+    raise _different_pairs(rows, own, split)
+
+
+def _evaluations(own: Predictions, split: str) -> dict[str, Predictions]:
+    """Fingerprint -> answers, of the evaluations of a run on the same split of other data; the newest of each wins."""
+    files = sorted(own.run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime)
+    found = [(file, json.loads(file.read_text(encoding="utf-8"))) for file in files if file.with_name(FILE_NAME).is_file()]
+    return dict(_evaluation(own, file, report) for file, report in found if _split_of(file, report) == split)
+
+
+def _split_of(file: Path, report: dict[str, Any]) -> str:
+    """Older releases wrote it into the directory's name alone."""
+    return report.get("split") or file.parent.name.rpartition("-")[0]
+
+
+def _evaluation(own: Predictions, file: Path, report: dict[str, Any]) -> tuple[str, Predictions]:
+    table = pq.read_table(file.with_name(FILE_NAME))
+    calibration = Calibration.from_dict(report["calibration"])
+    margins = table.column("margin").to_numpy().astype(np.float64)
+    ids, sentence1, sentence2 = (table.column(name).to_pylist() for name in ("id", "sentence1", "sentence2"))
+    return report["fingerprint"], own._replace(
+        ids=ids,
+        sentence1=sentence1,
+        sentence2=sentence2,
+        labels=table.column("label").to_numpy().astype(np.int64),
+        margins=margins,
+        probabilities=calibration.probabilities(margins),
+        threshold=calibration.threshold,
+        temperature=calibration.temperature,
+        fingerprint=report["fingerprint"],
+        swapped_margins=None,
+    )
+
+
+def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: str) -> RunError:
+    lines = [f"these runs were scored on different {split} pairs, so their figures cannot be compared:"]
+    for fingerprint in dict.fromkeys(one.fingerprint for one in own):
+        runs = [one for one in own if one.fingerprint == fingerprint]
+        names = [str(one.run_dir) for one in runs]
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        lines.append(f"  {fingerprint[:8]} ({len(runs[0].labels):,} pairs): {shown}")
+    of_split = [] if split == "test" else ["--split", split]
+    commands = [
+        f"`{' '.join(['paraphrase evaluate', str(one.run_dir), *_data_words(rows[0], row), *of_split])}`"
+        for row, one in zip(rows, own, strict=True)
+        if one.fingerprint != own[0].fingerprint
+    ]
+    others = f" (and so on for {len(commands) - 1} more)" if len(commands) > 1 else ""
+    return RunError(
+        "\n".join(lines), hint=f"{commands[0]}{others} scores it on the pairs of {own[0].run_dir}; then compare again"
+    )
+
+
+def _data_words(row: RunRow, other: RunRow) -> list[str]:
+    """The overrides by which `other` is evaluated on the data of `row`."""
+    typed = [word for word in row.record.get("overrides") or () if word.lstrip("+").startswith(("data=", "data."))]
+    group = row.config.get("data")
+    if group == other.config.get("data"):
+        keys = [key for key in row.config if _chooses_pairs(key) and row.config[key] != other.config.get(key)]
+        return [shlex.quote(f"{key}={shown(row.config[key])}") for key in keys]
+    words = {word.partition("=")[0]: word for word in typed} | ({"data": f"data={group}"} if group else {})
+    for key in LIMITS:  # set by debug=fast, say, and not typed
+        if row.config.get(key) is not None:
+            words.setdefault(key, f"{key}={shown(row.config[key])}")
+    return [shlex.quote(word) for key, word in sorted(words.items(), key=lambda item: item[0] != "data")]
+
+
+def _chooses_pairs(key: str) -> bool:
+    """Which pairs are evaluated, and not how they are trained on or put into batches."""
+    return key.startswith("data.") and not key.startswith(TRAINING_DATA)

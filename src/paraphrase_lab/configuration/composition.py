@@ -1,0 +1,239 @@
+"""Composes exactly what Hydra would run, without running it: every job of a sweep can be looked at before the first starts.
+
+Hydra composes files first and applies typed values after, so one composition serves all jobs that choose the same files.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.utils import JobRuntime, setup_globals
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from paraphrase_lab.configuration import schema
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.paths import CONF_DIR
+
+VERSION_BASE = "1.3"
+"""What `hydra.main` has to be given too, for the same composition."""
+CONFIG_NAME = "train"
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+OPTUNA_SWEEPER = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was typed after the verb."""
+
+    overrides: tuple[str, ...] = ()
+    config_dir: str | None = None
+    multirun: bool = False
+
+
+class Job(NamedTuple):
+    overrides: tuple[str, ...]
+    config: DictConfig
+
+
+class Composer:
+    """Hydra's own loader over conf/, experiments/ and the request's `config_dir` and `hydra.searchpath`; use it in a `with`.
+
+    Its methods raise Hydra's and OmegaConf's exceptions; `paraphrase_lab.check` turns them into sentences.
+    """
+
+    def __init__(self, request: Request | None = None) -> None:
+        request = request or Request()
+        schema.register()
+        setup_globals()
+        self._previous = (version.VersionBase.instance().getbase(), JobRuntime.instance().conf.get("name"))
+        version.setbase(VERSION_BASE)
+        JobRuntime.instance().set("name", CONFIG_NAME)
+        search_path = create_config_search_path(str(CONF_DIR))
+        if request.config_dir is not None:
+            directory = Path(request.config_dir).absolute()
+            if not directory.is_dir():
+                raise UserError(f"--config-dir {request.config_dir}: there is no such directory.")
+            search_path.prepend("command-line", f"file://{directory}", SearchPathQuery(provider="schema"))
+        self.loader = ConfigLoaderImpl(search_path)
+        self._parser = OverridesParser.create(config_loader=self.loader)
+        self._parsed: dict[str, Override] = {}
+        self._groups: dict[str, bool] = {}
+        self._bases: dict[tuple[tuple[str, ...], bool], DictConfig] = {}
+        self._search_path = [text for text in request.overrides if text.lstrip("+").startswith("hydra.searchpath=")]
+        _, self.repository = self.loader._parse_overrides_and_create_caching_repo(CONFIG_NAME, self._search_path)
+
+    def __enter__(self) -> Composer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        base, name = self._previous
+        version.VersionBase.instance().version_base = base
+        if name is not None:
+            JobRuntime.instance().set("name", name)
+
+    def parse(self, override: str) -> Override:
+        if override not in self._parsed:
+            self._parsed[override] = self._parser.parse_overrides([override])[0]
+        return self._parsed[override]
+
+    def is_group(self, key: str) -> bool:
+        if key not in self._groups:
+            self._groups[key] = self.repository.group_exists(key)
+        return self._groups[key]
+
+    def group_options(self, group: str) -> list[str]:
+        return self.repository.get_group_options(group, ObjectType.CONFIG)
+
+    def has_option(self, group: str, option: str) -> bool:
+        """Also of an option in a subdirectory of the group, which `group_options` does not list."""
+        return self.repository.config_exists(f"{group}/{option}")
+
+    def groups(self) -> list[str]:
+        """The groups a user chooses from."""
+        found = self.repository.get_group_options("", ObjectType.GROUP)
+        return [group for group in found if group not in ("schema", "hydra") and self.group_options(group)]
+
+    def chooses_files(self, override: Override) -> bool:
+        """True when the override takes part in choosing files; others set a value afterwards."""
+        if override.key_or_group == "hydra.searchpath":
+            return True
+        return self.is_group(override.key_or_group) and not isinstance(override.value(), dict)
+
+    def base(self, choices: Sequence[str], *, with_hydra: bool) -> DictConfig:
+        """A fresh copy of the files' configuration before any typed value."""
+        key = (tuple(choices), with_hydra)
+        if key not in self._bases:
+            full = self._bases.get((key[0], True))
+            if full is None:
+                full = self.loader.load_configuration(CONFIG_NAME, list(choices), RunMode.RUN)
+                self._bases[key[0], True] = full
+            if not with_hydra:
+                self._bases[key] = without_hydra(full)
+        return copy.deepcopy(self._bases[key])
+
+    def apply(self, config: DictConfig, override: Override) -> None:
+        # Hydra has no public way to apply one override; this is what its loader calls with all of them.
+        ConfigLoaderImpl._apply_overrides_to_config([override], config)
+
+    def compose(self, overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
+        parsed = [self.parse(text) for text in overrides]
+        files = [text for text, override in zip(overrides, parsed, strict=True) if self.chooses_files(override)]
+        config = self.base(files, with_hydra=with_hydra)
+        for override in parsed:
+            if not self.chooses_files(override) and (with_hydra or not override.is_hydra_override()):
+                self.apply(config, override)
+        if with_hydra:
+            note_overrides(config, parsed)
+        return config
+
+
+def quoted(text: str) -> str:
+    """As the value of an override."""
+    return "'" + text.replace("'", "\\'") + "'"
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """A copy of the part that a run sees."""
+    config = copy.copy(config)
+    with open_dict(config):
+        del config["hydra"]
+    return config
+
+
+def note_overrides(config: DictConfig, overrides: Sequence[Override]) -> None:
+    """Writes into the hydra node what was typed, as Hydra's loader does."""
+    task = [override for override in overrides if not override.is_hydra_override()]
+    config.hydra.overrides.task = [override.input_line for override in task]
+    config.hydra.overrides.hydra = [override.input_line for override in overrides if override.is_hydra_override()]
+    names = config.hydra.job.config.override_dirname
+    config.hydra.job.override_dirname = get_overrides_dirname(
+        task, kv_sep=names.kv_sep, item_sep=names.item_sep, exclude_keys=list(names.exclude_keys)
+    )
+
+
+def hydra_node(request: Request, composer: Composer) -> DictConfig:
+    """The hydra node that decides how the jobs are launched: swept keys are not part of it, just as in Hydra."""
+    fixed = [text for text in request.overrides if not composer.parse(text).is_sweep_override()]
+    config = composer.compose(fixed, with_hydra=True)
+    note_overrides(config, [composer.parse(text) for text in request.overrides])
+    return config.hydra
+
+
+def target_of(node: Any) -> str:
+    found = node.get("_target_") if isinstance(node, DictConfig) else None
+    return found if isinstance(found, str) else ""
+
+
+def runs_here(launcher: Any) -> bool:
+    """A launcher in its local mode: a single run needs no launcher for that."""
+    return getattr(launcher.get("mode"), "name", None) == "local"
+
+
+def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
+    """One line that says why `-m` has to be added; None when it was typed or is not needed."""
+    mode = hydra.get("mode")
+    if request.multirun or mode == RunMode.RUN:
+        return None
+    for override in OverridesParser.create().parse_overrides(list(request.overrides)):
+        if override.is_sweep_override():
+            return f"-m added: {override.input_line} is a sweep"
+    launcher = hydra.get("launcher")
+    if target_of(launcher) not in ("", BASIC_LAUNCHER) and not runs_here(launcher):
+        name = hydra.runtime.choices.get("hydra/launcher") or target_of(launcher)
+        return f"-m added: only a sweep uses the launcher {name}"
+    params = OmegaConf.select(hydra, "sweeper.params")
+    if mode == RunMode.MULTIRUN or params:
+        swept = f" over {', '.join(str(key) for key in params)}" if params else ""
+        return f"-m added: the configuration describes a sweep{swept}"
+    return None
+
+
+def expand(request: Request, composer: Composer) -> list[tuple[str, ...]]:
+    """The overrides of every job: of a sweep as Hydra's sweeper passes them on (without `hydra.*`), else those typed."""
+    hydra = hydra_node(request, composer)
+    return jobs_of(request, hydra, composer)
+
+
+def jobs_of(request: Request, hydra: DictConfig | None, composer: Composer) -> list[tuple[str, ...]]:
+    """`expand` with a hydra node composed before; None: of the typed overrides alone."""
+    is_sweep = request.multirun or (hydra is not None and wants_multirun(request, hydra) is not None)
+    if not is_sweep and hydra is not None:
+        return [request.overrides]
+    params = (OmegaConf.select(hydra, "sweeper.params") if hydra is not None else None) or {}
+    texts = [*(f"{key}={value}" for key, value in params.items()), *request.overrides]
+    parsed = [override for override in map(composer.parse, texts) if not override.is_hydra_override()]
+    if hydra is not None and target_of(hydra.get("sweeper")) != BASIC_SWEEPER:
+        return _ends(parsed)
+    return [tuple(job) for job in BasicSweeper.split_arguments(parsed, None)[0]]
+
+
+def _ends(overrides: Sequence[Override]) -> list[tuple[str, ...]]:
+    """A search's jobs are unknown beforehand: two that stand for them, with the first and the last value of every range."""
+    jobs: list[list[str]] = [[], []]
+    for override in overrides:
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            first = last = override.get_value_element_as_str()
+        elif isinstance(interval := override.value(), IntervalSweep):
+            first, last = interval.start, interval.end
+        else:
+            values = list(override.sweep_string_iterator())
+            first, last = values[0], values[-1]
+        jobs[0].append(f"{key}={first}")
+        jobs[1].append(f"{key}={last}")
+    return list(dict.fromkeys(tuple(job) for job in jobs))

@@ -1,0 +1,248 @@
+"""The dataclass behind every configuration file: keys, types, ranges and units, readable without torch.
+
+A range or a set of choices stands in a field's metadata; `check` enforces it. `Open` marks mappings whose keys are free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Optional  # Optional: OmegaConf 2.3 does not read "X | None" from string annotations
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from paraphrase_lab.configuration.schema_fields import chosen, limited, open_mapping, path_of
+
+
+@dataclass
+class DataConfig:
+    """Keys every data set has; what `_target_` itself takes stands in its subclasses."""
+
+    _target_: str = MISSING
+    max_length: int = limited(128, minimum=8, maximum=8192)
+    """Tokens of an encoded pair; longer pairs are truncated, and counted."""
+    on_truncation: str = chosen("warn", "warn", "error")
+    on_bad_rows: str = chosen("error", "error", "skip")
+    batch_size: Optional[int] = limited("${model.batch_size}", minimum=1)
+    """Pairs of an average training batch on one device; pairs of a batch have about the same length."""
+    batch_tokens: Optional[int] = limited(None, minimum=16)
+    """Instead of batch_size: tokens of a training batch on one device, padding included."""
+    clusters_together: bool = False
+    """Training pairs that share a sentence stand in the same batch: every step sees the contrast between them."""
+    evaluation_batch_tokens: int = limited(16_384, minimum=16)
+    validation_fraction: float = limited(0.1, above=0.0, maximum=0.5)
+    """Share of train cut off, by clusters of shared sentences, when there is no validation split."""
+    split_seed: int = limited(0, minimum=0)
+    train_limit: Optional[int] = limited(None, minimum=1)
+    """Train on this many pairs, drawn with split_seed."""
+    evaluation_limit: Optional[int] = limited(None, minimum=1)
+    """Validate and test on the first so many pairs: for debugging, never for reported numbers."""
+    num_workers: int = limited(0, minimum=0, maximum=64)
+    epochs: int = limited(3, minimum=1)
+    """What trainer.max_epochs is unless said otherwise."""
+
+
+@dataclass
+class WordOrderConfig(DataConfig):
+    _target_: str = "paraphrase_lab.data.sources.WordOrder"
+    train_pairs: int = limited(50_000, minimum=100)
+    validation_pairs: int = limited(2_000, minimum=100)
+    test_pairs: int = limited(2_000, minimum=100)
+    seed: int = limited(0, minimum=0)
+
+
+@dataclass
+class PawsConfig(DataConfig):
+    _target_: str = "paraphrase_lab.data.sources.Paws"
+    path: Optional[str] = path_of()
+    """A directory with train.tsv, validation.tsv (or dev.tsv) and test.tsv; null: from the Hub."""
+    revision: str = "161ece9501cf0a11f3e48bd356eaa82de46d6a09"
+
+
+@dataclass
+class PairsConfig(DataConfig):
+    _target_: str = "paraphrase_lab.data.sources.Pairs"
+    path: Optional[str] = None
+    """One file, a directory with train.*, validation.*, test.*, or the name of a Hub data set."""
+    subset: Optional[str] = None
+    revision: Optional[str] = None
+    train: Optional[str] = path_of()
+    validation: Optional[str] = path_of()
+    test: Optional[str] = path_of()
+    sentence1: str = "sentence1"
+    sentence2: str = "sentence2"
+    label: str = "label"
+    labels: dict[Any, int] = open_mapping()
+    """From the value in the file to 0 (other meaning) or 1 (paraphrase); empty: the values are 0 and 1."""
+
+
+@dataclass
+class ModelConfig:
+    """Keys every model has; what `_target_` itself takes stands in its subclasses."""
+
+    _target_: str = MISSING
+    learning_rate: float = limited(2e-5, above=0.0, maximum=1.0)
+    """What optimizer.lr is unless said otherwise."""
+    batch_size: int = limited(32, minimum=1)
+    """What data.batch_size is unless said otherwise."""
+    label_smoothing: float = limited(0.0, minimum=0.0, maximum=0.5)
+    class_weights: Optional[list[float]] = None
+    """Weights of the loss of label 0 and label 1."""
+    layer_decay: float = limited(1.0, above=0.0, maximum=1.0)
+    """Each layer below the head learns at this factor of the rate of the one above."""
+    swap_augmentation: bool = False
+    """Train on both orders of every pair, as two pairs."""
+    consistency_weight: float = limited(0.0, minimum=0.0, maximum=100.0)
+    """Weight of the symmetric KL divergence between the answers to the two orders of a pair."""
+    gradient_checkpointing: bool = False
+    instance_type: str = "ml.g5.2xlarge"
+    """What a training job of this model runs on with compute=sagemaker."""
+
+
+@dataclass
+class TinyConfig(ModelConfig):
+    _target_: str = "paraphrase_lab.model.encoder.Tiny"
+    layers: int = limited(2, minimum=1, maximum=48)
+    width: int = limited(128, minimum=8, maximum=4096)
+    heads: int = limited(4, minimum=1, maximum=64)
+    vocabulary: int = limited(8_192, minimum=300, maximum=250_000)
+    """Pieces of the byte-level tokenizer, 256 bytes and 5 special tokens included."""
+    dropout: float = limited(0.0, minimum=0.0, maximum=0.9)
+    window: int = limited(2, minimum=2, maximum=8192)
+    """Tokens that a layer below the last one sees around each token."""
+    initial_scale: float = limited(0.12, above=0.0, maximum=1.0)
+    """Standard deviation of the initial weights."""
+
+
+@dataclass
+class PretrainedConfig(ModelConfig):
+    _target_: str = "paraphrase_lab.model.encoder.Pretrained"
+    name: str = MISSING
+    """A Hub name or a local directory that AutoModelForSequenceClassification loads."""
+    revision: Optional[str] = None
+    dropout: Optional[float] = limited(None, minimum=0.0, maximum=0.9)
+    """null: what the checkpoint's own configuration says."""
+    random_weights: bool = False
+    """The checkpoint's architecture and tokenizer without its weights: what does pre-training bring?"""
+
+
+@dataclass
+class LossConfig:
+    _target_: str = "paraphrase_lab.model.losses.CrossEntropy"
+    label_smoothing: float = limited("${model.label_smoothing}", minimum=0.0, maximum=0.5)
+    class_weights: Optional[list[float]] = field(default="${model.class_weights}")  # type: ignore[assignment]
+
+
+@dataclass
+class OptimizerConfig:
+    _target_: str = "torch.optim.AdamW"
+    _partial_: bool = True
+    lr: float = limited("${model.learning_rate}", above=0.0, maximum=1.0)
+    weight_decay: float = limited(0.01, minimum=0.0, maximum=10.0)
+    """Not applied to biases and norms."""
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    eps: float = limited(1e-8, above=0.0)
+
+
+@dataclass
+class SchedulerConfig:
+    _target_: str = MISSING
+    _partial_: bool = True
+    warmup_steps: Optional[int] = limited(None, minimum=0)
+    warmup_fraction: Optional[float] = limited(None, minimum=0.0, maximum=1.0)
+    """Instead of warmup_steps: share of all optimiser steps."""
+
+
+@dataclass
+class TrainerConfig:
+    accelerator: str = chosen("auto", "auto", "cpu", "gpu", "mps")
+    devices: Any = "auto"
+    """auto, or a number of devices."""
+    num_nodes: int = limited(1, minimum=1)
+    strategy: str = chosen("auto", "auto", "ddp")
+    precision: str = chosen("auto", "auto", "bf16-mixed", "16-mixed", "32")
+    max_epochs: int = limited("${data.epochs}", minimum=1)
+    max_steps: int = limited(-1, minimum=-1)
+    """Optimiser steps; -1: max_epochs alone decides."""
+    accumulate_grad_batches: int = limited(1, minimum=1)
+    gradient_clip_val: Optional[float] = limited(1.0, above=0.0)
+    val_check_interval: float = limited(1.0, above=0.0, maximum=1.0)
+    """Share of an epoch between validations."""
+    log_every_steps: int = limited(20, minimum=1)
+    checkpoint_every_steps: int = limited(500, minimum=1)
+    """Optimiser steps between writes of checkpoints/last.ckpt, which `resume` continues from."""
+    deterministic: bool = False
+    progress: bool = True
+    profiler: Optional[str] = chosen(None, "simple", "advanced")
+
+
+@dataclass
+class StudyConfig:
+    """How an ablation is judged; its axes and seeds are `hydra.sweeper.params`. Says nothing that changes a run."""
+
+    hypothesis: str = MISSING
+    metric: str = "accuracy"
+    """Of test; what the verdict is about."""
+    report: list[str] = field(default_factory=list)
+    """Further metrics of test, shown without a verdict."""
+    baseline: list[str] = field(default_factory=list)
+    """A value of every axis, as in [model.layers=2], that the others are compared with; empty: each with each."""
+    budget_minutes: float = limited(MISSING, above=0.0)
+    """Of all its runs, one after the other."""
+    budget_machine: str = "1 CPU core"
+    """What the budget was reckoned for."""
+
+
+@dataclass
+class TrainConfig:
+    seed: int = limited(0, minimum=0, maximum=2**32 - 1)
+    monitor: str = "val/accuracy"
+    monitor_mode: str = chosen("auto", "auto", "max", "min")
+    evaluate_test: str = chosen("auto", "auto", "always", "never")
+    keep_model: str = chosen("auto", "auto", "always", "never")
+    resume: Optional[str] = None
+    study: Optional[StudyConfig] = None
+    data: Any = MISSING
+    model: Any = MISSING
+    loss: Any = MISSING
+    metrics: dict[str, Any] = open_mapping()
+    optimizer: Any = MISSING
+    scheduler: Any = MISSING
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    callbacks: dict[str, Any] = open_mapping()
+    logger: dict[str, Any] = open_mapping()
+
+
+GROUP_BASES: dict[str, type] = {"data": DataConfig, "model": ModelConfig}
+"""The keys a group's own files share, whatever their `_target_`."""
+
+SCHEMAS: dict[str, dict[str, type]] = {
+    "data": {"word_order": WordOrderConfig, "paws": PawsConfig, "pairs": PairsConfig},
+    "model": {"tiny": TinyConfig, "pretrained": PretrainedConfig},
+    "loss": {"cross_entropy": LossConfig},
+    "optimizer": {"adamw": OptimizerConfig},
+    "scheduler": {"warmup": SchedulerConfig},
+    "trainer": {"trainer": TrainerConfig},
+    "study": {"study": StudyConfig},
+}
+
+
+def register() -> None:
+    """Tells Hydra of the dataclasses as the groups schema/*, and of schema/{data,model}/own for a researcher's own targets."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=_opened(TrainConfig))
+    for group, schemas in SCHEMAS.items():
+        for name, schema in schemas.items():
+            store.store(group=f"schema/{group}", name=name, node=_opened(schema))
+    for group, base in GROUP_BASES.items():
+        # An untyped copy: a file that extends it may add the keys of its own target.
+        own = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
+        store.store(group=f"schema/{group}", name="own", node=own)
+
+
+def _opened(schema: type) -> DictConfig:
+    node = OmegaConf.structured(schema)
+    for entry in fields(schema):
+        if entry.metadata.get("open"):
+            OmegaConf.set_struct(node[entry.name], False)
+    return node

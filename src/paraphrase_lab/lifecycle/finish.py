@@ -1,0 +1,111 @@
+"""The end of a training: the best weights are calibrated, evaluated, drawn and written, and the record closed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+
+from paraphrase_lab import build, plots
+from paraphrase_lab.lifecycle import evaluation
+from paraphrase_lab.lifecycle.evaluation import Answers
+from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
+from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
+from paraphrase_lab.model.export import MODEL_DIR, TrainedModel, model_card, save_model
+from paraphrase_lab.runs.record import now
+from paraphrase_lab.tracking import following
+from paraphrase_lab.tracking.metrics_csv import read_rows
+from paraphrase_lab.training.checkpoints import BestCheckpoint
+
+log = logging.getLogger(__name__)
+
+
+def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
+    """Evaluates the chosen checkpoint once, writes everything, and prints the table."""
+    encoder: Any = trainer.lightning_module.encoder
+    encoder.zero_grad(set_to_none=True)  # a copy of the parameters' size that scoring has no use for
+    encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
+    best.load_into(encoder)
+    splits, both = _splits(run), _in_both_orders(run)
+    answers = {split: evaluation.answer(encoder, run.datamodule, split, both_orders=split == both) for split in splits}
+    calibration = NEUTRAL
+    if "validation" in answers:
+        calibration = Calibration.fit(answers["validation"].margins, answers["validation"].table.labels)
+    own = build.build_metrics(run.config)
+    metrics: dict[str, float] = {}
+    for split, given in answers.items():
+        metrics |= evaluation.split_metrics(split, given, calibration, own)
+    run.watch.lap("evaluation")
+    floors = evaluation.split_floors(answers)
+    keep = _wanted(run, run.config.keep_model)
+    _write(run, encoder, answers, calibration, metrics, keep)
+    run.watch.lap("writing")
+    run.record.update(
+        status="finished", ended=now(), metrics=metrics, floors=floors, calibration=calibration.to_dict(),
+        best={"monitor": best.monitor, "value": best.value, "step": best.step}, steps=trainer.global_step,
+        parameters=sum(parameter.numel() for parameter in encoder.parameters()), seconds=run.watch.seconds,
+        model=MODEL_DIR if keep else None,
+    )  # fmt: skip
+    _tidy_checkpoints(run.directory, keep)
+    console = Console()
+    evaluation.print_metrics(console, str(run.directory), metrics, floors)
+    console.print(
+        f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "
+        f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+    for profile in sorted(run.directory.glob("fit-profile*.txt")):
+        console.print(f"where the time went: {profile}", soft_wrap=True, highlight=False, markup=False)
+    following.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
+
+
+def _wanted(run: Run, choice: str) -> bool:
+    return choice == "always" or (choice == "auto" and not run.searching)
+
+
+def _splits(run: Run) -> list[str]:
+    with_test = _wanted(run, run.config.evaluate_test)
+    return [split for split in ("validation", "test") if split in run.tables.splits and (split != "test" or with_test)]
+
+
+def _in_both_orders(run: Run) -> str | None:
+    """The split whose pairs are scored a second time with the sentences swapped: the last one, but none in a search."""
+    splits = _splits(run)
+    return splits[-1] if splits and (splits[-1] == "test" or not run.searching) else None
+
+
+def _write(
+    run: Run, encoder: Any, answers: dict[str, Answers], calibration: Calibration, metrics: dict[str, float], keep: bool
+) -> None:
+    evaluation.write_predictions(answers, calibration, run.directory / "predictions.parquet")
+    directory = run.directory / "plots"
+    directory.mkdir(exist_ok=True)
+    for split, given in answers.items():
+        evaluation.draw(split, given, calibration, directory)
+    if rows := read_rows(run.directory / "metrics.csv"):
+        yes = float(answers["validation"].table.labels.mean())
+        plots.plot_training([dict(row) for row in rows], directory / "training.png", majority_accuracy=max(yes, 1 - yes))
+    lengths = {split: encoded.full_lengths for split, encoded in run.datamodule.encoded.items()}
+    plots.plot_lengths(lengths, run.config.data.max_length, directory / "lengths.png")
+    if keep:
+        model = TrainedModel(encoder, run.datamodule.tokenizer, calibration, run.config.data.max_length)
+        save_model(model, run.directory / MODEL_DIR, model_card(run.directory.name, run.data_summary(), metrics, calibration))
+
+
+def _tidy_checkpoints(directory: Path, keep: bool) -> None:
+    """One copy of the best weights stays on the disk, under two names where the file system can."""
+    checkpoints = (directory / LAST_CHECKPOINT).parent
+    shutil.rmtree(checkpoints)
+    if keep:
+        try:
+            checkpoints.mkdir()
+            os.link(directory / MODEL_DIR / "model.safetensors", checkpoints / "best.safetensors")
+        except OSError:
+            log.debug("no hard links here: the best weights are in %s only", MODEL_DIR)

@@ -1,0 +1,92 @@
+"""Which directory `resume` goes on in: Hydra must know it before it starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from paraphrase_lab import build
+from paraphrase_lab.check import CheckedRequest
+from paraphrase_lab.check.values import plain_config
+from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, quoted, target_of
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, fingerprint_parts
+from paraphrase_lab.paths import RUNS_DIR
+from paraphrase_lab.runs import fingerprint
+from paraphrase_lab.runs.record import find_runs, run_directory
+from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
+
+SWEEP_FILE = "multirun.yaml"
+
+
+def directory_overrides(request: CheckedRequest) -> list[str]:
+    """hydra.run.dir or hydra.sweep.dir of what is to be continued; empty when there is nothing and training starts anew."""
+    resume = request.jobs[0].config.resume
+    is_sweep = len(request.jobs) > 1 or request.request.multirun or request.multirun_reason is not None
+    if is_sweep:
+        directory = _sweep_directory(request, resume)
+        return [f"hydra.sweep.dir={quoted(str(directory))}"] if directory else []
+    directory = run_directory(resume) if resume != "auto" else _newest_interrupted(request)
+    return [f"hydra.run.dir={quoted(str(directory))}"] if directory else []
+
+
+def _newest_interrupted(request: CheckedRequest) -> Path | None:
+    config = request.jobs[0].config
+    machine = this_machine(config.trainer.accelerator)
+    precision, _ = resolve_precision(config.trainer.precision, machine)
+    parts = None
+    for record in find_runs(RUNS_DIR):
+        if record.status != "interrupted" or not (record.run_dir / LAST_CHECKPOINT).is_file():
+            continue
+        recorded = record.values.get("fingerprint_parts")
+        if recorded is None or recorded["configuration"] != fingerprint.config_fingerprint(plain_config(config)):
+            continue
+        parts = parts or fingerprint_parts(config, build.build_tables(config), machine, precision)
+        changed = fingerprint.differences(parts, recorded)
+        if not changed:
+            _say(f"resume=auto: going on with {record.run_dir} ({record.status})")
+            return record.run_dir
+        _say(f"resume=auto: {record.run_dir} has the same configuration, but not the same {', '.join(changed)}: left alone")
+    _say("resume=auto: no interrupted run of this configuration: starting anew")
+    return None
+
+
+def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
+    """The newest sweep with the same overrides: its finished jobs are kept, the others go on or start anew."""
+    if resume != "auto":
+        if not (Path(resume) / SWEEP_FILE).is_file():
+            raise UserError(
+                f"resume={resume} is not the directory of a sweep", valid="resume=auto, or a directory with multirun.yaml"
+            )
+        return Path(resume)
+    wanted = _task_overrides(request.request.overrides)
+    files = sorted(RUNS_DIR.rglob(SWEEP_FILE), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files:
+        recorded = OmegaConf.select(OmegaConf.load(file), "hydra.overrides.task", default=[])
+        if _task_overrides(recorded) == wanted:
+            statuses = [record.status for record in find_runs(file.parent)]
+            unfinished = [status for status in statuses if status != "finished"]
+            started = len(statuses)
+            if "running" in statuses:
+                continue
+            if unfinished or started < _planned(request):
+                _say(f"resume=auto: going on with the sweep {file.parent}: {started - len(unfinished)} jobs are finished")
+                return file.parent
+    _say("resume=auto: no unfinished sweep with these overrides: starting anew")
+    return None
+
+
+def _planned(request: CheckedRequest) -> int:
+    """Jobs; those of a search that is checked stand for its trials."""
+    sweeper = request.hydra.sweeper
+    return int(sweeper.n_trials) if target_of(sweeper) == OPTUNA_SWEEPER else len(request.jobs)
+
+
+def _task_overrides(overrides: object) -> list[str]:
+    return sorted(text for text in list(overrides) if not text.startswith(("resume=", "hydra.")))  # type: ignore[call-overload]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

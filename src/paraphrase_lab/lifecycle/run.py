@@ -1,0 +1,74 @@
+"""What the steps of one training run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from paraphrase_lab.check.values import plain_config
+from paraphrase_lab.data.module import PairDataModule
+from paraphrase_lab.data.tables import PairTables
+from paraphrase_lab.runs import fingerprint, own_code
+from paraphrase_lab.runs.configuration import flat, follows, typed_and_chosen
+from paraphrase_lab.runs.record import RunRecord, Stopwatch
+from paraphrase_lab.runtime.hardware import Machine, devices_used
+
+LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
+
+
+@dataclass
+class Run:
+    """A run that is about to train; `searching`: it is one trial of a search."""
+
+    config: DictConfig
+    directory: Path
+    record: RunRecord
+    tables: PairTables
+    datamodule: PairDataModule
+    machine: Machine
+    precision: str
+    devices: int
+    searching: bool
+    watch: Stopwatch
+
+    @property
+    def replicas(self) -> int:
+        """Devices of all nodes."""
+        return self.devices * self.config.trainer.num_nodes
+
+    def data_summary(self) -> dict[str, Any]:
+        return {
+            split: {
+                "pairs": len(table),
+                "yes_share": round(float(table.labels.mean()), 4) if len(table) else None,
+                "fingerprint": table.fingerprint,
+                "truncated": self.datamodule.encoded[split].truncated,
+            }
+            for split, table in self.tables.splits.items()
+        }
+
+
+def fingerprint_parts(config: DictConfig, tables: PairTables, machine: Machine, precision: str) -> dict[str, Any]:
+    """Everything that can change the result of a run, by name."""
+    plain = plain_config(config)
+    return {
+        "configuration": fingerprint.config_fingerprint(plain),
+        "data": tables.fingerprints,
+        "code": fingerprint.code_fingerprint(own_code.source_files(own_code.own_modules(plain))),
+        "libraries": fingerprint.library_versions(),
+        "device": {
+            "kind": machine.accelerator,
+            "precision": precision,
+            "count": devices_used(config.trainer.devices, machine) * config.trainer.num_nodes,
+        },
+    }
+
+
+def made_with(config: DictConfig, directory: Path) -> dict[str, Any]:
+    """For run.json: the flat configuration, which keys stand for others, what was typed. Lists of runs read no other file."""
+    raw = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(raw, dict)
+    return {"config": flat(plain_config(config)), "follows": follows(raw), **typed_and_chosen(directory)}

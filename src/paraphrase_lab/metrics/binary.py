@@ -1,0 +1,133 @@
+"""One definition of every number printed about a classifier, so that training, evaluation and comparison cannot differ.
+
+Throughout: labels [pairs] are 0 (no) or 1 (yes, a paraphrase); probabilities [pairs] are P(paraphrase) in 0-1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    log_loss,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
+
+from paraphrase_lab.errors import TrainingError
+from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
+
+CALIBRATION_BINS = 15
+
+METRIC_NAMES: tuple[str, ...] = tuple(HIGHER_IS_BETTER)
+
+
+class ReliabilityBins(NamedTuple):
+    """Bins of equal width over P(paraphrase); the mean and the share of an empty bin are nan."""
+
+    counts: np.ndarray
+    mean_probability: np.ndarray
+    yes_share: np.ndarray
+
+
+def decide(probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """Predicted labels [pairs]: yes where the probability reaches the threshold (>=).
+
+    Compared as float64: numpy would otherwise round a fitted threshold to the precision of the scores.
+    """
+    return (np.asarray(probabilities, dtype=np.float64) >= threshold).astype(np.int64)
+
+
+def binary_metrics(labels: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
+    """Every metric of METRIC_NAMES, in that order.
+
+    - f1, precision, recall: of the class yes; 0 where undefined (nothing predicted yes, or no yes among the labels).
+    - roc_auc, average_precision (the area under precision-recall): nan when all labels are the same.
+    - nll: mean negative log-likelihood in nats; probabilities are clipped by 2.2e-16, so one pair costs 36 at most.
+    - brier: mean squared error of the probability.
+    - ece: see `expected_calibration_error`.
+
+    Only the first four depend on the threshold. Raises TrainingError when a probability is not a finite number.
+    """
+    labels, probabilities = _checked(labels, probabilities)
+    predictions = decide(probabilities, threshold)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        labels,
+        predictions,
+        average="binary",
+        zero_division=0,  # pyright: ignore[reportArgumentType]
+    )
+    rankable = labels.min() != labels.max()
+    values = {
+        "accuracy": accuracy_score(labels, predictions),
+        "f1": f1,
+        "precision": precision,
+        "recall": recall,
+        "roc_auc": roc_auc_score(labels, probabilities) if rankable else np.nan,
+        "average_precision": average_precision_score(labels, probabilities) if rankable else np.nan,
+        "nll": log_loss(labels, probabilities, labels=[0, 1]),
+        "brier": np.mean((probabilities - labels) ** 2),
+        "ece": expected_calibration_error(labels, probabilities),
+    }
+    return {name: float(values[name]) for name in METRIC_NAMES}
+
+
+def floors(labels: np.ndarray) -> dict[str, dict[str, float]]:
+    """What two classifiers that never read the sentences get on these labels.
+
+    Both give every pair the probability of a yes among these very labels (the base rate), the best constant for nll
+    and brier. `majority` decides by the larger class (yes when the classes are equal), `always_yes` decides yes.
+    """
+    labels = np.asarray(labels)
+    base_rate = np.full(labels.shape, labels.mean() if labels.size else np.nan)
+    return {
+        "majority": binary_metrics(labels, base_rate, threshold=0.5),
+        "always_yes": binary_metrics(labels, base_rate, threshold=0.0),
+    }
+
+
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean over pairs of |share of yes - mean probability| of the pair's bin, 15 bins of equal width.
+
+    The bins are over P(paraphrase), as in torchmetrics' BinaryCalibrationError, not over the confidence in the
+    predicted class (0.5-1) as in Guo et al. 2017: errors on the two classes cannot cancel.
+    """
+    counts, mean_probability, yes_share = reliability_bins(labels, probabilities)
+    filled = counts > 0
+    gaps = np.abs(yes_share[filled] - mean_probability[filled])
+    return float(np.sum(gaps * counts[filled]) / counts.sum())
+
+
+def reliability_bins(labels: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS) -> ReliabilityBins:
+    """Bins are closed on the left; the last one is closed on both sides."""
+    edges = np.linspace(0, 1, bins + 1)
+    index = np.clip(np.searchsorted(edges, probabilities, side="right") - 1, 0, bins - 1)
+    counts = np.bincount(index, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        mean_probability = np.bincount(index, weights=probabilities, minlength=bins) / counts
+        yes_share = np.bincount(index, weights=labels, minlength=bins) / counts
+    return ReliabilityBins(counts, mean_probability, yes_share)
+
+
+def _checked(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as int64 and probabilities as float64.
+
+    Raises TrainingError for probabilities that are not finite (a model that diverged), ValueError for anything that
+    only a mistake in the calling code can produce.
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
+    if labels.ndim != 1 or labels.shape != probabilities.shape or not labels.size:
+        raise ValueError(f"need one probability per label: labels {labels.shape}, probabilities {probabilities.shape}")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"labels must be 0 or 1, not {sorted(set(labels.tolist()) - {0, 1})[:5]}")
+    unusable = int(np.count_nonzero(~np.isfinite(probabilities)))
+    if unusable:
+        raise TrainingError(
+            f"{unusable:,} of {labels.size:,} probabilities are not finite numbers: the model has diverged. "
+            "Train again with a lower learning rate, a longer warmup, or bf16 or fp32 instead of fp16."
+        )
+    if probabilities.min() < 0 or probabilities.max() > 1:
+        raise ValueError(f"probabilities must lie in 0-1, not {probabilities.min():.3g} to {probabilities.max():.3g}")
+    return labels.astype(np.int64), probabilities

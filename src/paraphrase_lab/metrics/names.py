@@ -1,0 +1,31 @@
+"""The names of what is measured and which way is better: for lists and checks, which must not load numpy for it."""
+
+from __future__ import annotations
+
+HIGHER_IS_BETTER: dict[str, bool] = {
+    "accuracy": True,
+    "f1": True,
+    "precision": True,
+    "recall": True,
+    "roc_auc": True,
+    "average_precision": True,
+    "nll": False,
+    "brier": False,
+    "ece": False,
+}
+PROBE_HIGHER_IS_BETTER: dict[str, bool] = {
+    "flip_rate": False,
+    "order_gap": False,
+    "symmetrised_accuracy": True,
+    "identical_yes_share": True,
+    "random_yes_share": False,
+}
+"""Of the probes in `paraphrase_lab.metrics.symmetry`."""
+
+
+def higher_is_better(metric: str, monitor_mode: str = "auto") -> bool:
+    """Of a name such as test/accuracy; True for one that is not known, as `monitor_mode: auto` has it."""
+    if monitor_mode in ("max", "min"):
+        return monitor_mode == "max"
+    name = metric.rpartition("/")[2]
+    return {**HIGHER_IS_BETTER, **PROBE_HIGHER_IS_BETTER, "loss": False}.get(name, True)

@@ -1,0 +1,70 @@
+"""Does the answer depend on the order of the sentences, and is it sane where everyone knows it?
+
+Paraphrase models change their answer when the two sentences change places (Kumar & Joshi, Striking a Balance: Alleviating
+Inconsistency in Pre-trained Models for Symmetric Classification Tasks, Findings of ACL 2022), and good ones fail on a
+sentence paired with itself (Chen, Ji, Evans, Pointwise Paraphrase Appraisal is Potentially Problematic, ACL SRW 2020).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from paraphrase_lab.data.clusters import sentence_clusters
+from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.metrics.binary import decide
+
+PROBED_PAIRS = 1_000
+SEED = 0
+"""The same pairs for every run on the same data: their answers can be compared."""
+IDENTICAL, RANDOM = "identical", "random"
+
+
+def order_metrics(labels: np.ndarray, probabilities: np.ndarray, swapped: np.ndarray, threshold: float) -> dict[str, float]:
+    """Of P(paraphrase) [pairs] for (a, b) and for (b, a).
+
+    - flip_rate: share of pairs whose yes or no depends on the order.
+    - order_gap: mean of |p(a, b) - p(b, a)|.
+    - symmetrised_accuracy: of the mean of the two probabilities.
+    """
+    both = decide((probabilities + swapped) / 2, threshold)
+    return {
+        "flip_rate": float(np.mean(decide(probabilities, threshold) != decide(swapped, threshold))),
+        "order_gap": float(np.mean(np.abs(probabilities - swapped))),
+        "symmetrised_accuracy": float(np.mean(both == labels)),
+    }
+
+
+def probe_metrics(probabilities: dict[str, np.ndarray], threshold: float) -> dict[str, float]:
+    """identical_yes_share: of p(a, a), which should be 1; random_yes_share: of p(a, some other sentence), about 0."""
+    return {f"{name}_yes_share": float(np.mean(decide(values, threshold))) for name, values in probabilities.items()}
+
+
+def probe_tables(table: PairTable, pairs: int = PROBED_PAIRS) -> dict[str, PairTable]:
+    """At most so many first sentences paired with themselves, and with a second sentence of another cluster.
+
+    Pairs that share a sentence, directly or through others, form a cluster: within it a drawn pair might be a paraphrase.
+    No random pairs where there is only one cluster.
+    """
+    generator = np.random.default_rng(SEED)
+    first, others = generator.permutation(len(table))[:pairs], generator.permutation(len(table))
+    probes = {IDENTICAL: _paired(table, first, first, label=1)}
+    clusters = sentence_clusters(table.sentence1, table.sentence2)
+    if clusters.max(initial=0) > 0:
+        partners = [_partner(clusters, np.roll(others, -start), row) for start, row in enumerate(first)]
+        probes[RANDOM] = _paired(table, first, np.array(partners), label=0)
+    return probes
+
+
+def _partner(clusters: np.ndarray, others: np.ndarray, row: int) -> int:
+    """The first of the drawn rows that belongs to another cluster."""
+    return int(others[np.argmax(clusters[others] != clusters[row])])
+
+
+def _paired(table: PairTable, first: np.ndarray, second: np.ndarray, *, label: int) -> PairTable:
+    is_same = label == 1
+    return PairTable(
+        [f"{table.ids[a]}/{table.ids[b]}" for a, b in zip(first, second, strict=True)],
+        [table.sentence1[a] for a in first],
+        [(table.sentence1 if is_same else table.sentence2)[b] for b in second],
+        np.full(len(first), label, dtype=np.int64),
+    )

@@ -1,0 +1,476 @@
+"""`paraphrase compare` on records written as a run writes them, and once on runs that were really trained."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from commands import FEW_PAIRS, paraphrase
+from paraphrase_lab.build import build_tables
+from paraphrase_lab.check import check_request
+from paraphrase_lab.comparison.candidates import versus_of
+from paraphrase_lab.comparison.compare import Comparison, compare_runs
+from paraphrase_lab.configuration.composition import Request
+from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.errors import RunError, UserError
+from paraphrase_lab.lifecycle.evaluation import Answers, write_predictions
+from paraphrase_lab.metrics.binary import binary_metrics
+from paraphrase_lab.runs.listing import RunRow, read_runs
+from paraphrase_lab.runs.record import RunRecord
+from written_runs import CALIBRATION, margins, pair_table, write_run, write_sweep
+
+
+def compared(*places: Path, **options: Any) -> Comparison:
+    rows = [row for place in places for row in read_runs([str(place)])]
+    return compare_runs(rows, **{"resamples": 2_000, "by_slice": False, **options})
+
+
+def test_two_models(tmp_path: Path) -> None:
+    a = write_run(tmp_path / "a", 0.7, config={"model.layers": 1})
+    b = write_run(tmp_path / "b", 0.85, config={"model.layers": 2})
+    found = compared(a, b, metrics=("accuracy", "nll"))
+    assert (found.question, found.pairs, found.clusters) == ("models", 600, 200)
+    assert [one.name for one in found.candidates] == ["layers=1", "layers=2"]
+    accuracy, nll = found.differences
+    table = pair_table()
+    for one, share, seed in zip(found.candidates, (0.7, 0.85), (0, 0), strict=True):
+        values = binary_metrics(table.labels, CALIBRATION.probabilities(margins(table, share, seed)), CALIBRATION.threshold)
+        assert one.values == pytest.approx(values)
+        assert one.spread == {}
+    assert accuracy.difference == pytest.approx(found.candidates[1].values["accuracy"] - found.candidates[0].values["accuracy"])
+    assert accuracy.low < accuracy.difference < accuracy.high
+    assert (accuracy.better, nll.better) == ("layers=2", "layers=2")
+    assert accuracy.verdict.startswith(f"layers=2 is better by {100 * accuracy.difference:.1f} points (")
+    assert nll.verdict.startswith("layers=2 is better: nll lower by 0.")
+    assert nll.difference < 0
+    assert accuracy.seeds_low is None
+    assert "Nothing is said about other seeds: 3 runs or more of each recipe would tell." in found.notes
+
+
+def test_the_interval_is_that_of_clusters(tmp_path: Path) -> None:
+    """Every pair three times over, in one cluster: as wide as from a third of the pairs, however many rows there are."""
+    table = pair_table()
+    once = table.select(range(0, 600, 3))
+    thrice = PairTable(
+        table.ids, table.sentence1, [f"pair {number // 3} again" for number in range(600)], np.repeat(table.labels[::3], 3)
+    )
+    widths = []
+    for name, share_table, repeats in (("once", once, 1), ("thrice", thrice, 3)):
+        for run, (share, seed) in {"a": (0.75, 1), "b": (0.8, 2)}.items():
+            directory = write_run(tmp_path / name / run, share, table=share_table, config={"model.layers": seed})
+            answers = Answers(share_table, np.repeat(margins(once, share, seed), repeats))
+            write_predictions({"test": answers}, CALIBRATION, directory / "predictions.parquet")
+        one = compared(tmp_path / name, resamples=10_000).differences[0]
+        widths.append(one.high - one.low)
+    assert widths[1] == pytest.approx(widths[0], rel=0.05)
+
+
+def test_two_recipes(tmp_path: Path) -> None:
+    found = compared(write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(3), spread=0.01))
+    assert found.question == "recipes"
+    assert [(one.name, one.seeds) for one in found.candidates] == [("layers=1", (0, 1, 2)), ("layers=2", (0, 1, 2))]
+    assert all(0 < one.spread["accuracy"] < 0.03 for one in found.candidates)
+    one = found.differences[0]
+    assert one.seeds_low is not None and one.seeds_high is not None
+    assert one.seeds_low < one.difference < one.seeds_high
+    assert one.better == "layers=2"
+    assert "; seeds: " in one.verdict
+
+
+def test_recipes_that_differ_less_than_their_seeds_do(tmp_path: Path) -> None:
+    """The pairs alone would be sure: six models, of which three happen to be better."""
+    found = compared(write_sweep(tmp_path, {1: 0.72, 2: 0.78}, range(3), spread=0.09))
+    one = found.differences[0]
+    assert one.low > 0 and one.p_value < 0.01
+    assert one.better is None
+    assert one.verdict.startswith("not distinguishable: ")
+    assert one.p_adjusted >= (one.seeds_p_value or 0) > 0.05
+
+
+def test_too_few_seeds_to_speak_of_a_recipe(tmp_path: Path) -> None:
+    found = compared(write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(2)))
+    one = found.differences[0]
+    assert (found.question, one.better, one.seeds_low) == ("recipes", None, None)
+    assert one.verdict.startswith("nothing about the recipes (2 seeds, 3 are needed); these very models: layers=2 is better")
+    assert "Fewer than 3 seeds, so nothing is said about the recipe: layers=1, layers=2." in found.notes
+
+
+def test_one_recipe_only_is_compared_as_models(tmp_path: Path) -> None:
+    found = compared(write_sweep(tmp_path, {1: 0.8}, range(3)))
+    assert found.question == "models"
+    assert [one.name for one in found.candidates] == ["seed=0", "seed=1", "seed=2"]
+    assert len(found.differences) == 2 * 3
+    assert "All these runs are one recipe, so they are compared as models." in found.notes
+
+
+def test_a_seed_that_was_run_twice_counts_once(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.8}, range(3))
+    again = write_run(tmp_path / "again", 0.7, config={"seed": 0, "model.layers": 1})
+    found = compared(tmp_path / "sweep", again)
+    assert [len(one.runs) for one in found.candidates] == [3, 3]
+    assert f"{again} is left out: same recipe and seed as {tmp_path / 'sweep' / '0'}." in found.notes
+
+
+def test_correction_grows_with_the_comparisons_and_not_with_the_slices(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path, {1: 0.78, 2: 0.8, 3: 0.82}, [0])
+    alone = compared(sweep, metrics=("accuracy",), baseline="layers=1")
+    every = compared(sweep, metrics=("accuracy",))
+    sliced = compared(sweep, metrics=("accuracy",), by_slice=True)
+    assert [(one.a, one.b) for one in alone.differences] == [("layers=1", "layers=2"), ("layers=1", "layers=3")]
+    assert len(every.differences) == 3
+    least = min(every.differences, key=lambda one: one.p_value)
+    assert least.p_adjusted == pytest.approx(min(1.0, 3 * least.p_value))
+    whole = [one for one in sliced.differences if one.slice == "all"]
+    assert [one.p_adjusted for one in whole] == [one.p_adjusted for one in every.differences]
+    parts = {one.slice: one.pairs for one in sliced.differences if one.slice != "all"}
+    assert set(parts.values()) == {300} and len(parts) >= 2
+
+
+def test_the_same_command_gives_the_same_numbers(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path, {1: 0.78, 2: 0.8}, [0])
+    assert compared(sweep).to_dict() == compared(sweep).to_dict()
+    assert compared(sweep, seed=1).differences[0].p_value != compared(sweep).differences[0].p_value
+
+
+def test_other_test_data_are_refused(tmp_path: Path) -> None:
+    ours, other = pair_table(), pair_table(300, seed=1)
+    a = write_run(tmp_path / "a", 0.7, table=ours, config={"data.path": "pairs.csv", "data.evaluation_limit": None})
+    other_config = {"model.layers": 2, "data.path": "other.csv", "data.evaluation_limit": 300, "data.train_limit": 9}
+    b = write_run(tmp_path / "b", 0.8, table=other, config=other_config)
+    with pytest.raises(RunError, match="scored on different test pairs") as refused:
+        compared(a, b)
+    text = str(refused.value)
+    assert f"{ours.fingerprint[:8]} (600 pairs): {a}" in text
+    assert f"{other.fingerprint[:8]} (300 pairs): {b}" in text
+    words = "data.path=pairs.csv data.evaluation_limit=null"
+    assert f"`paraphrase evaluate {b} {words}` scores it on the pairs of {a}" in text
+
+
+def test_the_way_to_the_data_of_another_set(tmp_path: Path) -> None:
+    """A limit that came from debug=fast was not typed, and is said all the same."""
+    a = write_run(tmp_path / "a", 0.7, config={"data.evaluation_limit": 200})
+    b = write_run(tmp_path / "b", 0.8, table=pair_table(300, seed=1), config={"data": "paws", "model.layers": 2})
+    with pytest.raises(RunError, match=r"b data=pairs data\.path=pairs\.csv data\.evaluation_limit=200` scores it"):
+        compared(a, b)
+
+
+def test_what_evaluate_found_on_a_third_set_is_used(tmp_path: Path) -> None:
+    third = pair_table(450, seed=7)
+    for name, seed in (("a", 1), ("b", 2)):
+        own = pair_table(300, seed=seed)
+        run = write_run(tmp_path / name, 0.8, table=own, config={"model.layers": seed})
+        write_evaluation(run, third, 0.8)
+    found = compared(tmp_path / "a", tmp_path / "b")
+    assert (found.fingerprint, found.pairs) == (third.fingerprint, 450)
+    assert any("paraphrase evaluate" in note and third.fingerprint[:8] in note for note in found.notes)
+
+
+def write_evaluation(
+    run: Path, table: PairTable, share_right: float, *, directory: str = "test-12345678", **values: Any
+) -> None:
+    evaluation = run / "evaluations" / directory
+    evaluation.mkdir(parents=True)
+    write_predictions({"test": Answers(table, margins(table, share_right, 0))}, CALIBRATION, evaluation / "predictions.parquet")
+    report = {"fingerprint": table.fingerprint, "calibration": CALIBRATION.to_dict(), **values}
+    (evaluation / "metrics.json").write_text(json.dumps(report), encoding="utf-8")
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["by the report", "by the directory of older releases"])
+def test_what_evaluate_found_on_another_split_is_not_used(tmp_path: Path, older: bool) -> None:
+    """Both saw the same validation pairs, which say nothing about test."""
+    shared = pair_table(450, seed=7)
+    named = {"directory": "validation-12345678"} if older else {"directory": "x", "split": "validation"}
+    for name, seed in (("a", 1), ("b", 2)):
+        run = write_run(tmp_path / name, 0.8, table=pair_table(300, seed=seed), config={"model.layers": seed})
+        write_evaluation(run, shared, 0.8, **named)
+    with pytest.raises(RunError, match="scored on different test pairs"):
+        compared(tmp_path / "a", tmp_path / "b")
+
+
+def test_what_a_run_answered_itself_comes_before_an_evaluation_on_the_same_pairs(tmp_path: Path) -> None:
+    """In another precision, say. The third run is why evaluations are looked at."""
+    ours = pair_table()
+    a, b = (write_run(tmp_path / name, 0.7, table=ours, config={"model.layers": name}) for name in "ab")
+    write_evaluation(a, ours, 0.99)
+    c = write_run(tmp_path / "c", 0.8, table=pair_table(300, seed=1), config={"model.layers": "c"})
+    write_evaluation(c, ours, 0.8)
+    found = compared(a, b, c)
+    assert found.candidates[0].values == found.candidates[1].values
+
+
+def test_what_evaluate_found_on_the_same_pairs_is_used(tmp_path: Path) -> None:
+    ours, other = pair_table(), pair_table(300, seed=1)
+    a = write_run(tmp_path / "a", 0.7, table=ours)
+    b = write_run(tmp_path / "b", 0.85, table=other, config={"model.layers": 2})
+    write_evaluation(b, ours, 0.85)
+    found = compared(a, b)
+    assert (found.fingerprint, found.pairs) == (ours.fingerprint, 600)
+    assert found.differences[0].better is not None
+    assert any("paraphrase evaluate" in note and str(b) in note for note in found.notes)
+
+
+def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
+    a, b = (write_run(tmp_path / name, 0.8, config={"model.layers": name}) for name in "ab")
+    with pytest.raises(RunError, match="two runs at least, found only .*a"):
+        compared(a)
+    elsewhere = RunRow("s3://bucket/run", "run", "finished", {}, {}, {})
+    with pytest.raises(RunError, match="s3://bucket/run is not on this machine"):
+        compare_runs([elsewhere, *read_runs([str(a)])])
+    with pytest.raises(UserError, match="no metric f2\nmetrics: accuracy, f1"):
+        compared(a, b, metrics=("accuracy", "f2"))
+    with pytest.raises(UserError, match="no candidate 'c'\ncandidates: layers=a, layers=b"):
+        compared(a, b, baseline="c")
+    with pytest.raises(RunError, match="no predictions for validation"):
+        compared(a, b, split="validation")
+    RunRecord.read(b).update(status="interrupted")
+    with pytest.raises(RunError, match=r"b is not finished: it is interrupted\n.*resume=.*--where status=finished"):
+        compared(a, b)
+    (b / "predictions.parquet").unlink()
+    RunRecord.read(b).update(status="finished")
+    with pytest.raises(RunError, match="b has no predictions"):
+        compared(a, b)
+
+
+def test_nothing_but_equal_answers(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name, 0.8, config={"model.layers": name}) for name in "ab"]
+    one = compared(*runs).differences[0]
+    assert (one.difference, one.low, one.high, one.p_value, one.better) == (0, 0, 0, 1, None)
+
+
+def test_too_many_to_compare_each_with_each() -> None:
+    names = [str(number) for number in range(41)]
+    with pytest.raises(UserError, match="41 candidates are 820 comparisons.*\\n.*up to 40.*\\n--baseline NAME"):
+        versus_of(names, None)
+    assert len(versus_of(names, "7")) == 40
+
+
+def test_validation_pairs_flatter(tmp_path: Path) -> None:
+    table = pair_table(300)
+    for layers in (1, 2):
+        run = write_run(tmp_path / str(layers), 0.8, table=table, config={"model.layers": layers})
+        answers = Answers(table, margins(table, 0.8, layers))
+        write_predictions({"validation": answers}, CALIBRATION, run / "predictions.parquet")
+        RunRecord.read(run).update(data={"validation": {"pairs": 300, "fingerprint": table.fingerprint}})
+    found = compared(tmp_path, split="validation")
+    assert found.split == "validation"
+    assert any("were chosen on these very pairs" in note for note in found.notes)
+
+
+def test_remarks_about_small_sets_and_few_resamples(tmp_path: Path) -> None:
+    table = pair_table(90)
+    for layers in range(5):
+        write_run(tmp_path / str(layers), 0.8, seed=layers, table=table, config={"seed": 0, "model.layers": layers})
+    notes = compared(tmp_path, resamples=200).notes
+    assert "Only 30 clusters of pairs: the intervals are rough." in notes
+    assert "200 resamples are too few for 20 comparisons: no p-value can become small enough." in notes
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, range(3), spread=0.01)
+    assert paraphrase("compare", str(sweep), "--resamples", "500", "--metric", "accuracy,average_precision,nll") == 0
+    text = capsys.readouterr().out
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    words = " ".join(text.split())
+    assert words.startswith("Question: are these recipes different, whatever the seed?")
+    assert "600 test pairs" in words and "200 clusters" in words
+    assert "accuracy: layers=2 is better by" in words
+    of_slices = words.partition("accuracy by slice, in points")[2].partition("accuracy: ")[0]
+    assert "95 % over pairs 95 % over seeds" in of_slices, "what decides is shown"
+    assert ("pairs A B B - A" in of_slices) == (width > 80), "values only where there is room"
+    assert "…" not in text
+
+
+def test_forms_for_programs_and_the_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, range(3))
+    words = ("compare", str(sweep), "--resamples", "500")
+    assert paraphrase(*words, "--json", "--plot", str(tmp_path / "differences.png")) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["question"] == "recipes"
+    assert found["candidates"][0]["runs"] == [str(sweep / str(job)) for job in range(3)]
+    assert (tmp_path / "differences.png").read_bytes().startswith(b"\x89PNG")
+    assert paraphrase(*words, "--csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [float(row["difference"]) for row in rows] == pytest.approx([one["difference"] for one in found["differences"]])
+    assert {row["fingerprint"] for row in rows} == {found["fingerprint"]}
+
+
+def test_a_metric_that_these_labels_do_not_define(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pair_table(300)
+    table = PairTable(table.ids, table.sentence1, table.sentence2, np.ones(300, dtype=np.int64))
+    for layers in (1, 2):
+        write_run(tmp_path / str(layers), 0.8, seed=layers, table=table, config={"seed": 0, "model.layers": layers})
+    words = ("compare", str(tmp_path), "--metric", "roc_auc", "--resamples", "500")
+    assert paraphrase(*words, "--plot", str(tmp_path / "empty.png")) == 0
+    assert "roc_auc is not defined on these pairs" in " ".join(capsys.readouterr().out.split())
+    assert paraphrase(*words, "--csv") == 0
+    assert capsys.readouterr().out == "question,split,fingerprint\n"
+    assert paraphrase(*words, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["candidates"][0]["values"]["roc_auc"] is None
+
+
+def test_where_and_the_same_recipe_in_two_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_sweep(tmp_path / "before", {1: 0.7, 2: 0.8}, range(3))
+    write_sweep(tmp_path / "after", {1: 0.85, 2: 0.8}, range(3))
+    places = (str(tmp_path / "before"), str(tmp_path / "after"))
+    assert paraphrase("compare", *places, "--where", "layers=1", "--resamples", "500", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in found["candidates"]] == list(places)
+    assert found["differences"][0]["better"] == places[1]
+    assert paraphrase("compare", places[0], "--where", "layers=3") == 2
+    assert "a comparison needs two runs at least, found none" in capsys.readouterr().err
+
+
+def test_unfinished_runs_of_a_directory_are_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, range(4))
+    RunRecord.read(sweep / "0").update(status="failed", error="RuntimeError: CUDA out of memory")
+    RunRecord.read(sweep / "7").update(status="interrupted")
+    assert paraphrase("compare", str(sweep), "--resamples", "500", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["seeds"] for one in found["candidates"]] == [[1, 2, 3], [0, 1, 2]]
+    assert found["notes"][:2] == [
+        f"Left out, since not finished: {sweep / '0'} (failed), {sweep / '7'} (interrupted).",
+        "Where some seeds of a recipe fail, the others flatter it.",
+    ]
+    assert paraphrase("compare", str(sweep), "--resamples", "500", "--where", "status=finished", "--json") == 0
+    assert not any("Left out" in note for note in json.loads(capsys.readouterr().out)["notes"])
+
+
+def test_an_unfinished_run_that_was_named_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, [0])
+    RunRecord.read(sweep / "0").update(status="failed", error="RuntimeError: CUDA out of memory")
+    assert paraphrase("compare", str(sweep / "0"), str(sweep / "1")) == 2
+    assert f"{sweep / '0'} is not finished: it is failed" in capsys.readouterr().err
+    assert paraphrase("compare", str(sweep)) == 2
+    said = capsys.readouterr().err
+    assert (
+        f"two finished runs at least, found only {sweep / '1'}\nLeft out, since not finished: {sweep / '0'} (failed)." in said
+    )
+
+
+def test_the_same_recipes_and_seeds_with_other_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two sweeps, before and after a change: their places tell them apart. Without the change one of them is a repetition."""
+    places = [tmp_path / "before", tmp_path / "after"]
+    for place, share in zip(places, (0.7, 0.85), strict=True):
+        for run in write_sweep(place, {1: share, 2: share}, range(3)).iterdir():
+            RunRecord.read(run).update(
+                fingerprint=f"{run.name} {place.name}", fingerprint_parts={"code": place.name, "data": {}}
+            )
+    words = ("--resamples", "500", "--json")
+    assert paraphrase("compare", *map(str, places), *words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in found["candidates"]] == [f"{place} layers={layers}" for place in places for layers in (1, 2)]
+    assert paraphrase("compare", str(tmp_path), *words) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    again, first = places[0] / "0", places[1] / "0"
+    assert any(
+        note.startswith(f"{again} is left out: same recipe and seed as {first}, but not with the same code: ") for note in notes
+    )
+    for run in places[1].iterdir():
+        RunRecord.read(run).update(fingerprint=f"{run.name} before")
+    assert paraphrase("compare", *map(str, places), *words) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["candidates"]] == ["layers=1", "layers=2"]
+
+
+def with_parts(run: Path, *, train: str = "t" * 64, **parts: Any) -> None:
+    known = {"data": {"train": train, "validation": "v" * 64, "test": "e" * 64}, "code": "c", "libraries": {"torch": "2"}}
+    RunRecord.read(run).note(fingerprint_parts={**known, "device": {"kind": "cpu", "count": 1}, **parts})
+
+
+def test_other_training_data_make_another_recipe(tmp_path: Path) -> None:
+    """A file that was changed in its place between two sweeps: no key of the configuration tells."""
+    for run in write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(6)).iterdir():
+        is_new = RunRecord.read(run).values["seed"] % 10 >= 3
+        with_parts(run, train=("b" if is_new and int(run.name) < 6 else "a") * 64)
+    found = compared(tmp_path)
+    assert {one.name: len(one.runs) for one in found.candidates} == {
+        "layers=1 training data aaaaaaaa": 3, "layers=1 training data bbbbbbbb": 3, "layers=2": 6,
+    }  # fmt: skip
+    assert not any("Not only the seed differs" in note for note in found.notes)
+
+
+def test_the_seed_alone_does_not_change_the_data() -> None:
+    """Or else every seed would be a recipe of its own."""
+    jobs = check_request(Request(("data=word_order", *FEW_PAIRS, "seed=0,1"), multirun=True)).jobs
+    first, second = (build_tables(job.config).fingerprints for job in jobs)
+    assert first == second and set(first) == {"train", "validation", "test"}
+
+
+def test_seeds_that_draw_their_own_data_are_one_recipe(tmp_path: Path) -> None:
+    for run in write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(3)).iterdir():
+        with_parts(run, train=run.name * 64)
+        RunRecord.read(run).note(follows={"data.seed": "seed"})
+    assert [(one.name, len(one.runs)) for one in compared(tmp_path).candidates] == [("layers=1", 3), ("layers=2", 3)]
+
+
+def test_what_differs_beside_the_seed_is_said(tmp_path: Path) -> None:
+    for run in write_sweep(tmp_path, {1: 0.7, 2: 0.75, 3: 0.8}, range(3)).iterdir():
+        with_parts(run)
+        if run.name == "1":
+            with_parts(run, code="changed", libraries={"torch": "3"})
+        if run.name == "4":
+            with_parts(run, device={"kind": "cuda", "count": 1})
+    notes = [note for note in compared(tmp_path).notes if "Not only the seed" in note]
+    assert notes == [
+        "Not only the seed differs among the runs of layers=1: code and libraries (torch) too.",
+        "Not only the seed differs among the runs of layers=2: device (kind) too.",
+    ]
+
+
+def test_a_given_name_keeps_runs_together_and_what_differs_is_said(tmp_path: Path) -> None:
+    rows = read_runs([str(write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(3)))])
+    for row in rows:
+        assert isinstance(row.path, Path)
+        with_parts(row.path, train=("b" if row.name == "0" else "a") * 64)
+    rows = read_runs([str(tmp_path)])
+    found = compare_runs(rows, resamples=200, by_slice=False, names=["x"] * 3 + ["y"] * 3)
+    assert [one.name for one in found.candidates] == ["x", "y"]
+    assert "Not only the seed differs among the runs of x: data (train) too." in found.notes
+
+
+def test_slices_are_computed_where_they_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "four", dict.fromkeys(range(4), 0.8), [0])
+    words = ("compare", str(sweep), "--resamples", "200")
+
+    def shown(*more: str) -> str:
+        assert paraphrase(*words, *more) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    said = "No slices, since these are more than 3 comparisons: --slices compares them."
+    assert said in shown()
+    assert "by slice" in (asked := shown("--slices")) and said not in asked
+    assert "No slices" not in shown("--no-slices")
+    assert len({one["slice"] for one in json.loads(shown("--json"))["differences"]}) > 1
+
+
+def test_slices_that_were_asked_for_of_too_many_comparisons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "eleven", dict.fromkeys(range(11), 0.8), [0])
+    assert paraphrase("compare", str(sweep), "--resamples", "200", "--slices") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert (
+        "No slices: these are 55 comparisons, and more than 50 are compared as a whole only." in text and "by slice" not in text
+    )
+
+
+def test_metrics_may_be_typed_with_spaces_and_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, [0])
+    assert paraphrase("compare", str(sweep), "--resamples", "500", "--metric", "nll, accuracy,nll", "--csv", "--no-slices") == 0
+    assert [row["metric"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["nll", "accuracy"]
+    assert paraphrase("compare", str(sweep), "--metric", "acuracy") == 2
+    assert "no metric acuracy\nmetrics: accuracy, f1" in capsys.readouterr().err
+
+
+def test_wrong_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase("compare", "--help") == 0
+    assert "--baseline" in capsys.readouterr().out
+    assert paraphrase("compare", "runs", "--resamples", "5") == 2
+    assert "'5' is not a number of 100 or more" in capsys.readouterr().err
+    assert paraphrase("compare", "no/such/run") == 2
+    assert "no/such/run does not exist" in capsys.readouterr().err

@@ -1,0 +1,79 @@
+"""The picture of a comparison: what stands in it, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from figures import drawn, texts
+from paraphrase_lab.plots.comparison import plot_comparison
+
+__all__ = ["drawn"]
+
+
+def difference(
+    a: str, b: str, *, part: str = "all", metric: str = "accuracy", middle: float = 0.02, **values: Any
+) -> dict[str, Any]:
+    return {
+        "metric": metric, "slice": part, "a": a, "b": b, "difference": middle, "low": middle - 0.01, "high": middle + 0.01,
+        "seeds_low": None, "seeds_high": None, "better": None, "pairs": 2_000, **values,
+    }  # fmt: skip
+
+
+def comparison(*differences: dict[str, Any], metric: str = "accuracy") -> dict[str, Any]:
+    return {"metric": metric, "pairs": 2_000, "split": "test", "differences": list(differences)}
+
+
+def lines(figure: Figure) -> list[tuple[list[float], list[float]]]:
+    """Ends (x, y) of every interval."""
+    drawn_lines = [line for line in figure.axes[0].get_lines() if line.get_linewidth() == 2]
+    return [(np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()) for line in drawn_lines]
+
+
+def marks(figure: Figure) -> list[Any]:
+    return [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
+
+
+def test_two_candidates_on_the_whole_set_and_by_slice(tmp_path: Path, drawn: list[Figure]) -> None:
+    sure = difference("one", "two", seeds_low=-0.01, seeds_high=0.05, better="two")
+    plot_comparison(comparison(sure, difference("one", "two", part="same bag", middle=-0.03, pairs=500)), tmp_path / "plot.png")
+    (figure,) = drawn
+    said = texts(figure)
+    assert "Difference in accuracy on 2,000 test pairs: two - one" in said
+    assert "all (2,000)" in said and "same bag (500)" in said
+    assert "in points; right of 0 the first one named is better" in said
+    assert "95 % over pairs" in said and "95 % over seeds" in said
+    ends = [xs for xs, _ in lines(figure)]
+    assert ends[0] == pytest.approx([1, 3]) and ends[1] == pytest.approx([-1, 5]) and ends[2] == pytest.approx([-4, -2])
+    assert [mark.get_markerfacecolor() != "white" for mark in marks(figure)] == [True, False]
+    with Image.open(tmp_path / "plot.png") as image:
+        assert image.format == "PNG" and 500 < image.width < 1400
+
+
+def test_several_candidates_stand_in_groups(tmp_path: Path, drawn: list[Figure]) -> None:
+    given = [difference(a, b, part=part) for part in ("all", "<6 words") for a, b in (("one", "two"), ("one", "x" * 60))]
+    plot_comparison(comparison(*given), tmp_path / "plot.png")
+    labels = drawn[0].axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == [
+        "two - one", "all (2,000)", "<6 words (2,000)", f"{'x' * 39}… - one", "all (2,000)", "<6 words (2,000)",
+    ]  # fmt: skip
+    assert [label.get_fontweight() for label in labels] == ["bold", "normal", "normal"] * 2
+    assert sorted(y for _, (y, _) in lines(drawn[0])) == [1, 2, 4, 5]  # below the names, not beside them
+
+
+def test_a_metric_where_less_is_better(tmp_path: Path, drawn: list[Figure]) -> None:
+    given = [difference("one", "two"), difference("one", "two", metric="nll", middle=-0.2)]
+    plot_comparison(comparison(*given), tmp_path / "plot.png", metric="nll")
+    assert "difference in nll; left of 0 the first one named is better" in texts(drawn[0])
+    assert [xs for xs, _ in lines(drawn[0])] == [pytest.approx([-0.21, -0.19])]  # as it is, not in points
+    assert "over seeds" not in texts(drawn[0])
+
+
+def test_nothing_to_draw(tmp_path: Path, drawn: list[Figure]) -> None:
+    plot_comparison(comparison(), tmp_path / "below" / "plot.png")
+    assert "no differences" in texts(drawn[0]) and (tmp_path / "below" / "plot.png").is_file()

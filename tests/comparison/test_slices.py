@@ -1,0 +1,47 @@
+"""Parts of a data set by what makes its pairs hard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from paraphrase_lab.comparison.slices import ALL, LENGTH_BANDS, SAME_BAG, slices
+from paraphrase_lab.data.overlap import OVERLAP_BANDS
+from paraphrase_lab.data.word_order import generate
+
+
+def names(first: str, second: str) -> set[str]:
+    return set(slices([first], [second])) - {ALL}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("the cat saw the dog", "the dog saw the cat", {"overlap =1", SAME_BAG, "<6 words"}),
+        ("The Cat", "cat the", {"overlap =1", SAME_BAG, "<6 words"}),
+        ("the the cat", "the cat", {"overlap =1", "<6 words"}),  # the same words, but not as often
+        ("a b c d e f g h i j", "a b c d e f g h i k", {"overlap 0.8-0.9", "10-14 words"}),  # 9 of 11
+        ("a b c d", "a b c d e", {"overlap 0.8-0.9", "<6 words"}),  # bands are closed on the left
+        ("a", "b", {"overlap <0.7", "<6 words"}),
+        ("", "", {"overlap =1", SAME_BAG, "<6 words"}),
+        ("a " * 5, "a", {"overlap =1", "<6 words"}),
+        ("a " * 6, "a", {"overlap =1", "6-9 words"}),
+        ("a", "a " * 9, {"overlap =1", "6-9 words"}),  # the longer one counts, whichever it is
+        ("a " * 10, "a", {"overlap =1", "10-14 words"}),
+        ("a " * 15, "a", {"overlap =1", "15-19 words"}),
+        ("a " * 24, "a", {"overlap =1", "20-24 words"}),
+        ("a " * 25, "a", {"overlap =1", ">=25 words"}),
+    ],
+)
+def test_where_a_pair_belongs(first: str, second: str, expected: set[str]) -> None:
+    assert names(first, second) == expected
+
+
+def test_bands_share_no_pair_and_leave_none_out() -> None:
+    pairs = generate(train_pairs=500)["train"]
+    found = slices([pair.sentence1 for pair in pairs], [pair.sentence2 for pair in pairs])
+    assert found[ALL].all() and found[SAME_BAG].any()
+    for bands in ([f"overlap {name}" for name in OVERLAP_BANDS], [f"{name} words" for name in LENGTH_BANDS]):
+        assert (np.sum([found[name] for name in bands if name in found], axis=0) == 1).all()
+    assert not (found[SAME_BAG] & ~found["overlap =1"]).any()
+    assert all(mask.any() and mask.dtype == bool for mask in found.values())

@@ -1,0 +1,40 @@
+"""What the tests of the check share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from paraphrase_lab.check import CheckedRequest, Findings, check_built, check_request
+from paraphrase_lab.configuration.composition import Request
+from paraphrase_lab.errors import ConfigError
+from paraphrase_lab.runtime.hardware import Machine
+
+GPUS = Machine("gpu", 8, "NVIDIA H100", bf16=True, fp16=True)
+
+
+def check(*overrides: str, config_dir: Path | None = None, multirun: bool = False) -> CheckedRequest:
+    return check_request(Request(overrides, str(config_dir) if config_dir else None, multirun))
+
+
+def problems(*overrides: str, config_dir: Path | None = None, multirun: bool = False) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        check(*overrides, config_dir=config_dir, multirun=multirun)
+    return caught.value.problems
+
+
+def write(directory: Path, name: str, text: str) -> Path:
+    file = directory / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return directory
+
+
+def built(*overrides: str, machine: Machine = GPUS, elsewhere: bool = True, config_dir: Path | None = None) -> Findings:
+    """The second stage, by default without what depends on this machine."""
+    return check_built(check(*overrides, config_dir=config_dir).jobs[0].config, machine=machine, elsewhere=elsewhere)
+
+
+def here(*overrides: str, machine: Machine = GPUS) -> Findings:
+    return built(*overrides, machine=machine, elsewhere=False)

@@ -1,0 +1,85 @@
+"""Every shipped file composes, passes both stages of the check, and experiments stay what they were."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from paraphrase_lab.check import check_built, check_config, check_request
+from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.paths import CONF_DIR, EXPERIMENTS_DIR
+from paraphrase_lab.runs.arms import arms_of
+from paraphrase_lab.runtime.hardware import Machine
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "experiment"
+CLUSTER = Machine("gpu", 8, "stand-in", bf16=True, fp16=True)
+NEEDS = {
+    "data=pairs": ("data.path=owner/pairs",),
+    "model=pretrained": ("model.name=owner/encoder",),
+    "hparams_search=optuna": ("optimizer.lr=interval(1e-4,1e-2)",),
+}
+"""What an option leaves to the user."""
+LONG_WARMUP = "scheduler.warmup_steps=500 is longer than the training: about 196 optimiser steps"
+WARNS = {"experiment=paws_seed_recipe": [[LONG_WARMUP]], "ablation=paws_recipe": [[LONG_WARMUP], []]}
+"""Of each arm."""
+JOBS = {
+    "ablation=encoder_depth": 12, "ablation=swap_or_consistency": 12, "ablation=learning_rate": 15,
+    "ablation=training_size": 12,
+    "ablation=paws_model_family": 9, "ablation=paws_precision": 9, "ablation=paws_recipe": 6,
+    "hparams_search=optuna": 2, "hparams_search=tiny": 2, "hparams_search=pretrained": 2,
+}  # fmt: skip
+"""Of a search two stand for all trials."""
+
+
+def options() -> list[str]:
+    with Composer() as composer:
+        return [f"{group}={option}" for group in composer.groups() for option in composer.group_options(group)]
+
+
+def test_there_is_something_to_check() -> None:
+    files = {path for directory in (CONF_DIR, EXPERIMENTS_DIR) for path in directory.glob("*/*.yaml")}
+    assert {f"{path.parent.name}={path.stem}" for path in files if path.parent.name != "hydra"} == set(options())
+
+
+@pytest.mark.parametrize("option", options())
+def test_every_option_passes_both_stages(option: str, tmp_path: Path) -> None:
+    checked = check_request(Request((option, *NEEDS.get(option, ()))))
+    assert len(checked.jobs) == JOBS.get(option, 1) and checked.warnings == []
+    arms = arms_of([job.overrides for job in checked.jobs])
+    one_of_each = list({arm.name: job for arm, job in zip(arms, checked.jobs, strict=True)}.values())
+    for job, expected in zip(one_of_each, WARNS.get(option, [[]] * len(one_of_each)), strict=True):
+        findings = check_built(job.config, machine=CLUSTER, elsewhere=True)
+        assert findings.problems == []
+        OmegaConf.save(job.config, tmp_path / "config.yaml")  # saved YAML has lost the types of its nodes
+        assert check_config(OmegaConf.load(tmp_path / "config.yaml")).problems == []  # type: ignore[arg-type]
+        assert [warning[: len(start)] for warning, start in zip(findings.warnings, expected, strict=True)] == expected
+
+
+def test_golden_experiments() -> None:
+    spec = importlib.util.spec_from_file_location("update_golden", ROOT / "scripts" / "update_golden.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    golden = {file.stem: file.read_text(encoding="utf-8") for file in GOLDEN.glob("*.yaml")}
+    assert script.composed_experiments() == golden, "if this change is meant: python scripts/update_golden.py"
+
+
+def test_the_default_is_the_first_experiment() -> None:
+    with Composer() as composer:
+        default, experiment = composer.compose([]), composer.compose(["experiment=word_order_tiny"])
+    assert OmegaConf.to_yaml(default) == OmegaConf.to_yaml(experiment)
+
+
+def test_no_file_hides_another() -> None:
+    """Of two files with one name Hydra silently takes that of conf/."""
+    names = [{path.relative_to(directory) for path in directory.rglob("*.yaml")} for directory in (CONF_DIR, EXPERIMENTS_DIR)]
+    assert not names[0] & names[1]
+
+
+def test_hydra_plugins_stays_a_namespace() -> None:
+    """An __init__.py there would hide every other Hydra plugin that is installed."""
+    assert not (ROOT / "src" / "hydra_plugins" / "__init__.py").exists()

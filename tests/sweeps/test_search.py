@@ -1,0 +1,253 @@
+"""Searches with Hydra's Optuna sweeper: what the check says of them, and small ones that are really run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hydra.core.config_store import ConfigStore
+from matplotlib.figure import Figure
+
+pytest.importorskip("optuna", reason='needs pip install "paraphrase-lab[search]"')
+
+from checking import check, problems  # noqa: E402
+from commands import FEW_PAIRS, ROOT, TINY  # noqa: E402
+from figures import drawn, texts  # noqa: E402
+from paraphrase_lab.check import check_request  # noqa: E402
+from paraphrase_lab.cli import search  # noqa: E402
+from paraphrase_lab.configuration.composition import BASIC_SWEEPER, Request  # noqa: E402
+from paraphrase_lab.plots.search import plot_search  # noqa: E402
+from paraphrase_lab.runs.trials import Trial, Trials  # noqa: E402
+
+__all__ = ["drawn"]
+RANGE = "optimizer.lr=tag(log,interval(1e-4,1e-2))"
+
+
+def test_a_search_is_asked_for() -> None:
+    checked = check("hparams_search=tiny")
+    assert search.is_search(checked.hydra) and not search.is_search(check().hydra)
+    assert checked.multirun_reason == (
+        "-m added: the configuration describes a sweep over optimizer.lr, scheduler.warmup_fraction, optimizer.weight_decay"
+    )
+    assert [job.config.optimizer.lr for job in checked.jobs] == [1e-4, 5e-3], "both ends of every range are checked"
+    assert checked.hydra.sweeper.n_jobs == 1 and check("hparams_search=tiny", "compute=sagemaker").hydra.sweeper.n_jobs == 4
+    assert check("seed=0,1").hydra.sweeper._target_ == BASIC_SWEEPER
+
+
+def test_what_is_wrong_with_a_search() -> None:
+    assert problems("hparams_search=optuna") == [
+        "the search has nothing to search: type a range, as in 'optimizer.lr=tag(log,interval(1e-4,1e-2))', or choose "
+        "hparams_search=tiny or hparams_search=pretrained, which have some."
+    ]
+    assert len(check("hparams_search=optuna", RANGE).jobs) == 2
+    (test,) = problems("hparams_search=tiny", "monitor=test/f1")
+    assert test.startswith("monitor=test/f1 would choose the checkpoint on the test split")
+    outside = problems("hparams_search=tiny", "optimizer.weight_decay=interval(-1,20)")
+    assert [problem.split(" must")[0] for problem in outside] == ["optimizer.weight_decay=-1.0", "optimizer.weight_decay=20.0"]
+    assert problems("hparams_search=tiny", "hydra.sweeper.direction=[maximize,minimize]") == [
+        "hydra.sweeper.direction is a list: a run gives one value, that of monitor. Write maximize or minimize."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("monitor=val/nll",), "minimize"),
+        (("hydra.sweeper.direction=minimize",), "maximize"),
+        (("monitor=val/mine", "monitor_mode=min"), "minimize"),
+    ],
+)
+def test_a_direction_that_looks_for_the_worst(words: tuple[str, ...], wanted: str) -> None:
+    (problem,) = problems("hparams_search=tiny", *words)
+    assert "looks for the worst run: monitor=" in problem
+    assert problem.endswith(f"Write hydra.sweeper.direction={wanted}.")
+    check("hparams_search=tiny", *(word for word in words if "direction" not in word), f"hydra.sweeper.direction={wanted}")
+
+
+def test_without_a_seed_it_cannot_go_on() -> None:
+    (warning,) = check("hparams_search=tiny", "hydra.sweeper.sampler.seed=null").warnings
+    assert "it cannot go on with a search that was interrupted" in warning
+    assert check("hparams_search=tiny").warnings == []
+
+
+def test_without_the_plugin_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    check()  # plugins are registered by now
+    sweepers = ConfigStore.instance().repo["hydra"]["sweeper"]
+    monkeypatch.delitem(sweepers, "optuna.yaml")
+    assert problems("hparams_search=tiny") == [
+        'a search needs Hydra\'s Optuna sweeper, which is not installed: pip install "paraphrase-lab[search]".'
+    ]
+
+
+def trials(*values: float, maximize: bool = True) -> Trials:
+    finished = [
+        Trial(number, {"optimizer.lr": 10.0 ** -(number + 2), "model": f"m{number % 2}"}, value)
+        for number, value in enumerate(values)
+    ]
+    return Trials(tuple(finished), 1, maximize, frozenset({"optimizer.lr"}))
+
+
+def test_the_best_trial() -> None:
+    assert trials(0.5, 0.9, 0.9).best.number == 1 and trials(0.5, 0.9, maximize=False).best.number == 0
+    assert trials(0.5, 0.9).count == 3
+
+
+def test_the_picture_of_a_search(tmp_path: Path, drawn: list[Figure]) -> None:
+    plot_search(trials(0.5, 0.9, 0.7), tmp_path / "search.png", "val/accuracy")
+    (figure,) = drawn
+    assert {"over the trials", "over optimizer.lr", "over model", "m0", "m1"} <= set(texts(figure).splitlines())
+    history, rate, _ = [axes for axes in figure.axes if axes.get_visible()]
+    assert [np.asarray(line.get_ydata()).tolist() for line in history.get_lines()] == [[0.5, 0.9, 0.7], [0.5, 0.9, 0.9]]
+    assert rate.get_xscale() == "log"
+    (best,) = [line for line in rate.get_lines() if line.get_marker() == "D"]
+    assert np.asarray(best.get_ydata()).tolist() == [0.9]
+    plot_search(trials(0.5, 0.9, maximize=False), tmp_path / "search.png", "val/nll")
+    assert np.asarray(drawn[1].axes[0].get_lines()[1].get_ydata()).tolist() == [0.5, 0.5]
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Lab:
+    """A copy of the framework, whose code nobody changes meanwhile."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for folder in ("conf", "src", "experiments/experiment"):
+            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", root)
+
+    def train(self, *words: str, **variables: str) -> Done:
+        command = [sys.executable, "-W", "error", "-m", "paraphrase_lab", "train", *TINY, *FEW_PAIRS, "logger=none", *words]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{self.root / 'src'}:{self.root / 'src/hydra-sagemaker-launcher'}",
+            "PARAPHRASE_CACHE_DIR": str(self.root.parent / "cache"),
+        }
+        done = subprocess.run(command, cwd=self.root, env=environment | variables, capture_output=True, text=True)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return Lab(tmp_path_factory.mktemp("search") / "lab")
+
+
+def reused(out: str) -> list[bool]:
+    return [origin == "reused" for origin in re.findall(r"1 job: 1 (new|reused) in", out)]
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_where_it_was_and_says_what_it_found(lab: Lab) -> None:
+    words = ("hparams_search=tiny", "monitor=val/nll", "hydra.sweeper.direction=minimize")
+    part = lab.train(*words, "hydra.sweep.dir=runs/search", "hydra.sweeper.n_trials=2")
+    assert part.code == 0, part.out + part.err
+    assert "best val/nll" in part.out and "in trial" in part.out and reused(part.out) == [False, False]
+    whole = lab.train(*words, "hydra.sweeper.n_trials=3", "resume=auto")
+    assert whole.code == 0, whole.out + whole.err
+    assert reused(whole.out) == [True, True, False], "the same trials are proposed again, and not trained again"
+    directory = lab.root / "runs" / "search"
+    assert {"search.db", "search.png", "optimization_results.yaml", "0", "1", "2"} <= {
+        file.name for file in directory.iterdir()
+    }
+    records = [json.loads((directory / str(number) / "run.json").read_text()) for number in range(3)]
+    for record in records:
+        assert not any(name.startswith("test/") for name in record["metrics"]) and record["model"] is None
+    best = min(records, key=lambda record: record["best"]["value"])
+    found = trials_of(directory)
+    assert [trial.value for trial in found.finished] == [record["best"]["value"] for record in records]
+    assert found.best.value == best["best"]["value"] and not found.maximize and found.failed == 0
+    assert found.logarithmic == {"optimizer.lr", "optimizer.weight_decay"}
+    command = shlex.split(whole.out.strip().splitlines()[-1])
+    assert command[:2] == ["paraphrase", "train"] and command[-1] == "seed=0,1,2"
+    assert f"optimizer.lr={found.best.parameters['optimizer.lr']}" in command and "monitor=val/nll" in command
+    assert not [word for word in command if word.startswith(("hydra.", "hparams_search", "resume"))]
+    check(*command[2:])
+
+
+def trials_of(directory: Path) -> Trials:
+    from paraphrase_lab.runs.trials import read_trials
+
+    return read_trials(f"sqlite:///{directory / 'search.db'}", "search")
+
+
+def stored(file: Path, trials: int, study_name: str = "search") -> Path:
+    """A study as the sweeper stores it: the same trials are proposed again."""
+    import optuna
+
+    optuna.logging.set_verbosity(logging.ERROR)
+    sampler = optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(storage=f"sqlite:///{file}", study_name=study_name, sampler=sampler)
+    for _ in range(trials):
+        trial = study.ask()
+        trial.suggest_int("width", 0, 1_000_000)
+        study.tell(trial, 0.5)
+    return file
+
+
+def test_what_a_search_had_stored_is_deleted_when_the_new_one_has_it_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_conclude", lambda *_: None)
+    result = check_request(Request(("hparams_search=tiny",), multirun=True))
+    one, two = stored(tmp_path / "one", 1), stored(tmp_path / "two", 2)
+    another = stored(tmp_path / "another", 1, "another")
+    directory = tmp_path / "sweep"
+
+    def searched(file: Path, *, ends: bool = True) -> list[str]:
+        with contextlib.suppress(KeyboardInterrupt), search.followed(result, directory):
+            assert not (directory / "search.db").exists()
+            shutil.copy(file, directory / "search.db")
+            if not ends:
+                raise KeyboardInterrupt
+        return sorted(file.name for file in directory.glob("search.db*"))
+
+    assert searched(two) == ["search.db"]
+    assert searched(one, ends=False) == ["search.db", "search.db.old"], "two trials are still there"
+    assert searched(one) == ["search.db", "search.db.old"], "this one has come to its end, and got less far"
+    assert searched(two) == ["search.db"]
+    shutil.copy(another, directory / "search.db")
+    assert searched(one) == ["search.db", "search.db.old"]
+
+
+@pytest.mark.slow
+def test_trials_that_fail_do_not_end_a_search_unless_all_do(lab: Lab) -> None:
+    words = ("hparams_search=optuna", "data.on_truncation=error", "hydra.sweeper.n_trials=3", "hydra.sweep.dir=runs/failing")
+    some = lab.train(*words, "data.max_length=choice(8,128)")
+    assert some.code == 0, some.out + some.err
+    assert "failed:" in some.out and "of 3, " in some.out
+    none = lab.train(*words, "data.max_length=choice(8,9)")
+    assert none.code == 2 and "no trial of the search has come to an end" in none.err and "Traceback" not in none.err
+
+
+@pytest.mark.slow
+def test_a_search_on_the_local_sagemaker(tmp_path: Path) -> None:
+    pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
+    from sagemaker_local import LocalSageMaker
+
+    lab = Lab(tmp_path / "lab")
+    with LocalSageMaker(tmp_path / "sagemaker", stop_grace_seconds=3) as server:
+        environment = {name: str(value) for name, value in server.client_environment.items()}
+        remote = ("compute=sagemaker_local", f"hydra.launcher.endpoint_url={server.url}", "hydra.sweep.dir=runs/search")
+        words = (*remote, "hparams_search=tiny", "hydra.sweeper.n_trials=3")
+        refused = lab.train(*words, "hydra.launcher.wait=false", **environment)
+        assert refused.code == 2 and "OptunaSweeper needs the value of each job" in refused.err
+        done = lab.train(*words, **environment)
+        assert done.code == 0, done.out + done.err
+        assert len(server.jobs.jobs) == 3, "two trials together, then one"
+    found = trials_of(lab.root / "runs" / "search")
+    assert len(found.finished) == 3 and f"in trial {found.best.number} of 3:" in done.out
