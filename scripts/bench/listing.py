@@ -36,7 +36,7 @@ BESIDE = {".hydra": 3, ".job": 4, "checkpoints": 1, "model": 6, "plots": 10, "."
 """How many files a run has in which directory."""
 COMMANDS = {
     "runs": (),
-    "runs --where --sort": ("--where", "layers=2 and test/f1>0.7", "--sort", "-test/f1"),
+    "runs --where --sort": ("--where", "num_layers=2 and test/f1>0.7", "--sort", "-test/f1"),
     "runs --csv": ("--csv",),
     "runs --json": ("--json",),
 }
@@ -102,8 +102,10 @@ def record(known: dict[str, Any], job: int) -> dict[str, Any]:
     return {
         "status": "finished", "error": None, "started": f"2026-01-01T00:{job // 60 % 60:02d}:{job % 60:02d}+00:00",
         "updated": "2026-01-02T00:00:00+00:00", "seed": seed, **known,
-        "config": {**known["config"], "seed": seed, "model.layers": layers, "model.learning_rate": rate, "optimizer.lr": rate},
-        "overrides": [f"seed={seed}", f"model.layers={layers}", f"optimizer.lr={rate}"],
+        "config": {
+            **known["config"], "seed": seed, "model.num_layers": layers, "model.learning_rate": rate, "optimizer.lr": rate,
+        },
+        "overrides": [f"seed={seed}", f"model.num_layers={layers}", f"optimizer.lr={rate}"],
         "fingerprint": f"{job:064d}", "fingerprint_parts": {"data": hashes, "libraries": {name: "1.0.0" for name in names}},
         "git": {"commit": 40 * "0", "dirty": False}, "best": {"monitor": "val/accuracy", "value": 0.9, "step": 100},
         "data": {split: {"pairs": 1_000, "yes_share": 0.5, "fingerprint": value} for split, value in hashes.items()},

@@ -22,7 +22,13 @@ from rich.console import Console
 from rich.table import Table
 
 WORDS = (
-    *("experiment=word_order_tiny", "model.layers=1", "model.width=32", "data.train_pairs=20000", "data.evaluation_limit=500"),
+    *(
+        "experiment=word_order_tiny",
+        "model.num_layers=1",
+        "model.hidden_size=32",
+        "data.train_pairs=20000",
+        "data.evaluation_limit=500",
+    ),
     *("logger=csv", "trainer.progress=false"),
 )
 

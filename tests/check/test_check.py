@@ -23,7 +23,8 @@ def test_three_typos_in_one_message() -> None:
     sed, hiden, lrr = caught.value.problems
     assert sed.startswith("+sed=1: there is no key 'sed'. Did you mean 'seed'? Keys at the top: seed, monitor")
     assert re.match(
-        r"there is no key 'model.hiden'. Did you mean 'model.width'\? Keys of model: learning_rate.*layers, width, heads", hiden
+        r"there is no key 'model.hiden'. Did you mean 'model.hidden_size'\? Keys of model: learning_rate.*, num_heads",
+        hiden,
     )
     assert (
         lrr == "there is no key 'optimizer.lrr'. Did you mean 'optimizer.lr'? Keys of optimizer: lr, weight_decay, betas, eps."
@@ -41,7 +42,7 @@ def test_a_fraction_of_a_second_without_torch() -> None:
 
 
 KEYS = [
-    ("++model.hiden=3", r"\+\+model.hiden=3: there is no key 'model.hiden'. Did you mean 'model.width'? Keys of model: "),
+    ("++model.hiden=3", r"\+\+model.hiden=3: there is no key 'model.hiden'. Did you mean 'model.hidden_size'? Keys of model: "),
     ("+model.foo.bar=1", r"\+model.foo.bar=1: there is no key 'model.foo.bar'. Keys of model: "),
     ("+model={hiden:3}", r"\+model=\{hiden:3\}: there is no key 'model.hiden'"),
     ("model={hiden:3}", "there is no key 'model.hiden'"),
@@ -49,13 +50,13 @@ KEYS = [
         "modl=tiny",
         "there is no key 'modl'. Did you mean 'model'.*; groups: ablation, compute, debug, experiment, hparams_search.$",
     ),
-    ("modl.layers=3", "there is no key 'modl.layers'. Did you mean 'model.layers'?"),
+    ("modl.num_layers=3", "there is no key 'modl.num_layers'. Did you mean 'model.num_layers'?"),
     ("lr=3", "there is no key 'lr'. Did you mean 'optimizer.lr'?"),
     ("batch_size=3", "there is no key 'batch_size'. Did you mean 'data.batch_size' or 'model.batch_size'?"),
-    ("model.layers.foo=3", "model.layers is a value and has no keys, so there is no 'model.layers.foo'."),
+    ("model.num_layers.foo=3", "model.num_layers is a value and has no keys, so there is no 'model.num_layers.foo'."),
     ("~nope", "~nope: there is no key 'nope'"),
     ("~callbacks.early_stoping", "~callbacks.early_stoping: .* Did you mean 'callbacks.early_stopping'?"),
-    ("~model.layers", "~model.layers: model.layers cannot be left out, every configuration has it"),
+    ("~model.num_layers", "~model.num_layers: model.num_layers cannot be left out, every configuration has it"),
     ("~seed", "seed is not there: it must be a whole number"),
     ("~model", "model is empty: choose one of its files with model=NAME"),
     ("+seed=1", r"\+seed=1: seed is there already, so write it without the '\+': seed=1"),
@@ -82,8 +83,8 @@ KEYS = [
     ("experiment=null", "experiment=null chooses no file: leave it out"),
     ("model=null", "model=null chooses no file: choose one. Options of model: "),
     ("++model=tiny", r"\+\+model=tiny: a file is chosen without '\+\+', as in model=tiny"),
-    ("model.layers", r"model.layers: this is not an override \(it has no '='\). Valid: key=value, group=option"),
-    ("model.layers=[1,2", r"model.layers=\[1,2: this is not an override"),
+    ("model.num_layers", r"model.num_layers: this is not an override \(it has no '='\). Valid: key=value, group=option"),
+    ("model.num_layers=[1,2", r"model.num_layers=\[1,2: this is not an override"),
     ("=3", "=3: there is no key before the '='"),
 ]
 
@@ -98,8 +99,8 @@ VALUES = [
     ("seed=x", "seed=x must be a whole number from 0 to 4294967295."),
     ("seed=1.0", "seed=1.0 must be a whole number from 0 to 4294967295."),
     ("seed=", "seed= must be a whole number from 0 to 4294967295."),
-    ("model.layers=null", "model.layers=null must be a whole number from 1 to 48."),
-    ("model.layers=49", "model.layers=49 must be a whole number from 1 to 48."),
+    ("model.num_layers=null", "model.num_layers=null must be a whole number from 1 to 48."),
+    ("model.num_layers=49", "model.num_layers=49 must be a whole number from 1 to 48."),
     ("model.batch_size=[1,2]", "model.batch_size=[1,2] must be a whole number, 1 or more."),
     ("optimizer.lr=0", "optimizer.lr=0.0 must be a number above 0 and at most 1."),
     ("optimizer.lr=nan", "optimizer.lr=nan must be a number above 0 and at most 1."),
@@ -128,8 +129,8 @@ VALUES = [
     ),
     ("seed=${nope}", "seed=${nope}: Interpolation key 'nope' not found."),
     (
-        "model.width=${model.laers}",
-        "model.width=${model.laers}: Interpolation key 'model.laers' not found. Did you mean '${model.layers}'?",
+        "model.hidden_size=${model.laers}",
+        "model.hidden_size=${model.laers}: Interpolation key 'model.laers' not found. Did you mean '${model.num_layers}'?",
     ),
     (
         "data.batch_size=${model.learning_rate}",
@@ -211,7 +212,7 @@ def test_missing_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_fine() -> None:
     for overrides in (
-        ("++seed=1", "+resume=auto", "model={layers:3}", "callbacks.early_stopping=null"),
+        ("++seed=1", "+resume=auto", "model={num_layers:3}", "callbacks.early_stopping=null"),
         ("metrics.mine={_target_:a.b}", "+callbacks.early_stopping.min_delta=0.1", "~callbacks.collapse", "~debug"),
         ("hydra.run.dir=x", "+hydra.job.env_set.X=1", "hydra.searchpath=[file:///tmp]", "logger=tensorboard"),
         ("scheduler.warmup_steps=10", "scheduler.warmup_fraction=null", "data.batch_size=null", "data.batch_tokens=512"),
@@ -229,11 +230,11 @@ def test_a_saved_configuration(tmp_path: Path) -> None:
     assert check_config(saved) == ([], [])  # type: ignore[arg-type]
     saved.sed, saved.model.layrs, saved.trainer.precision, saved.data.train_pairs = 1, 3, "bf16", "x"
     found = check_config(saved).problems  # type: ignore[arg-type]
-    assert [problem[:60] for problem in found] == [
-        "there is no key 'sed'. Did you mean 'seed'? Keys at the top:",
+    assert [problem[:59] for problem in found] == [
+        "there is no key 'sed'. Did you mean 'seed'? Keys at the top",
         "data.train_pairs=x must be a whole number, 100 or more.",
-        "there is no key 'model.layrs'. Did you mean 'model.layers'? ",
-        "trainer.precision=bf16 must be one of auto, bf16-mixed, 16-m",
+        "there is no key 'model.layrs'. Did you mean 'model.num_laye",
+        "trainer.precision=bf16 must be one of auto, bf16-mixed, 16-",
     ]
 
 

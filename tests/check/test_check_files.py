@@ -14,10 +14,10 @@ FILES = [
     (
         "model/x.yaml",
         TINY + "layrs: 3\n",
-        ["model/x.yaml: there is no key 'model.layrs'. Did you mean 'model.layers'? Keys of model:"],
+        ["model/x.yaml: there is no key 'model.layrs'. Did you mean 'model.num_layers'? Keys of model:"],
     ),
-    ("model/x.yaml", TINY + "layers: many\n", ["model/x.yaml: model.layers=many must be a whole number from 1 to 48."]),
-    ("model/x.yaml", TINY + "layers: 99\n", ["model.layers=99 must be a whole number from 1 to 48."]),
+    ("model/x.yaml", TINY + "num_layers: many\n", ["model/x.yaml: model.num_layers=many must be a whole number from 1 to 48."]),
+    ("model/x.yaml", TINY + "num_layers: 99\n", ["model.num_layers=99 must be a whole number from 1 to 48."]),
     ("model/x.yaml", "layers: [1\n", ["a configuration file is not YAML: while parsing a flow sequence in"]),
     ("model/x.yaml", TINY.replace("tiny", "tinny"), ["model/x.yaml: schema/model has no option 'tinny'. Did you mean 'tiny'?"]),
     ("model/x.yaml", MODEL, ["model lacks the keys that every model has (learning_rate, batch_size, "]),
@@ -68,6 +68,6 @@ def test_a_researchers_own_node_takes_further_arguments(tmp_path: Path) -> None:
 
 def test_other_mistakes_are_judged_by_the_file_that_was_probably_meant() -> None:
     assert len(problems("model=robrta_base", "model.revision=abc")) == 1
-    assert len(problems("model=robrta_base", "model.layers=3")) == 2
+    assert len(problems("model=robrta_base", "model.num_layers=3")) == 2
     # Nothing is close to xx: no telling which keys its data set has.
     assert problems("experiment=xx", "data.path=y", "seed=z")[1:] == ["seed=z must be a whole number from 0 to 4294967295."]

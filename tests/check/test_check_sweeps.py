@@ -14,8 +14,8 @@ from checking import check, problems, write
 
 
 def test_every_job_of_a_sweep_is_checked() -> None:
-    assert problems("model.layers=0,1", "seed=1,2,x", "monitor=test/f1") == [
-        "model.layers=0 must be a whole number from 1 to 48. (in 3 of 6 jobs: 0, 1, 2)",
+    assert problems("model.num_layers=0,1", "seed=1,2,x", "monitor=test/f1") == [
+        "model.num_layers=0 must be a whole number from 1 to 48. (in 3 of 6 jobs: 0, 1, 2)",
         "monitor=test/f1 would choose the checkpoint on the test split, whose result then says nothing: "
         "monitor a validation metric, as in monitor=val/f1.",
         "seed=x must be a whole number from 0 to 4294967295. (in 2 of 6 jobs: 2, 5)",
@@ -23,15 +23,15 @@ def test_every_job_of_a_sweep_is_checked() -> None:
     (problem,) = problems("model=tiny,robrta_base", multirun=True)
     assert problem.startswith("model=robrta_base: model has no option 'robrta_base'. Did you mean 'roberta_base'?")
     assert problem.endswith("roberta_large, tiny. (in 1 of 2 jobs: 1)")
-    checked = check("model.layers=1,2")
-    assert [job.config.model.layers for job in checked.jobs] == [1, 2]
-    assert checked.multirun_reason == "-m added: model.layers=1,2 is a sweep"
+    checked = check("model.num_layers=1,2")
+    assert [job.config.model.num_layers for job in checked.jobs] == [1, 2]
+    assert checked.multirun_reason == "-m added: model.num_layers=1,2 is a sweep"
 
 
 def test_typo_in_the_sweep_of_a_file(tmp_path: Path) -> None:
     text = "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n      model.layrs: 1,2\n"
     (problem,) = problems("ablation=x", config_dir=write(tmp_path, "ablation/x.yaml", text))
-    assert problem.startswith("there is no key 'model.layrs'. Did you mean 'model.layers'?")
+    assert problem.startswith("there is no key 'model.layrs'. Did you mean 'model.num_layers'?")
 
 
 def test_sweeps_that_cannot_be() -> None:
@@ -52,7 +52,7 @@ def test_many_jobs_share_one_composition(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(
         ConfigLoaderImpl, "load_configuration", lambda *given, **named: composed.append(1) or load(*given, **named)
     )
-    assert len(check("seed=range(0,50)", "model.layers=1,2").jobs) == 100
+    assert len(check("seed=range(0,50)", "model.num_layers=1,2").jobs) == 100
     assert len(composed) == 1
 
 
@@ -101,7 +101,7 @@ def test_a_sweep_cannot_be_swept_over(tmp_path: Path) -> None:
 
 def test_what_a_launcher_interpolates_must_exist(somewhere: Path) -> None:
     assert problems("compute=somewhere", "hydra.launcher.gpus=${model.layer}", config_dir=somewhere) == [
-        "hydra.launcher.gpus=${model.layer}: Interpolation key 'model.layer' not found. Did you mean '${model.layers}'?"
+        "hydra.launcher.gpus=${model.layer}: Interpolation key 'model.layer' not found. Did you mean '${model.num_layers}'?"
     ]
     assert problems("compute=somewhere", "+hydra.launcher.typo=3", config_dir=somewhere) == [
         "+hydra.launcher.typo=3: there is no key 'hydra.launcher.typo'. Keys of hydra.launcher: instance, gpus."

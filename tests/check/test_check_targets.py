@@ -58,7 +58,7 @@ def own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             "metrics.m={_target_:paraphrase_lab.metric.x}",
             "metrics.m: _target_=paraphrase_lab.metric.x: paraphrase_lab has no 'metric'. "
-            "Did you mean 'paraphrase_lab.metrics.binary'?",
+            "Did you mean 'paraphrase_lab.metrics'?",
         ),
         (
             "metrics.m={_target_:own_parts.gaim}",
@@ -141,9 +141,9 @@ def test_arguments_that_the_framework_supplies(own_parts: Path) -> None:
 
 
 def test_all_at_once(own_parts: Path) -> None:
-    overrides = ("data=mine", "+data.tint=red", "model.width=131", "monitor=val/f2", "metrics.m={_target_:x.y}")
+    overrides = ("data=mine", "+data.tint=red", "model.hidden_size=131", "monitor=val/f2", "metrics.m={_target_:x.y}")
     found = built(*overrides, config_dir=own_parts).problems
-    starts = ["data: own_parts.Source", "metrics.m: _target_=x.y", "monitor=val/f2: nothing", "model.width=131 is not"]
+    starts = ["data: own_parts.Source", "metrics.m: _target_=x.y", "monitor=val/f2: nothing", "model.hidden_size=131 is not"]
     assert [problem[: len(start)] for problem, start in zip(found, starts, strict=True)] == starts
 
 

@@ -28,9 +28,9 @@ def test_metrics_that_nothing_logs() -> None:
 
 
 def test_width_and_heads() -> None:
-    assert built("model.width=130", "model.heads=4").problems == [
-        "model.width=130 is not a multiple of twice model.heads=4; every head gets an equal and even share: for example "
-        "model.width=128."
+    assert built("model.hidden_size=130", "model.num_heads=4").problems == [
+        "model.hidden_size=130 is not a multiple of twice model.num_heads=4: every head gets an equal and "
+        "even share, for example model.hidden_size=128."
     ]
 
 

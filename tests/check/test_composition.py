@@ -16,10 +16,10 @@ from paraphrase_lab.errors import UserError
 
 COMMAND_LINES = [
     (),
-    ("model.layers=3", "seed=7"),
+    ("model.num_layers=3", "seed=7"),
     ("experiment=paws_seed_recipe", "data.batch_size=4", "+callbacks.mine={_target_:a.B,x:1}"),
     ("debug=overfit", "callbacks=none", "logger=tensorboard", "hydra.run.dir=elsewhere"),
-    ("~callbacks.early_stopping", "++trainer.devices=2", "model={layers:1,heads:2}"),
+    ("~callbacks.early_stopping", "++trainer.devices=2", "model={num_layers:1,num_heads:2}"),
     ("data=pairs", "data.path=me/pairs", "data.labels={no:0,yes:1}"),
     ("ablation=encoder_depth", "hydra.job.chdir=false"),
 ]
@@ -37,9 +37,9 @@ def test_composes_what_hydra_composes(overrides: tuple[str, ...]) -> None:
 
 def test_one_composition_does_not_leak_into_the_next() -> None:
     with Composer() as composer:
-        composer.compose(["model.layers=9", "callbacks.early_stopping=null"])
+        composer.compose(["model.num_layers=9", "callbacks.early_stopping=null"])
         again = composer.compose([])
-    assert again.model.layers == 2
+    assert again.model.num_layers == 2
     assert again.callbacks.early_stopping.patience == 5
 
 
@@ -87,14 +87,14 @@ def test_a_single_run_is_one_job() -> None:
 
 
 def test_a_sweep_is_the_product_without_hydras_own_keys() -> None:
-    request = Request(("seed=1,2", "model.layers=range(1,3)", "data.num_workers=0", "hydra.sweep.dir=x"))
+    request = Request(("seed=1,2", "model.num_layers=range(1,3)", "data.num_workers=0", "hydra.sweep.dir=x"))
     with Composer(request) as composer:
         jobs = expand(request, composer)
     assert jobs == [
-        ("seed=1", "model.layers=1", "data.num_workers=0"),
-        ("seed=1", "model.layers=2", "data.num_workers=0"),
-        ("seed=2", "model.layers=1", "data.num_workers=0"),
-        ("seed=2", "model.layers=2", "data.num_workers=0"),
+        ("seed=1", "model.num_layers=1", "data.num_workers=0"),
+        ("seed=1", "model.num_layers=2", "data.num_workers=0"),
+        ("seed=2", "model.num_layers=1", "data.num_workers=0"),
+        ("seed=2", "model.num_layers=2", "data.num_workers=0"),
     ]
 
 
@@ -102,7 +102,7 @@ def test_sweep_of_a_file_and_typed_overrides() -> None:
     request = Request(("ablation=encoder_depth", "seed=4"))
     with Composer(request) as composer:
         jobs = expand(request, composer)
-    assert jobs == [(f"model.layers={layers}", "seed=4", "ablation=encoder_depth") for layers in (1, 2, 3, 4)]
+    assert jobs == [(f"model.num_layers={layers}", "seed=4", "ablation=encoder_depth") for layers in (1, 2, 3, 4)]
 
 
 def test_multirun_without_a_sweep_is_one_job_and_files_sweep_too() -> None:
@@ -114,14 +114,14 @@ def test_multirun_without_a_sweep_is_one_job_and_files_sweep_too() -> None:
 def test_a_search_stands_for_itself_by_its_ends(tmp_path: Path) -> None:
     (tmp_path / "hydra" / "sweeper").mkdir(parents=True)
     (tmp_path / "hydra" / "sweeper" / "search.yaml").write_text(
-        "_target_: somebody.Sweeper\nparams:\n  model.layers: range(1,9)\n"
+        "_target_: somebody.Sweeper\nparams:\n  model.num_layers: range(1,9)\n"
     )
     request = Request(("hydra/sweeper=search", "optimizer.lr=interval(0.001,0.1)", "seed=1"), str(tmp_path))
     with Composer(request) as composer:
         jobs = expand(request, composer)
     assert jobs == [
-        ("model.layers=1", "optimizer.lr=0.001", "seed=1"),
-        ("model.layers=8", "optimizer.lr=0.1", "seed=1"),
+        ("model.num_layers=1", "optimizer.lr=0.001", "seed=1"),
+        ("model.num_layers=8", "optimizer.lr=0.1", "seed=1"),
     ]
 
 
@@ -131,7 +131,7 @@ def test_a_search_stands_for_itself_by_its_ends(tmp_path: Path) -> None:
         (("seed=1",), None),
         (("seed=1,2",), "-m added: seed=1,2 is a sweep"),
         (("seed=choice(1,2)",), r"-m added: seed=choice(1,2) is a sweep"),
-        (("ablation=encoder_depth",), "-m added: the configuration describes a sweep over model.layers, seed"),
+        (("ablation=encoder_depth",), "-m added: the configuration describes a sweep over model.num_layers, seed"),
         (("hydra.mode=MULTIRUN",), "-m added: the configuration describes a sweep"),
         (("ablation=encoder_depth", "hydra.mode=RUN"), None),
     ],

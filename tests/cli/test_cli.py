@@ -40,7 +40,7 @@ def test_threads_do_not_wait_awake_unless_told_so(
 
 
 def test_check_says_so_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
-    assert paraphrase("check", "seed=0,1", "model.layers=1,2") == 0
+    assert paraphrase("check", "seed=0,1", "model.num_layers=1,2") == 0
     assert "no problems found in 4 jobs" in capsys.readouterr().out
 
 

@@ -32,11 +32,11 @@ def compared(*places: Path, **options: Any) -> Comparison:
 
 
 def test_two_models(tmp_path: Path) -> None:
-    a = write_run(tmp_path / "a", 0.7, config={"model.layers": 1})
-    b = write_run(tmp_path / "b", 0.85, config={"model.layers": 2})
+    a = write_run(tmp_path / "a", 0.7, config={"model.num_layers": 1})
+    b = write_run(tmp_path / "b", 0.85, config={"model.num_layers": 2})
     found = compared(a, b, metrics=("accuracy", "nll"))
     assert (found.question, found.pairs, found.clusters) == ("models", 600, 200)
-    assert [one.name for one in found.candidates] == ["layers=1", "layers=2"]
+    assert [one.name for one in found.candidates] == ["num_layers=1", "num_layers=2"]
     accuracy, nll = found.differences
     table = pair_table()
     for one, share, seed in zip(found.candidates, (0.7, 0.85), (0, 0), strict=True):
@@ -45,9 +45,9 @@ def test_two_models(tmp_path: Path) -> None:
         assert one.spread == {}
     assert accuracy.difference == pytest.approx(found.candidates[1].values["accuracy"] - found.candidates[0].values["accuracy"])
     assert accuracy.low < accuracy.difference < accuracy.high
-    assert (accuracy.better, nll.better) == ("layers=2", "layers=2")
-    assert accuracy.verdict.startswith(f"layers=2 is better by {100 * accuracy.difference:.1f} points (")
-    assert nll.verdict.startswith("layers=2 is better: nll lower by 0.")
+    assert (accuracy.better, nll.better) == ("num_layers=2", "num_layers=2")
+    assert accuracy.verdict.startswith(f"num_layers=2 is better by {100 * accuracy.difference:.1f} points (")
+    assert nll.verdict.startswith("num_layers=2 is better: nll lower by 0.")
     assert nll.difference < 0
     assert accuracy.seeds_low is None
     assert "Nothing is said about other seeds: 3 runs or more of each recipe would tell." in found.notes
@@ -63,7 +63,7 @@ def test_the_interval_is_that_of_clusters(tmp_path: Path) -> None:
     widths = []
     for name, share_table, repeats in (("once", once, 1), ("thrice", thrice, 3)):
         for run, (share, seed) in {"a": (0.75, 1), "b": (0.8, 2)}.items():
-            directory = write_run(tmp_path / name / run, share, table=share_table, config={"model.layers": seed})
+            directory = write_run(tmp_path / name / run, share, table=share_table, config={"model.num_layers": seed})
             answers = Answers(share_table, np.repeat(margins(once, share, seed), repeats))
             write_predictions({"test": answers}, CALIBRATION, directory / "predictions.parquet")
         one = compared(tmp_path / name, resamples=10_000).differences[0]
@@ -74,12 +74,12 @@ def test_the_interval_is_that_of_clusters(tmp_path: Path) -> None:
 def test_two_recipes(tmp_path: Path) -> None:
     found = compared(write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(3), spread=0.01))
     assert found.question == "recipes"
-    assert [(one.name, one.seeds) for one in found.candidates] == [("layers=1", (0, 1, 2)), ("layers=2", (0, 1, 2))]
+    assert [(one.name, one.seeds) for one in found.candidates] == [("num_layers=1", (0, 1, 2)), ("num_layers=2", (0, 1, 2))]
     assert all(0 < one.spread["accuracy"] < 0.03 for one in found.candidates)
     one = found.differences[0]
     assert one.seeds_low is not None and one.seeds_high is not None
     assert one.seeds_low < one.difference < one.seeds_high
-    assert one.better == "layers=2"
+    assert one.better == "num_layers=2"
     assert "; seeds: " in one.verdict
 
 
@@ -97,8 +97,10 @@ def test_too_few_seeds_to_speak_of_a_recipe(tmp_path: Path) -> None:
     found = compared(write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(2)))
     one = found.differences[0]
     assert (found.question, one.better, one.seeds_low) == ("recipes", None, None)
-    assert one.verdict.startswith("nothing about the recipes (2 seeds, 3 are needed); these very models: layers=2 is better")
-    assert "Fewer than 3 seeds, so nothing is said about the recipe: layers=1, layers=2." in found.notes
+    assert one.verdict.startswith(
+        "nothing about the recipes (2 seeds, 3 are needed); these very models: num_layers=2 is better"
+    )
+    assert "Fewer than 3 seeds, so nothing is said about the recipe: num_layers=1, num_layers=2." in found.notes
 
 
 def test_one_recipe_only_is_compared_as_models(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_one_recipe_only_is_compared_as_models(tmp_path: Path) -> None:
 
 def test_a_seed_that_was_run_twice_counts_once(tmp_path: Path) -> None:
     write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.8}, range(3))
-    again = write_run(tmp_path / "again", 0.7, config={"seed": 0, "model.layers": 1})
+    again = write_run(tmp_path / "again", 0.7, config={"seed": 0, "model.num_layers": 1})
     found = compared(tmp_path / "sweep", again)
     assert [len(one.runs) for one in found.candidates] == [3, 3]
     assert f"{again} is left out: same recipe and seed as {tmp_path / 'sweep' / '0'}." in found.notes
@@ -119,10 +121,10 @@ def test_a_seed_that_was_run_twice_counts_once(tmp_path: Path) -> None:
 
 def test_correction_grows_with_the_comparisons_and_not_with_the_slices(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path, {1: 0.78, 2: 0.8, 3: 0.82}, [0])
-    alone = compared(sweep, metrics=("accuracy",), baseline="layers=1")
+    alone = compared(sweep, metrics=("accuracy",), baseline="num_layers=1")
     every = compared(sweep, metrics=("accuracy",))
     sliced = compared(sweep, metrics=("accuracy",), by_slice=True)
-    assert [(one.a, one.b) for one in alone.differences] == [("layers=1", "layers=2"), ("layers=1", "layers=3")]
+    assert [(one.a, one.b) for one in alone.differences] == [("num_layers=1", "num_layers=2"), ("num_layers=1", "num_layers=3")]
     assert len(every.differences) == 3
     least = min(every.differences, key=lambda one: one.p_value)
     assert least.p_adjusted == pytest.approx(min(1.0, 3 * least.p_value))
@@ -141,7 +143,7 @@ def test_the_same_command_gives_the_same_numbers(tmp_path: Path) -> None:
 def test_other_test_data_are_refused(tmp_path: Path) -> None:
     ours, other = pair_table(), pair_table(300, seed=1)
     a = write_run(tmp_path / "a", 0.7, table=ours, config={"data.path": "pairs.csv", "data.evaluation_limit": None})
-    other_config = {"model.layers": 2, "data.path": "other.csv", "data.evaluation_limit": 300, "data.train_limit": 9}
+    other_config = {"model.num_layers": 2, "data.path": "other.csv", "data.evaluation_limit": 300, "data.train_limit": 9}
     b = write_run(tmp_path / "b", 0.8, table=other, config=other_config)
     with pytest.raises(RunError, match="scored on different test pairs") as refused:
         compared(a, b)
@@ -155,7 +157,7 @@ def test_other_test_data_are_refused(tmp_path: Path) -> None:
 def test_the_way_to_the_data_of_another_set(tmp_path: Path) -> None:
     """A limit that came from debug=fast was not typed, and is said all the same."""
     a = write_run(tmp_path / "a", 0.7, config={"data.evaluation_limit": 200})
-    b = write_run(tmp_path / "b", 0.8, table=pair_table(300, seed=1), config={"data": "paws", "model.layers": 2})
+    b = write_run(tmp_path / "b", 0.8, table=pair_table(300, seed=1), config={"data": "paws", "model.num_layers": 2})
     with pytest.raises(RunError, match=r"b data=pairs data\.path=pairs\.csv data\.evaluation_limit=200` scores it"):
         compared(a, b)
 
@@ -164,7 +166,7 @@ def test_what_evaluate_found_on_a_third_set_is_used(tmp_path: Path) -> None:
     third = pair_table(450, seed=7)
     for name, seed in (("a", 1), ("b", 2)):
         own = pair_table(300, seed=seed)
-        run = write_run(tmp_path / name, 0.8, table=own, config={"model.layers": seed})
+        run = write_run(tmp_path / name, 0.8, table=own, config={"model.num_layers": seed})
         write_evaluation(run, third, 0.8)
     found = compared(tmp_path / "a", tmp_path / "b")
     assert (found.fingerprint, found.pairs) == (third.fingerprint, 450)
@@ -187,7 +189,7 @@ def test_what_evaluate_found_on_another_split_is_not_used(tmp_path: Path, older:
     shared = pair_table(450, seed=7)
     named = {"directory": "validation-12345678"} if older else {"directory": "x", "split": "validation"}
     for name, seed in (("a", 1), ("b", 2)):
-        run = write_run(tmp_path / name, 0.8, table=pair_table(300, seed=seed), config={"model.layers": seed})
+        run = write_run(tmp_path / name, 0.8, table=pair_table(300, seed=seed), config={"model.num_layers": seed})
         write_evaluation(run, shared, 0.8, **named)
     with pytest.raises(RunError, match="scored on different test pairs"):
         compared(tmp_path / "a", tmp_path / "b")
@@ -196,9 +198,9 @@ def test_what_evaluate_found_on_another_split_is_not_used(tmp_path: Path, older:
 def test_what_a_run_answered_itself_comes_before_an_evaluation_on_the_same_pairs(tmp_path: Path) -> None:
     """In another precision, say. The third run is why evaluations are looked at."""
     ours = pair_table()
-    a, b = (write_run(tmp_path / name, 0.7, table=ours, config={"model.layers": name}) for name in "ab")
+    a, b = (write_run(tmp_path / name, 0.7, table=ours, config={"model.num_layers": name}) for name in "ab")
     write_evaluation(a, ours, 0.99)
-    c = write_run(tmp_path / "c", 0.8, table=pair_table(300, seed=1), config={"model.layers": "c"})
+    c = write_run(tmp_path / "c", 0.8, table=pair_table(300, seed=1), config={"model.num_layers": "c"})
     write_evaluation(c, ours, 0.8)
     found = compared(a, b, c)
     assert found.candidates[0].values == found.candidates[1].values
@@ -207,7 +209,7 @@ def test_what_a_run_answered_itself_comes_before_an_evaluation_on_the_same_pairs
 def test_what_evaluate_found_on_the_same_pairs_is_used(tmp_path: Path) -> None:
     ours, other = pair_table(), pair_table(300, seed=1)
     a = write_run(tmp_path / "a", 0.7, table=ours)
-    b = write_run(tmp_path / "b", 0.85, table=other, config={"model.layers": 2})
+    b = write_run(tmp_path / "b", 0.85, table=other, config={"model.num_layers": 2})
     write_evaluation(b, ours, 0.85)
     found = compared(a, b)
     assert (found.fingerprint, found.pairs) == (ours.fingerprint, 600)
@@ -216,7 +218,7 @@ def test_what_evaluate_found_on_the_same_pairs_is_used(tmp_path: Path) -> None:
 
 
 def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
-    a, b = (write_run(tmp_path / name, 0.8, config={"model.layers": name}) for name in "ab")
+    a, b = (write_run(tmp_path / name, 0.8, config={"model.num_layers": name}) for name in "ab")
     with pytest.raises(RunError, match="two runs at least, found only .*a"):
         compared(a)
     elsewhere = RunRow("s3://bucket/run", "run", "finished", {}, {}, {})
@@ -224,7 +226,7 @@ def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
         compare_runs([elsewhere, *read_runs([str(a)])])
     with pytest.raises(UserError, match="no metric f2\nmetrics: accuracy, f1"):
         compared(a, b, metrics=("accuracy", "f2"))
-    with pytest.raises(UserError, match="no candidate 'c'\ncandidates: layers=a, layers=b"):
+    with pytest.raises(UserError, match="no candidate 'c'\ncandidates: num_layers=a, num_layers=b"):
         compared(a, b, baseline="c")
     with pytest.raises(RunError, match="no predictions for validation"):
         compared(a, b, split="validation")
@@ -238,7 +240,7 @@ def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
 
 
 def test_nothing_but_equal_answers(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / name, 0.8, config={"model.layers": name}) for name in "ab"]
+    runs = [write_run(tmp_path / name, 0.8, config={"model.num_layers": name}) for name in "ab"]
     one = compared(*runs).differences[0]
     assert (one.difference, one.low, one.high, one.p_value, one.better) == (0, 0, 0, 1, None)
 
@@ -253,7 +255,7 @@ def test_too_many_to_compare_each_with_each() -> None:
 def test_validation_pairs_flatter(tmp_path: Path) -> None:
     table = pair_table(300)
     for layers in (1, 2):
-        run = write_run(tmp_path / str(layers), 0.8, table=table, config={"model.layers": layers})
+        run = write_run(tmp_path / str(layers), 0.8, table=table, config={"model.num_layers": layers})
         answers = Answers(table, margins(table, 0.8, layers))
         write_predictions({"validation": answers}, CALIBRATION, run / "predictions.parquet")
         RunRecord.read(run).update(data={"validation": {"pairs": 300, "fingerprint": table.fingerprint}})
@@ -265,7 +267,7 @@ def test_validation_pairs_flatter(tmp_path: Path) -> None:
 def test_remarks_about_small_sets_and_few_resamples(tmp_path: Path) -> None:
     table = pair_table(90)
     for layers in range(5):
-        write_run(tmp_path / str(layers), 0.8, seed=layers, table=table, config={"seed": 0, "model.layers": layers})
+        write_run(tmp_path / str(layers), 0.8, seed=layers, table=table, config={"seed": 0, "model.num_layers": layers})
     notes = compared(tmp_path, resamples=200).notes
     assert "Only 30 clusters of pairs: the intervals are rough." in notes
     assert "200 resamples are too few for 20 comparisons: no p-value can become small enough." in notes
@@ -281,7 +283,7 @@ def test_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
     words = " ".join(text.split())
     assert words.startswith("Question: are these recipes different, whatever the seed?")
     assert "600 test pairs" in words and "200 clusters" in words
-    assert "accuracy: layers=2 is better by" in words
+    assert "accuracy: num_layers=2 is better by" in words
     of_slices = words.partition("accuracy by slice, in points")[2].partition("accuracy: ")[0]
     assert "95 % over pairs 95 % over seeds" in of_slices, "what decides is shown"
     assert ("pairs A B B - A" in of_slices) == (width > 80), "values only where there is room"
@@ -306,7 +308,7 @@ def test_a_metric_that_these_labels_do_not_define(tmp_path: Path, capsys: pytest
     table = pair_table(300)
     table = PairTable(table.ids, table.sentence1, table.sentence2, np.ones(300, dtype=np.int64))
     for layers in (1, 2):
-        write_run(tmp_path / str(layers), 0.8, seed=layers, table=table, config={"seed": 0, "model.layers": layers})
+        write_run(tmp_path / str(layers), 0.8, seed=layers, table=table, config={"seed": 0, "model.num_layers": layers})
     words = ("compare", str(tmp_path), "--metric", "roc_auc", "--resamples", "500")
     assert paraphrase(*words, "--plot", str(tmp_path / "empty.png")) == 0
     assert "roc_auc is not defined on these pairs" in " ".join(capsys.readouterr().out.split())
@@ -320,11 +322,11 @@ def test_where_and_the_same_recipe_in_two_places(tmp_path: Path, capsys: pytest.
     write_sweep(tmp_path / "before", {1: 0.7, 2: 0.8}, range(3))
     write_sweep(tmp_path / "after", {1: 0.85, 2: 0.8}, range(3))
     places = (str(tmp_path / "before"), str(tmp_path / "after"))
-    assert paraphrase("compare", *places, "--where", "layers=1", "--resamples", "500", "--json") == 0
+    assert paraphrase("compare", *places, "--where", "num_layers=1", "--resamples", "500", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [one["name"] for one in found["candidates"]] == list(places)
     assert found["differences"][0]["better"] == places[1]
-    assert paraphrase("compare", places[0], "--where", "layers=3") == 2
+    assert paraphrase("compare", places[0], "--where", "num_layers=3") == 2
     assert "a comparison needs two runs at least, found none" in capsys.readouterr().err
 
 
@@ -366,7 +368,9 @@ def test_the_same_recipes_and_seeds_with_other_code(tmp_path: Path, capsys: pyte
     words = ("--resamples", "500", "--json")
     assert paraphrase("compare", *map(str, places), *words) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [one["name"] for one in found["candidates"]] == [f"{place} layers={layers}" for place in places for layers in (1, 2)]
+    assert [one["name"] for one in found["candidates"]] == [
+        f"{place} num_layers={layers}" for place in places for layers in (1, 2)
+    ]
     assert paraphrase("compare", str(tmp_path), *words) == 0
     notes = json.loads(capsys.readouterr().out)["notes"]
     again, first = places[0] / "0", places[1] / "0"
@@ -376,7 +380,7 @@ def test_the_same_recipes_and_seeds_with_other_code(tmp_path: Path, capsys: pyte
     for run in places[1].iterdir():
         RunRecord.read(run).update(fingerprint=f"{run.name} before")
     assert paraphrase("compare", *map(str, places), *words) == 0
-    assert [one["name"] for one in json.loads(capsys.readouterr().out)["candidates"]] == ["layers=1", "layers=2"]
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["candidates"]] == ["num_layers=1", "num_layers=2"]
 
 
 def with_parts(run: Path, *, train: str = "t" * 64, **parts: Any) -> None:
@@ -391,7 +395,7 @@ def test_other_training_data_make_another_recipe(tmp_path: Path) -> None:
         with_parts(run, train=("b" if is_new and int(run.name) < 6 else "a") * 64)
     found = compared(tmp_path)
     assert {one.name: len(one.runs) for one in found.candidates} == {
-        "layers=1 training data aaaaaaaa": 3, "layers=1 training data bbbbbbbb": 3, "layers=2": 6,
+        "num_layers=1 training data aaaaaaaa": 3, "num_layers=1 training data bbbbbbbb": 3, "num_layers=2": 6,
     }  # fmt: skip
     assert not any("Not only the seed differs" in note for note in found.notes)
 
@@ -407,7 +411,7 @@ def test_seeds_that_draw_their_own_data_are_one_recipe(tmp_path: Path) -> None:
     for run in write_sweep(tmp_path, {1: 0.7, 2: 0.85}, range(3)).iterdir():
         with_parts(run, train=run.name * 64)
         RunRecord.read(run).note(follows={"data.seed": "seed"})
-    assert [(one.name, len(one.runs)) for one in compared(tmp_path).candidates] == [("layers=1", 3), ("layers=2", 3)]
+    assert [(one.name, len(one.runs)) for one in compared(tmp_path).candidates] == [("num_layers=1", 3), ("num_layers=2", 3)]
 
 
 def test_what_differs_beside_the_seed_is_said(tmp_path: Path) -> None:
@@ -419,8 +423,8 @@ def test_what_differs_beside_the_seed_is_said(tmp_path: Path) -> None:
             with_parts(run, device={"kind": "cuda", "count": 1})
     notes = [note for note in compared(tmp_path).notes if "Not only the seed" in note]
     assert notes == [
-        "Not only the seed differs among the runs of layers=1: code and libraries (torch) too.",
-        "Not only the seed differs among the runs of layers=2: device (kind) too.",
+        "Not only the seed differs among the runs of num_layers=1: code and libraries (torch) too.",
+        "Not only the seed differs among the runs of num_layers=2: device (kind) too.",
     ]
 
 

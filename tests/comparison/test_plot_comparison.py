@@ -10,10 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from figures import drawn, texts
+from figures import texts
 from paraphrase_lab.plots.comparison import plot_comparison
-
-__all__ = ["drawn"]
 
 
 def difference(

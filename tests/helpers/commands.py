@@ -20,7 +20,7 @@ from paraphrase_lab.cli import run
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
-    "model.layers=1", "model.width=16", "model.heads=2", "model.batch_size=32", "data.evaluation_limit=100",
+    "model.num_layers=1", "model.hidden_size=16", "model.num_heads=2", "model.batch_size=32", "data.evaluation_limit=100",
     "trainer.max_steps=4", "trainer.precision=32", "trainer.accelerator=cpu",
 )  # fmt: skip
 FEW_PAIRS = ("data.train_pairs=500", "data.validation_pairs=100", "data.test_pairs=100")

@@ -19,7 +19,7 @@ def recorded(
     **values: Any,
 ) -> Path:
     """`config`: dotted keys beside those that every run has here."""
-    settings = {"seed": 0, "model.layers": 2, "model.learning_rate": 0.001, "optimizer.lr": 0.001, "data.path": "pairs.csv"}
+    settings = {"seed": 0, "model.num_layers": 2, "model.learning_rate": 0.001, "optimizer.lr": 0.001, "data.path": "pairs.csv"}
     settings |= config or {}
     settings["optimizer.lr"] = settings["model.learning_rate"]
     record = {
@@ -41,9 +41,9 @@ def swept(root: Path, *, seeds: int = 2, layers: tuple[int, ...] = (1, 2), start
     for job, (number, seed) in enumerate(jobs):
         score = round(start + job / 100, 3)
         recorded(
-            root / str(job), config={"seed": seed, "model.layers": number},
+            root / str(job), config={"seed": seed, "model.num_layers": number},
             metrics={"test/accuracy": score, "test/f1": round(score - 0.1, 3)},
             started=f"2026-11-24T10:{job // 60 % 60:02d}:{job % 60:02d}+00:00",
-            overrides=[f"seed={seed}", f"model.layers={number}"],
+            overrides=[f"seed={seed}", f"model.num_layers={number}"],
         )  # fmt: skip
     return root

@@ -18,7 +18,7 @@ def write_reported_sweep(root: Path, shares: dict[int, float] = SHARES, seeds: i
     write_sweep(root, shares, range(seeds), spread=0.01)
     for row in read_runs([str(root)]):
         assert isinstance(row.path, Path)
-        layers, seed = row.config["model.layers"], row.config["seed"]
+        layers, seed = row.config["model.num_layers"], row.config["seed"]
         accuracy = shares[layers] + 0.01 * seed
         record = RunRecord.read(row.path)
         record.update(
@@ -27,7 +27,7 @@ def write_reported_sweep(root: Path, shares: dict[int, float] = SHARES, seeds: i
                 "val/accuracy": accuracy + 0.01, "test/flip_rate": 0.1 / layers, "test/order_gap": 0.05,
             },
             floors={"test": {"majority": {"accuracy": 0.56}}},
-            config={**record.values["config"], "monitor": "val/accuracy", "model.width": 32},
+            config={**record.values["config"], "monitor": "val/accuracy", "model.hidden_size": 32},
             versions=VERSIONS | ({"torch": "2.12.0"} if seed == 1 else {}), seconds={"training": 20.5, "evaluation": 1.5},
             git={"commit": "0123456789abcdef", "dirty": layers == 2}, device={"name": "a CPU", "count": 1},
             precision={"used": "bf16-mixed"}, fingerprint=f"{layers}{seed}" * 32,

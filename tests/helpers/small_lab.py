@@ -19,7 +19,7 @@ from sagemaker_local import LocalSageMaker  # noqa: E402
 
 SMALL = (
     *("data.train_pairs=600", "data.validation_pairs=120", "data.test_pairs=100", "data.batch_size=25", "seed=3"),
-    *("model.width=16", "model.layers=1", "model.heads=2", "model.vocabulary=400", "model.dropout=0.1"),
+    *("model.hidden_size=16", "model.num_layers=1", "model.num_heads=2", "model.vocab_size=400", "model.dropout=0.1"),
     *("trainer.max_epochs=2", "trainer.val_check_interval=0.5", "trainer.checkpoint_every_steps=3", "trainer.accelerator=cpu"),
     *("monitor=val/nll", "trainer.precision=32", "trainer.log_every_steps=2", "+callbacks.slow={_target_:slow_steps.Slow}"),
 )

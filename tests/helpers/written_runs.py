@@ -54,5 +54,5 @@ def write_sweep(root: Path, shares: dict[int, float], seeds: Sequence[int], spre
     middle = sum(seeds) / len(seeds)
     for job, (layers, seed) in enumerate((layers, seed) for layers in shares for seed in seeds):
         share = shares[layers] + spread * (seed - middle)
-        write_run(root / str(job), share, seed=seed + 10 * layers, config={"seed": seed, "model.layers": layers})
+        write_run(root / str(job), share, seed=seed + 10 * layers, config={"seed": seed, "model.num_layers": layers})
     return root

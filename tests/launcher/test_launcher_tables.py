@@ -135,7 +135,7 @@ def test_narrow_terminals(width: int) -> None:
 
 
 def test_brackets_are_no_markup() -> None:
-    assert "model.layers=[1,2] [bold]" in jobs_table([JobRow(0, "model.layers=[1,2] [bold]", NAME, "running")], 80)
+    assert "model.num_layers=[1,2] [bold]" in jobs_table([JobRow(0, "model.num_layers=[1,2] [bold]", NAME, "running")], 80)
 
 
 def test_json_is_exact() -> None:

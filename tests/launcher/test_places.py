@@ -55,7 +55,7 @@ def test_putting_aside_that_was_cut_short_begins_anew(places: Places, tmp_path: 
 def test_a_running_job_keeps_its_directory(places: Places, tmp_path: Path) -> None:
     ran(places, FIRST, tmp_path / "1")
     (tmp_path / f"{FIRST}.runs").touch()
-    with pytest.raises(LauncherError, match=rf"{FIRST} still runs in .*: wait for it, stop it with `python -m .* stop sweep`"):
+    with pytest.raises(LauncherError, match=rf"{FIRST} still runs in .*: wait for it, .* `hydra-sagemaker stop sweep`"):
         places.take(tmp_path / "1", SECOND, goes_on=True)
     assert names(tmp_path / "1") == [".job", FIRST]
 

@@ -51,7 +51,7 @@ def classifier(encoder: PreTrainedModel, **settings: Any) -> PairClassifier:
 
 def tiny(dropout: float = 0.0) -> tuple[Any, Any]:
     torch.manual_seed(0)
-    recipe = Tiny(layers=2, width=32, heads=2, vocabulary=400, dropout=dropout)
+    recipe = Tiny(num_layers=2, hidden_size=32, num_heads=2, vocab_size=400, dropout=dropout)
     tokenizer = recipe.tokenizer(SENTENCES)
     return recipe.encoder(tokenizer, 64), tokenizer
 
@@ -132,14 +132,16 @@ def test_a_name_of_the_hub_without_a_network() -> None:
 
 @pytest.mark.parametrize("width", [10, 12, 2])
 def test_tiny_heads_get_an_even_share(width: int) -> None:
-    with pytest.raises(UserError, match=rf"model\.width={width} .* model\.heads=4 .*\na multiple of 8, as in model\.width=8$"):
-        Tiny(layers=1, width=width, heads=4, vocabulary=300)
+    with pytest.raises(
+        UserError, match=rf"model\.hidden_size={width} .* model\.num_heads=4 .*\na multiple of 8, as in model\.hidden_size=8$"
+    ):
+        Tiny(num_layers=1, hidden_size=width, num_heads=4, vocab_size=300)
 
 
 @pytest.mark.parametrize("layers", [1, 3])
 def test_tiny_ignores_padding_and_reads_the_order_of_words(layers: int) -> None:
     torch.manual_seed(0)
-    recipe = Tiny(layers=layers, width=32, heads=2, vocabulary=400)
+    recipe = Tiny(num_layers=layers, hidden_size=32, num_heads=2, vocab_size=400)
     tokenizer = recipe.tokenizer(SENTENCES)
     encoder = recipe.encoder(tokenizer, 1_000).eval()
     batch = batch_of(tokenizer, range(4))

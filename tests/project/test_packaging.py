@@ -51,8 +51,8 @@ def test_what_is_inside(wheel: Path) -> None:
     assert wheel.name.startswith(f"paraphrase_lab-{__version__}-py3")
     files = [file.relative_to(ROOT) for place in ("conf", "experiments") for file in (ROOT / place).rglob("*.yaml")]
     assert {f"paraphrase_lab/{file.as_posix()}" for file in files} <= set(names)
-    files = [file.relative_to(ROOT / "src").as_posix() for file in (ROOT / "src").rglob("*.py")]
-    assert {name.removeprefix("hydra-sagemaker-launcher/") for name in files} <= set(names)
+    modules = [file.relative_to(ROOT / "src").as_posix() for file in (ROOT / "src").rglob("*.py")]
+    assert {name.removeprefix("hydra-sagemaker-launcher/") for name in modules} <= set(names)
     assert "hydra_sagemaker/pricing/prices.csv" in names
     assert "hydra_plugins/__init__.py" not in names
     assert {name.split("/")[0] for name in names} == {

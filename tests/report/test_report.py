@@ -73,16 +73,16 @@ def reported(rows: list[RunRow], form: str = "html", **options: Any) -> str:
 def test_every_section_is_there(page: Page) -> None:
     assert tuple(name for name in page.sections if name != "head") == SECTIONS
     assert page.values("href")[1:] == [f"#{name}" for name in SECTIONS]
-    assert "layers=2 against layers=1: layers=2 is better by " in page.sections["verdict"]
-    assert "2 recipes with 3 runs each, which differ in model.layers" in page.sections["verdict"]
+    assert "num_layers=2 against num_layers=1: num_layers=2 is better by " in page.sections["verdict"]
+    assert "2 recipes with 3 runs each, which differ in model.num_layers" in page.sections["verdict"]
     assert "0.7100 ± 0.0100" in page.sections["runs"] and "always the larger class (0.5600)" in page.sections["runs"]
     assert "600 pairs of test in 200 clusters" in page.sections["differences"]
-    assert all(f"layers={layers}" in page.sections["curves"] for layers in (1, 2))
+    assert all(f"num_layers={layers}" in page.sections["curves"] for layers in (1, 2))
     assert all(slice_name in page.sections["slices"] for slice_name in ("all", "larger class"))
     assert "answer changes when swapped" in page.sections["symmetry"]
     assert "nll before nll after brier before" in page.sections["calibration"]
     assert "wrong in at least one run" in page.sections["hardest"]
-    assert "model.layers 1 3: 0, 1, 2" in page.sections["settings"] and "model.width 32" in page.sections["settings"]
+    assert "model.num_layers 1 3: 0, 1, 2" in page.sections["settings"] and "model.hidden_size 32" in page.sections["settings"]
     assert "2.13.0 (0, 2, 3, 5); 2.12.0 (1, 4)" in page.sections["provenance"]
     assert "01234567 with changes" in page.sections["provenance"] and "22.0" in page.sections["provenance"]
 
@@ -169,7 +169,7 @@ def test_markdown(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for block in re.split(r"\n\n", text):
         if block.startswith("|"):
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
-    assert "| layers=2 | 3 | 0, 1, 2 | 0.8600 | 0.0100 |" in text
+    assert r"| num\_layers=2 | 3 | 0, 1, 2 | 0.8600 | 0.0100 |" in text
 
 
 def test_one_run(tmp_path: Path) -> None:
@@ -182,13 +182,13 @@ def test_one_run(tmp_path: Path) -> None:
 
 def test_runs_on_different_data(tmp_path: Path) -> None:
     for name, layers, seed in (("a", 1, 0), ("b", 2, 0), ("c", 3, 5)):
-        write_run(tmp_path / name, 0.8, table=pair_table(seed=seed), config={"model.layers": layers})
+        write_run(tmp_path / name, 0.8, table=pair_table(seed=seed), config={"model.num_layers": layers})
     page = Page(reported(read_runs([str(tmp_path)])))
     fingerprints = [pair_table(seed=seed).fingerprint[:8] for seed in (0, 5)]
     assert "were scored on different test pairs, so their figures cannot be compared." in page.sections["verdict"]
     assert all(one in page.sections["differences"] for one in fingerprints)
     assert f"c was evaluated on other data (fingerprint {fingerprints[1]}, not {fingerprints[0]})" in page.sections["runs"]
-    assert "layers=3" not in page.sections["calibration"] and "layers=2" in page.sections["calibration"]
+    assert "num_layers=3" not in page.sections["calibration"] and "num_layers=2" in page.sections["calibration"]
 
 
 def test_unfinished_runs_are_listed_and_not_compared(tmp_path: Path) -> None:
@@ -221,14 +221,14 @@ def test_records_from_elsewhere(sweep: Path) -> None:
 def test_a_metric_of_which_less_is_better(sweep: Path) -> None:
     page = Page(reported(read_runs([str(sweep)]), metrics=("nll",)))
     assert "Lower is better here." in page.sections["differences"]
-    assert "layers=2 is better: nll lower by" in page.sections["verdict"]
+    assert "num_layers=2 is better: nll lower by" in page.sections["verdict"]
     assert "the runs with the lowest test/nll" in page.sections["swept"]
 
 
 def test_a_search_is_reported_on_validation(tmp_path: Path) -> None:
     table = pair_table()
     for name, share in (("0", 0.7), ("1", 0.9)):
-        directory = write_run(tmp_path / name, share, config={"model.layers": int(name) + 1})
+        directory = write_run(tmp_path / name, share, config={"model.num_layers": int(name) + 1})
         answers = Answers(table, margins(table, share, 0))
         write_predictions({"validation": answers}, CALIBRATION, directory / "predictions.parquet")
         RunRecord.read(directory).update(
@@ -243,11 +243,11 @@ def test_many_recipes_are_compared_with_one(tmp_path: Path) -> None:
     write_reported_sweep(tmp_path, {layers: 0.6 + 0.04 * layers for layers in range(1, 9)}, seeds=1)
     rows = read_runs([str(tmp_path)])
     material = gather(rows, title="many")
-    assert material.comparison is not None and {one.a for one in material.comparison.differences} == {"layers=1"}
+    assert material.comparison is not None and {one.a for one in material.comparison.differences} == {"num_layers=1"}
     text = str([section.blocks for section in sections_of(material)])
-    assert "Each is compared with layers=1; --baseline NAME chooses another." in text
-    chosen = gather(rows, title="many", baseline="layers=3").comparison
-    assert chosen is not None and {one.a for one in chosen.differences} == {"layers=3"}
+    assert "Each is compared with num_layers=1; --baseline NAME chooses another." in text
+    chosen = gather(rows, title="many", baseline="num_layers=3").comparison
+    assert chosen is not None and {one.a for one in chosen.differences} == {"num_layers=3"}
 
 
 def test_many_seeds_of_one_recipe(tmp_path: Path) -> None:
@@ -258,9 +258,9 @@ def test_many_seeds_of_one_recipe(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--baseline", "layers=9"), "there is no candidate 'layers=9'\ncandidates: layers=1, layers=2"),
+        (("--baseline", "num_layers=9"), "there is no candidate 'num_layers=9'\ncandidates: num_layers=1, num_layers=2"),
         (("--metric", "bleu"), "no run has the metric test/bleu\nmetrics: accuracy, f1"),
-        (("--where", "model.layers>5"), "no run to report on"),
+        (("--where", "model.num_layers>5"), "no run to report on"),
         (("--to", "wandb", "--output", "x"), "--to wandb writes no file"),
         (("--project", "x"), "--project is a project in W&B"),
         (("--output", "/dev/null/report.html"), "/dev/null/report.html cannot be written: "),
@@ -272,9 +272,9 @@ def test_mistakes(words: tuple[str, ...], said: str, sweep: Path, capsys: pytest
 
 
 def test_a_baseline_that_nothing_can_be_compared_with(tmp_path: Path) -> None:
-    write_run(tmp_path, 0.8, config={"model.layers": 2})
+    write_run(tmp_path, 0.8, config={"model.num_layers": 2})
     with pytest.raises(UserError, match="only one run has predictions"):
-        gather(read_runs([str(tmp_path)]), title="one", baseline="layers=2")
+        gather(read_runs([str(tmp_path)]), title="one", baseline="num_layers=2")
 
 
 def test_only_some_runs(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:

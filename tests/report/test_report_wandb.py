@@ -44,7 +44,10 @@ def upload(root: Path, *names: str) -> None:
         known = row.record["tracking"]["wandb"]
         run = wandb.init(
             project=known["project"], id=known["id"], group=known["group"], name=known["name"], settings=quiet,
-            config={"seed": row.config["seed"], "model": {"layers": row.config["model.layers"]}, "choices": {"data": "pairs"}},
+            config={
+                "seed": row.config["seed"], "choices": {"data": "pairs"},
+                "model": {"num_layers": row.config["model.num_layers"]},
+            },
         )  # fmt: skip
         run.summary.update(row.record["metrics"])
         run.finish()
@@ -84,8 +87,8 @@ def test_a_report_and_a_workspace(wandb_server: WandbServer, tmp_path: Path, cap
         kinds = [panel["viewType"] for panel in panels(view)]
         assert {"Run Comparer", "Parallel Coordinates Plot", "Parameter Importance", "Bar Chart"} <= set(kinds)
         curves = {panel["config"]["chartTitle"]: panel["config"] for panel in panels(view) if "Line Plot" in panel["viewType"]}
-        assert list(curves) == ["val/accuracy by model.layers", "val/accuracy", "train/loss", "val/nll"]
-        assert curves["val/accuracy by model.layers"]["groupBy"] == "model.value.layers"
+        assert list(curves) == ["val/accuracy by model.num_layers", "val/accuracy", "train/loss", "val/nll"]
+        assert curves["val/accuracy by model.num_layers"]["groupBy"] == "model.value.layers"
         (parallel,) = [panel["config"] for panel in panels(view) if panel["viewType"] == "Parallel Coordinates Plot"]
         assert [one["accessor"] for one in parallel["columns"]] == ["config:model.value.layers", "summary:test/accuracy"]
         (importance,) = [panel["config"] for panel in panels(view) if panel["viewType"] == "Parameter Importance"]
@@ -93,7 +96,7 @@ def test_a_report_and_a_workspace(wandb_server: WandbServer, tmp_path: Path, cap
         assert '{"key":{"section":"run","name":"group"},"op":"=","value":"sweep"' in view.spec
     statistics = compare_runs(read_runs([str(sweep)]))
     assert all(json.dumps(one.verdict, ensure_ascii=False)[1:-1] in report.spec for one in statistics.differences[:2])
-    assert "| layers=2 | 3 | 0, 1, 2 | 0.9156 ± 0.0184 |" in report.spec
+    assert "| num_layers=2 | 3 | 0, 1, 2 | 0.9156 ± 0.0184 |" in report.spec
 
     assert paraphrase("report", str(sweep), "--to", "wandb", "--metric", "f1", "--where", "seed<2") == 0
     assert list(wandb_server.state.views.values()) == [somebodys, report, workspace]
@@ -107,7 +110,7 @@ def test_a_report_and_a_workspace(wandb_server: WandbServer, tmp_path: Path, cap
     assert there == here
     capsys.readouterr()
     assert paraphrase("report", f"wandb:{ENTITY}/{PROJECT}/{GROUP}", "--to", "markdown") == 0
-    assert "| layers=2 | 3 | 0, 1, 2 | 0.8600 | 0.0100 |" in capsys.readouterr().out
+    assert "| num_layers=2 | 3 | 0, 1, 2 | 0.8600 | 0.0100 |" in capsys.readouterr().out
 
 
 def write_by_hand(server: WandbServer) -> View:
@@ -131,7 +134,7 @@ def test_a_sweep_that_was_recorded_offline(
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as without:
         without.delenv("WANDB_API_KEY")
-        assert paraphrase("train", "-m", *TINY, *FEW_PAIRS, "model.heads=1,2", "hydra.sweep.dir=runs/heads") == 0
+        assert paraphrase("train", "-m", *TINY, *FEW_PAIRS, "model.num_heads=1,2", "hydra.sweep.dir=runs/heads") == 0
     assert paraphrase("report", "--to", "wandb") == 2
     said = capsys.readouterr().err
     assert f"2 of 2 runs are not uploaded to W&B project {ENTITY}/{PROJECT} yet: 0, 1\n" in said

@@ -46,7 +46,7 @@ def rows_of(*configs: dict[str, Any], **values: Any) -> list[RunRow]:
 
 def test_only_what_differs_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     heading, *rows, count = listed(capsys, swept(tmp_path))
-    assert heading == ["run", "status", "age", "seed", "layers", "test/accuracy", "test/f1", "best"]
+    assert heading == ["run", "status", "age", "seed", "num_layers", "test/accuracy", "test/f1", "best"]
     assert [[row[0], row[1], *row[3:]] for row in rows][1:3] == [
         ["1", "finished", "0", "2", "0.7100", "0.6100", "0.7500"],
         ["2", "finished", "1", "1", "0.7200", "0.6200", "0.7500"],
@@ -62,7 +62,7 @@ def test_a_terminal_of_any_width(
     for job in range(3):
         place = tmp_path / "2026-11-24" / "10-00-00-123456_sweep" / str(job)
         choices = {"experiment": "word_order_tiny_from_scratch", "data": ("word_order", "paws")[job % 2]}
-        config = {"model.layers": job, "model.learning_rate": 10.0**-job, "data.train_pairs": 1000 * job}
+        config = {"model.num_layers": job, "model.learning_rate": 10.0**-job, "data.train_pairs": 1000 * job}
         metrics = {"test/accuracy": 0.5, "test/f1": 0.5, "val/accuracy": 0.5}
         recorded(place, choices=choices, config=config, metrics=metrics)
     assert paraphrase("runs", str(tmp_path)) == 0
@@ -85,13 +85,13 @@ def test_what_found_no_room_is_named(
 
 def test_sorted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     swept(tmp_path)
-    recorded(tmp_path / "4", metrics={}, status="failed", config={"model.layers": "many"})
+    recorded(tmp_path / "4", metrics={}, status="failed", config={"model.num_layers": "many"})
     recorded(tmp_path / "5", metrics={"test/f1": float("nan")})
     names = lambda *words: [row[0] for row in listed(capsys, tmp_path, *words)[1:7]]  # noqa: E731
     assert names("--sort", "-test/f1") == ["3", "2", "1", "0", "4", "5"]
     assert names("--sort", "test/f1") == ["0", "1", "2", "3", "4", "5"]
-    assert names("--sort", "layers") == ["0", "2", "1", "3", "5", "4"]  # numbers, then texts
-    assert names("--sort=-layers") == ["1", "3", "5", "0", "2", "4"]
+    assert names("--sort", "num_layers") == ["0", "2", "1", "3", "5", "4"]  # numbers, then texts
+    assert names("--sort=-num_layers") == ["1", "3", "5", "0", "2", "4"]
     _, first, second, count = listed(capsys, tmp_path, "--sort", "-test/f1", "--limit", "2")
     assert (first[0], second[0], count) == ("3", "2", [f"2 of 6 runs below {tmp_path}"])
 
@@ -182,17 +182,17 @@ def test_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 def test_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     swept(tmp_path)
     recorded(
-        tmp_path / "4", metrics={"test/roc_auc": float("nan"), "test/f1": None}, config={"seed": 9, "model.layers": [1, 2]}
+        tmp_path / "4", metrics={"test/roc_auc": float("nan"), "test/f1": None}, config={"seed": 9, "model.num_layers": [1, 2]}
     )
     assert paraphrase("runs", str(tmp_path), "--json") == 0
     found = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert [one["name"] for one in found] == ["0", "1", "2", "3", "4"]
-    assert found[1]["config"]["model.layers"] == 2 and found[1]["metrics"]["test/f1"] == 0.61
+    assert found[1]["config"]["model.num_layers"] == 2 and found[1]["metrics"]["test/f1"] == 0.61
     assert found[4]["metrics"] == {"best": 0.75}
     assert paraphrase("runs", str(tmp_path), "--csv") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert list(rows[0])[:8] == ["path", "name", "status", "started", "seconds", "cost", "seed", "model.layers"]
-    assert (rows[3]["test/accuracy"], rows[3]["seconds"], rows[4]["model.layers"], rows[4]["test/f1"]) == (
+    assert list(rows[0])[:8] == ["path", "name", "status", "started", "seconds", "cost", "seed", "model.num_layers"]
+    assert (rows[3]["test/accuracy"], rows[3]["seconds"], rows[4]["model.num_layers"], rows[4]["test/f1"]) == (
         "0.73",
         "21.5",
         "[1,2]",
@@ -203,7 +203,7 @@ def test_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_wrong_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     swept(tmp_path)
     said = {
-        ("--sort", "layres"): "no run has a key layres\nkeys: name, path, status, .*\ndid you mean model.layers?",
+        ("--sort", "layres"): "no run has a key layres\nkeys: name, path, status, .*\ndid you mean model.num_layers?",
         ("--sort",): "expected one argument",
         ("--limit", "0"): "'0' is not a number of runs",
         ("--csv", "--json"): "not allowed with argument",
@@ -232,7 +232,7 @@ def test_every_record_is_opened_once_and_nothing_else(tmp_path: Path, capsys: py
 
     sys.addaudithook(watch)  # stays for the rest of the process
     try:
-        assert paraphrase("runs", str(tmp_path), "--where", "layers=2", "--sort", "-test/f1") == 0
+        assert paraphrase("runs", str(tmp_path), "--where", "num_layers=2", "--sort", "-test/f1") == 0
     finally:
         watching = False
     records = [f"open {tmp_path}/sweep{sweep}/{job}/run.json" for sweep in range(3) for job in range(20)]
@@ -304,11 +304,11 @@ def test_keys_that_cannot_change_a_result() -> None:
 
 
 def test_groups_and_the_keys_that_follow_from_them() -> None:
-    tiny = {"model": "tiny", "model.width": 128, "model.layers": 2, "experiment": "a"}
-    base = {"model": "base", "model.width": 768, "model.layers": 12, "experiment": "b"}
-    assert differing_keys(rows_of(tiny, base)) == ["experiment", "model", "model.width", "model.layers"]
+    tiny = {"model": "tiny", "model.hidden_size": 128, "model.num_layers": 2, "experiment": "a"}
+    base = {"model": "base", "model.hidden_size": 768, "model.num_layers": 12, "experiment": "b"}
+    assert differing_keys(rows_of(tiny, base)) == ["experiment", "model", "model.hidden_size", "model.num_layers"]
     assert telling_keys(rows_of(tiny, base)) == ["experiment"]
-    assert telling_keys(rows_of(tiny, base, overrides=["model.layers=2"])) == ["experiment", "model.layers"]
+    assert telling_keys(rows_of(tiny, base, overrides=["model.num_layers=2"])) == ["experiment", "model.num_layers"]
     same = {"model": "tiny", "experiment": "default_anyway", "seed": 0}
     assert differing_keys(rows_of(same, {**same, "experiment": None, "seed": 0})) == []
 
@@ -322,17 +322,17 @@ def test_values_that_look_alike() -> None:
 
 
 def test_recipes() -> None:
-    rows = rows_of(*({"seed": seed, "model.layers": layers, "data": "pairs"} for layers in (1, 2) for seed in (0, 1)))
-    assert recipe_names(rows) == ["layers=1", "layers=1", "layers=2", "layers=2"]
+    rows = rows_of(*({"seed": seed, "model.num_layers": layers, "data": "pairs"} for layers in (1, 2) for seed in (0, 1)))
+    assert recipe_names(rows) == ["num_layers=1", "num_layers=1", "num_layers=2", "num_layers=2"]
     assert recipe_names(rows[:2]) == ["pairs", "pairs"]
     assert recipe_names([]) == []
 
 
 def test_short_forms() -> None:
-    known = ["model.layers", "model.dropout", "data.seed", "seed", "a.b.c", "d.b.c"]
+    known = ["model.num_layers", "model.dropout", "data.seed", "seed", "a.b.c", "d.b.c"]
     assert short_names(known, known) == {
-        "model.layers": "layers", "model.dropout": "dropout", "data.seed": "data.seed", "seed": "seed", "a.b.c": "a.b.c",
-        "d.b.c": "d.b.c",
+        "model.num_layers": "num_layers", "model.dropout": "dropout", "data.seed": "data.seed", "seed": "seed",
+        "a.b.c": "a.b.c", "d.b.c": "d.b.c",
     }  # fmt: skip
     assert cut_in_the_middle("abcdefghij", 5) == "ab…ij"
     assert brief_names(["2026-11-24/01-07-33-022599_sweep/0", "2026-11-24/01-08-33-022599_sweep/0"]) == [

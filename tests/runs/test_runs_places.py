@@ -69,7 +69,7 @@ def test_runs_in_s3_are_those_of_the_directory(
     assert [row.name for row in read_runs([f"{place}/"])] == [row.name for row in there]
     assert [(row.name, row.path) for row in read_runs([f"{place}/sweep/1"])] == [("1", f"{place}/sweep/1")]
     assert len(read_runs([f"s3://{BUCKET}/team", str(here)])) == 14
-    assert paraphrase("runs", place, "--where", "layers=2 and test/f1>0.62") == 0
+    assert paraphrase("runs", place, "--where", "num_layers=2 and test/f1>0.62") == 0
     text = capsys.readouterr().out
     assert "sweep/3" in text and f"1 of 5 runs below {place}" in text
     assert paraphrase("compare", place) == 2
@@ -110,7 +110,7 @@ def send(run_id: str, *, group: str | None = "sweep", **words: Any) -> None:
         "seed": 1, "monitor": "val/accuracy", "model": {"layers": layers}, "optimizer": {"lr": 0.001},
         "choices": {"model": "tiny", "data": "pairs"}, **words,
     }  # fmt: skip
-    run = wandb.init(project="pairs", id=run_id, name=f"layers={layers}", group=group, config=config, settings=quiet)
+    run = wandb.init(project="pairs", id=run_id, name=f"num_layers={layers}", group=group, config=config, settings=quiet)
     run.summary.update(summary)
     run.finish(exit_code=exit_code)
 
@@ -121,20 +121,20 @@ def test_runs_in_wandb(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     scores = {"test/accuracy": 0.8, "val/accuracy": 0.81, "best/val_accuracy": 0.82, "best/step": 30, "floors/test/f1": 0.6}
-    send("one", layers=1, summary={**scores, "test/f1": float("nan"), "test_hardest": {"_type": "table"}})
-    send("two", layers=2, summary={**scores, "test/accuracy": 0.9})
-    send("broken", layers=3, exit_code=1)
-    send("alone", layers=4, group=None)
+    send("one", num_layers=1, summary={**scores, "test/f1": float("nan"), "test_hardest": {"_type": "table"}})
+    send("two", num_layers=2, summary={**scores, "test/accuracy": 0.9})
+    send("broken", num_layers=3, exit_code=1)
+    send("alone", num_layers=4, group=None)
     place = f"wandb:{wandb_server.state.entity}/pairs"
     rows = {row.path.rpartition("/")[2]: row for row in read_runs([f"{place}/sweep"]) if isinstance(row.path, str)}
     assert {name: row.status for name, row in rows.items()} == {"one": "finished", "two": "finished", "broken": "failed"}
     assert rows["one"].metrics == {"test/accuracy": 0.8, "val/accuracy": 0.81, "best": 0.82}
     assert rows["two"].config == {
-        "model": "tiny", "data": "pairs", "seed": 1, "monitor": "val/accuracy", "model.layers": 2, "optimizer.lr": 0.001,
+        "model": "tiny", "data": "pairs", "seed": 1, "monitor": "val/accuracy", "model.num_layers": 2, "optimizer.lr": 0.001,
     }  # fmt: skip
-    assert rows["two"].record["tracking"]["wandb"]["url"].endswith("/two") and rows["two"].name == "layers=2"
-    assert len(read_runs([place])) == 4 and [row.name for row in read_runs([f"{place}/alone"])] == ["layers=4"]
-    here = recorded(tmp_path / "here", config={"model.layers": 5})
+    assert rows["two"].record["tracking"]["wandb"]["url"].endswith("/two") and rows["two"].name == "num_layers=2"
+    assert len(read_runs([place])) == 4 and [row.name for row in read_runs([f"{place}/alone"])] == ["num_layers=4"]
+    here = recorded(tmp_path / "here", config={"model.num_layers": 5})
     assert (
         paraphrase("runs", f"{place}/sweep", str(here), "--where", "layers>1 and status=finished", "--sort", "-test/accuracy")
         == 0
@@ -147,7 +147,7 @@ def test_runs_in_wandb(
 @pytest.mark.slow
 def test_places_in_wandb_that_cannot_be_read(wandb_server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     entity = wandb_server.state.entity
-    send("one", layers=1)
+    send("one", num_layers=1)
     with pytest.raises(WandbError, match=f"the W&B project {entity}/pairs has no group or run typo\nnewest groups: sweep"):
         read_runs([f"wandb:{entity}/pairs/typo"])
     with pytest.raises(

@@ -31,7 +31,7 @@ LAYERS = (
 )
 
 
-def ablation(directory: Path, *, more: str = "", params: tuple[str, ...] = ("model.layers: 1,2", "seed: 0,1,2")) -> Path:
+def ablation(directory: Path, *, more: str = "", params: tuple[str, ...] = ("model.num_layers: 1,2", "seed: 0,1,2")) -> Path:
     """A configuration directory with the ablation `mine`."""
     lines = "".join(f"      {line}\n" for line in params)
     keys = "".join(f"  {line}\n" for line in more.splitlines())
@@ -45,19 +45,19 @@ def planned(directory: Path, *words: str, sweep: Path = Path("sweep")) -> Study:
 
 def test_arms() -> None:
     jobs = [
-        ("model.layers=1", "seed=0", "debug=fast"),
-        ("model.layers=1", "seed=1", "debug=fast"),
-        ("model.layers=2", "seed=0", "debug=fast"),
+        ("model.num_layers=1", "seed=0", "debug=fast"),
+        ("model.num_layers=1", "seed=1", "debug=fast"),
+        ("model.num_layers=2", "seed=0", "debug=fast"),
     ]
     arms = arms_of(jobs)
-    assert [arm.name for arm in arms] == ["layers=1", "layers=1", "layers=2"]
-    assert numbers_of(arms) == ("model.layers", {"layers=1": 1.0, "layers=2": 2.0})
-    assert arm_with(arms, ["model.layers=2"]) == arms[2] and arm_with(arms, ["model.layers=3"]) is None
+    assert [arm.name for arm in arms] == ["num_layers=1", "num_layers=1", "num_layers=2"]
+    assert numbers_of(arms) == ("model.num_layers", {"num_layers=1": 1.0, "num_layers=2": 2.0})
+    assert arm_with(arms, ["model.num_layers=2"]) == arms[2] and arm_with(arms, ["model.num_layers=3"]) is None
     sets = arms_of([("model={swap_augmentation:False}", "seed=0"), ("model={consistency_weight:1.0}", "seed=0")])
     assert [arm.name for arm in sets] == ["swap_augmentation=false", "consistency_weight=1.0"]
     assert arm_with(sets, ["model={swap_augmentation:false}"]) == sets[0] and numbers_of(sets) is None
-    grid = arms_of([("model.layers=1", "optimizer.lr=1e-3"), ("model.layers=2", "optimizer.lr=1e-4")])
-    assert [arm.name for arm in grid] == ["layers=1 lr=0.001", "layers=2 lr=0.0001"] and numbers_of(grid) is None
+    grid = arms_of([("model.num_layers=1", "optimizer.lr=1e-3"), ("model.num_layers=2", "optimizer.lr=1e-4")])
+    assert [arm.name for arm in grid] == ["num_layers=1 lr=0.001", "num_layers=2 lr=0.0001"] and numbers_of(grid) is None
     files = arms_of([("model=roberta_large",), ("model=tiny",)])
     assert [arm.name for arm in files] == ["model=roberta_large", "model=tiny"]
     assert [arm.name for arm in arms_of([("model.batch_size=1",), ("model.batch_size=2",)], ["data.batch_size"])] == [
@@ -74,14 +74,15 @@ def test_lab_note(tmp_path: Path) -> None:
 
 
 def test_a_plan(tmp_path: Path) -> None:
-    study = planned(ablation(tmp_path, more="baseline: [model.layers=2]\nreport: [flip_rate]"))
+    study = planned(ablation(tmp_path, more="baseline: [model.num_layers=2]\nreport: [flip_rate]"))
     assert [(run.number, run.arm.name, run.seed) for run in study.runs] == [
-        (number, f"layers={layers}", seed) for number, (layers, seed) in enumerate((a, b) for a in (1, 2) for b in (0, 1, 2))
+        (number, f"num_layers={layers}", seed)
+        for number, (layers, seed) in enumerate((a, b) for a in (1, 2) for b in (0, 1, 2))
     ]
-    assert (study.baseline, study.metric, study.report, study.seeds) == ("layers=2", "accuracy", ("flip_rate",), [0, 1, 2])
+    assert (study.baseline, study.metric, study.report, study.seeds) == ("num_layers=2", "accuracy", ("flip_rate",), [0, 1, 2])
     assert not any(run.is_recorded() for run in study.runs)
     with pytest.raises(UserError, match="mine compares nothing: with these overrides every run has the same configuration"):
-        planned(tmp_path, "model.layers=1", "study.baseline=[]")
+        planned(tmp_path, "model.num_layers=1", "study.baseline=[]")
     with pytest.raises(UserError, match="evaluate_test=never leaves a study nothing to report"):
         planned(tmp_path, "evaluate_test=never")
     write(tmp_path, "ablation/mine.yaml", "# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 0,1\n")
@@ -111,14 +112,14 @@ def test_a_study_is_no_part_of_its_runs(tmp_path: Path) -> None:
     """Its runs are those that are typed by hand: the same fingerprint, job and recipe."""
     directory = ablation(tmp_path)
     with Composer(Request(config_dir=str(directory))) as composer:
-        studied, typed = composer.compose(["ablation=mine", "model.layers=1"]), composer.compose(["model.layers=1"])
+        studied, typed = composer.compose(["ablation=mine", "model.num_layers=1"]), composer.compose(["model.num_layers=1"])
     assert studied.study.hypothesis == "deeper" and typed.study is None
     assert config_fingerprint(plain_config(studied)) == config_fingerprint(plain_config(typed))
     for compute in ("local", "sagemaker"):
         assert "study" in check(f"compute={compute}").hydra.launcher.key_exclude
     for number, study in enumerate(({"study.hypothesis": "deeper", "study.metric": "f1"}, {"study": None})):
         record = RunRecord(tmp_path / "runs" / str(number))
-        record.update(status="finished", seed=number, config={"seed": number, "model.layers": 1, **study}, choices={})
+        record.update(status="finished", seed=number, config={"seed": number, "model.num_layers": 1, **study}, choices={})
     assert len(set(recipe_names(read_runs([str(tmp_path / "runs")])))) == 1
 
 
@@ -135,19 +136,19 @@ def test_mistakes_in_a_study(tmp_path: Path) -> None:
     assert report.startswith("study.report: test/fliprate is no metric of test. Did you mean 'flip_rate'?")
     (baseline,) = found("baseline: [model.layer=2]")
     assert baseline == (
-        "study.baseline=model.layer=2 is nothing that the study compares. Did you mean 'model.layers=2'? Valid: "
-        "model.layers=1; model.layers=2; or 'study.baseline=[]', which compares each with each."
+        "study.baseline=model.layer=2 is nothing that the study compares. Did you mean 'model.num_layers=2'? Valid: "
+        "model.num_layers=1; model.num_layers=2; or 'study.baseline=[]', which compares each with each."
     )
     (axis,) = found(params=("model.layrs: 1,2", "seed: 0,1,2"))
-    assert axis.startswith("there is no key 'model.layrs'. Did you mean 'model.layers'?")
+    assert axis.startswith("there is no key 'model.layrs'. Did you mean 'model.num_layers'?")
     (none,) = found(params=("seed: 0,1,2",))
-    assert none == "the study has no axis: name one under hydra.sweeper.params, as in 'model.layers: 1,2,3'."
+    assert none == "the study has no axis: name one under hydra.sweeper.params, as in 'model.num_layers: 1,2,3'."
     (key,) = found("baselin: []")
     assert "there is no key 'study.baselin'. Did you mean 'study.baseline'?" in key
     write(
         tmp_path,
         "ablation/mine.yaml",
-        LAYERS.format(more="", params="      model.layers: 1,2\n").replace("  hypothesis: deeper\n", ""),
+        LAYERS.format(more="", params="      model.num_layers: 1,2\n").replace("  hypothesis: deeper\n", ""),
     )
     assert problems("ablation=mine", config_dir=tmp_path) == [
         "study.hypothesis has no value yet: give it with study.hypothesis=VALUE (text)."
@@ -155,13 +156,13 @@ def test_mistakes_in_a_study(tmp_path: Path) -> None:
 
 
 def test_few_seeds_are_a_warning(tmp_path: Path) -> None:
-    directory = ablation(tmp_path, params=("model.layers: 1,2", "seed: 0,1"))
+    directory = ablation(tmp_path, params=("model.num_layers: 1,2", "seed: 0,1"))
     assert check("ablation=mine", config_dir=directory).warnings == [
         "2 seeds of each: with fewer than 3 nothing can be said about the recipes, only about these very models, "
         "as in seed=0,1,2."
     ]
     assert check("ablation=mine", "seed=0,1,2", config_dir=directory).warnings == []
-    assert check("ablation=mine", "model.layers=1", config_dir=directory).warnings == []
+    assert check("ablation=mine", "model.num_layers=1", config_dir=directory).warnings == []
 
 
 def test_overrides_that_change_a_result_make_another_study() -> None:
@@ -238,11 +239,11 @@ class Lab:
         )
 
     def write_ablation(self, name: str) -> None:
-        directory = ablation(self.root / "experiments", more="baseline: [model.layers=2]")
+        directory = ablation(self.root / "experiments", more="baseline: [model.num_layers=2]")
         (directory / "ablation" / "mine.yaml").replace(directory / "ablation" / f"{name}.yaml")
 
     def study(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        few = (*(word for word in TINY if not word.startswith("model.layers")), *FEW_PAIRS, "logger=none")
+        few = (*(word for word in TINY if not word.startswith("model.num_layers")), *FEW_PAIRS, "logger=none")
         command = [sys.executable, "-m", "paraphrase_lab", "study", "ablation=mine", *few, *words]
         environment = {
             "PYTHONPATH": f"{self.root / 'src'}:{self.root / 'src/hydra-sagemaker-launcher'}",
@@ -269,15 +270,15 @@ def test_a_study_runs_what_is_missing_and_writes_down_what_it_found(lab: Lab) ->
     results = lab.root / "experiments" / "results"
     first = lab.study("--results", str(results), "seed=0")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "2 runs: layers=1, layers=2; seeds 0; test/accuracy; compared with layers=2" in first.stdout
+    assert "2 runs: num_layers=1, num_layers=2; seeds 0; test/accuracy; compared with num_layers=2" in first.stdout
     assert "\n0 of them are recorded with this code" in first.stdout and "2 jobs: 2 new" in first.stdout
     assert "warning: 1 seed of each" in first.stderr
     page = (results / "mine.md").read_text()
     assert "**Question.** How deep?" in page and "**Hypothesis.** deeper" in page
-    assert "**Verdict.** In accuracy, compared with layers=2: layers=1 is not distinguishable: 0.00 points, " in page
+    assert "**Verdict.** In accuracy, compared with num_layers=2: num_layers=1 is not distinguishable: 0.00 points, " in page
     with (results / "mine.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["model.layers"], row["seed"]) for row in rows] == [("1", "0"), ("2", "0")]
+    assert [(row["model.num_layers"], row["seed"]) for row in rows] == [("1", "0"), ("2", "0")]
     assert all((lab.root / row["run"] / "run.json").is_file() and len(row["fingerprint"]) == 64 for row in rows)
     assert (results / "mine.png").read_bytes().startswith(b"\x89PNG")
     index = (lab.root / "experiments" / "README.md").read_text()
@@ -300,7 +301,7 @@ def test_a_study_runs_what_is_missing_and_writes_down_what_it_found(lab: Lab) ->
 
 @pytest.mark.slow
 def test_a_study_whose_job_failed_compares_the_others_and_names_it(lab: Lab) -> None:
-    few = ("data.on_truncation=error", "model.layers=1", "seed=0", "data.max_length=8,64,128", "study.baseline=[]")
+    few = ("data.on_truncation=error", "model.num_layers=1", "seed=0", "data.max_length=8,64,128", "study.baseline=[]")
     done = lab.study("hydra.sweep.dir=runs/failing", *few)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "note: max_length=8 with seed 0 (job 0) is failed: " in done.stdout and "Traceback" not in done.stderr

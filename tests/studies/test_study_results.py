@@ -14,7 +14,7 @@ from test_study import ablation, planned
 
 from checking import write
 from commands import ROOT
-from figures import drawn, texts
+from figures import texts
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.plots.study import plot_curve
 from paraphrase_lab.runs.record import RunRecord
@@ -24,7 +24,6 @@ from paraphrase_lab.studies.plan import PlannedRun, Study
 from paraphrase_lab.studies.results import results_directory, write_results
 from written_runs import write_run
 
-__all__ = ["drawn"]
 COMMAND = "paraphrase study ablation=mine"
 
 
@@ -47,14 +46,14 @@ def fill(run: PlannedRun, share: float, **values: Any) -> None:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     directory = tmp_path_factory.mktemp("study")
-    more = "baseline: [model.layers=2]\nreport: [flip_rate]"
-    ablation(directory, more=more, params=("model.layers: 1,2,3", "seed: 0,1,2"))
+    more = "baseline: [model.num_layers=2]\nreport: [flip_rate]"
+    ablation(directory, more=more, params=("model.num_layers: 1,2,3", "seed: 0,1,2"))
     return planned(directory, sweep=directory / "runs" / "mine")
 
 
 @pytest.fixture(scope="module")
 def outcome(study: Study) -> StudyOutcome:
-    shares = {"layers=1": 0.6, "layers=2": 0.8, "layers=3": 0.805}
+    shares = {"num_layers=1": 0.6, "num_layers=2": 0.8, "num_layers=3": 0.805}
     for run in study.runs:
         fill(run, shares[run.arm.name])
     return judge(study)
@@ -62,12 +61,12 @@ def outcome(study: Study) -> StudyOutcome:
 
 def test_the_verdict_is_one_sentence_about_test(outcome: StudyOutcome) -> None:
     assert outcome.comparison.question == "recipes" and outcome.comparison.split == "test"
-    assert outcome.verdict.startswith("In accuracy, compared with layers=2: layers=1 is worse by ")
-    assert "; layers=3 is not distinguishable: " in outcome.verdict and outcome.verdict.endswith(".")
-    assert [one.name for one in outcome.comparison.candidates] == ["layers=1", "layers=2", "layers=3"]
+    assert outcome.verdict.startswith("In accuracy, compared with num_layers=2: num_layers=1 is worse by ")
+    assert "; num_layers=3 is not distinguishable: " in outcome.verdict and outcome.verdict.endswith(".")
+    assert [one.name for one in outcome.comparison.candidates] == ["num_layers=1", "num_layers=2", "num_layers=3"]
     assert outcome.notes == () and outcome.minutes == pytest.approx(9)
     chosen = chosen_on_validation(outcome)
-    assert chosen is not None and chosen[:2] == ("layers=1", "val/accuracy"), "validation decides, not test"
+    assert chosen is not None and chosen[:2] == ("num_layers=1", "val/accuracy"), "validation decides, not test"
 
 
 def test_the_page(outcome: StudyOutcome, tmp_path: Path) -> None:
@@ -75,10 +74,10 @@ def test_the_page(outcome: StudyOutcome, tmp_path: Path) -> None:
     assert [file.name for file in files] == ["mine.md", "mine.csv", "mine.png"]
     page = files[0].read_text(encoding="utf-8")
     assert page.startswith("# mine\n\n**Question.** How deep?\n\n**Hypothesis.** deeper\n\n**Verdict.** In accuracy, ")
-    assert "| layers=2 | 3 | 80.00 ± 0.00 | 0.1040 ± 0.0010 | 20.00 ± 0.00 | 1.0 |" in page
-    assert "there layers=1 is best, val/accuracy 40.00 on average" in page
+    assert "| num_layers=2 | 3 | 80.00 ± 0.00 | 0.1040 ± 0.0010 | 20.00 ± 0.00 | 1.0 |" in page
+    assert "there num_layers=1 is best, val/accuracy 40.00 on average" in page
     assert "600 test pairs in 200 clusters" in page and "over the seeds 0, 1, 2." in page
-    assert "| layers=1 - layers=2 | test/flip_rate | -0.0030 | " in page
+    assert "| num_layers=1 - num_layers=2 | test/flip_rate | -0.0030 | " in page
     assert (
         "\n\nThe verdict is about accuracy only. Without a verdict, in the first table; below, their differences from the "
         "baseline: flip_rate.\n\n" in page
@@ -90,7 +89,7 @@ def test_the_page(outcome: StudyOutcome, tmp_path: Path) -> None:
         "| time | 9.0 minutes of the 5 planned for 1 CPU core, all runs one after the other; 2026-01-01 to 2026-01-02 |" in page
     )
     assert f"| test data | fingerprint {outcome.comparison.fingerprint[:12]} |" in page
-    assert "| layers=1 | 0 | 60.00 | 60 | `mine/0` | 000000000000 |" in page, "no path of this machine"
+    assert "| num_layers=1 | 0 | 60.00 | 60 | `mine/0` | 000000000000 |" in page, "no path of this machine"
     assert str(tmp_path.parent) not in page
 
 
@@ -100,7 +99,7 @@ def test_the_table_has_a_row_per_run(outcome: StudyOutcome, tmp_path: Path) -> N
         rows = list(csv.DictReader(file))
     assert len(rows) == 9
     last = rows[-1]
-    assert (last["study"], last["arm"], last["model.layers"], last["seed"]) == ("mine", "layers=3", "3", "2")
+    assert (last["study"], last["arm"], last["model.num_layers"], last["seed"]) == ("mine", "num_layers=3", "3", "2")
     assert float(last["test/accuracy"]) == 0.805 and last["fingerprint"] == f"{8:064x}"
     assert (last["commit"], last["dirty"], last["test_data"]) == ("0123456789abcdef", "False", outcome.comparison.fingerprint)
 
@@ -108,7 +107,7 @@ def test_the_table_has_a_row_per_run(outcome: StudyOutcome, tmp_path: Path) -> N
 def test_a_number_that_was_varied_gives_a_curve(outcome: StudyOutcome, tmp_path: Path, drawn: list[Figure]) -> None:
     write_results(outcome, tmp_path, COMMAND)
     (figure,) = drawn
-    assert "accuracy on test over model.layers" in texts(figure)
+    assert "accuracy on test over model.num_layers" in texts(figure)
     means = [line for line in figure.axes[0].get_lines() if line.get_marker() == "D"]
     assert [np.asarray(line.get_xdata()).tolist() for line in means] == [[1, 2, 3]]
     assert [np.asarray(line.get_ydata()).tolist() for line in means] == [pytest.approx([60, 80, 80.5])]
@@ -132,21 +131,22 @@ def test_other_arms_give_a_picture_of_the_differences(tmp_path: Path, drawn: lis
 
 
 def test_what_has_not_finished_is_named(study: Study, outcome: StudyOutcome, tmp_path: Path) -> None:
-    ablation(tmp_path, more="baseline: [model.layers=2]", params=("model.layers: 1,2,3", "seed: 0,1,2"))
+    ablation(tmp_path, more="baseline: [model.num_layers=2]", params=("model.num_layers: 1,2,3", "seed: 0,1,2"))
     mine = planned(tmp_path, sweep=tmp_path / "sweep")
     for run in mine.runs[:3]:
         fill(run, 0.6)
     with pytest.raises(
-        RunError, match="3 of 9 runs of mine have finished: nothing to compare yet\nlayers=2 with seed 0 .job 3. has not run"
+        RunError,
+        match="3 of 9 runs of mine have finished: nothing to compare yet\nnum_layers=2 with seed 0 .job 3. has not run",
     ):
         judge(mine)
     for run in mine.runs[6:]:
         fill(run, 0.8)
     RunRecord.read(mine.runs[8].directory).note(status="failed", error="TrainingError: no")
     found = judge(mine)
-    assert "layers=3 with seed 2 (job 8) is failed: TrainingError: no" in found.notes
-    assert "layers=2, the baseline, has no finished run, so each is compared with each." in found.notes
-    assert "layers=2 with seed 1 (job 4) has not run." in found.notes
+    assert "num_layers=3 with seed 2 (job 8) is failed: TrainingError: no" in found.notes
+    assert "num_layers=2, the baseline, has no finished run, so each is compared with each." in found.notes
+    assert "num_layers=2 with seed 1 (job 4) has not run." in found.notes
     write_results(found, tmp_path, COMMAND)
     assert "is failed: TrainingError: no" in (tmp_path / "mine.md").read_text(encoding="utf-8")
 

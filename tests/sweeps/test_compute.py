@@ -131,8 +131,8 @@ def test_data_may_come_by_a_channel() -> None:
 
 @pytest.mark.slow
 def test_a_finished_run_makes_room_for_another_configuration_and_is_not_lost(tmp_path: Path) -> None:
-    few = ("debug=fast", "data.train_pairs=200", "data.validation_pairs=100", "data.test_pairs=100", "model.width=16")
-    command = [sys.executable, "-m", "paraphrase_lab", "train", "-m", *few, "model.heads=2", "hydra.sweep.dir=runs/sweep"]
+    few = ("debug=fast", "data.train_pairs=200", "data.validation_pairs=100", "data.test_pairs=100", "model.hidden_size=16")
+    command = [sys.executable, "-m", "paraphrase_lab", "train", "-m", *few, "model.num_heads=2", "hydra.sweep.dir=runs/sweep"]
     for learning_rate, origin in (("0.001", "new"), ("0.002", "new"), ("0.001", "reused")):
         done = subprocess.run([*command, f"optimizer.lr={learning_rate}"], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0 and f"1 job: 1 {origin} in" in done.stdout, done.stdout + done.stderr

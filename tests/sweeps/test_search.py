@@ -23,14 +23,13 @@ pytest.importorskip("optuna", reason='needs pip install "paraphrase-lab[search]"
 
 from checking import check, problems  # noqa: E402
 from commands import FEW_PAIRS, ROOT, TINY  # noqa: E402
-from figures import drawn, texts  # noqa: E402
+from figures import texts  # noqa: E402
 from paraphrase_lab.check import check_request  # noqa: E402
 from paraphrase_lab.cli import search  # noqa: E402
 from paraphrase_lab.configuration.composition import BASIC_SWEEPER, Request  # noqa: E402
 from paraphrase_lab.plots.search import plot_search  # noqa: E402
 from paraphrase_lab.runs.trials import Trial, Trials  # noqa: E402
 
-__all__ = ["drawn"]
 RANGE = "optimizer.lr=tag(log,interval(1e-4,1e-2))"
 
 

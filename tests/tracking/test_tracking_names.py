@@ -89,11 +89,11 @@ def test_a_configuration_without_its_secrets(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_words_that_tell_runs_apart() -> None:
     typed = [
-        "model.layers=2", "+seed=1", "data.path=/data/me/pairs", "logger=none", "resume=auto", "optimizer.lr=1e-3",
+        "model.num_layers=2", "+seed=1", "data.path=/data/me/pairs", "logger=none", "resume=auto", "optimizer.lr=1e-3",
         "debug=fast",
         "+callbacks.a.api_key=abc", "model.name=/models/mine", "trainer.log_every_steps=2", "scheduler.lr=3",
     ]  # fmt: skip
-    told = ["layers=2", "seed=1", "optimizer.lr=1e-3", "debug=fast", "name=mine", "scheduler.lr=3"]
+    told = ["num_layers=2", "seed=1", "optimizer.lr=1e-3", "debug=fast", "name=mine", "scheduler.lr=3"]
     assert telling_words(typed) == told
 
 
@@ -111,16 +111,16 @@ def test_no_directory_is_told(word: str, told: str) -> None:
 
 
 def test_ids_are_legal_short_and_keep_the_seed() -> None:
-    words = ["layers=2", "name=org/model:x", *(f"a_long_word_{number}=1" for number in range(9)), "seed=12"]
+    words = ["num_layers=2", "name=org/model:x", *(f"a_long_word_{number}=1" for number in range(9)), "seed=12"]
     found = run_id(words, "sweep", "key")
-    assert found.startswith("layers-2-name-org-model-x-") and "-seed-12-" in found and len(found) <= 48
+    assert found.startswith("num_layers-2-name-org-model-x-") and "-seed-12-" in found and len(found) <= 48
     assert found == run_id(words, "sweep", "key") != run_id(words, "sweep", "other") != run_id(words, "another", "other")
     assert set(found) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
     assert fitting(["aaaa", "bb", "seed=1"], 9) == ["bb", "seed=1"]
 
 
 def hydra(job_id: str, typed: list[str], directory: str = "/opt/ml/output/data") -> Any:
-    overrides = SimpleNamespace(hydra=typed, task=["seed=1", "model.layers=2"])
+    overrides = SimpleNamespace(hydra=typed, task=["seed=1", "model.num_layers=2"])
     return SimpleNamespace(overrides=overrides, job=SimpleNamespace(id=job_id), sweep=SimpleNamespace(dir=directory))
 
 

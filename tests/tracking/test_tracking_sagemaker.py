@@ -32,7 +32,7 @@ def test_a_sweep_online_with_the_key_from_secrets_manager(lab: Lab, wandb_server
     manager = session.client("secretsmanager", endpoint_url=lab.server.url)
     manager.create_secret(Name=SECRET, SecretString=wandb_server.key + "\n")
     server = (f"+hydra.launcher.secrets.WANDB_API_KEY={SECRET}", f"+hydra.launcher.env.WANDB_BASE_URL={wandb_server.url}")
-    lab.end(lab.sweep("online", *server, "model.width=16,32", "keep_model=never"))
+    lab.end(lab.sweep("online", *server, "model.hidden_size=16,32", "keep_model=never"))
     assert len(wandb_server.runs) == 2
     for number in (0, 1):
         home = lab.root / "online" / str(number)

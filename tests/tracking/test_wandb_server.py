@@ -37,14 +37,14 @@ def scores_of(rows: list[dict[str, Any]]) -> list[float]:
 
 def test_a_run_online(wandb_server: WandbServer) -> None:
     config = {"model": {"layers": 2}, "seed": 1}
-    run = start("one", name="layers=2", group="sweep", job_type="train", tags=["tiny"], notes="a try", config=config)
+    run = start("one", name="num_layers=2", group="sweep", job_type="train", tags=["tiny"], notes="a try", config=config)
     log(run, [0.1, 0.2])
     run.summary["best"] = 0.2
     run.alert("Diverged", "loss is not a number")
     assert wandb_server.runs["pairs", "one"].state == "running"
     run.finish()
     seen = wandb_server.runs["pairs", "one"]
-    assert (seen.id, seen.display_name, seen.group, seen.job_type) == ("one", "layers=2", "sweep", "train")
+    assert (seen.id, seen.display_name, seen.group, seen.job_type) == ("one", "num_layers=2", "sweep", "train")
     assert (seen.tags, seen.notes, seen.config) == (["tiny"], "a try", config)
     assert (seen.state, seen.exit_code, seen.resumed) == ("finished", 0, 0)
     assert scores_of(seen.history) == [0.1, 0.2] and seen.summary["best"] == 0.2

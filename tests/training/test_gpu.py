@@ -93,7 +93,13 @@ def test_killed_and_resumed_equals_uninterrupted(precision: str, tmp_path: Path)
 
 def test_memory_that_runs_out_names_what_needs_less(tmp_path: Path) -> None:
     limited = "import torch; torch.cuda.set_per_process_memory_fraction(0.002); from paraphrase_lab.cli import main; main()"
-    words = ("model.width=512", "model.layers=8", "data.batch_size=512", "data.train_pairs=4000", "trainer.max_steps=4")
+    words = (
+        "model.hidden_size=512",
+        "model.num_layers=8",
+        "data.batch_size=512",
+        "data.train_pairs=4000",
+        "trainer.max_steps=4",
+    )
     command = [sys.executable, "-c", limited, "train", *words, f"hydra.run.dir={tmp_path / 'run'}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr

@@ -17,7 +17,7 @@ ADAMW = partial(torch.optim.AdamW, lr=1e-2, weight_decay=0.1)
 
 def encoder_of(family: str) -> nn.Module:
     if family == "tiny":
-        recipe = Tiny(layers=2, width=32, heads=2, vocabulary=400)
+        recipe = Tiny(num_layers=2, hidden_size=32, num_heads=2, vocab_size=400)
         return recipe.encoder(recipe.tokenizer(SENTENCES), 64)
     return AutoModelForSequenceClassification.from_config(config_of(family, tokenizer_of(family)))
 

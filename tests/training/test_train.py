@@ -114,7 +114,7 @@ def test_both_orders(overrides: tuple[str, ...], tmp_path: Path, caplog: pytest.
 
 @pytest.mark.slow
 def test_overfitting_32_pairs(tmp_path: Path) -> None:
-    words = ("debug=overfit", "trainer.max_steps=-1", "data.batch_size=32", "model.width=64", "model.learning_rate=3e-3")
+    words = ("debug=overfit", "trainer.max_steps=-1", "data.batch_size=32", "model.hidden_size=64", "model.learning_rate=3e-3")
     assert trained(tmp_path / "run", *words) == 0
     rows = [row for row in read_rows(tmp_path / "run" / "metrics.csv") if row["train/loss"]]
     assert float(rows[-1]["train/loss"]) < 0.02 < 0.3 < float(rows[0]["train/loss"])

@@ -34,7 +34,7 @@ def study_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple
     axes = [key for key in OmegaConf.select(master, "hydra.sweeper.params") or {} if key != SEED]
     arms = {arm.name: arm for arm in arms_of(jobs)}
     if len(arms) < 2:
-        missing = "the study has no axis: name one under hydra.sweeper.params, as in 'model.layers: 1,2,3'."
+        missing = "the study has no axis: name one under hydra.sweeper.params, as in 'model.num_layers: 1,2,3'."
         return ([] if axes else [missing]), []
     return list(_baseline_problems(study, list(arms.values()))), list(_few_seeds(len(jobs), len(arms)))
 

@@ -28,12 +28,13 @@ def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:
 
 def model_problems(plain: dict[str, Any]) -> Iterator[str]:
     model = plain["model"]
-    if model["_target_"] == "paraphrase_lab.model.encoder.Tiny" and model["width"] % (2 * model["heads"]):
-        width, heads = model["width"], model["heads"]
-        near = max(2 * heads, width // (2 * heads) * 2 * heads)
+    if model["_target_"] == "paraphrase_lab.model.encoder.Tiny" and model["hidden_size"] % (2 * model["num_heads"]):
+        hidden_size, num_heads = model["hidden_size"], model["num_heads"]
+        near = max(2 * num_heads, hidden_size // (2 * num_heads) * 2 * num_heads)
         yield (
-            f"model.width={width} is not a multiple of twice model.heads={heads}; every head gets an equal and even share: "
-            f"for example model.width={near}."
+            f"model.hidden_size={hidden_size} is not a multiple of twice model.num_heads={num_heads}: "
+            f"every head gets an equal and even share, "
+            f"for example model.hidden_size={near}."
         )
 
 

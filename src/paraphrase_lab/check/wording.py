@@ -12,8 +12,9 @@ HIDDEN_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 
 
 ELSEWHERE = {
-    "hidden_size": "width", "hidden": "width", "dim": "width", "num_hidden_layers": "layers", "num_layers": "layers",
-    "depth": "layers", "num_attention_heads": "heads", "vocab_size": "vocabulary", "max_seq_length": "max_length",
+    "width": "hidden_size", "hidden": "hidden_size", "dim": "hidden_size", "layers": "num_layers", "num_hidden_layers":
+    "num_layers", "depth": "num_layers", "heads": "num_heads", "num_attention_heads": "num_heads", "vocabulary": "vocab_size",
+    "window": "local_attention", "initial_scale": "initializer_range", "max_seq_length": "max_length",
     "per_device_train_batch_size": "batch_size", "num_train_epochs": "max_epochs", "gradient_accumulation_steps":
     "accumulate_grad_batches", "max_grad_norm": "gradient_clip_val", "warmup_ratio": "warmup_fraction", "learning_rate": "lr",
 }  # fmt: skip

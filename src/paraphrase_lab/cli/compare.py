@@ -16,7 +16,7 @@ answers. Runs that differ only in the seed are one recipe.
   paraphrase compare runs/a runs/b    two models: do they differ on such pairs?
   paraphrase compare runs/sweep       recipes, where some have several seeds;
                                       three of each before it speaks of them
-  paraphrase compare runs/sweep --baseline layers=2 --metric accuracy,nll
+  paraphrase compare runs/sweep --baseline num_layers=2 --metric accuracy,nll
 
 docs/comparing.md explains intervals and verdicts."""
 Found = tuple[Any, str]

@@ -18,7 +18,7 @@ HELP = """Lists runs with the configuration keys that tell them apart, how they 
   paraphrase runs --sort -test/f1 --limit 10               the ten best; without the minus the lowest come first
   paraphrase runs s3://bucket/runs wandb:entity/project    runs from elsewhere
 
-A key is a metric (test/f1), a configuration key (model.layers), a group (model) or status, started, seconds, cost, name,
+A key is a metric (test/f1), a configuration key (model.num_layers), a group (model) or status, started, seconds, cost, name,
 error, commit; the ending of a key is enough where it means no other."""
 ERRORS_SHOWN = 3
 

@@ -102,15 +102,15 @@ class ModelConfig:
 @dataclass
 class TinyConfig(ModelConfig):
     _target_: str = "paraphrase_lab.model.encoder.Tiny"
-    layers: int = limited(2, minimum=1, maximum=48)
-    width: int = limited(128, minimum=8, maximum=4096)
-    heads: int = limited(4, minimum=1, maximum=64)
-    vocabulary: int = limited(8_192, minimum=300, maximum=250_000)
+    num_layers: int = limited(2, minimum=1, maximum=48)
+    hidden_size: int = limited(128, minimum=8, maximum=4096)
+    num_heads: int = limited(4, minimum=1, maximum=64)
+    vocab_size: int = limited(8_192, minimum=300, maximum=250_000)
     """Pieces of the byte-level tokenizer, 256 bytes and 5 special tokens included."""
     dropout: float = limited(0.0, minimum=0.0, maximum=0.9)
-    window: int = limited(2, minimum=2, maximum=8192)
+    local_attention: int = limited(2, minimum=2, maximum=8192)
     """Tokens that a layer below the last one sees around each token."""
-    initial_scale: float = limited(0.12, above=0.0, maximum=1.0)
+    initializer_range: float = limited(0.12, above=0.0, maximum=1.0)
     """Standard deviation of the initial weights."""
 
 
@@ -186,7 +186,7 @@ class StudyConfig:
     report: list[str] = field(default_factory=list)
     """Further metrics of test, shown without a verdict."""
     baseline: list[str] = field(default_factory=list)
-    """A value of every axis, as in [model.layers=2], that the others are compared with; empty: each with each."""
+    """A value of every axis, as in [model.num_layers=2], that the others are compared with; empty: each with each."""
     budget_minutes: float = limited(MISSING, above=0.0)
     """Of all its runs, one after the other."""
     budget_machine: str = "1 CPU core"

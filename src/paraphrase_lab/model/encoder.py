@@ -47,44 +47,45 @@ class EncoderRecipe(Protocol):
 class Tiny:
     """A small ModernBERT-shaped encoder from scratch, with a tokenizer trained on the training split.
 
-    All layers but the last see only `window` tokens, the last one sees all: the neighbours make a token's role, and the last
-    layer compares the roles of the same words in the two sentences. For that its keys start equal to its queries, so that a
-    token attends to its like from the first step; without it training stays at chance for long.
+    All layers but the last see only `local_attention` tokens, the last one sees all: the neighbours make a token's role, and
+    the last layer compares the roles of the same words in the two sentences. For that its keys start equal to its queries, so
+    that a token attends to its like from the first step; without it training stays at chance for long.
 
     Args:
-        window: tokens in the sliding window of a local layer; 2 means one neighbour on either side.
-        initial_scale: standard deviation of the initial weights.
+        local_attention: tokens in the sliding window of a local layer; 2 means one neighbour on either side.
+        initializer_range: standard deviation of the initial weights.
     """
 
     def __init__(
         self,
-        layers: int,
-        width: int,
-        heads: int,
-        vocabulary: int,
+        num_layers: int,
+        hidden_size: int,
+        num_heads: int,
+        vocab_size: int,
         dropout: float = 0.0,
-        window: int = 2,
-        initial_scale: float = 0.12,
+        local_attention: int = 2,
+        initializer_range: float = 0.12,
     ) -> None:
-        if width % (2 * heads):  # rotary positions turn pairs of numbers
+        if hidden_size % (2 * num_heads):  # rotary positions turn pairs of numbers
+            near = max(1, hidden_size // (2 * num_heads)) * 2 * num_heads
             raise UserError(
-                f"model.width={width} does not give each of model.heads={heads} an even share",
-                valid=f"a multiple of {2 * heads}, as in model.width={max(1, width // (2 * heads)) * 2 * heads}",
+                f"model.hidden_size={hidden_size} does not give each of model.num_heads={num_heads} an even share",
+                valid=f"a multiple of {2 * num_heads}, as in model.hidden_size={near}",
             )
-        self.layers, self.width, self.heads = layers, width, heads
-        self.vocabulary, self.dropout = vocabulary, dropout
-        self.window, self.initial_scale = window, initial_scale
+        self.num_layers, self.hidden_size, self.num_heads = num_layers, hidden_size, num_heads
+        self.vocab_size, self.dropout = vocab_size, dropout
+        self.local_attention, self.initializer_range = local_attention, initializer_range
 
     def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
-        return train_tokenizer(sentences, self.vocabulary)
+        return train_tokenizer(sentences, self.vocab_size)
 
     def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
         encoder = ModernBertForSequenceClassification(self._config(tokenizer, max_length))
         encoder.set_attn_implementation("eager")  # on a CPU in bf16 twice as fast as torch's fused attention at this size
         with torch.no_grad():
-            # Queries, keys and values: [3 x width, width].
-            projections = encoder.get_parameter(f"model.layers.{self.layers - 1}.attn.Wqkv.weight")
-            projections[self.width : 2 * self.width] = projections[: self.width]
+            # Queries, keys and values: [3 x hidden_size, hidden_size].
+            projections = encoder.get_parameter(f"model.layers.{self.num_layers - 1}.attn.Wqkv.weight")
+            projections[self.hidden_size : 2 * self.hidden_size] = projections[: self.hidden_size]
         return encoder
 
     def _config(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> ModernBertConfig:
@@ -92,15 +93,15 @@ class Tiny:
         rotary = {"rope_type": "default", "rope_theta": 160_000.0}
         return ModernBertConfig(
             vocab_size=len(tokenizer),
-            hidden_size=self.width,
-            num_hidden_layers=self.layers,
-            num_attention_heads=self.heads,
-            intermediate_size=self.width * 3 // 2,
+            hidden_size=self.hidden_size,
+            num_hidden_layers=self.num_layers,
+            num_attention_heads=self.num_heads,
+            intermediate_size=self.hidden_size * 3 // 2,
             max_position_embeddings=max(512, max_length),
-            layer_types=["sliding_attention"] * (self.layers - 1) + ["full_attention"],
-            local_attention=self.window,
+            layer_types=["sliding_attention"] * (self.num_layers - 1) + ["full_attention"],
+            local_attention=self.local_attention,
             rope_parameters={"full_attention": rotary, "sliding_attention": dict(rotary)},
-            initializer_range=self.initial_scale,
+            initializer_range=self.initializer_range,
             classifier_pooling="mean",
             attention_dropout=self.dropout,
             embedding_dropout=self.dropout,
@@ -178,8 +179,8 @@ def longest_input(encoder: PreTrainedModel) -> int | None:
     return positions if positions is not None and positions > 0 else None
 
 
-def train_tokenizer(sentences: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Lower-case byte-level BPE of at most `vocabulary` pieces, but with all 256 bytes; pairs as [CLS] a [SEP] b [SEP].
+def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Lower-case byte-level BPE of at most `vocab_size` pieces, but with all 256 bytes; pairs as [CLS] a [SEP] b [SEP].
 
     Not WordPiece: its trainer takes the first pieces in the order of a hash map, another one in every process.
     """
@@ -190,7 +191,7 @@ def train_tokenizer(sentences: Iterable[str], vocabulary: int) -> PreTrainedToke
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)  # type: ignore[assignment]
     tokenizer.decoder = decoders.ByteLevel()  # type: ignore[assignment]
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
+        vocab_size=vocab_size,
         special_tokens=list(SPECIAL_TOKENS.values()),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,

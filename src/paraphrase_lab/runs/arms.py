@@ -56,7 +56,7 @@ def numbers_of(arms: Iterable[Arm]) -> tuple[str, dict[str, float]] | None:
 
 
 def _values(parser: OverridesParser, word: str) -> Iterator[tuple[str, Any]]:
-    """model={layers:2} as model.layers=2; a file of a group stands under the group's name."""
+    """model={layers:2} as model.num_layers=2; a file of a group stands under the group's name."""
     override = parser.parse_override(word)
     value = override.value()
     if isinstance(value, dict):

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def short_names(keys: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """The shortest ending of each dotted key that means no other key: model.layers -> layers."""
+    """The shortest ending of each dotted key that means no other key: model.num_layers -> layers."""
     keys = list(keys)
     everything = {*known, *keys}
     owners: dict[str, set[str]] = {}

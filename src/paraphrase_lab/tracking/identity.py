@@ -76,7 +76,7 @@ def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def telling_words(overrides: Iterable[str]) -> list[str]:
-    """The overrides that say what the run tries, with the last part of their keys where that is clear: `seed=1 layers=2`."""
+    """The overrides that say what the run tries, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
     split = [word.lstrip("+~").partition("=") for word in overrides]
     pairs = [(key, str(redacted(_shown(value), name=key))) for key, _, value in split if not _WITHOUT_EFFECT.match(key)]
     pairs = [(key, value) for key, value in pairs if REDACTED not in value]
