@@ -36,7 +36,9 @@ def spec(job: Job) -> Spec:
 
 
 def backend(directory: Path, working_dir: str = ".") -> LocalBackend:
-    return LocalBackend(directory / "state", directory, directory / working_dir, None, stop_grace_seconds=0.2)
+    return LocalBackend(
+        SageMakerLauncherConf(), directory / "state", directory, directory / working_dir, None, stop_grace_seconds=0.2
+    )
 
 
 def ended(directory: Path, result: str) -> None:
@@ -96,7 +98,7 @@ def test_a_job_that_does_not_stop_is_killed(app: App) -> None:
     launcher: subprocess.Popen[str] = app.start(*LOCAL, "x=1", "do=ignore")
     app.await_marks(1, "ignores")
     [state] = (app.root / ".hydra_jobs").glob("*-0")
-    LocalBackend(state.parent, app.root, app.root, None, stop_grace_seconds=0.2).stop([state.name])
+    LocalBackend(SageMakerLauncherConf(), state.parent, app.root, app.root, None, stop_grace_seconds=0.2).stop([state.name])
     said, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == 1
     assert "killed by SIGKILL" in said

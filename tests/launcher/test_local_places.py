@@ -12,6 +12,7 @@ from hydra_apps import App
 from hydra_sagemaker.backends.base import State, Status
 from hydra_sagemaker.backends.local import LocalBackend
 from hydra_sagemaker.backends.local_directories import CLOCK_SECONDS
+from hydra_sagemaker.settings import SageMakerLauncherConf
 from hydra_sagemaker.sweep.manifest import read_manifest
 
 pytestmark = pytest.mark.slow
@@ -161,7 +162,7 @@ def test_results_that_somebody_deleted_are_said_to_be_gone(writing: App) -> None
     writing.sweep("x=1")
     [job] = read_manifest(writing.sweep_dir).jobs()
     (writing.sweep_dir / "0/.job/result.json").unlink()
-    backend = LocalBackend(writing.root / ".hydra_jobs", writing.root, writing.root, None)
+    backend = LocalBackend(SageMakerLauncherConf(), writing.root / ".hydra_jobs", writing.root, writing.root, None)
     [name] = backend.poll([state.name for state in Path(backend.state_dir).glob("*-0")])
     failure = backend.collect(job, name, Status(State.COMPLETED)).failure
     assert failure is not None

@@ -11,7 +11,7 @@ import pytest
 from hydra.core.utils import JobStatus
 from omegaconf import OmegaConf
 
-from hydra_sagemaker.backends.base import Existing, NoRoom, Outcome, State, Status
+from hydra_sagemaker.backends.base import Backend, Existing, Outcome, QuotaExceeded, State, Status
 from hydra_sagemaker.errors import (
     Cause,
     Failure,
@@ -37,7 +37,7 @@ FAILED = failure_record(KeyError("x"))
 STOPPED = failure_record(SystemExit(143))
 
 
-class Memory:
+class Memory(Backend):
     """Each job takes two looks, and ends as `ends` says."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -47,7 +47,7 @@ class Memory:
         self.looks: dict[str, int] = {}
         self.submitted: list[str] = []
         self.stopped: list[str] = []
-        self.room, self.for_ever = 100, False
+        self.room, self.permanent = 100, False
         self.there: set[str] = set()
         self.fresh: list[str] = []
         self.silences: list[BaseException] = []
@@ -63,7 +63,7 @@ class Memory:
         if self.silences:
             raise self.silences.pop()
         if sum(count < 2 for count in self.looks.values()) >= self.room:
-            raise NoRoom(f"the quota is {self.room}", for_ever=self.for_ever, next_step="request a higher quota")
+            raise QuotaExceeded(f"the quota is {self.room}", permanent=self.permanent, next_step="request a higher quota")
         if isinstance(self.ends.get(job.number), LauncherError):
             raise self.ends[job.number]
         self.looks[name] = 0
@@ -239,7 +239,7 @@ def test_jobs_that_find_no_room_wait(tracker: Tracker, jobs: list[Job]) -> None:
 
 
 def test_a_quota_of_nothing_is_the_end_of_it(tracker: Tracker, jobs: list[Job]) -> None:
-    memory(tracker).room, memory(tracker).for_ever = 0, True
+    memory(tracker).room, memory(tracker).permanent = 0, True
     returned = run(tracker, jobs[:1])[0]
     with pytest.raises(RemoteJobError, match="the quota is 0\nNext: request a higher quota"):
         _ = returned.return_value

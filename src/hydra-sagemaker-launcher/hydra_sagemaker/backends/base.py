@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from hydra_sagemaker.aws.logs import Log
 from hydra_sagemaker.errors import Failure
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.pricing.prices import Prices
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 
 class State(Enum):
@@ -58,44 +61,75 @@ class Outcome:
         return self.status.state == State.COMPLETED and self.result is not None and self.result["status"] == "completed"
 
 
-class NoRoom(Exception):
-    """The job cannot be taken now. Later it can, unless it is `for_ever`: a quota of nothing."""
+class QuotaExceeded(Exception):
+    """The quota allows no further job now; `permanent`: it never allows this one, however few jobs run."""
 
-    def __init__(self, said: str, *, for_ever: bool = False, next_step: str = "") -> None:
-        super().__init__(said)
-        self.for_ever = for_ever
+    def __init__(self, message: str, *, permanent: bool = False, next_step: str = "") -> None:
+        super().__init__(message)
+        self.permanent = permanent
         self.next_step = next_step
 
 
 class Backend(Protocol):
+    """Making one calls no service: the first method that needs an answer does."""
+
+    prices: Prices
+
+    @property
+    def region(self) -> str | None:
+        """The AWS region in use: the configured one, or the one that boto3 finds. None where no region matters."""
+        ...
+
+    def image(self, settings: SageMakerLauncherConf) -> str:
+        """Return what a job with these settings runs in: an image's URI, or this Python."""
+        ...
+
+    def preflight(self, jobs: Sequence[Job]) -> None:
+        """Refuse jobs that this account, role or bucket cannot run.
+
+        Raises:
+            SubmissionRefused: with every problem found.
+        """
+        ...
+
+    def occupied(self, jobs: Sequence[Job]) -> list[str]:
+        """Return a sentence for each output directory in which another job still runs."""
+        ...
+
+    def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
+        """Return the job's output, from its last `lines` lines on."""
+        ...
+
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
-        """By key, of jobs that were submitted before."""
+        """Return the newest attempt at each job that was submitted before, by key."""
         ...
 
     def prepare(self, job: Job, name: str, spec: Spec) -> None:
-        """What can be done before the job is there, raising what `submit` raises."""
+        """Do what can be done before the job exists. Raises what `submit` raises."""
         ...
 
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
-        """Once prepared. False: a job of this name is there. `fresh`: it does not go on from what an earlier attempt kept.
+        """Start a prepared job. False: a job of this name exists. `fresh`: ignore the checkpoints of earlier attempts.
 
         Raises:
-            NoRoom: not now.
-            Throttled, Unreachable: not now either, and no other job.
-            LauncherError: never like this.
+            QuotaExceeded: not now, unless `permanent`.
+            Throttled, Unreachable: no job can be submitted now.
+            LauncherError: this job cannot be submitted as it is.
         """
         ...
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
-        """Of those names that could be asked about.
+        """Return the status of each job that could be asked about.
 
         Raises:
-            Throttled, Unreachable: nothing could be.
+            Throttled, Unreachable: none could be.
         """
         ...
 
-    def collect(self, job: Job, name: str, status: Status) -> Outcome: ...
+    def collect(self, job: Job, name: str, status: Status) -> Outcome:
+        """Bring the files of an ended job into its output directory."""
+        ...
 
     def stop(self, names: Collection[str]) -> list[str]:
-        """The names of those that could not be told."""
+        """Stop jobs; return the names of those that could not be stopped."""
         ...

@@ -5,9 +5,9 @@ The processes outlive a launcher that is killed; the next one adopts them. A loc
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -17,25 +17,36 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hydra_sagemaker.aws.logs import FileLog, Log
 from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_process
 from hydra_sagemaker.backends.local_directories import Places
+from hydra_sagemaker.backends.local_process import environment_of, exit_meaning, free_lock, is_locked
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import read_result, returned_value
 from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.pricing.prices import prices_of
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
-PLUGIN_PATH = Path(__file__).resolve().parents[2]
 STATES = {"completed": State.COMPLETED, "failed": State.FAILED, "interrupted": State.STOPPED}
 
 
 class LocalBackend:
     def __init__(
-        self, state_dir: Path, root: Path, working_dir: Path, closure: bytes | None, stop_grace_seconds: float = 120
+        self,
+        settings: SageMakerLauncherConf,
+        state_dir: Path,
+        root: Path,
+        working_dir: Path,
+        closure: bytes | None,
+        stop_grace_seconds: float = 120,
     ) -> None:
+        self.region = settings.region
+        self.prices = prices_of(settings)
         self.state_dir = state_dir
         self.root = root
         self.working_dir = working_dir
@@ -43,6 +54,16 @@ class LocalBackend:
         self.stop_grace_seconds = stop_grace_seconds
         self.places = Places(state_dir, self._runs)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def image(self, settings: SageMakerLauncherConf) -> str:
+        return f"local python {platform.python_version()}"
+
+    def preflight(self, jobs: Sequence[Job]) -> None:
+        return None
+
+    def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
+        """Where the job runs: an earlier sweep's directory, if that sweep began it."""
+        return FileLog(Path(self.places.where(name).get("output_dir", job.output_dir)) / ".job" / "output.log", lines=lines)
 
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         wanted = {job.key for job in jobs}
@@ -55,7 +76,6 @@ class LocalBackend:
         return {key: Existing(name, attempt, self._status(name)) for key, (attempt, name) in newest.items()}
 
     def occupied(self, jobs: Sequence[Job]) -> list[str]:
-        """Sentences on output directories in which another job still runs."""
         return self.places.occupied(jobs)
 
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
@@ -63,7 +83,7 @@ class LocalBackend:
         try:
             state.mkdir(parents=True, exist_ok=True)
             _ignored_by_git(self.state_dir)
-            lock = _free_lock(state)
+            lock = free_lock(state)
             if lock is None:
                 return False
             try:
@@ -101,7 +121,7 @@ class LocalBackend:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=self.working_dir,
-                env=_environment(job),
+                env=environment_of(job),
                 pass_fds=(lock,),
                 start_new_session=True,  # Ctrl-C is the launcher's to pass on; a killed launcher leaves the job alive
             )
@@ -167,7 +187,7 @@ class LocalBackend:
         process = self._processes.get(name)
         if process is not None and process.poll() is None:
             return Status(State.RUNNING, "running")
-        holds_lock = process is None and self._holds_lock(name)
+        holds_lock = process is None and is_locked(self.state_dir / name)
         try:
             result = self._result(name)
         except LauncherError as error:
@@ -176,22 +196,13 @@ class LocalBackend:
             return Status(STATES[result["status"]], "" if result["exit_code"] == 0 else f"exit code {result['exit_code']}")
         if holds_lock:
             return Status(State.RUNNING, "running")
-        return Status(State.LOST, _meaning(process.returncode if process is not None else None))
+        return Status(State.LOST, exit_meaning(process.returncode if process is not None else None))
 
     def _runs(self, name: str) -> bool:
         return self._status(name).state == State.RUNNING
 
     def _running(self, names: Collection[str]) -> list[str]:
         return [name for name in names if self._runs(name)]
-
-    def _holds_lock(self, name: str) -> bool:
-        if not (self.state_dir / name / "lock").is_file():
-            return False
-        lock = _free_lock(self.state_dir / name)
-        if lock is None:
-            return True
-        os.close(lock)
-        return False
 
     def _signal(self, name: str, number: int) -> None:
         process = self._processes.get(name)
@@ -208,40 +219,8 @@ def _ignored_by_git(directory: Path) -> None:
         file.write_text("*\n", encoding="utf-8")
 
 
-def _free_lock(state: Path) -> int | None:
-    """A descriptor that holds the job's lock, inherited by its process; None when a process holds it."""
-    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _environment(job: Job) -> dict[str, str]:
-    """Secrets are not fetched here: who runs this has them in the environment."""
-    own = job.settings.env
-    # Jobs share the cores: threads of OpenMP that wait awake for long would keep other jobs from computing.
-    spins = {} if "OMP_WAIT_POLICY" in {**os.environ, **own} else {"GOMP_SPINCOUNT": "1000"}
-    environment = {**spins, **os.environ, **own}
-    if "OMP_WAIT_POLICY" in own and "GOMP_SPINCOUNT" not in own:
-        environment.pop("GOMP_SPINCOUNT", None)  # it would take precedence
-    path = [entry for entry in (environment.get("PYTHONPATH"), str(PLUGIN_PATH)) if entry]
-    return environment | {"PYTHONPATH": os.pathsep.join(path)}
-
-
 def _forget(job_dir: Path) -> None:
     """Of an earlier attempt in the same directory."""
     job_dir.mkdir(parents=True, exist_ok=True)
     for name in ("result.json", "started.json", "record.json"):
         (job_dir / name).unlink(missing_ok=True)
-
-
-def _meaning(code: int | None) -> str:
-    if code is None:
-        return "its process is gone"
-    if code < 0:
-        name = signal.Signals(-code).name
-        return f"killed by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
-    return f"exit code {code}"

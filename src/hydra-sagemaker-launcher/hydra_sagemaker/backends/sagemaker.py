@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from hydra_sagemaker.aws.clients import Clients, error_code, in_words, persistently
 from hydra_sagemaker.aws.images import image_of
-from hydra_sagemaker.aws.logs import tail
+from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
+from hydra_sagemaker.aws.preflight import preflight
 from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
 from hydra_sagemaker.aws.storage import ResultsGone, Storage
-from hydra_sagemaker.backends.base import Existing, NoRoom, Outcome, State, Status
+from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job
-from hydra_sagemaker.backends.sagemaker_status import record_of, status_of
+from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import CallFailed, Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.job.identity import parse_job_name
@@ -36,7 +37,6 @@ PAGE = 100
 """Most that ListTrainingJobs gives at once; its default of 10 makes ten times the calls."""
 NOT_FOUND = ("ResourceNotFound", "ValidationException")
 """What DescribeTrainingJob may answer for a job that does not exist."""
-QUOTA = re.compile(r"is (\d+) Instances.* request delta of (\d+) Instances", re.DOTALL)
 
 
 class CodeNotUploaded(CallFailed):
@@ -50,8 +50,6 @@ class SageMakerBackend:
 
     def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: list[str] | None) -> None:
         self.settings = settings
-        self.clients = Clients(settings)
-        self.storage = Storage(self.clients.s3, settings)
         self.prices = prices_of(settings)
         self.code = code
         self.requirements = requirements or []
@@ -60,6 +58,33 @@ class SageMakerBackend:
         """Descriptions of jobs that have ended, until they are collected."""
         self._unlisted: set[str] = set()
         """Names that were not among those in progress, and have not been seen to end."""
+
+    @cached_property
+    def clients(self) -> Clients:
+        return Clients(self.settings)
+
+    @cached_property
+    def storage(self) -> Storage:
+        return Storage(self.clients.s3, self.settings)
+
+    @property
+    def region(self) -> str | None:
+        return self.clients.region
+
+    def image(self, settings: SageMakerLauncherConf) -> str:
+        return image_of(settings)
+
+    def preflight(self, jobs: Sequence[Job]) -> None:
+        preflight(self.clients, [job.settings for job in jobs])
+
+    def occupied(self, jobs: Sequence[Job]) -> list[str]:
+        return []
+
+    def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
+        file = job.job_dir / "output.log"
+        if is_collected and file.is_file():
+            return FileLog(file, lines=lines)
+        return CloudWatchLog(self.clients.logs, name, lines=lines, hosts=job.settings.instance_count)
 
     @property
     def _console(self) -> str | None:
@@ -95,7 +120,7 @@ class SageMakerBackend:
                 if code == "ResourceInUse":
                     return False
                 if code == "ResourceLimitExceeded":
-                    raise _no_room(str(error.response["Error"].get("Message", code)), job) from None
+                    raise quota_exceeded(str(error.response["Error"].get("Message", code)), job) from None
                 raise
         return True
 
@@ -221,15 +246,3 @@ class SageMakerBackend:
             except ClientError as error:
                 if error_code(error) not in NOT_FOUND:  # it has ended, or is being stopped already
                     raise
-
-
-def _no_room(message: str, job: Job) -> NoRoom:
-    """For ever when the job alone wants more than the whole quota."""
-    match = QUOTA.search(message)
-    for_ever = match is not None and int(match[2]) > int(match[1])
-    step = (
-        "request a higher quota (Service Quotas, Amazon SageMaker, "
-        f"'{job.settings.instance_type} for {'spot ' if job.settings.spot else ''}training job usage'), "
-        "or another hydra.launcher.instance_type; then the same command"
-    )
-    return NoRoom(message, for_ever=for_ever, next_step=step)

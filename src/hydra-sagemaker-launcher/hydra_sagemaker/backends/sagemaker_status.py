@@ -5,11 +5,13 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from hydra_sagemaker.aws.storage import output_of
-from hydra_sagemaker.backends.base import State, Status
+from hydra_sagemaker.backends.base import QuotaExceeded, State, Status
+from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.pricing.cost import billed
 from hydra_sagemaker.pricing.prices import Prices
 
@@ -20,6 +22,7 @@ STATES = {
     "Failed": State.FAILED,
     "Stopped": State.STOPPED,
 }
+QUOTA = re.compile(r"is (\d+) Instances.* request delta of (\d+) Instances", re.DOTALL)
 KEPT = """
 TrainingJobArn TrainingJobStatus SecondaryStatus FailureReason CreationTime TrainingStartTime TrainingEndTime
 TrainingTimeInSeconds BillableTimeInSeconds
@@ -57,3 +60,14 @@ def record_of(
 def interruptions(described: Mapping[str, Any]) -> int:
     """How often AWS took a spot instance back."""
     return sum(one.get("Status") == "Interrupted" for one in described.get("SecondaryStatusTransitions", ()))
+
+
+def quota_exceeded(message: str, job: Job) -> QuotaExceeded:
+    """Explain a refusal of CreateTrainingJob; permanent when the job alone wants more than the whole quota."""
+    match = QUOTA.search(message)
+    usage = f"{job.settings.instance_type} for {'spot ' if job.settings.spot else ''}training job usage"
+    step = (
+        f"request a higher quota (Service Quotas, Amazon SageMaker, '{usage}'), "
+        "or another hydra.launcher.instance_type; then the same command"
+    )
+    return QuotaExceeded(message, permanent=match is not None and int(match[2]) > int(match[1]), next_step=step)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from hydra.core.utils import JobReturn
 
-from hydra_sagemaker.backends.base import NoRoom, State, Status
+from hydra_sagemaker.backends.base import QuotaExceeded, State, Status
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
 from hydra_sagemaker.scheduling.tracker import Submission, Tracker
@@ -78,8 +78,8 @@ class Drive:
         submission = self.submissions[index]
         try:
             self.tracker.submit(submission)
-        except NoRoom as full:
-            if full.for_ever:
+        except QuotaExceeded as full:
+            if full.permanent:
                 self._give_up(index, Failure(Cause.QUOTA, str(full), full.next_step))
                 return
             submission.status = Status(State.WAITING, str(full))

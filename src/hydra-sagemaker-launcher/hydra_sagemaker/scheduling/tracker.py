@@ -80,7 +80,7 @@ class Tracker:
     def submit(self, submission: Submission) -> None:
         """
         Raises:
-            NoRoom, Throttled, Unreachable: not now; it may be tried again.
+            QuotaExceeded, Throttled, Unreachable: not now; it may be tried again.
             LauncherError: never like this.
         """
         job, name = submission.job, submission.name

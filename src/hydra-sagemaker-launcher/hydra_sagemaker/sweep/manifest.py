@@ -87,7 +87,7 @@ class Manifest:
         if self.settings.mode == Mode.local:
             from hydra_sagemaker.backends.local import LocalBackend
 
-            return LocalBackend(self.state_dir, self.root, self.working_dir, None)
+            return LocalBackend(self.settings, self.state_dir, self.root, self.working_dir, None)
         from hydra_sagemaker.backends.sagemaker import SageMakerBackend
 
         return SageMakerBackend(self.settings, None, None)

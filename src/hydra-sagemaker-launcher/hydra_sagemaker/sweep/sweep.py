@@ -137,7 +137,8 @@ class Sweep:
         if self.is_local:
             from hydra_sagemaker.backends.local import LocalBackend
 
-            return LocalBackend(self.working_dir / self.settings.state_dir, self.code.root, self.working_dir, self._closure())
+            state = self.working_dir / self.settings.state_dir
+            return LocalBackend(self.settings, state, self.code.root, self.working_dir, self._closure())
         from hydra_sagemaker.backends.sagemaker import SageMakerBackend
 
         return SageMakerBackend(self.settings, self.code, self.requirements)
