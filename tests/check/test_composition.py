@@ -9,9 +9,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobRuntime
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.configuration.composition import CONFIG_NAME, Composer, Request, expand, hydra_node, wants_multirun
+from paraphrase_lab.check import overrides as overrides_check
+from paraphrase_lab.configuration.composition import CONFIG_NAME, Composer, Request, jobs_of, wants_multirun
 from paraphrase_lab.errors import UserError
 
 COMMAND_LINES = [
@@ -23,6 +24,17 @@ COMMAND_LINES = [
     ("data=pairs", "data.path=me/pairs", "data.labels={no:0,yes:1}"),
     ("ablation=encoder_depth", "hydra.job.chdir=false"),
 ]
+
+
+def hydra_node(request: Request, composer: Composer) -> DictConfig:
+    """The hydra node that decides how jobs are launched, as `check_request` composes it: without swept keys."""
+    config = overrides_check.compose(request.overrides, composer, with_hydra=True).config
+    assert config is not None
+    return config.hydra
+
+
+def expand(request: Request, composer: Composer) -> list[tuple[str, ...]]:
+    return jobs_of(request, hydra_node(request, composer), composer)
 
 
 @pytest.mark.parametrize("overrides", COMMAND_LINES, ids=" ".join)

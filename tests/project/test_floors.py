@@ -27,7 +27,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
             "configuration", "data", "metrics", "model", "plots", "runs", "runtime", "scoring", "statistics", "tracking",
             "training",
         ),
-        0: ("", "errors", "paths", "configuration.schema", "configuration.schema_fields"),
+        0: ("", "errors", "paths", "configuration.hydra_internals", "configuration.schema", "configuration.schema_fields"),
     },
     LAUNCHER: {
         9: ("cli", "__main__"),
@@ -155,6 +155,25 @@ def _at_start(module: str) -> set[str]:
 
 def test_instantiate_is_called_in_one_place() -> None:
     assert [name for name in FILES if "hydra.utils" in imports(name)] == ["paraphrase_lab.build"]
+
+
+def test_what_bends_hydra_stands_in_one_module() -> None:
+    """Private names of Hydra and OmegaConf, and what has to be changed in this process for them, break with a release."""
+    found = set()
+    for name in (name for name in FILES if name.startswith(f"{LAB}.")):
+        known = imports(name)
+        if any(other.startswith(("hydra._", "omegaconf._")) for other in known):
+            found.add(name)
+        if {other.split(".")[0] for other in known} & {"hydra", "omegaconf"}:
+            tree = ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8")))
+            attributes = {ast.unparse(node) for node in tree if isinstance(node, ast.Attribute) and _is_private(node)}
+            found |= {name} if attributes else set()
+    assert found == {f"{LAB}.configuration.hydra_internals"}
+
+
+def _is_private(node: ast.Attribute) -> bool:
+    own = isinstance(node.value, ast.Name) and node.value.id == "self"
+    return re.match(r"_[a-z]|__spec__", node.attr) is not None and node.attr not in ("_fields", "_replace") and not own
 
 
 @pytest.mark.parametrize("package", FLOORS)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Union
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ValidationError
 
-from paraphrase_lab.check.wording import child, closest, did_you_mean, shown
+from paraphrase_lab.check.wording import closest, did_you_mean, shown
+from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
 from paraphrase_lab.paths import can_exist
 
@@ -44,7 +45,7 @@ def section_of(config: DictConfig, group: str) -> Section:
     known = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
     if known is not None and dataclasses.is_dataclass(known):
         return Section(typing.cast(type, known), has_free_keys=False)
-    target = node.get("_target_") if isinstance(node, DictConfig) and not node._is_missing() and not node._is_none() else None
+    target = node.get("_target_") if isinstance(node, DictConfig) and not is_absent(node) else None
     for schema in SCHEMAS.get(group, {}).values():
         if "_target_" not in keys_of(schema) or (target is not None and target == getattr(schema, "_target_", None)):
             return Section(schema, has_free_keys=False)

@@ -15,6 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from paraphrase_lab.check.fields import described, key_at
 from paraphrase_lab.check.wording import closest, did_you_mean, listed, no_such_key, shown
 from paraphrase_lab.configuration.composition import Composer
+from paraphrase_lab.configuration.hydra_internals import root_of
 
 SEARCH_PLUGIN = "hydra/sweeper/optuna"
 _IN_FILE = re.compile(r"In '([^']+)'")
@@ -77,7 +78,7 @@ def _asks_for(config_path: str, option: str, composer: Composer) -> bool:
 def _key_of_a_file(cause: OmegaConfBaseException, composer: Composer) -> str:
     key = str(cause.full_key or "")
     parent = cause.parent_node
-    root = parent._get_root() if parent is not None else None
+    root = root_of(parent) if parent is not None else None
     if isinstance(root, DictConfig):
         if isinstance(cause, (ConfigKeyError, ConfigAttributeError)):
             return no_such_key(root, key)

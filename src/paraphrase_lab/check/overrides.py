@@ -10,13 +10,13 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf._utils import split_key
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from paraphrase_lab.check.fields import described, fitting, key_at
 from paraphrase_lab.check.files import composition_problem
-from paraphrase_lab.check.wording import child, closest, did_you_mean, first_missing, listed, names_in, no_such_key
+from paraphrase_lab.check.wording import closest, did_you_mean, first_missing, listed, names_in, no_such_key
 from paraphrase_lab.configuration.composition import Composer, note_overrides
+from paraphrase_lab.configuration.hydra_internals import apply_override, child, is_open, schema_type, split_key
 
 FILES_OF_EVERYTHING = ("experiment", "ablation", "hparams_search", "debug", "compute")
 """Groups whose files may choose any other group's."""
@@ -127,7 +127,7 @@ def _applied(config: DictConfig, override: Override, composer: Composer) -> str 
     if problem is not None:
         return problem
     try:
-        composer.apply(config, override)
+        apply_override(config, override)
     except (HydraException, OmegaConfBaseException) as error:
         return _value_problem(config, override, error)
     return None
@@ -145,26 +145,19 @@ def _key_problem(config: DictConfig, override: Override, composer: Composer) -> 
             return f"{text}: {key} is there already, so write it without the '+': {text.removeprefix('+')}."
         return None
     adds = override.is_add() or override.is_force_add()
-    if adds and _takes_new_keys(parent) or _is_free(parent) and not override.is_delete() and override.value() is not None:
+    needs_no_plus = is_open(parent) and "_target_" not in parent  # the schema's open mappings
+    if adds and _takes_new_keys(parent) or needs_no_plus and not override.is_delete() and override.value() is not None:
         return None
     typed = text if adds or override.is_delete() else ""
     problem = no_such_key(config, ".".join(parts), typed=typed, groups=composer.groups())
     if isinstance(parent, DictConfig) and "_target_" in parent and not override.is_delete() and _takes_new_keys(parent):
-        problem += f" A further argument of {parent._get_node('_target_')} is added with '+': +{text}."
+        problem += f" A further argument of {child(parent, '_target_')} is added with '+': +{text}."
     return problem
 
 
 def _takes_new_keys(node: Any) -> bool:
     """True of mappings whose keys no dataclass fixes; those with a `_target_` meet its signature in the second stage."""
-    if not isinstance(node, DictConfig):
-        return False
-    kind = OmegaConf.get_type(node) or getattr(node._metadata, "ref_type", None)
-    return not dataclasses.is_dataclass(kind)
-
-
-def _is_free(node: Any) -> bool:
-    """True of the schema's open mappings, which need no '+'."""
-    return isinstance(node, DictConfig) and node._get_flag("struct") is False and "_target_" not in node
+    return isinstance(node, DictConfig) and not dataclasses.is_dataclass(schema_type(node))
 
 
 def _value_problem(config: DictConfig, override: Override, error: Exception) -> str:

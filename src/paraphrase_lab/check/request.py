@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from hydra.errors import HydraException
@@ -13,7 +14,7 @@ from paraphrase_lab.check.findings import CheckedRequest
 from paraphrase_lab.check.searches import search_findings
 from paraphrase_lab.check.studies import study_findings
 from paraphrase_lab.check.values import value_problems
-from paraphrase_lab.configuration.composition import Composer, Job, Request, jobs_of, wants_multirun
+from paraphrase_lab.configuration.composition import Composer, Job, Request, jobs_of, wants_multirun, without_hydra
 from paraphrase_lab.errors import ConfigError
 
 
@@ -30,7 +31,7 @@ def check_request(request: Request) -> CheckedRequest:
             combinations = jobs_of(cleaned, hydra, composer)
         except (HydraException, ValueError) as error:
             raise ConfigError([*problems, *master.problems, _not_expanded(cleaned, error, composer)]) from error
-        jobs, found = _checked_jobs(combinations, composer)
+        jobs, found = _checked_jobs(combinations, master if combinations == [tuple(readable)] else None, composer)
         problems += found or ([] if combinations else ["the sweep has no jobs: one of its ranges is empty."])
         warnings: list[str] = []
         if not problems and master.config is not None:
@@ -71,15 +72,19 @@ def _not_expanded(request: Request, error: Exception, composer: Composer) -> str
     return f"the sweep cannot be expanded: {' '.join(str(error).partition('See https')[0].split())}."
 
 
-def _checked_jobs(combinations: Sequence[tuple[str, ...]], composer: Composer) -> tuple[list[Job], list[str]]:
+def _checked_jobs(
+    combinations: Sequence[tuple[str, ...]], composed_before: overrides.Composed | None, composer: Composer
+) -> tuple[list[Job], list[str]]:
+    """Return the jobs and the problems of all; a single run was composed with Hydra's own keys before."""
     collected, jobs = sweeps.Collected(), []
     for number, combination in enumerate(combinations):
-        composed = overrides.compose(combination, composer)
+        composed = composed_before or overrides.compose(combination, composer)
         collected.add(number, composed.problems)
         if composed.config is not None:
+            config = without_hydra(copy.deepcopy(composed.config)) if composed_before else composed.config
             uncertain = tuple(f"{group}{mark}" for group in composed.uncertain for mark in (".", " ", "="))
-            collected.add(number, [text for text in value_problems(composed.config) if not text.startswith(uncertain)])
-            jobs.append(Job(combination, composed.config))
+            collected.add(number, [text for text in value_problems(config) if not text.startswith(uncertain)])
+            jobs.append(Job(combination, config))
     return jobs, collected.sentences(len(combinations))
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.check.wording import child, closest, did_you_mean, listed
+from paraphrase_lab.check.wording import closest, did_you_mean, listed
+from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.runs.arms import SEED, Arm, arm_with, arms_of
 from paraphrase_lab.statistics import FEWEST_SEEDS
@@ -29,7 +30,7 @@ def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
 def study_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
     """Problems and warnings of the configuration without swept keys, and its jobs."""
     study = child(master, "study")
-    if not isinstance(study, DictConfig) or study._is_none():
+    if not isinstance(study, DictConfig) or is_absent(study):
         return [], []
     axes = [key for key in OmegaConf.select(master, "hydra.sweeper.params") or {} if key != SEED]
     arms = {arm.name: arm for arm in arms_of(jobs)}

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check.values import broken_interpolations
-from paraphrase_lab.configuration.composition import BASIC_LAUNCHER, Composer, target_of
+from paraphrase_lab.configuration.composition import Composer, target_of
+from paraphrase_lab.configuration.hydra_internals import BASIC_LAUNCHER, apply_override
 
 
 class Collected:
@@ -45,7 +46,7 @@ def launch_problems(
         config = composer.base(choices, with_hydra=True)
         for text in hydra_texts:
             if not composer.chooses_files(composer.parse(text)):
-                composer.apply(config, composer.parse(text))
+                apply_override(config, composer.parse(text))
         for part in ("launcher", "sweeper"):
             if _plain(config.hydra, part) != _plain(master.hydra, part):
                 problems.append(_differing(part, choices, config, master))

@@ -13,7 +13,8 @@ from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 
 from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, section_of
 from paraphrase_lab.check.rules import rule_problems
-from paraphrase_lab.check.wording import HIDDEN_KEYS, child, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
+from paraphrase_lab.check.wording import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
+from paraphrase_lab.configuration.hydra_internals import child, is_absent, raw_value, root_of
 from paraphrase_lab.configuration.schema import StudyConfig, TrainConfig
 
 SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
@@ -55,7 +56,7 @@ def value_problems(config: DictConfig) -> list[str]:
 
 def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator[Problem]:
     node = child(config, group)
-    if not isinstance(node, DictConfig) or node._is_missing() or node._is_none():
+    if not isinstance(node, DictConfig) or is_absent(node):
         yield Problem(f"{group} is empty: choose one of its files with {group}=NAME.", (group,))
         return
     section = section_of(config, group)
@@ -85,7 +86,7 @@ def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator
 def _study(config: DictConfig, values: dict[str, Any]) -> Iterator[Problem]:
     """Of an ablation; other runs, and those from before there were studies, have none."""
     node = child(config, STUDY)
-    if not isinstance(node, DictConfig) or node._is_none():
+    if not isinstance(node, DictConfig) or is_absent(node):
         return
     known = keys_of(StudyConfig)
     yield from (Problem(no_such_key(config, f"{STUDY}.{name}")) for name in names_in(node) if name not in known)
@@ -104,7 +105,7 @@ def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], 
             if problem is None:
                 values[dotted] = value
             else:
-                raw = child(node, key.name)._value()
+                raw = raw_value(child(node, key.name))
                 yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), _followed(raw))
 
 
@@ -129,7 +130,7 @@ def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:
         return
     for name in names_in(node):
         entry = child(node, name)
-        if group != "metrics" and entry is not None and entry._value() is None:
+        if group != "metrics" and entry is not None and raw_value(entry) is None:
             continue
         if not isinstance(entry, DictConfig) or "_target_" not in entry:
             near = closest(name, [other for other in names_in(node) if other != name])
@@ -139,10 +140,9 @@ def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:
 
 def broken_interpolations(config: DictConfig, prefix: str = "") -> Iterator[Problem]:
     """`${…}` that lead nowhere, anywhere below `config`."""
-    root = config._get_root()
+    root = root_of(config)
     for dotted, parent, name in leaves(config, prefix):
-        raw = parent._get_node(name)
-        text = raw._value() if raw is not None else None
+        text = raw_value(child(parent, name))
         if not isinstance(text, str) or not OmegaConf.is_interpolation(parent, name):
             continue
         if any(resolver in text for resolver in FRAMEWORK_RESOLVERS):
@@ -170,14 +170,14 @@ def _unresolved(root: Any, dotted: str, parent: Any, name: Any, text: str) -> st
 
 def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Dotted key, parent and name of every value that is no mapping or list, not resolved; but for the hydra node."""
-    if node._is_none() or node._is_missing() or node._is_interpolation():
+    if is_absent(node):
         return
     for name in range(len(node)) if isinstance(node, ListConfig) else list(node.keys()):
         dotted = f"{prefix}[{name}]" if isinstance(node, ListConfig) else f"{prefix}.{name}" if prefix else str(name)
-        below = node._get_node(name)
+        below = child(node, name)
         if dotted == "hydra":
             continue
-        if isinstance(below, (DictConfig, ListConfig)) and not below._is_interpolation():
+        if isinstance(below, (DictConfig, ListConfig)) and not OmegaConf.is_interpolation(node, name):
             yield from leaves(below, dotted)
         else:
             yield dotted, node, name
@@ -199,7 +199,7 @@ def plain_config(config: DictConfig) -> dict[str, Any]:
     """Resolved, as nested dicts and lists, with a stand-in for what only a started run knows (`${hydra:…}`)."""
     config = copy.deepcopy(config)
     for _, parent, name in leaves(config):
-        text = parent._get_node(name)._value()
+        text = raw_value(child(parent, name))
         if isinstance(text, str) and any(resolver in text for resolver in FRAMEWORK_RESOLVERS):
             with read_write(parent):
                 parent[name] = "known-once-the-run-starts"

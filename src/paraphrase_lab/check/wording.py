@@ -8,6 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig
 
+from paraphrase_lab.configuration.hydra_internals import child, is_absent
+
 HIDDEN_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 
 
@@ -54,17 +56,8 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def child(node: Any, name: str) -> Any:
-    """The raw node below, without resolving anything; None when there is none."""
-    if isinstance(node, DictConfig) and not (node._is_none() or node._is_missing() or node._is_interpolation()):
-        return node._get_node(name) if name in node.keys() else None
-    if isinstance(node, ListConfig) and name.isdigit() and int(name) < len(node):
-        return node._get_node(int(name))
-    return None
-
-
 def names_in(node: Any) -> list[str]:
-    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing() or node._is_interpolation():
+    if not isinstance(node, DictConfig) or is_absent(node):
         return []
     return [str(key) for key in node.keys() if key not in HIDDEN_KEYS]
 

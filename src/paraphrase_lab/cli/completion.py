@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from paraphrase_lab.errors import UserError
 
@@ -32,5 +31,4 @@ def run(words: list[str]) -> int:
     os.environ["COMP_POINT"] = str(len(os.environ["COMP_LINE"]))
     from paraphrase_lab.cli import train
 
-    sys.argv = [sys.argv[0], *words]
     return train.run(words)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, Composer, target_of
+from paraphrase_lab.configuration.hydra_internals import root_of
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs.trials import Trial, Trials, read_trials
 
@@ -43,7 +44,7 @@ def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
     os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")  # Optuna 2.10 is older than SQLAlchemy 2
     directory.mkdir(parents=True, exist_ok=True)
     # Hydra's own sweeper writes it: `resume` finds a sweep by it, and the launcher takes nothing beside it for code.
-    OmegaConf.save(result.hydra._get_root(), directory / SWEEP_FILE)
+    OmegaConf.save(root_of(result.hydra), directory / SWEEP_FILE)
     _put_aside(directory)
     try:
         yield

@@ -129,7 +129,7 @@ def _checked(typed: Typed) -> tuple[CheckedRequest, Path]:
 
 
 def _sweep_directory(result: CheckedRequest) -> Path:
-    return train.sweep_directory(list(result.request.overrides), result.request.config_dir)
+    return train.sweep_directory(result)
 
 
 def _train(result: CheckedRequest) -> int:

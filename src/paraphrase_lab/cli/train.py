@@ -10,13 +10,13 @@ from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.cli import search
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.cli.sweep_summary import print_summary
-from paraphrase_lab.configuration.composition import CONFIG_NAME, VERSION_BASE, Composer, Request, quoted
+from paraphrase_lab.configuration.composition import CONFIG_NAME, VERSION_BASE, Request, quoted
+from paraphrase_lab.configuration.hydra_internals import run_main
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import CONF_DIR, DIRECTORY_VARIABLE
-from paraphrase_lab.remote.train import Ended, train_job
+from paraphrase_lab.remote.train import train_job
 
 HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
-FULL_ERROR = "HYDRA_FULL_ERROR"
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
 
 
@@ -40,14 +40,15 @@ def start(result: CheckedRequest) -> int:
     if launcher.get("check") is None:  # else the launcher calls it for every job, also for those a search thinks of later
         check_jobs(result)
     words = [*_flags(request), *request.overrides]
+    resumed = None
     if result.jobs[0].config.resume is not None:
-        from paraphrase_lab.lifecycle.resume import directory_overrides
+        from paraphrase_lab.lifecycle.resume import directory_to_resume
 
-        words += directory_overrides(result)
+        resumed = directory_to_resume(result)
     if not request.multirun:
-        return _hydra(words, request)
-    directory = sweep_directory(words, request.config_dir)
-    words += [f"hydra.sweep.dir={quoted(str(directory))}"]
+        return _hydra([*words, f"hydra.run.dir={quoted(str(resumed))}"] if resumed else words, request)
+    directory = resumed or sweep_directory(result)
+    words.append(f"hydra.sweep.dir={quoted(str(directory))}")
     if not search.is_search(result.hydra):
         return _hydra(words, request, directory)
     with search.followed(result, directory):
@@ -61,12 +62,9 @@ def _overrides_of_a_started_process() -> list[str]:
     return [*place, "hydra.mode=RUN", "hydra/job_logging=none", "hydra/hydra_logging=none"]
 
 
-def sweep_directory(words: list[str], config_dir: str | None) -> Path:
+def sweep_directory(result: CheckedRequest) -> Path:
     """Resolved before Hydra starts, so that the end of the sweep knows where it was, whichever process runs its jobs."""
-    request = Request(tuple(word for word in words if "=" in word and not word.startswith("--")), config_dir)
-    with Composer(request) as composer:
-        fixed = [text for text in request.overrides if not composer.parse(text).is_sweep_override()]
-        return Path(str(composer.compose(fixed, with_hydra=True).hydra.sweep.dir))
+    return Path(str(result.hydra.sweep.dir))
 
 
 def _flags(request: Request) -> list[str]:
@@ -78,16 +76,9 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
     import hydra
     from hydra.errors import CompactHydraException
 
-    before = os.environ.get(FULL_ERROR)
-    if request is not None:
-        # Hydra would print a traceback without telling mistakes from faults; with this it raises, and `main` decides.
-        os.environ[FULL_ERROR] = "1"
-    command = sys.argv[0]
-    sys.argv = [command, *words]
+    main = hydra.main(version_base=VERSION_BASE, config_path=str(CONF_DIR), config_name=CONFIG_NAME)(train_job)
     try:
-        hydra.main(version_base=VERSION_BASE, config_path=str(CONF_DIR), config_name=CONFIG_NAME)(train_job)()
-    except Ended as end:
-        raise end.error from None
+        run_main(main, words, verb="train", raise_errors=request is not None)
     except CompactHydraException as error:  # a launcher's refusal
         raise UserError(str(error)) from error
     except Exception as error:
@@ -95,10 +86,6 @@ def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | N
             raise
         return 1
     finally:
-        sys.argv = [command, "train", *words]
-        os.environ.pop(FULL_ERROR, None)
-        if before is not None:
-            os.environ[FULL_ERROR] = before
         if sweep_dir is not None:
             print_summary(sweep_dir)
     return 0

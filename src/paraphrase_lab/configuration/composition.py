@@ -13,9 +13,6 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from hydra import version
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,15 +21,14 @@ from hydra.core.utils import JobRuntime, setup_globals
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from paraphrase_lab.configuration import schema
+from paraphrase_lab.configuration import hydra_internals, schema
+from paraphrase_lab.configuration.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import CONF_DIR
 
 VERSION_BASE = "1.3"
 """What `hydra.main` has to be given too, for the same composition."""
 CONFIG_NAME = "train"
-BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
-BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 OPTUNA_SWEEPER = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
 
 
@@ -63,19 +59,19 @@ class Composer:
         self._previous = (version.VersionBase.instance().getbase(), JobRuntime.instance().conf.get("name"))
         version.setbase(VERSION_BASE)
         JobRuntime.instance().set("name", CONFIG_NAME)
-        search_path = create_config_search_path(str(CONF_DIR))
+        search_path = hydra_internals.search_path_of(str(CONF_DIR))
         if request.config_dir is not None:
             directory = Path(request.config_dir).absolute()
             if not directory.is_dir():
                 raise UserError(f"--config-dir {request.config_dir}: there is no such directory.")
             search_path.prepend("command-line", f"file://{directory}", SearchPathQuery(provider="schema"))
-        self.loader = ConfigLoaderImpl(search_path)
+        self.loader = hydra_internals.config_loader(search_path)
         self._parser = OverridesParser.create(config_loader=self.loader)
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
         self._bases: dict[tuple[tuple[str, ...], bool], DictConfig] = {}
-        self._search_path = [text for text in request.overrides if text.lstrip("+").startswith("hydra.searchpath=")]
-        _, self.repository = self.loader._parse_overrides_and_create_caching_repo(CONFIG_NAME, self._search_path)
+        added = [text for text in request.overrides if text.lstrip("+").startswith("hydra.searchpath=")]
+        self.repository = hydra_internals.repository_of(self.loader, CONFIG_NAME, added)
 
     def __enter__(self) -> Composer:
         return self
@@ -126,17 +122,13 @@ class Composer:
                 self._bases[key] = without_hydra(full)
         return copy.deepcopy(self._bases[key])
 
-    def apply(self, config: DictConfig, override: Override) -> None:
-        # Hydra has no public way to apply one override; this is what its loader calls with all of them.
-        ConfigLoaderImpl._apply_overrides_to_config([override], config)
-
     def compose(self, overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
         parsed = [self.parse(text) for text in overrides]
         files = [text for text, override in zip(overrides, parsed, strict=True) if self.chooses_files(override)]
         config = self.base(files, with_hydra=with_hydra)
         for override in parsed:
             if not self.chooses_files(override) and (with_hydra or not override.is_hydra_override()):
-                self.apply(config, override)
+                hydra_internals.apply_override(config, override)
         if with_hydra:
             note_overrides(config, parsed)
         return config
@@ -161,17 +153,9 @@ def note_overrides(config: DictConfig, overrides: Sequence[Override]) -> None:
     config.hydra.overrides.task = [override.input_line for override in task]
     config.hydra.overrides.hydra = [override.input_line for override in overrides if override.is_hydra_override()]
     names = config.hydra.job.config.override_dirname
-    config.hydra.job.override_dirname = get_overrides_dirname(
+    config.hydra.job.override_dirname = hydra_internals.override_dirname(
         task, kv_sep=names.kv_sep, item_sep=names.item_sep, exclude_keys=list(names.exclude_keys)
     )
-
-
-def hydra_node(request: Request, composer: Composer) -> DictConfig:
-    """The hydra node that decides how the jobs are launched: swept keys are not part of it, just as in Hydra."""
-    fixed = [text for text in request.overrides if not composer.parse(text).is_sweep_override()]
-    config = composer.compose(fixed, with_hydra=True)
-    note_overrides(config, [composer.parse(text) for text in request.overrides])
-    return config.hydra
 
 
 def target_of(node: Any) -> str:
@@ -203,14 +187,12 @@ def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
     return None
 
 
-def expand(request: Request, composer: Composer) -> list[tuple[str, ...]]:
-    """The overrides of every job: of a sweep as Hydra's sweeper passes them on (without `hydra.*`), else those typed."""
-    hydra = hydra_node(request, composer)
-    return jobs_of(request, hydra, composer)
-
-
 def jobs_of(request: Request, hydra: DictConfig | None, composer: Composer) -> list[tuple[str, ...]]:
-    """`expand` with a hydra node composed before; None: of the typed overrides alone."""
+    """Return the overrides of every job: of a sweep as Hydra's sweeper passes them on (without `hydra.*`), else those typed.
+
+    Args:
+        hydra: the composed hydra node, without swept keys; None where the files do not compose.
+    """
     is_sweep = request.multirun or (hydra is not None and wants_multirun(request, hydra) is not None)
     if not is_sweep and hydra is not None:
         return [request.overrides]
@@ -219,7 +201,7 @@ def jobs_of(request: Request, hydra: DictConfig | None, composer: Composer) -> l
     parsed = [override for override in map(composer.parse, texts) if not override.is_hydra_override()]
     if hydra is not None and target_of(hydra.get("sweeper")) != BASIC_SWEEPER:
         return _ends(parsed)
-    return [tuple(job) for job in BasicSweeper.split_arguments(parsed, None)[0]]
+    return hydra_internals.sweep_jobs(parsed)
 
 
 def _ends(overrides: Sequence[Override]) -> list[tuple[str, ...]]:

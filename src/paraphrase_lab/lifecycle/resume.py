@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from paraphrase_lab import build
 from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.check.values import plain_config
-from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, quoted, target_of
+from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, target_of
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, fingerprint_parts
 from paraphrase_lab.paths import RUNS_DIR
@@ -21,15 +21,13 @@ from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 SWEEP_FILE = "multirun.yaml"
 
 
-def directory_overrides(request: CheckedRequest) -> list[str]:
-    """hydra.run.dir or hydra.sweep.dir of what is to be continued; empty when there is nothing and training starts anew."""
+def directory_to_resume(request: CheckedRequest) -> Path | None:
+    """Return the directory of the run or sweep that `resume` continues; None when there is none and training starts anew."""
     resume = request.jobs[0].config.resume
     is_sweep = len(request.jobs) > 1 or request.request.multirun or request.multirun_reason is not None
     if is_sweep:
-        directory = _sweep_directory(request, resume)
-        return [f"hydra.sweep.dir={quoted(str(directory))}"] if directory else []
-    directory = run_directory(resume) if resume != "auto" else _newest_interrupted(request)
-    return [f"hydra.run.dir={quoted(str(directory))}"] if directory else []
+        return _sweep_directory(request, resume)
+    return run_directory(resume) if resume != "auto" else _newest_interrupted(request)
 
 
 def _newest_interrupted(request: CheckedRequest) -> Path | None:

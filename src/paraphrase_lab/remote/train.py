@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
-from paraphrase_lab.configuration.composition import BASIC_SWEEPER
+from paraphrase_lab.configuration.hydra_internals import BASIC_SWEEPER, Ended, config_dir_of, name_this_process
 from paraphrase_lab.configuration.schema import register
 from paraphrase_lab.errors import TrainingError, UserError
 
 log = logging.getLogger(__name__)
 COMMAND = "paraphrase_lab.__main__"
 register()  # a job imports its task first, and composes its configuration then
-
-
-class Ended(BaseException):
-    """Carries a known error of a single run past Hydra, which would print what it knows of it first."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
 
 
 def train_job(config: Any) -> float | None:
@@ -38,7 +29,9 @@ def train_job(config: Any) -> float | None:
     hydra_config = HydraConfig.get()
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     directory = relative(Path(hydra_config.runtime.output_dir))
-    _name_this_job(hydra_config)
+    config_dir = config_dir_of(hydra_config)
+    flags = ["--config-dir", str(config_dir)] if config_dir else []
+    name_this_process(COMMAND, ["train", *flags, *hydra_config.overrides.task])  # this job alone, not the sweep
     if is_sweep and config.resume is None and _was_interrupted(directory):
         config.resume = "auto"  # an earlier attempt of a launcher that runs the same job again
     searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER
@@ -91,13 +84,3 @@ def _mend(directory: Path) -> None:
 def relative(directory: Path) -> Path:
     """As the user would type it."""
     return directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory
-
-
-def _name_this_job(hydra_config: Any) -> None:
-    """Lightning starts the other processes of a distributed run as this one was: this job alone, not the sweep."""
-    directories = [entry.path for entry in hydra_config.runtime.config_sources if entry.provider == "command-line"]
-    flags = ["--config-dir", directories[0]] if directories else []
-    sys.argv = [sys.argv[0], "train", *flags, *hydra_config.overrides.task]
-    main = sys.modules["__main__"]
-    if main.__spec__ is not None and main.__spec__.name != COMMAND:  # started by python -m, but not as ours
-        main.__spec__ = importlib.util.find_spec(COMMAND)
