@@ -3,24 +3,27 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LAUNCHER := src/hydra-sagemaker-launcher
+NEXT := .venv-hydra-next
 FLIGHT := I took a flight from New York to Paris
 DEMO_RUN := runs/demo
 # Without the option xdist begins with the files of the most tests, and ends with the few tests that take longest.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint golden clean
+.PHONY: help setup demo test test-all test-hydra-next wheels lint golden clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1|/' | column -t -s '|'
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml $(LAUNCHER)/pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e $(LAUNCHER)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@
 
-setup: $(STAMP)  ## make .venv from the pinned constraints
+setup: $(STAMP)  ## make .venv from the pinned constraints, with both distributions editable
 
 demo: $(STAMP)  ## train the default experiment (about 2 minutes on 2 cores), evaluate it, score the flight pair
 	rm -rf $(DEMO_RUN)
@@ -32,8 +35,25 @@ demo: $(STAMP)  ## train the default experiment (about 2 minutes on 2 cores), ev
 test: $(STAMP)  ## the fast tests
 	$(PYTEST)
 
-test-all: $(STAMP) lint  ## the fast and the slow tests
+test-all: $(STAMP) lint  ## the fast and the slow tests, and the launcher's on the next Hydra
 	$(PYTEST) -m "not gpu and not aws"
+	$(MAKE) test-hydra-next
+
+$(NEXT)/.installed: $(STAMP)
+	rm -rf $(NEXT)
+	$(PYTHON) -m venv --without-pip $(NEXT)
+	$(BIN)/python -m pip --python $(NEXT)/bin/python install --quiet --pre "hydra-core>=1.4.0rc3,<1.5"
+	$(BIN)/python -c "import sys; print(*sys.path[1:], sep='\n')" \
+		> $$($(NEXT)/bin/python -c "import site; print(site.getsitepackages()[0])")/everything_else.pth
+	@touch $@
+
+test-hydra-next: $(NEXT)/.installed  ## the launcher's tests on the newest pre-release of Hydra 1.4
+	OMP_NUM_THREADS=1 $(NEXT)/bin/python -m pytest -n 2 --dist loadfile tests/launcher
+	OMP_NUM_THREADS=1 $(NEXT)/bin/python -m pytest -n 2 --dist load -m slow tests/launcher/test_hydra_suites.py
+
+wheels: $(STAMP)  ## build the wheels of both distributions into dist/
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist $(LAUNCHER)
+	$(BIN)/python -m build --no-isolation --wheel --outdir dist .
 
 lint: $(STAMP)  ## ruff and pyright
 	$(BIN)/ruff check .
@@ -44,4 +64,4 @@ golden: $(STAMP)  ## rewrite the composed experiments that the tests compare wit
 	$(BIN)/python scripts/update_golden.py
 
 clean:  ## remove .venv, caches and build results, keep runs/
-	rm -rf $(VENV) dist build .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NEXT) dist build .pytest_cache .ruff_cache

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import module_from_spec
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import pytest
@@ -93,6 +94,33 @@ def test_builtin_exceptions_come_home_with_their_arguments(error: Exception) -> 
     assert str(found) == str(error)
     assert "Traceback (most recent call last)" in str(found.__cause__)
     assert "in raised\n    raise error" in str(found.__cause__)
+
+
+def test_the_traceback_holds_the_frames_of_the_job() -> None:
+    error = ValueError("x")
+    here = [(frame.filename, frame.lineno, frame.name) for frame in extract_tb(brought_home(error).__traceback__)]
+    assert here == [(frame.filename, frame.lineno, frame.name) for frame in extract_tb(error.__traceback__)]
+    assert here[-1][2] == "raised"
+
+
+def test_the_innermost_frames_of_an_endless_recursion() -> None:
+    def endless(depth: int) -> None:
+        endless(depth + 1)
+
+    try:
+        endless(0)
+    except RecursionError as error:
+        found = rebuilt(json.loads(json.dumps(failure_record(error)))["exception"], None)
+    assert [frame.name for frame in extract_tb(found.__traceback__)] == ["endless"] * 100
+
+
+@pytest.mark.parametrize(
+    "frames", [None, 7, ["x"], [["a.py", "1", "f"]], [["a.py", 10**20, "f"]], [["a\0", 1, "f"]], [[1, 1, 1]]]
+)
+def test_frames_that_are_none_hide_no_error(frames: Any) -> None:
+    found = rebuilt(raised(ValueError("x"))["exception"] | {"frames": frames}, None)
+    assert str(found) == "x"
+    assert found.__traceback__ is None
 
 
 def test_the_file_of_an_error_is_kept() -> None:

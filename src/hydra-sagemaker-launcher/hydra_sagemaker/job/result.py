@@ -8,7 +8,7 @@ import json
 import pickle
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from hydra_sagemaker.container import cluster
@@ -22,7 +22,7 @@ STATUSES = ("completed", "failed", "interrupted")
 def rebuilt(record: dict[str, Any], task_package: str | None) -> Exception:
     """The exception as raised in the job, when its class is a builtin or of the task's own package; else a RemoteJobError.
 
-    Its cause carries the job's traceback.
+    Its traceback has the frames it had in the job, its cause the job's traceback as text.
     """
     kind = _exception_class(record, task_package)
     error: Exception | None = None
@@ -36,7 +36,22 @@ def rebuilt(record: dict[str, Any], task_package: str | None) -> Exception:
     if error is None:
         error = RemoteJobError(f"{record['module']}.{record['type']}: {record['message']}")
     error.__cause__ = RemoteTraceback(record["traceback"])
-    return error
+    return error.with_traceback(_traceback(record.get("frames")))
+
+
+def _traceback(frames: Any) -> TracebackType | None:
+    """Return a traceback with these frames, each [file, line, function], outermost first; None when they are not of this form.
+
+    Hydra, pytest and debuggers look for the task's function there. Each frame is of code that does nothing.
+    """
+    made, scope = None, {"this_frame": sys._getframe}
+    try:
+        for file, line, function in reversed(frames):
+            exec(compile("frame = this_frame()", file, "exec").replace(co_name=function, co_qualname=function), scope)
+            made = TracebackType(made, scope["frame"], -1, line)  # type: ignore[arg-type] (-1: no columns, the line is given)
+    except Exception:  # nothing that a downloaded file holds may hide the job's own error
+        return None
+    return made
 
 
 def _exception_class(record: dict[str, Any], task_package: str | None) -> type[Exception] | None:

@@ -13,6 +13,7 @@ from typing import Any
 from hydra_sagemaker.container import output_files
 from hydra_sagemaker.job.result import PICKLED_VALUE, message_of, printable
 
+FRAMES = 100  # innermost ones: an endless recursion has a thousand
 INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -76,6 +77,10 @@ def exception_record(error: BaseException, effects: Sequence[BaseException] = ()
         "arguments": [_json_or_words(argument) for argument in _arguments(error)],
         "message": message_of(error),
         "traceback": printable("".join(traceback.format_exception(error))),
+        "frames": [
+            [printable(frame.filename), frame.lineno, frame.name]
+            for frame in traceback.extract_tb(error.__traceback__, limit=-FRAMES)
+        ],
         "cause": None if cause is None or ended else exception_record(cause, (*effects, error)),
     }
 
