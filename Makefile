@@ -10,6 +10,11 @@ DEMO_RUN := runs/demo
 # Without the option xdist begins with the files of the most tests, and ends with the few tests that take longest.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+# Hydra 1.4 warns of what 1.3 needs.
+OLD_HYDRA := ignore:The version_base parameter
+PYTEST_NEXT := OMP_NUM_THREADS=1 PYTHONWARNINGS="$(OLD_HYDRA)" $(NEXT)/bin/python -m pytest -n 2 --dist loadfile \
+	--no-loadscope-reorder -W "$(OLD_HYDRA)" -W "ignore:register_new_resolver"
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all test-hydra-next wheels lint golden clean
 
@@ -48,8 +53,8 @@ $(NEXT)/.installed: $(STAMP)
 	@touch $@
 
 test-hydra-next: $(NEXT)/.installed  ## the launcher's tests on the newest pre-release of Hydra 1.4
-	OMP_NUM_THREADS=1 $(NEXT)/bin/python -m pytest -n 2 --dist loadfile tests/launcher
-	OMP_NUM_THREADS=1 $(NEXT)/bin/python -m pytest -n 2 --dist load -m slow tests/launcher/test_hydra_suites.py
+	$(PYTEST_NEXT) tests/launcher
+	$(PYTEST_NEXT) -m slow tests/launcher/test_hydra_suites.py
 
 wheels: $(STAMP)  ## build the wheels of both distributions into dist/
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist $(LAUNCHER)

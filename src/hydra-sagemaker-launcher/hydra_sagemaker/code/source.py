@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+import hydra
+
 from hydra_sagemaker.code import bundle as bundling
 from hydra_sagemaker.code.imported_modules import loaded_files, task_file, without_entry_point
 from hydra_sagemaker.code.requirements import AUTO, declared, distribution
@@ -27,6 +29,8 @@ IN_THE_JOB = ("__init__.py", "settings.py", "errors.py", "secret_names.py", "fil
 OUTPUT_MARKS = (".hydra", ".job", ".launcher")
 LAUNCHER_DIR = ".launcher"
 """In the bundle, beside the user's files."""
+HYDRA = "hydra-core>=1.3.2,<1.4" if hydra.__version__.startswith("1.3.") else "hydra-core>=1.4.0rc1,<1.5"
+"""Required in the job: of the same line as here, since it composes the job's configuration again."""
 NAMED_AT_MOST = 10
 
 
@@ -158,7 +162,7 @@ class Code:
         lines = declared(self.root, setting).lines
         names = {distribution(line) for line in lines}
         if setting is not None and "hydra-core" not in names:
-            lines.append("hydra-core>=1.3.2,<1.4")
+            lines.append(HYDRA)
         return [*lines, "boto3"] if with_boto3 and "boto3" not in names else lines
 
     def extra(self, requirements: list[str]) -> dict[str, bytes]:
