@@ -13,7 +13,7 @@ from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
 
 from hydra_sagemaker.aws.request_limits import request_problems
-from hydra_sagemaker.aws.request_model import _matches, python_pattern, request_shape
+from hydra_sagemaker.aws.request_model import matches, python_pattern, request_shape
 
 Request = dict[str, Any]
 SECRET = "hunter2"
@@ -320,4 +320,4 @@ def test_every_pattern_of_the_model_can_be_read() -> None:
     ],
 )  # fmt: skip
 def test_patterns_as_java_reads_them(pattern: str, value: str, fits: bool) -> None:
-    assert _matches(pattern, value) is fits
+    assert matches(pattern, value) is fits

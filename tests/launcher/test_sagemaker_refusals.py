@@ -107,11 +107,11 @@ def test_without_boto3(cloud: Cloud, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_an_image_and_without_the_sdk(cloud: Cloud, tmp_path: Path) -> None:
+def test_without_an_image_and_without_sagemaker_core(cloud: Cloud, tmp_path: Path) -> None:
     env = without(tmp_path / "without", "sagemaker")
     output = refused(cloud, "x=1,2", "hydra.launcher.image_uri=null", env=env)
-    assert "hydra.launcher.image_uri is not set, and the SageMaker SDK that knows AWS's images is not installed" in output
-    assert "set image_uri, or pip install 'sagemaker>=3'" in output
+    assert "hydra.launcher.image_uri is not set, and sagemaker-core, which knows AWS's images, is not installed" in output
+    assert "set image_uri, or install the extra 'images' (pip install 'sagemaker-core>=2')" in output
 
 
 @pytest.mark.slow

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from hydra_sagemaker.aws.request_model import service_model, violations
 from local_account import BUCKET, ROLE, Account, wait_for
 from sagemaker_local import LocalSageMaker
-from sagemaker_local.validation import service_model, violations
 
 ROOT = "import json, os, pathlib, sys, time; root = pathlib.Path(os.environ['SAGEMAKER_BASE_DIR'])\n"
 HANDLES_SIGTERM = (

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from hydra_sagemaker.aws.request_model import service_model
 from sagemaker_local.account import arn
-from sagemaker_local.validation import service_model
 
 FINISHED = ("Completed", "Failed", "Stopped")
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400

@@ -1,4 +1,4 @@
-"""The one place that asks the SageMaker SDK: which image belongs to a framework, a version and a region."""
+"""Looks up AWS's own image for a framework, a version and a region. Nothing else imports sagemaker-core."""
 
 from __future__ import annotations
 
@@ -9,31 +9,35 @@ from hydra_sagemaker.settings import SageMakerLauncherConf
 
 
 def image_of(settings: SageMakerLauncherConf) -> str:
-    """
+    """Return `image_uri`, or the URI that sagemaker-core knows for `image`.
+
     Raises:
-        LauncherError: no `image_uri`, and the SDK is missing or knows no such image.
+        LauncherError: sagemaker-core is missing, or knows no such image.
     """
     if settings.image_uri:
         return settings.image_uri
-    region = settings.region or _default_region(settings.profile)
-    return _looked_up(
-        settings.image.framework, settings.image.version, settings.image.python, region, str(settings.instance_type)
-    )
+    image, region = settings.image, settings.region or _default_region(settings.profile)
+    return _looked_up(image.framework, image.version, image.python, region, str(settings.instance_type))
 
 
 @cache
 def _looked_up(framework: str, version: str | None, python: str | None, region: str, instance_type: str) -> str:
     try:
-        from sagemaker.core import image_uris  # pyright: ignore[reportMissingImports] (an extra of a gigabyte)
+        from sagemaker.core import image_uris  # pyright: ignore[reportMissingImports] (an extra of 400 MB)
     except ImportError:
         raise LauncherError(
-            "hydra.launcher.image_uri is not set, and the SageMaker SDK that knows AWS's images is not installed: "
-            "set image_uri, or pip install 'sagemaker>=3'"
+            "hydra.launcher.image_uri is not set, and sagemaker-core, which knows AWS's images, is not installed: "
+            "set image_uri, or install the extra 'images' (pip install 'sagemaker-core>=2')"
         ) from None
     try:
         return image_uris.retrieve(
             framework, region, version=version, py_version=python, instance_type=instance_type, image_scope="training"
         )
+    except FileNotFoundError:
+        raise LauncherError(
+            f"hydra.launcher.image.framework={framework}: sagemaker-core knows no such framework; valid: pytorch, tensorflow "
+            "and the other names in its image_uri_config"
+        ) from None
     except ValueError as error:
         raise LauncherError(f"hydra.launcher.image: {error}") from None
 

@@ -1,4 +1,4 @@
-"""What CreateTrainingJob would refuse, all of it at once and in words, before anything is sent.
+"""Finds what CreateTrainingJob would refuse, all of it at once and in words, before anything is sent.
 
 The rules written here are those that botocore's service model states in its texts and does not carry in its shapes.
 """
@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from hydra_sagemaker.aws.request_model import Walk, request_shape
+from hydra_sagemaker.aws.request_model import request_shape, violations
+from hydra_sagemaker.aws.request_wording import is_new_instance_type, wording
 
-_SECONDS_PER_DAY = 24 * 3600
-_DEFAULT_RUNTIME_SECONDS = _SECONDS_PER_DAY
-_MAX_RUNTIME_SECONDS = 28 * _SECONDS_PER_DAY
+SECONDS_PER_DAY = 24 * 3600
+DEFAULT_RUNTIME_SECONDS = SECONDS_PER_DAY
+MAX_RUNTIME_SECONDS = 28 * SECONDS_PER_DAY
 
 
 class Findings(NamedTuple):
@@ -22,11 +23,13 @@ class Findings(NamedTuple):
 
 
 def request_problems(request: Mapping[str, Any]) -> Findings:
-    """No text holds the value of an environment variable, a hyperparameter or an argument of the container."""
-    walk = Walk()
-    walk.check(request_shape(), request, "")
-    rules = [text for rule in (_sections, _instances, _stopping, _channels, _tags) for text in rule(request)]
-    return Findings([*walk.problems, *rules], [*walk.warnings, *_without_effect(request)])
+    """Return what is wrong and what is odd; no text holds the value of a variable, a hyperparameter or an argument."""
+    found = Findings([], [])
+    for one in violations(request_shape(), request):
+        (found.warnings if is_new_instance_type(one) else found.problems).append(wording(one))
+    found.problems.extend(text for rule in (_sections, _instances, _stopping, _channels, _tags) for text in rule(request))
+    found.warnings.extend(_without_effect(request))
+    return found
 
 
 def _section(request: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def _seconds(stopping: Mapping[str, Any], name: str, default: int | None = None)
 
 
 def _sections(request: Mapping[str, Any]) -> Iterator[str]:
-    """The model leaves these open for the sake of serverless jobs."""
+    """The model makes these optional since there are serverless jobs."""
     if "ServerlessJobConfig" in request:
         return
     for name in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
@@ -78,10 +81,10 @@ def _instances(request: Mapping[str, Any]) -> Iterator[str]:
 
 def _stopping(request: Mapping[str, Any]) -> Iterator[str]:
     stopping = _section(request, "StoppingCondition")
-    runtime = _seconds(stopping, "MaxRuntimeInSeconds", _DEFAULT_RUNTIME_SECONDS)
+    runtime = _seconds(stopping, "MaxRuntimeInSeconds", DEFAULT_RUNTIME_SECONDS)
     wait = _seconds(stopping, "MaxWaitTimeInSeconds")
-    if runtime is not None and runtime > _MAX_RUNTIME_SECONDS:
-        yield f"StoppingCondition.MaxRuntimeInSeconds is {runtime}: at most {_MAX_RUNTIME_SECONDS} (28 days)"
+    if runtime is not None and runtime > MAX_RUNTIME_SECONDS:
+        yield f"StoppingCondition.MaxRuntimeInSeconds is {runtime}: at most {MAX_RUNTIME_SECONDS} (28 days)"
     if not request.get("EnableManagedSpotTraining"):
         return
     if "MaxWaitTimeInSeconds" not in stopping:
