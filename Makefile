@@ -16,7 +16,7 @@ PYTEST_NEXT := OMP_NUM_THREADS=1 PYTHONWARNINGS="$(OLD_HYDRA)" $(NEXT)/bin/pytho
 	--no-loadscope-reorder -W "$(OLD_HYDRA)" -W "ignore:register_new_resolver"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-hydra-next wheels lint golden clean
+.PHONY: help setup demo test test-all test-hydra-next wheels lint golden docs lock structure clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## ?/  \1|/' | column -t -s '|'
@@ -68,5 +68,17 @@ lint: $(STAMP)  ## ruff and pyright
 golden: $(STAMP)  ## rewrite the composed experiments that the tests compare with
 	$(BIN)/python scripts/update_golden.py
 
+docs: $(STAMP)  ## build the documentation as a site, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo site/index.html
+
+lock: $(STAMP)  ## rewrite requirements.lock: constraints.txt with the hashes of every file, for all platforms
+	$(BIN)/python -m pip install --quiet -c constraints.txt uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev -c constraints.txt -o requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --custom-compile-command "make lock" --quiet
+
+structure:  ## print the sizes of files and functions, and how modules and folders import each other
+	$(PYTHON) scripts/structure.py
+
 clean:  ## remove .venv, caches and build results, keep runs/
-	rm -rf $(VENV) $(NEXT) dist build .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NEXT) dist build site .pytest_cache .ruff_cache
