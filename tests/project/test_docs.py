@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from commands import ROOT, documents
 from paraphrase_lab.configuration.composition import Composer
@@ -63,23 +68,50 @@ def test_the_options_of_every_group() -> None:
             assert sorted(described[group].split(", ")) == sorted(composer.group_options(group)), group
 
 
-def test_links_lead_somewhere() -> None:
-    checked = 0
-    for document in documents():
-        text = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
-        for link in re.findall(r"\]\(([^)\s]+)\)", text):
-            if link.startswith(("https://", "http://")):
-                continue
-            path, _, anchor = link.partition("#")
-            target = (document.parent / path).resolve() if path else document
-            assert target.exists(), f"{document.name}: {link}"
-            if anchor:
-                assert anchor in anchors(target.read_text(encoding="utf-8")), f"{document.name}: {link}"
-            checked += 1
-    assert checked > 5
+def pages() -> list[Path]:
+    """Return every markdown file of the repository that its site has."""
+    patterns = ("*.md", "docs/**/*.md", "experiments/**/*.md", "src/**/*.md")
+    return sorted({file for pattern in patterns for file in ROOT.glob(pattern)})
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$|`[^`\n]+`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), f"{link} leads out of the repository"
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_links_are_found_at_all() -> None:
+    assert len(pages()) > 15
+    assert sum(page.read_text(encoding="utf-8").count("](") for page in pages()) > 50
 
 
 def anchors(text: str) -> set[str]:
-    """Of the headings, as GitHub writes them."""
+    """Return the names that GitHub and the site give to the headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.slow
+def test_the_site_builds(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="mkdocs-material is in the extra docs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "docs" / "comparing" / "index.html").is_file()
+    assert (tmp_path / "docs" / "images" / "report.png").is_file()
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=.?https?://(?!example)", text), "the site loads from elsewhere"
+
+
+def test_the_pictures_are_small() -> None:
+    pictures = list((ROOT / "docs" / "images").glob("*.png"))
+    assert {picture.name for picture in pictures} == {"compare.png", "report.png"}
+    assert all(picture.stat().st_size < 300_000 for picture in pictures)

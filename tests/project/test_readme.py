@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from paraphrase_lab.paths import CONF_DIR
 from reported_runs import write_reported_sweep
 
 README = ROOT / "README.md"
+FIRST_RUN = ROOT / "docs" / "first_run.md"
+LINES_AT_MOST, OUTPUT_LINES_AT_MOST = 160, 12
 TYPOS = "paraphrase train +sed=1 model.hiden=3 optimizer.lrr=1"
 FOR_A_SHELL = ("eval",)
 """First words of lines that are not looked at."""
@@ -57,7 +60,7 @@ def of(program: str) -> list[Command]:
 
 def test_nothing_escapes() -> None:
     programs = {command.words[0] for command in commands()}
-    assert programs - {"paraphrase", "make", "python", *FOR_A_SHELL} == set()
+    assert programs - {"paraphrase", "make", "python", "pip", *FOR_A_SHELL} == set()
     assert len(of("paraphrase")) > 20 and {command.words[1] for command in of("make")} >= {"demo", "test"}
 
 
@@ -76,6 +79,13 @@ def test_make_demo_types_what_the_readme_says() -> None:
 def test_python_commands_name_what_there_is() -> None:
     for command in of("python"):
         assert command.words[1] == "-m" or (ROOT / command.words[1]).is_file(), command
+
+
+def test_pip_installs_extras_that_exist() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    wanted = [re.fullmatch(r"\.(?:\[(.+)\])?", command.words[-1]) for command in of("pip")]
+    assert wanted and all(wanted), of("pip")
+    assert {extra for match in wanted if match and match[1] for extra in match[1].split(",")} <= set(extras)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +139,7 @@ def test_commands(
     assert said.out
 
 
-def test_the_three_typos_are_answered_as_the_readme_shows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_three_typos_are_answered_as_the_page_shows(capsys: pytest.CaptureFixture[str]) -> None:
     (command,) = [command for command in of("paraphrase") if command.line == TYPOS]
     assert paraphrase(*command.words[1:]) == 2
     assert capsys.readouterr().err == command.output
@@ -142,14 +152,35 @@ def test_the_verbs_of_the_table() -> None:
 
 
 def test_every_experiment_and_data_set_has_its_line() -> None:
-    lines = "\n".join(line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("|"))
-    files = [*(CONF_DIR.parent / "experiments").glob("*/*.yaml"), *(CONF_DIR / "data").glob("*.yaml")]
-    assert [file.stem for file in files if f"`{file.stem}`" not in lines] == []
+    tables = {"experiments/README.md": ROOT / "experiments", "docs/data.md": CONF_DIR / "data"}
+    for page, directory in tables.items():
+        lines = "\n".join(line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if line.startswith("|"))
+        assert [file.stem for file in directory.rglob("*.yaml") if not re.search(rf"[`\[]{file.stem}[`\]]", lines)] == []
 
 
-def test_the_first_screen() -> None:
-    screen = "\n".join(README.read_text(encoding="utf-8").splitlines()[:20])
+def test_the_readme_is_short() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LINES_AT_MOST
+    screen = "\n".join(lines[:22])
     assert all(word in screen for word in ("New York", "make demo", "make test", "<!-- demo output -->"))
+    assert [block for block in blocks(README) if block.language == "text" and len(block.lines) > OUTPUT_LINES_AT_MOST] == []
+
+
+def test_figures_of_the_demo_are_those_of_its_output() -> None:
+    """The whole output is in first_run.md; the others quote it."""
+    output = next(block.text for block in blocks(FIRST_RUN) if block.language == "text")
+    (quoted,) = [block.text for block in blocks(README) if block.language == "text"]
+    assert (
+        quoted.splitlines()
+        == [line for line in output.splitlines() if line in quoted.splitlines()][-len(quoted.splitlines()) :]
+    )
+    (accuracy,) = set(re.findall(r"│ accuracy +│(?: [\d.]+ │)? ([\d.]+) │ +0.5000", output))
+    (seconds,) = re.findall(r"; (\d+) s of training", output)
+    for page, figures in {
+        "docs/results.md": f"accuracy {100 * float(accuracy):.2f} %",
+        "experiments/experiment/word_order_tiny.yaml": f"{100 * float(accuracy):.2f} % accuracy, {seconds} s of training",
+    }.items():
+        assert figures in (ROOT / page).read_text(encoding="utf-8"), page
 
 
 @pytest.mark.slow
