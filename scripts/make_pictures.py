@@ -31,7 +31,7 @@ CHARACTER, LINE = 12.2, 24.4
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/depth"), help="the sweep's directory (default: runs/depth)")
     runs = parser.parse_args().runs
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)

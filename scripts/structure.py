@@ -23,7 +23,7 @@ Graph = dict[str, set[str]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--root", type=Path, default=Path(__file__).resolve().parents[1], help="the checkout (default: this one)"
     )
