@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     apply_bucket(session.client("s3"), plan)
     apply_role(session.client("iam"), plan)
-    say("the policy submitting_user is for you to attach: to whoever starts sweeps")
+    say("the policy submitting_user is for you to attach, to the users who start sweeps")
     print(f"export PARAPHRASE_S3_URI=s3://{plan.bucket}/{plan.prefix}\nexport PARAPHRASE_ROLE_ARN={plan.role_arn}")
     return 0
 

@@ -25,14 +25,14 @@ NEEDS = {
 """What an option leaves to the user."""
 LONG_WARMUP = "scheduler.warmup_steps=500 is longer than the training: about 196 optimiser steps"
 WARNS = {"experiment=paws_seed_recipe": [[LONG_WARMUP]], "ablation=paws_recipe": [[LONG_WARMUP], []]}
-"""Of each arm."""
+"""The warnings of each arm."""
 JOBS = {
     "ablation=encoder_depth": 12, "ablation=swap_or_consistency": 12, "ablation=learning_rate": 15,
     "ablation=training_size": 12,
     "ablation=paws_model_family": 9, "ablation=paws_precision": 9, "ablation=paws_recipe": 6,
     "hparams_search=optuna": 2, "hparams_search=tiny": 2, "hparams_search=pretrained": 2,
 }  # fmt: skip
-"""Of a search two stand for all trials."""
+"""The number of jobs; of a search two stand for all trials."""
 
 
 def options() -> list[str]:
@@ -75,7 +75,7 @@ def test_the_default_is_the_first_experiment() -> None:
 
 
 def test_no_file_hides_another() -> None:
-    """Of two files with one name Hydra silently takes that of conf/."""
+    """Hydra silently takes the one of conf/ if two files have one name."""
     names = [{path.relative_to(directory) for path in directory.rglob("*.yaml")} for directory in (CONF_DIR, EXPERIMENTS_DIR)]
     assert not names[0] & names[1]
 

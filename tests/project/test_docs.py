@@ -21,7 +21,7 @@ OPEN = ("metrics", "callbacks", "logger", "hydra")
 
 
 def keys() -> dict[str, set[str]]:
-    """Of each group, all keys that one of its schemas has."""
+    """Return for each group all keys that one of its schemas has."""
     bases = {group: [base] for group, base in GROUP_BASES.items()}
     return {
         group: {

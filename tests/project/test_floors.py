@@ -65,7 +65,7 @@ OURS = [name for name in FILES if name.split(".")[0] in FLOORS]
 
 
 def imports(name: str) -> set[str]:
-    """Of a module, those within functions too; of our own packages the submodule where there is one."""
+    """Return what a module imports, within functions too; of our own packages the submodule where there is one."""
     return set(_imports(ast.parse(FILES[name].read_text(encoding="utf-8")), name))
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DOCKERFILE = ROOT / "src/hydra-sagemaker-launcher/Dockerfile"
 NEWEST_TORCH, NEWEST_PYTHON = "2.10.0", "3.13.5"
-"""Of AWS's PyTorch training images, November 2026."""
+"""Versions in AWS's newest PyTorch training image, November 2026."""
 REQUIREMENTS = [Requirement(line) for line in PROJECT["dependencies"]]
 
 
