@@ -15,14 +15,16 @@ from commands import FEW_PAIRS, paraphrase
 from paraphrase_lab.build import build_tables
 from paraphrase_lab.check import check_request
 from paraphrase_lab.comparison.candidates import versus_of
-from paraphrase_lab.comparison.compare import Comparison, compare_runs
+from paraphrase_lab.comparison.compare import compare_runs
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.data.tables import PairTable
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.lifecycle.evaluation import Answers, write_predictions
 from paraphrase_lab.metrics.binary import binary_metrics
-from paraphrase_lab.runs.listing import RunRow, read_runs
+from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.record import RunRecord
+from paraphrase_lab.runs.row import RunRow
+from paraphrase_lab.statistics.comparison import Comparison
 from written_runs import CALIBRATION, margins, pair_table, write_run, write_sweep
 
 
@@ -50,7 +52,7 @@ def test_two_models(tmp_path: Path) -> None:
     assert nll.verdict.startswith("num_layers=2 is better: nll lower by 0.")
     assert nll.difference < 0
     assert accuracy.seeds_low is None
-    assert "Nothing is said about other seeds: 3 runs or more of each recipe would tell." in found.notes
+    assert "Nothing is known about other seeds: that needs 3 runs or more of each recipe." in found.notes
 
 
 def test_the_interval_is_that_of_clusters(tmp_path: Path) -> None:
@@ -89,7 +91,7 @@ def test_recipes_that_differ_less_than_their_seeds_do(tmp_path: Path) -> None:
     one = found.differences[0]
     assert one.low > 0 and one.p_value < 0.01
     assert one.better is None
-    assert one.verdict.startswith("not distinguishable: ")
+    assert one.verdict.startswith("no significant difference: ")
     assert one.p_adjusted >= (one.seeds_p_value or 0) > 0.05
 
 
@@ -98,9 +100,9 @@ def test_too_few_seeds_to_speak_of_a_recipe(tmp_path: Path) -> None:
     one = found.differences[0]
     assert (found.question, one.better, one.seeds_low) == ("recipes", None, None)
     assert one.verdict.startswith(
-        "nothing about the recipes (2 seeds, 3 are needed); these very models: num_layers=2 is better"
+        "too few seeds to compare the recipes (2, need 3); for these two models: num_layers=2 is better"
     )
-    assert "Fewer than 3 seeds, so nothing is said about the recipe: num_layers=1, num_layers=2." in found.notes
+    assert "Too few seeds to compare the recipe, below 3: num_layers=1, num_layers=2." in found.notes
 
 
 def test_one_recipe_only_is_compared_as_models(tmp_path: Path) -> None:
@@ -217,26 +219,46 @@ def test_what_evaluate_found_on_the_same_pairs_is_used(tmp_path: Path) -> None:
     assert any("paraphrase evaluate" in note and str(b) in note for note in found.notes)
 
 
-def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
-    a, b = (write_run(tmp_path / name, 0.8, config={"model.num_layers": name}) for name in "ab")
+@pytest.fixture
+def two_runs(tmp_path: Path) -> list[Path]:
+    return [write_run(tmp_path / name, 0.8, config={"model.num_layers": name}) for name in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"metrics": ("accuracy", "f2")}, "no metric f2\nmetrics: accuracy, f1"),
+        ({"baseline": "c"}, "no candidate 'c'\ncandidates: num_layers=a, num_layers=b"),
+        ({"split": "validation"}, "no predictions for validation"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_options_that_do_not_fit(two_runs: list[Path], options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        compared(*two_runs, **options)
+
+
+def test_one_run_is_too_few(two_runs: list[Path]) -> None:
     with pytest.raises(RunError, match="two runs at least, found only .*a"):
-        compared(a)
-    elsewhere = RunRow("s3://bucket/run", "run", "finished", {}, {}, {})
+        compared(two_runs[0])
+
+
+def test_a_remote_run_cannot_be_compared(two_runs: list[Path]) -> None:
+    remote = RunRow("s3://bucket/run", "run", "finished", {}, {}, {})
     with pytest.raises(RunError, match="s3://bucket/run is not on this machine"):
-        compare_runs([elsewhere, *read_runs([str(a)])])
-    with pytest.raises(UserError, match="no metric f2\nmetrics: accuracy, f1"):
-        compared(a, b, metrics=("accuracy", "f2"))
-    with pytest.raises(UserError, match="no candidate 'c'\ncandidates: num_layers=a, num_layers=b"):
-        compared(a, b, baseline="c")
-    with pytest.raises(RunError, match="no predictions for validation"):
-        compared(a, b, split="validation")
-    RunRecord.read(b).update(status="interrupted")
+        compare_runs([remote, *read_runs([str(two_runs[0])])])
+
+
+def test_an_unfinished_run_cannot_be_compared(two_runs: list[Path]) -> None:
+    RunRecord.read(two_runs[1]).update(status="interrupted")
     with pytest.raises(RunError, match=r"b is not finished: it is interrupted\n.*resume=.*--where status=finished"):
-        compared(a, b)
-    (b / "predictions.parquet").unlink()
-    RunRecord.read(b).update(status="finished")
+        compared(*two_runs)
+
+
+def test_a_run_without_predictions_cannot_be_compared(two_runs: list[Path]) -> None:
+    (two_runs[1] / "predictions.parquet").unlink()
     with pytest.raises(RunError, match="b has no predictions"):
-        compared(a, b)
+        compared(*two_runs)
 
 
 def test_nothing_but_equal_answers(tmp_path: Path) -> None:
@@ -284,7 +306,7 @@ def test_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
     assert words.startswith("Question: are these recipes different, whatever the seed?")
     assert "600 test pairs" in words and "200 clusters" in words
     assert "accuracy: num_layers=2 is better by" in words
-    of_slices = words.partition("accuracy by slice, in points")[2].partition("accuracy: ")[0]
+    of_slices = words.partition("accuracy, points, by slice")[2].partition("accuracy: ")[0]
     assert "95 % over pairs 95 % over seeds" in of_slices, "what decides is shown"
     assert ("pairs A B B - A" in of_slices) == (width > 80), "values only where there is room"
     assert "…" not in text

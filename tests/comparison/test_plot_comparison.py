@@ -12,19 +12,22 @@ from PIL import Image
 
 from figures import texts
 from paraphrase_lab.plots.comparison import plot_comparison
+from paraphrase_lab.statistics.comparison import Comparison, Difference
 
 
 def difference(
     a: str, b: str, *, part: str = "all", metric: str = "accuracy", middle: float = 0.02, **values: Any
-) -> dict[str, Any]:
-    return {
-        "metric": metric, "slice": part, "a": a, "b": b, "difference": middle, "low": middle - 0.01, "high": middle + 0.01,
-        "seeds_low": None, "seeds_high": None, "better": None, "pairs": 2_000, **values,
+) -> Difference:
+    known = {
+        "value_a": 0.5, "value_b": 0.5 + middle, "difference": middle, "low": middle - 0.01, "high": middle + 0.01,
+        "p_value": 0.2, "p_adjusted": 0.2, "seeds_low": None, "seeds_high": None, "better": None, "verdict": "",
+        "seeds_p_value": None, "pairs": 2_000,
     }  # fmt: skip
+    return Difference(metric, part, a, b, **{**known, **values})
 
 
-def comparison(*differences: dict[str, Any], metric: str = "accuracy") -> dict[str, Any]:
-    return {"metric": metric, "pairs": 2_000, "split": "test", "differences": list(differences)}
+def comparison(*differences: Difference) -> Comparison:
+    return Comparison("models", "test", "f" * 64, 2_000, 500, 1_000, "accuracy", (), differences, ())
 
 
 def lines(figure: Figure) -> list[tuple[list[float], list[float]]]:
@@ -44,7 +47,7 @@ def test_two_candidates_on_the_whole_set_and_by_slice(tmp_path: Path, drawn: lis
     said = texts(figure)
     assert "Difference in accuracy on 2,000 test pairs: two - one" in said
     assert "all (2,000)" in said and "same bag (500)" in said
-    assert "in points; right of 0 the first one named is better" in said
+    assert "accuracy, points; right of 0 the first one named is better" in said
     assert "95 % over pairs" in said and "95 % over seeds" in said
     ends = [xs for xs, _ in lines(figure)]
     assert ends[0] == pytest.approx([1, 3]) and ends[1] == pytest.approx([-1, 5]) and ends[2] == pytest.approx([-4, -2])
@@ -67,7 +70,7 @@ def test_several_candidates_stand_in_groups(tmp_path: Path, drawn: list[Figure])
 def test_a_metric_where_less_is_better(tmp_path: Path, drawn: list[Figure]) -> None:
     given = [difference("one", "two"), difference("one", "two", metric="nll", middle=-0.2)]
     plot_comparison(comparison(*given), tmp_path / "plot.png", metric="nll")
-    assert "difference in nll; left of 0 the first one named is better" in texts(drawn[0])
+    assert "nll; left of 0 the first one named is better" in texts(drawn[0])
     assert [xs for xs, _ in lines(drawn[0])] == [pytest.approx([-0.21, -0.19])]  # as it is, not in points
     assert "over seeds" not in texts(drawn[0])
 

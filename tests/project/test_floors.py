@@ -27,7 +27,10 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
             "configuration", "data", "metrics", "model", "plots", "runs", "runtime", "scoring", "statistics", "tracking",
             "training",
         ),
-        0: ("", "errors", "paths", "configuration.hydra_internals", "configuration.schema", "configuration.schema_fields"),
+        0: (
+            "", "errors", "markdown", "paths", "configuration.hydra_internals", "configuration.schema",
+            "configuration.schema_fields",
+        ),
     },
     LAUNCHER: {
         9: ("cli", "__main__"),

@@ -19,9 +19,10 @@ from paraphrase_lab.errors import UserError
 from paraphrase_lab.lifecycle.evaluation import Answers, write_predictions
 from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.report import gather, render, sections_of
-from paraphrase_lab.runs.listing import RunRow, read_runs
+from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.predictions import read_predictions
 from paraphrase_lab.runs.record import RunRecord
+from paraphrase_lab.runs.row import RunRow
 from reported_runs import write_reported_sweep
 from written_runs import CALIBRATION, margins, pair_table, write_run
 
@@ -76,10 +77,10 @@ def test_every_section_is_there(page: Page) -> None:
     assert "num_layers=2 against num_layers=1: num_layers=2 is better by " in page.sections["verdict"]
     assert "2 recipes with 3 runs each, which differ in model.num_layers" in page.sections["verdict"]
     assert "0.7100 ± 0.0100" in page.sections["runs"] and "always the larger class (0.5600)" in page.sections["runs"]
-    assert "600 pairs of test in 200 clusters" in page.sections["differences"]
+    assert "600 test pairs (" in page.sections["differences"]
     assert all(f"num_layers={layers}" in page.sections["curves"] for layers in (1, 2))
     assert all(slice_name in page.sections["slices"] for slice_name in ("all", "larger class"))
-    assert "answer changes when swapped" in page.sections["symmetry"]
+    assert "prediction changes when swapped" in page.sections["symmetry"]
     assert "nll before nll after brier before" in page.sections["calibration"]
     assert "wrong in at least one run" in page.sections["hardest"]
     assert "model.num_layers 1 3: 0, 1, 2" in page.sections["settings"] and "model.hidden_size 32" in page.sections["settings"]
@@ -175,7 +176,7 @@ def test_markdown(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_one_run(tmp_path: Path) -> None:
     write_reported_sweep(tmp_path, {2: 0.8}, seeds=1)
     page = Page(reported(read_runs([str(tmp_path)])))
-    assert "test/accuracy 0.8000; always the larger class gets 0.5600" in page.sections["verdict"]
+    assert "test/accuracy 0.8000; predicting the larger class always gets 0.5600" in page.sections["verdict"]
     assert "No comparison: only one run has predictions for test here" in page.sections["differences"]
     assert set(page.sections) == {"head", *SECTIONS} - {"swept"}
 
@@ -199,7 +200,7 @@ def test_unfinished_runs_are_listed_and_not_compared(tmp_path: Path) -> None:
     assert "6 runs (5 finished, 1 failed): 2 recipes with 2 to 3 runs each" in page.sections["verdict"]
     assert "failed: loss is not finite" in page.sections["runs"]
     assert "Where some seeds of a recipe fail, the others flatter it." in page.sections["runs"]
-    assert "nothing about the recipes (2 seeds, 3 are needed)" in page.sections["verdict"]
+    assert "too few seeds to compare the recipes (2, need 3)" in page.sections["verdict"]
 
 
 def test_nothing_has_finished(tmp_path: Path) -> None:

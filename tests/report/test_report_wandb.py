@@ -15,8 +15,9 @@ import wandb
 
 from commands import FEW_PAIRS, TINY, paraphrase
 from paraphrase_lab.comparison.compare import compare_runs
-from paraphrase_lab.runs.listing import RunRow, read_runs
+from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.record import RunRecord
+from paraphrase_lab.runs.row import RunRow
 from reported_runs import write_reported_sweep
 from tracked_runs import KEPT_HERE
 from wandb_server import View, WandbServer
@@ -88,20 +89,20 @@ def test_a_report_and_a_workspace(wandb_server: WandbServer, tmp_path: Path, cap
         assert {"Run Comparer", "Parallel Coordinates Plot", "Parameter Importance", "Bar Chart"} <= set(kinds)
         curves = {panel["config"]["chartTitle"]: panel["config"] for panel in panels(view) if "Line Plot" in panel["viewType"]}
         assert list(curves) == ["val/accuracy by model.num_layers", "val/accuracy", "train/loss", "val/nll"]
-        assert curves["val/accuracy by model.num_layers"]["groupBy"] == "model.value.layers"
+        assert curves["val/accuracy by model.num_layers"]["groupBy"] == "model.value.num_layers"
         (parallel,) = [panel["config"] for panel in panels(view) if panel["viewType"] == "Parallel Coordinates Plot"]
-        assert [one["accessor"] for one in parallel["columns"]] == ["config:model.value.layers", "summary:test/accuracy"]
+        assert [one["accessor"] for one in parallel["columns"]] == ["config:model.value.num_layers", "summary:test/accuracy"]
         (importance,) = [panel["config"] for panel in panels(view) if panel["viewType"] == "Parameter Importance"]
         assert importance["targetKey"] == "test/accuracy"
         assert '{"key":{"section":"run","name":"group"},"op":"=","value":"sweep"' in view.spec
     statistics = compare_runs(read_runs([str(sweep)]))
     assert all(json.dumps(one.verdict, ensure_ascii=False)[1:-1] in report.spec for one in statistics.differences[:2])
-    assert "| num_layers=2 | 3 | 0, 1, 2 | 0.9156 ± 0.0184 |" in report.spec
+    assert "| num_layers=2 | 3 | 0, 1, 2 | 91.56 ± 1.84 |" in report.spec
 
     assert paraphrase("report", str(sweep), "--to", "wandb", "--metric", "f1", "--where", "seed<2") == 0
     assert list(wandb_server.state.views.values()) == [somebodys, report, workspace]
     assert (report.saved, workspace.saved) == (2, 2), "updated, not doubled"
-    assert "nothing about the recipes (2 seeds, 3 are needed)" in report.spec and '"targetKey":"test/f1"' in report.spec
+    assert "too few seeds to compare the recipes (2, need 3)" in report.spec and '"targetKey":"test/f1"' in report.spec
     assert all(f'"{run}"' in report.spec for run in ("run-0", "run-4")) and '"run-5"' not in report.spec
     assert HAND_WRITTEN in somebodys.spec and somebodys.saved == 1
 
@@ -143,7 +144,7 @@ def test_a_sweep_that_was_recorded_offline(
     subprocess.run(f"{shlex.quote(sys.executable)} -m {command}", shell=True, check=True, capture_output=True, timeout=120)
     assert paraphrase("report", "--to", "wandb") == 0
     report, _ = views(wandb_server)
-    assert report.display_name == "Sweep heads" and "config:model.value.heads" in report.spec
+    assert report.display_name == "Sweep heads" and "config:model.value.num_heads" in report.spec
     assert wandb_server.state.runs[PROJECT, read_runs(["runs/heads/0"])[0].record["tracking"]["wandb"]["id"]].config["choices"]
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from commands import paraphrase
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.runs.differences import differing_keys, recipe_names, telling_keys
+from paraphrase_lab.runs.differences import differing_keys, distinguishing_keys, recipe_names
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.row import RunRow
@@ -307,8 +307,8 @@ def test_groups_and_the_keys_that_follow_from_them() -> None:
     tiny = {"model": "tiny", "model.hidden_size": 128, "model.num_layers": 2, "experiment": "a"}
     base = {"model": "base", "model.hidden_size": 768, "model.num_layers": 12, "experiment": "b"}
     assert differing_keys(rows_of(tiny, base)) == ["experiment", "model", "model.hidden_size", "model.num_layers"]
-    assert telling_keys(rows_of(tiny, base)) == ["experiment"]
-    assert telling_keys(rows_of(tiny, base, overrides=["model.num_layers=2"])) == ["experiment", "model.num_layers"]
+    assert distinguishing_keys(rows_of(tiny, base)) == ["experiment"]
+    assert distinguishing_keys(rows_of(tiny, base, overrides=["model.num_layers=2"])) == ["experiment", "model.num_layers"]
     same = {"model": "tiny", "experiment": "default_anyway", "seed": 0}
     assert differing_keys(rows_of(same, {**same, "experiment": None, "seed": 0})) == []
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from paraphrase_lab.comparison.candidates import Group
-from paraphrase_lab.comparison.compare import MODELS, RECIPES, Difference, decided, measured
+from paraphrase_lab.comparison.compare import decided
+from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.statistics.bootstrap import cluster_weights, interval
+from paraphrase_lab.statistics.comparison import MODELS, RECIPES, Difference
 from paraphrase_lab.statistics.metric_sums import Scored
-from paraphrase_lab.statistics.paired import compare_paired
+from paraphrase_lab.statistics.paired import Paired, compare_paired
 
 CLUSTERS, PAIRS_PER_CLUSTER, RESAMPLES, WITHIN_CLUSTER = 150, 5, 500, 0.7
 SEEDS = 3
@@ -57,7 +58,7 @@ def found(
 def _compared(
     right: np.ndarray, metrics: Sequence[str], random: np.random.Generator, *, seed: int, naive: bool
 ) -> Iterator[list[Difference]]:
-    """Of right or wrong [candidates, seeds, simulations, pairs]."""
+    """Compare the candidates of each simulation, from right or wrong [candidates, seeds, simulations, pairs]."""
     seeds, simulations, pairs = right.shape[1:]
     labels = (random.random(pairs) < 0.44).astype(np.int64)
     right = right.transpose(2, 0, 1, 3).reshape(-1, pairs)
@@ -65,16 +66,20 @@ def _compared(
     clusters = np.arange(pairs) // (1 if naive else PAIRS_PER_CLUSTER)
     numbers = np.arange(len(right)).reshape(-1, seeds).tolist()
     versus = [(2 * number, 2 * number + 1) for number in range(simulations)]
-    groups = [Group(f"{'ab'[number % 2]} of {number // 2}", [ROW] * seeds) for number in range(2 * simulations)]
     parts = {(metric, "all"): np.ones(pairs, dtype=bool) for metric in metrics}
     sets = [(numbers[a], numbers[b]) for a, b in versus]
     scored = Scored(labels, 0.1 + 0.8 * predictions, predictions)
     paired = compare_paired(scored, clusters, parts, sets, resamples=RESAMPLES, seed=seed)
-    differences = measured(paired, versus, groups, numbers)
-    for number in range(simulations):
-        family = differences[number::simulations]
-        assert {one.a for one in family} == {f"a of {number}"} and len(family) == len(metrics)
-        yield decided(family, groups, RECIPES if seeds > 1 else MODELS)
+    question = RECIPES if seeds > 1 else MODELS
+    for number, (a, b) in enumerate(versus):
+        recipes = [Recipe(f"{name} of {number}", (ROW,) * seeds) for name in "ab"]
+        family = {part: _only(one, number, [*numbers[a], *numbers[b]]) for part, one in paired.items()}
+        yield decided(family, [(0, 1)], recipes, question)
+
+
+def _only(one: Paired, comparison: int, runs: list[int]) -> Paired:
+    low, high, p_values = (values[[comparison]] for values in (one.low, one.high, one.p_values))
+    return one._replace(values=one.values[runs], low=low, high=high, p_values=p_values)
 
 
 def covered(differences: Sequence[Difference], truth: float | np.ndarray, *, over: str = "pairs") -> float:

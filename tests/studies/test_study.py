@@ -18,8 +18,9 @@ from paraphrase_lab.cli.study import Typed, _typed
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs.arms import arm_with, arms_of, numbers_of
+from paraphrase_lab.runs.differences import recipe_names
 from paraphrase_lab.runs.fingerprint import config_fingerprint
-from paraphrase_lab.runs.listing import read_runs, recipe_names
+from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.record import NO_SOURCE, RunRecord, git_state
 from paraphrase_lab.studies.lab_notes import lab_note
 from paraphrase_lab.studies.plan import Study, plan_study
@@ -275,7 +276,9 @@ def test_a_study_runs_what_is_missing_and_writes_down_what_it_found(lab: Lab) ->
     assert "warning: 1 seed of each" in first.stderr
     page = (results / "mine.md").read_text()
     assert "**Question.** How deep?" in page and "**Hypothesis.** deeper" in page
-    assert "**Verdict.** In accuracy, compared with num_layers=2: num_layers=1 is not distinguishable: 0.00 points, " in page
+    assert (
+        "**Verdict.** In accuracy, compared with num_layers=2: num_layers=1: no significant difference: 0.00 points, " in page
+    )
     with (results / "mine.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["model.num_layers"], row["seed"]) for row in rows] == [("1", "0"), ("2", "0")]

@@ -45,7 +45,7 @@ def run(words: list[str]) -> int:
     if arguments.plot:
         from paraphrase_lab.plots.comparison import plot_comparison
 
-        plot_comparison(comparison.to_dict(), arguments.plot)
+        plot_comparison(comparison, arguments.plot)
     if arguments.json:
         print(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
     elif arguments.csv:
@@ -133,8 +133,7 @@ def _finished(found: list[Found]) -> tuple[list[Found], list[str]]:
 def _names(found: list[Found]) -> list[str] | None:
     """The place, where the recipe is the same everywhere; the place before the recipe, where the same recipes were trained
     with the same seeds in several places, but on other data, say, or with other code. Else the recipe alone decides: None."""
-    from paraphrase_lab.comparison.candidates import seed_of
-    from paraphrase_lab.runs.listing import recipe_names, with_data
+    from paraphrase_lab.runs.differences import recipe_names, with_data
 
     rows, places = [row for row, _ in found], [place for _, place in found]
     recipes = recipe_names(rows, apart_by_data=False)
@@ -142,7 +141,7 @@ def _names(found: list[Found]) -> list[str] | None:
         return with_data(places, rows) if 1 < len(set(places)) < len(found) else None
     fingerprints: dict[tuple[str, int], dict[str, Any]] = {}
     for recipe, (row, place) in zip(recipes, found, strict=True):
-        fingerprints.setdefault((recipe, seed_of(row)), {}).setdefault(place, row.record.get("fingerprint"))
+        fingerprints.setdefault((recipe, row.seed), {}).setdefault(place, row.record.get("fingerprint"))
     if any(len(set(of_places.values())) > 1 for of_places in fingerprints.values()):
         return with_data([f"{place} {recipe}" for place, recipe in zip(places, recipes, strict=True)], rows)
     return None

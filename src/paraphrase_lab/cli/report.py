@@ -116,7 +116,7 @@ def _publish(material: Any, arguments: argparse.Namespace) -> None:
     entity, _, project = (arguments.project or "").rpartition("/")
     report, workspace = publish(
         material.rows,
-        material.comparison.to_dict() if material.comparison else None,
+        material.comparison,
         project=project or None,
         entity=entity or None,
         title=arguments.title,

@@ -1,4 +1,4 @@
-"""What several runs answered about the very same pairs, or the reason why there are no such pairs."""
+"""The predictions of several runs for the same pairs, or the reason why there are no such pairs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.runs.listing import RunRow
 from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions
+from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import shown
 from paraphrase_lab.statistics.metric_sums import Scored
 
@@ -23,12 +23,12 @@ TRAINING_DATA = (
     "data.train", "data.batch", "data.epochs", "data.clusters_together", "data.num_workers", "data.max_length",
     "data.on_truncation", "data.evaluation_batch",
 )  # fmt: skip
-"""Beginnings of keys."""
+"""Keys that begin so choose or batch training pairs."""
 LIMITS = ("data.evaluation_limit",)
 
 
-class Answered(NamedTuple):
-    """In the order of the runs."""
+class CommonPredictions(NamedTuple):
+    """Predictions of several runs, in the order of the runs, for the same pairs."""
 
     scored: Scored
     thresholds: list[float]
@@ -38,8 +38,9 @@ class Answered(NamedTuple):
     notes: list[str]
 
 
-def read_answers(rows: Sequence[RunRow], split: str) -> Answered:
-    """
+def read_common_predictions(rows: Sequence[RunRow], split: str) -> CommonPredictions:
+    """Read what the runs predicted for the same pairs of the split.
+
     Raises:
         RunError: a run without predictions of the split, or runs that were scored on different pairs.
     """
@@ -53,29 +54,29 @@ def read_answers(rows: Sequence[RunRow], split: str) -> Answered:
         np.stack([decide(one.probabilities, one.threshold) for one in own]),
     )
     first = own[0]
-    return Answered(scored, [one.threshold for one in own], first.sentence1, first.sentence2, first.fingerprint, notes)
+    return CommonPredictions(scored, [one.threshold for one in own], first.sentence1, first.sentence2, first.fingerprint, notes)
 
 
 def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str) -> tuple[list[Predictions], list[str]]:
-    """From what `paraphrase evaluate` left behind, the answers to pairs that every run has seen; best those of a run's own."""
+    """Look through what `paraphrase evaluate` wrote for pairs that every run has scored; a run's own come first."""
     every = [_evaluations(one, split) | {one.fingerprint: one} for one in own]
     for fingerprint in dict.fromkeys([*(one.fingerprint for one in own), *reversed(every[0])]):
         if all(fingerprint in known for known in every):
-            elsewhere = [str(one.run_dir) for one in own if one.fingerprint != fingerprint]
-            note = f"What `paraphrase evaluate` found on the pairs {fingerprint[:8]} is used of {', '.join(elsewhere)}."
+            others = ", ".join(str(one.run_dir) for one in own if one.fingerprint != fingerprint)
+            note = f"The predictions of `paraphrase evaluate` for the pairs {fingerprint[:8]} are used for {others}."
             return [known[fingerprint] for known in every], [note]
     raise _different_pairs(rows, own, split)
 
 
 def _evaluations(own: Predictions, split: str) -> dict[str, Predictions]:
-    """Fingerprint -> answers, of the evaluations of a run on the same split of other data; the newest of each wins."""
+    """Map fingerprint to predictions, for a run's evaluations on the same split of other data; the newest of each wins."""
     files = sorted(own.run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime)
     found = [(file, json.loads(file.read_text(encoding="utf-8"))) for file in files if file.with_name(FILE_NAME).is_file()]
     return dict(_evaluation(own, file, report) for file, report in found if _split_of(file, report) == split)
 
 
 def _split_of(file: Path, report: dict[str, Any]) -> str:
-    """Older releases wrote it into the directory's name alone."""
+    """Return the split; older releases wrote it into the directory's name alone."""
     return report.get("split") or file.parent.name.rpartition("-")[0]
 
 
@@ -118,7 +119,7 @@ def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: 
 
 
 def _data_words(row: RunRow, other: RunRow) -> list[str]:
-    """The overrides by which `other` is evaluated on the data of `row`."""
+    """Return the overrides that evaluate `other` on the data of `row`."""
     typed = [word for word in row.record.get("overrides") or () if word.lstrip("+").startswith(("data=", "data."))]
     group = row.config.get("data")
     if group == other.config.get("data"):
@@ -132,5 +133,5 @@ def _data_words(row: RunRow, other: RunRow) -> list[str]:
 
 
 def _chooses_pairs(key: str) -> bool:
-    """Which pairs are evaluated, and not how they are trained on or put into batches."""
+    """Tell keys that choose the pairs of an evaluation from those of training and batching."""
     return key.startswith("data.") and not key.startswith(TRAINING_DATA)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from paraphrase_lab.data.overlap import OVERLAP_BANDS, overlap_band, word_overlap, words_of
+from paraphrase_lab.statistics.comparison import ALL
 
-ALL = "all"
 SAME_BAG = "same bag of words"
 LENGTH_EDGES = (6, 10, 15, 20, 25)
 LENGTH_BANDS = ("<6", "6-9", "10-14", "15-19", "20-24", ">=25")
-"""Words of the longer sentence of a pair."""
+"""Names of the bands between the edges, in words of a pair's longer sentence."""
 
 
 def slices(sentence1: Sequence[str], sentence2: Sequence[str]) -> dict[str, np.ndarray]:
-    """Mask bool [pairs] of each slice that holds a pair: "all", overlap bands, the same bag of words, length bands.
+    """Return a mask bool [pairs] of each slice that holds a pair: "all", overlap bands, the same bag of words, length bands.
 
     The bands of overlap share no pair, nor do those of length. The same bag of words is the word-swap core of PAWS
     (Zhang, Baldridge, He 2019): only the order of the words can tell its pairs apart.
@@ -32,6 +32,6 @@ def slices(sentence1: Sequence[str], sentence2: Sequence[str]) -> dict[str, np.n
 
 
 def _longer(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.ndarray:
-    """Words of the longer sentence [pairs]."""
+    """Count the words of the longer sentence [pairs]."""
     pairs = zip(sentence1, sentence2, strict=True)
     return np.array([max(len(words_of(first)), len(words_of(second))) for first, second in pairs], dtype=np.int64)

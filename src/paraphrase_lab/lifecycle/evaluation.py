@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -17,14 +17,11 @@ from scipy.special import expit
 from paraphrase_lab import plots
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairTable
-from paraphrase_lab.metrics.binary import binary_metrics, decide, floors
+from paraphrase_lab.metrics.binary import OwnMetric, binary_metrics, decide, floors
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.names import PROBE_HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import PREFIX, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.metrics.symmetry import order_metrics, probe_metrics, probe_tables
 from paraphrase_lab.model.inference import score
-
-PREFIX = {"validation": "val", "test": "test", "train": "train"}
-OwnMetric = Callable[[np.ndarray, np.ndarray, float], float]
 
 
 class Answers(NamedTuple):

@@ -5,6 +5,7 @@ Throughout: labels [pairs] are 0 (no) or 1 (yes, a paraphrase); probabilities [p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ from paraphrase_lab.errors import TrainingError
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
 
 CALIBRATION_BINS = 15
+OwnMetric = Callable[[np.ndarray, np.ndarray, float], float]
+"""A user's metric, from labels, probabilities and threshold."""
 
 METRIC_NAMES: tuple[str, ...] = tuple(HIGHER_IS_BETTER)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+PREFIX = {"validation": "val", "test": "test", "train": "train"}
+"""Begins the names of a split's metrics, as in val/accuracy."""
 HIGHER_IS_BETTER: dict[str, bool] = {
     "accuracy": True,
     "f1": True,

@@ -13,12 +13,11 @@ from scipy.special import expit
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from paraphrase_lab.metrics.binary import binary_metrics
+from paraphrase_lab.metrics.binary import OwnMetric, binary_metrics
 from paraphrase_lab.model.losses import symmetric_divergence
 from paraphrase_lab.model.memory import in_halves_if_need_be
 from paraphrase_lab.training.optimisation import OptimizerFactory, build_optimizer
 
-OwnMetric = Callable[[np.ndarray, np.ndarray, float], float]
 ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 

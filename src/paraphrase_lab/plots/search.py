@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from paraphrase_lab.plots.style import BLUE, GREY, VERMILION, page
+from paraphrase_lab.runs.trials import Trial, Trials
 
 COLUMNS = 3
 
 
-class Trial(Protocol):
-    @property
-    def number(self) -> int: ...
-    @property
-    def parameters(self) -> Mapping[str, Any]: ...
-    @property
-    def value(self) -> float: ...
-
-
-class Trials(Protocol):
-    @property
-    def finished(self) -> Sequence[Trial]: ...
-    @property
-    def maximize(self) -> bool: ...
-    @property
-    def logarithmic(self) -> frozenset[str]: ...
-
-
 def plot_search(trials: Trials, path: Path, monitor: str) -> None:
-    """At least one trial must have finished."""
+    """Draw a search of which at least one trial has finished."""
     finished = trials.finished
     keys = list(dict.fromkeys(key for trial in finished for key in trial.parameters))
     panels = 1 + len(keys)
@@ -63,7 +44,7 @@ def _history(axes: Axes, trials: Trials, monitor: str) -> None:
 
 
 def _over(axes: Axes, key: str, trials: Trials, monitor: str) -> None:
-    """One point per trial; the best one filled differently."""
+    """Draw one point per trial, the best one in another colour."""
     better = max if trials.maximize else min
     tried = [trial for trial in trials.finished if key in trial.parameters]
     best = better(tried, key=lambda trial: trial.value)

@@ -8,19 +8,20 @@ from pathlib import Path
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from paraphrase_lab.plots.style import BLUE, GREY, page
-from paraphrase_lab.statistics.verdict import IN_POINTS
+from paraphrase_lab.statistics.formatting import factor, with_unit
 
 WIDE = 8.0
 """From this ratio of the largest to the smallest number on, the axis is logarithmic."""
 
 
 def plot_curve(values: Mapping[float, Sequence[float]], path: Path, *, key: str, metric: str, split: str) -> None:
-    """
+    """Draw the metric over a number that was varied.
+
     Args:
         values: the runs' values of the metric, by the number that was varied.
     """
     numbers = sorted(values)
-    scale = 100 if metric in IN_POINTS else 1
+    scale = factor(metric)
     with page(path, 5.2, 3.4) as figure:
         axes = figure.subplots()
         for number in numbers:
@@ -35,5 +36,5 @@ def plot_curve(values: Mapping[float, Sequence[float]], path: Path, *, key: str,
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(numbers, [f"{number:,.10g}" for number in numbers])
         axes.set_title(f"{metric} on {split} over {key}")
-        axes.set(xlabel=key, ylabel=f"{metric}{', points' if metric in IN_POINTS else ''}")
+        axes.set(xlabel=key, ylabel=with_unit(metric))
         figure.legend(loc="outside lower left", ncols=2)

@@ -1,11 +1,10 @@
-"""What was found out about runs, in one HTML file or as text for a README."""
+"""A report about runs, in one HTML file or as text for a README."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from paraphrase_lab import __version__
-from paraphrase_lab.report.answers import calibration, hardest, symmetry
 from paraphrase_lab.report.blocks import Section, counted
 from paraphrase_lab.report.curves import curves
 from paraphrase_lab.report.differences import by_slice, differences
@@ -13,6 +12,7 @@ from paraphrase_lab.report.html import render_html
 from paraphrase_lab.report.markdown import render_markdown
 from paraphrase_lab.report.material import Material, gather
 from paraphrase_lab.report.overview import runs, verdict
+from paraphrase_lab.report.predictions import calibration, hardest, symmetry
 from paraphrase_lab.report.provenance import provenance, settings
 from paraphrase_lab.report.swept import swept
 
@@ -22,12 +22,12 @@ SECTIONS = (verdict, runs, differences, curves, by_slice, swept, symmetry, calib
 
 
 def sections_of(material: Material) -> list[Section]:
-    """In the order a reader asks."""
+    """Make the sections, in the order a reader asks."""
     return [section for make in SECTIONS if (section := make(material)).blocks]
 
 
 def render(material: Material, form: str = "html") -> str:
-    """The whole report as text; `form` is one of RENDERERS."""
+    """Return the whole report as text; `form` is one of RENDERERS."""
     what = f"{counted(len(material.rows), 'run')}, evaluated on {material.split}"
     made = f"{what}; made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by paraphrase-lab {__version__}"
     return RENDERERS[form](material.title, made, sections_of(material))

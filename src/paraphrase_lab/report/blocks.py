@@ -1,4 +1,4 @@
-"""What a report consists of, before anyone decides whether it becomes a page or a text."""
+"""What a report consists of, whether it becomes a page or a text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 class Text:
     words: str
     note: bool = False
-    """Of less weight: what is missing, how something was counted."""
+    """Less important: what is missing, how something was counted."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Items:
 class Cell:
     text: str
     value: float | None = None
-    """What a column is sorted by; None sorts by the text."""
+    """Key by which a column is sorted; None sorts by the text."""
     strong: bool = False
 
 
@@ -34,9 +34,9 @@ class Table:
     rows: list[list[Cell]]
     caption: str
     note: str = ""
-    """How to read it."""
+    """Explains how to read the table."""
     folded: bool = False
-    """On the page it opens on request."""
+    """Closed on the page until a reader opens it."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Strips:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Example:
     sentence1: str
     sentence2: str
     label: str
@@ -92,11 +92,11 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    pairs: tuple[Pair, ...]
+class Examples:
+    pairs: tuple[Example, ...]
 
 
-Block = Text | Items | Table | Figures | Strips | Pairs
+Block = Text | Items | Table | Figures | Strips | Examples
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Section:
 
 
 def number(value: float | None, digits: int = 4, *, strong: bool = False) -> Cell:
-    """An empty cell for None and for what is not a number."""
+    """Return a cell with the number; an empty one for None and nan."""
     if value is None or value != value:
         return Cell("", float("-inf"))
     return Cell(f"{value:.{digits}f}", value, strong)
@@ -126,6 +126,6 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
-    """Names with commas; of many, the first ones and how many more."""
+    """Join names with commas; of many, the first ones and how many more."""
     more = len(names) - most
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:most])} and {more} more"

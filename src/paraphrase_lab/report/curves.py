@@ -14,7 +14,7 @@ from markupsafe import Markup
 from paraphrase_lab.report.blocks import Figure, Figures, Mark, Section, Text
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import SERIES, Drawing, Scale, frame, short
-from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import short_names, shown
 
 WIDTH, HEIGHT = 400, 260
@@ -32,7 +32,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Group:
+class CurveGroup:
     name: str
     style: int
     """1 to SERIES; 0: without a colour of its own."""
@@ -40,7 +40,7 @@ class Group:
 
     @property
     def mean(self) -> list[tuple[int, float]]:
-        """At the steps that all runs of the group have."""
+        """The mean of the runs, at the steps that all of them have."""
         values = [dict(curve.points) for curve in self.curves]
         shared = set.intersection(*(set(of) for of in values)) if values else set()
         return [(step, statistics.fmean(of[step] for of in values)) for step in sorted(shared)]
@@ -74,7 +74,7 @@ def curves(material: Material) -> Section:
 
 
 def read_history(row: RunRow) -> dict[str, tuple[tuple[int, float], ...]]:
-    """Of each logged name its (step, value), without what is not a number; empty for a run that lies elsewhere."""
+    """Map each logged name to its (step, value), without nan; empty for a run that is not on this machine."""
     path = row.path / "metrics.csv" if isinstance(row.path, Path) else None
     if path is None or not path.is_file():
         return {}
@@ -87,8 +87,8 @@ def read_history(row: RunRow) -> dict[str, tuple[tuple[int, float], ...]]:
     return {name: tuple(points) for name, points in found.items()}
 
 
-def _grouped(rows: Sequence[RunRow], key: str | None, points: dict[int, Sequence[tuple[int, float]]]) -> list[Group]:
-    """Of many values the first ones get a style of their own."""
+def _grouped(rows: Sequence[RunRow], key: str | None, points: dict[int, Sequence[tuple[int, float]]]) -> list[CurveGroup]:
+    """Group the curves by the value of the key; of many values, the first ones get a style of their own."""
     groups: dict[str, list[Curve]] = {}
     for row in rows:
         if points[id(row)]:
@@ -96,9 +96,9 @@ def _grouped(rows: Sequence[RunRow], key: str | None, points: dict[int, Sequence
             groups.setdefault(name, []).append(Curve(row.name, _thinned(points[id(row)])))
     names = sorted(groups, key=_as_number)
     told = names if len(names) <= SERIES else names[: SERIES - 1]
-    found = [Group(name, number, tuple(groups[name])) for number, name in enumerate(told, start=1)]
+    found = [CurveGroup(name, number, tuple(groups[name])) for number, name in enumerate(told, start=1)]
     rest = [curve for name in names[len(told) :] for curve in groups[name]]
-    return [*found, *([Group(OTHERS, 0, tuple(rest))] if rest else [])]
+    return [*found, *([CurveGroup(OTHERS, 0, tuple(rest))] if rest else [])]
 
 
 def _as_number(name: str) -> tuple[float, str]:
@@ -113,7 +113,7 @@ def _thinned(points: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ..
     return (*points[:-1:every], points[-1])
 
 
-def panel(groups: Sequence[Group], name: str) -> Markup:
+def panel(groups: Sequence[CurveGroup], name: str) -> Markup:
     every = [point for group in groups for curve in group.curves for point in curve.points]
     last = ", ".join(f"{group.name} {short(group.mean[-1][1])}" for group in groups if group.style and group.mean)
     drawing = Drawing(WIDTH, HEIGHT, f"{name} against optimiser steps; at the end {last}")
@@ -131,7 +131,7 @@ def panel(groups: Sequence[Group], name: str) -> Markup:
     return drawing.markup()
 
 
-def _mean(drawing: Drawing, group: Group, name: str, x: Scale, y: Scale, *, alone: bool) -> None:
+def _mean(drawing: Drawing, group: CurveGroup, name: str, x: Scale, y: Scale, *, alone: bool) -> None:
     mean = group.mean
     if not alone and mean:
         drawing.path([(x(step), y(value)) for step, value in mean], f"curve s{group.style}", tip=f"{group.name}: mean")

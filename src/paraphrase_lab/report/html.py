@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing beside itself: no network, no other file."""
+"""The report as one page that needs no network and no other file."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def render_html(title: str, made: str, sections: Sequence[Section]) -> str:
 
 
 def is_numeric(table: Table, column: int) -> bool:
-    """Every cell of the column is a number, or empty."""
+    """Tell whether every cell of the column is a number, or empty."""
     return bool(table.rows) and all(row[column].value is not None for row in table.rows)
 
 
 def kind_of_cell(table: Table, column: int, cell: Cell) -> str:
-    """The class that says how it may be broken into lines."""
+    """Return the class that says how the cell may be broken into lines."""
     if is_numeric(table, column):
         return "number"
     return "short" if len(cell.text) <= SHORT else "long" if len(cell.text) > LONG else "text"
 
 
 def _policy(style: str, script: str) -> str:
-    """Lets the browser load nothing and run nothing but the page's own style and script, whatever a sentence may hold."""
+    """Let the browser load nothing, and run only the page's own style and script, whatever a sentence may hold."""
     own = f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:"
     return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
 
@@ -53,7 +53,7 @@ def _hash(text: str) -> str:
 
 
 def _shapes() -> dict[str, Any]:
-    """Markers for legends, by the style of their series."""
+    """Draw markers for legends, by the style of their series."""
     found = {}
     for series in range(1, SERIES + 1):
         drawing = Drawing(26, 12, "")

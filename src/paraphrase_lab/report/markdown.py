@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from paraphrase_lab.markdown import escaped, markdown_table
 from paraphrase_lab.report.blocks import Cell, Items, Section, Table, Text
 
 SECTIONS = ("verdict", "runs", "differences", "slices", "symmetry")
@@ -34,20 +34,11 @@ def _block(block: object) -> str:
 
 def _table(table: Table) -> str:
     numeric = [all(row[column].value is not None for row in table.rows) for column in range(len(table.columns))]
-    lines = [
-        "| " + " | ".join(escaped(column) for column in table.columns) + " |",
-        "|" + "|".join("---:" if right else "---" for right in numeric) + "|",
-        *("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in table.rows),
-    ]
     head = f"**{escaped(table.caption)}**" + (f": {escaped(table.note)}" if table.note else "")
-    return f"{head}\n\n" + "\n".join(lines)
+    rows = [[_cell(cell) for cell in row] for row in table.rows]
+    return f"{head}\n\n{markdown_table(list(map(escaped, table.columns)), rows, right=numeric)}"
 
 
 def _cell(cell: Cell) -> str:
     text = escaped(cell.text)
     return f"**{text}**" if cell.strong and text else text
-
-
-def escaped(text: str) -> str:
-    """Nothing in it is taken for markup or for HTML; one line."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from paraphrase_lab.comparison.candidates import FAILED, seed_of
+from paraphrase_lab.comparison.candidates import FAILED_SEEDS
 from paraphrase_lab.report.blocks import (
     Block,
     Cell,
@@ -21,9 +21,11 @@ from paraphrase_lab.report.blocks import (
     number,
     texts,
 )  # fmt: skip
-from paraphrase_lab.report.material import FINISHED, Material, Recipe
+from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
-from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.differences import distinguishing_keys
+from paraphrase_lab.runs.recipe import Recipe
+from paraphrase_lab.runs.row import FAILED, FINISHED, RunRow
 from paraphrase_lab.runs.short import short_names, shown
 
 VERDICTS_SHOWN = 6
@@ -36,7 +38,7 @@ def verdict(material: Material) -> Section:
 
 
 def sentences(material: Material) -> list[str]:
-    """Plain sentences: what there is, and what can be said of it."""
+    """Return sentences: which runs there are, and what was found."""
     return [_what_there_is(material), *_findings(material)]
 
 
@@ -60,24 +62,24 @@ def _findings(material: Material) -> list[str]:
     if comparison is None:
         why = material.why_not.splitlines()[0].rstrip(":.")
         return [*_best(material), f"No comparison: {why}."] if material.recipes else []
-    main = [one for one in comparison.differences if one.metric == comparison.metric and one.slice == "all"]
-    told = [one for one in main if one.better]
+    main = [one for one in comparison.whole if one.metric == comparison.metric]
+    significant = [one for one in main if one.better]
     if len(main) <= VERDICTS_SHOWN:
         return [f"{one.b} against {one.a}: {one.verdict}" for one in main]
-    count = f"{len(told)} of {len(main)} comparisons in {comparison.metric} tell the two apart."
-    largest = sorted(told, key=lambda one: abs(one.difference), reverse=True)[:VERDICTS_SHOWN]
+    count = f"{len(significant)} of {len(main)} comparisons in {comparison.metric} are significant."
+    largest = sorted(significant, key=lambda one: abs(one.difference), reverse=True)[:VERDICTS_SHOWN]
     return [count, *(f"{one.b} against {one.a}: {one.verdict}" for one in largest)]
 
 
 def _best(material: Material) -> list[str]:
     means = {recipe.name: mean for recipe in material.recipes if (mean := recipe.mean(material.metric)) is not None}
     floor = majority(material)
-    against = f"; always the larger class gets {floor:.4f}" if floor is not None else ""
+    against = f"; predicting the larger class always gets {floor:.4f}" if floor is not None else ""
     return [f"{name}: {material.metric} {mean:.4f}{against}." for name, mean in means.items()] if len(means) == 1 else []
 
 
 def majority(material: Material) -> float | None:
-    """The metric of a classifier that always answers with the larger class; None where the runs' data differ."""
+    """Return the metric of always predicting the larger class; None where the runs' data differ."""
     prefix, metric = material.metric.split("/", 1)
     floors = {
         ((row.record.get("floors") or {}).get(prefix) or {}).get("majority", {}).get(metric)
@@ -90,7 +92,7 @@ def majority(material: Material) -> float | None:
 def runs(material: Material) -> Section:
     notes = list(material.left_out)
     if any(row.status == FAILED for row in material.rows):
-        notes.append("Where some seeds of a recipe fail, the others flatter it.")
+        notes.append(FAILED_SEEDS)
     blocks: list[Block] = [Text(note, note=True) for note in notes]
     if any(recipe.values(material.metric) for recipe in material.recipes):
         blocks = [recipe_strips(material), recipe_table(material), *blocks]
@@ -98,7 +100,7 @@ def runs(material: Material) -> Section:
 
 
 def recipe_strips(material: Material) -> Strips:
-    """A row per recipe: every run a dot, their mean a line."""
+    """Draw a row per recipe: every run a dot, their mean a line."""
     metric = material.metric
     recipes = [recipe for recipe in material.recipes if recipe.values(metric)]
     left_out = max(0, len(recipes) - MANY_RECIPES)
@@ -134,7 +136,7 @@ def _dots(recipe: Recipe, metric: str, scale: Scale, floor: float | None):
 
 
 def axis_of(scale: Scale, name: str):
-    """The numbers under a chart of strips."""
+    """Draw the numbers under a chart of strips."""
     drawing = Drawing(STRIP_WIDTH, 38, f"{name}: from {short(scale.low)} to {short(scale.high)}")
     drawing.line(scale.start, 1, scale.end, 1, "axis")
     for tick in scale.ticks():
@@ -145,13 +147,13 @@ def axis_of(scale: Scale, name: str):
 
 
 def recipe_table(material: Material) -> Table:
-    """Mean and standard deviation of each recipe, the best mean in bold."""
+    """Tabulate mean and standard deviation of each recipe."""
     named = [material.named(metric) for metric in material.metrics]
     others = [f"val/{material.metrics[0]}"] if material.split != "validation" else []
     columns = ("recipe", "runs", "seeds", *(text for name in [*named, *others] for text in (name, "± sd")))
     rows = []
     for recipe in material.recipes:
-        seeds = sorted(seed_of(row) for row in recipe.rows)
+        seeds = sorted(row.seed for row in recipe.rows)
         cells = [Cell(recipe.name), integer(len(recipe.rows)), *texts([listed([str(seed) for seed in seeds], 8)])]
         for name in [*named, *others]:
             cells += [number(recipe.mean(name)), number(recipe.spread(name))]
@@ -161,7 +163,7 @@ def recipe_table(material: Material) -> Table:
 
 
 def run_table(material: Material) -> Table:
-    keys = material.keys
+    keys = distinguishing_keys(material.rows)
     names = short_names(keys, [key for row in material.rows for key in row.config])
     metrics = [material.named(metric) for metric in material.metrics]
     metrics += [f"val/{material.metrics[0]}"] if material.split != "validation" else []
@@ -170,7 +172,7 @@ def run_table(material: Material) -> Table:
     for row in material.rows:
         measured = [number(row.metrics.get(name)) for name in metrics]
         rows.append([Cell(row.name), *(_config_cell(row, key) for key in keys), _status(row), *measured])
-    return Table(columns, rows, "Every run, with the settings that tell them apart", folded=len(rows) > 24)
+    return Table(columns, rows, "Every run, with the settings that distinguish them", folded=len(rows) > 24)
 
 
 def _config_cell(row: RunRow, key: str) -> Cell:

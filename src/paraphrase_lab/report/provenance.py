@@ -7,16 +7,17 @@ from typing import Any
 
 from paraphrase_lab.report.blocks import Block, Cell, Section, Table, Text, listed, number
 from paraphrase_lab.report.material import Material
-from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.differences import differing_keys
+from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import shown
 
 RUNS_NAMED = 4
 
 
 def settings(material: Material) -> Section:
-    """Every key that differs, its values and the runs that have them; then all that is the same."""
+    """List every key that differs, its values and the runs that have them; then all that is the same."""
     section = Section("settings", "Settings")
-    keys = material.all_keys
+    keys = differing_keys(material.rows)
     if keys:
         rows = [cells for key in keys for cells in _values_of(key, material.rows)]
         section.blocks.append(Table(("key", "value", "runs"), rows, "What differs", folded=len(rows) > 40))
@@ -54,7 +55,7 @@ def _data(row: RunRow) -> dict[str, str]:
 
 
 def _shared(caption: str, rows: Sequence[RunRow], facts: Callable[[RunRow], dict[str, Any]]) -> list[Block]:
-    """A row per name; where the runs differ, each value with the runs that have it."""
+    """Make a row per name; where the runs differ, each value stands with the runs that have it."""
     known = [(row.name, facts(row)) for row in rows if facts(row)]
     names = dict.fromkeys(name for _, of in known for name in of)
     cells = []

@@ -43,7 +43,7 @@ class Drawing:
         self.add("text", style, words=words, x=x, y=y, text_anchor=anchor)
 
     def marker(self, x: float, y: float, series: int, tip: str = "", size: float = 3.5) -> None:
-        """A shape of its own for each series: disc, square, triangle, diamond, triangle downwards, hexagon."""
+        """Draw the series' own shape: disc, square, triangle, diamond, triangle downwards, hexagon."""
         if series == 1:
             self.add("circle", "marker s1", tip=tip, cx=x, cy=y, r=size)
         else:
@@ -60,7 +60,7 @@ def _polygon(x: float, y: float, corners: int, turn: float, reach: float) -> str
 
 @dataclass(frozen=True)
 class Scale:
-    """From a value to a place on the drawing."""
+    """Maps a value to a place on the drawing."""
 
     low: float
     high: float
@@ -70,7 +70,7 @@ class Scale:
 
     @classmethod
     def around(cls, values: Sequence[float], start: float, end: float, margin: float = 0.06) -> Scale:
-        """With room on both sides; of equal values, some room all the same."""
+        """Make a scale with a margin on both sides, also where all values are equal."""
         low, high = min(values), max(values)
         room = (high - low) * margin or abs(high) * 0.05 or 0.5
         return cls(low - room, high + room, start, end)
@@ -90,7 +90,7 @@ class Scale:
 
 
 def short(value: float) -> str:
-    """1.5M, 20k, 0.001: as few characters as tell it."""
+    """Format a number in few characters: 1.5M, 20k, 0.001."""
     if abs(value) >= 1e6:
         return f"{value / 1e6:g}M"
     if abs(value) >= 1e4:
@@ -99,7 +99,7 @@ def short(value: float) -> str:
 
 
 def frame(drawing: Drawing, x: Scale, y: Scale, x_label: str, y_label: str = "") -> None:
-    """Grid, numbers and names of both axes."""
+    """Draw grid, numbers and names of both axes."""
     left, right, bottom, top = x.start, x.end, y.start, y.end
     for tick in y.ticks():
         drawing.line(left, y(tick), right, y(tick), "grid")

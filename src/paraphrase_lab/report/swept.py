@@ -11,14 +11,14 @@ from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.report.blocks import Figure, Figures, Mark, Section, Text
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
-from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import short_names, shown
 
 HEIGHT, TOP, BOTTOM = 300, 44, 16
 AXIS_WIDTH, EDGE = 150, 70
 KEYS_AT_MOST = 8
 LOGARITHMIC_FROM = 20
-"""A numeric axis whose largest value is so many times its smallest is logarithmic."""
+"""Ratio of largest to smallest value from which a numeric axis is logarithmic."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What tells runs apart, and which of them are repetitions of one recipe with other seeds."""
+"""The configuration keys in which runs differ, and which runs are one recipe with several seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paraphrase_lab.runs.short import short_names, shown
 SEED = "seed"
 DATA_PLACES = ("data.path", "data.train", "data.validation", "data.test")
 NOISE = tuple(key for key in WITHOUT_EFFECT if key not in DATA_PLACES) + ("logger", "compute", "trainer")
-"""Keys, and groups under their own names, that tell nothing of a result; `trainer` only as the name of a file."""
+"""Keys, and groups under their own names, that do not affect a result; `trainer` only as the name of a file."""
 MAPPINGS_OF_NOISE = ("logger.", "study.")
 MISSING = object()
 ABSENT = "absent"
@@ -24,7 +24,7 @@ Column = list[str]
 
 
 def differing_keys(rows: Sequence[RunRow]) -> list[str]:
-    """Config keys, groups first, that are not equal in all rows.
+    """Return the config keys, groups first, that are not equal in all rows.
 
     Left out: what cannot change a result, where data lie unless the data differ too, keys that only repeat another
     one, as optimizer.lr does that stands as ${model.learning_rate} in the configuration, and a group whose options came
@@ -42,22 +42,22 @@ def _differing(rows: Sequence[RunRow], columns: Mapping[str, Column]) -> list[st
     return sorted([*groups, *keys], key=[*GROUPS, *columns].index)
 
 
-def telling_keys(rows: Sequence[RunRow]) -> list[str]:
-    """The fewest of `differing_keys` that still tell the rows apart: without those that follow from a group's option.
+def distinguishing_keys(rows: Sequence[RunRow]) -> list[str]:
+    """Return the fewest of `differing_keys` that distinguish the rows: without those that follow from a group's option.
 
-    What was typed for any of the runs always stays.
+    A key that was typed for any of the runs always stays.
     """
     columns, typed = _columns(rows), _typed(rows)
-    told: list[str] = []
+    found: list[str] = []
     for key in _differing(rows, columns):
-        chosen = [columns[group] for group in told if group in GROUPS]
+        chosen = [columns[group] for group in found if group in GROUPS]
         if key in typed or not any(_follows(columns[key], options) for options in chosen):
-            told.append(key)
-    return told
+            found.append(key)
+    return found
 
 
 def recipe_names(rows: Sequence[RunRow], *, apart_by_data: bool = True) -> list[str]:
-    """A name for the recipe of each row; runs whose configuration differs in the seed only have the same one.
+    """Name the recipe of each row; runs whose configuration differs in the seed only have the same one.
 
     Args:
         apart_by_data: the same configuration with other training or validation pairs is another recipe.
@@ -67,21 +67,21 @@ def recipe_names(rows: Sequence[RunRow], *, apart_by_data: bool = True) -> list[
 
 
 def with_data(names: Sequence[str], rows: Sequence[RunRow]) -> list[str]:
-    """The names, and beside those of rows that were not all trained on the same pairs, whose pairs they were."""
-    told = list(names)
+    """Add the fingerprint of the training pairs to names whose rows were not all trained on the same pairs."""
+    names = list(names)
     for split in ("train", "validation"):
         known: dict[str, set[str]] = {}
-        for name, row in zip(told, rows, strict=True):
+        for name, row in zip(names, rows, strict=True):
             known.setdefault(name, set()).update(_pairs_of(row, split))
-        told = [
+        names = [
             f"{name} {DATA_WORDS[split]} {pairs[0][:8]}" if len(known[name]) > 1 and (pairs := _pairs_of(row, split)) else name
-            for name, row in zip(told, rows, strict=True)
+            for name, row in zip(names, rows, strict=True)
         ]
-    return told
+    return names
 
 
 def _pairs_of(row: RunRow, split: str) -> list[str]:
-    """Fingerprint of the pairs; none where it is not recorded, or where each seed draws its own pairs by configuration."""
+    """Return the fingerprint of the pairs; none if it is not recorded, or if each seed draws its own pairs."""
     follows: Mapping[str, str] = row.record.get("follows") or {}
     if any(key.startswith("data.") and source == SEED for key, source in follows.items()):
         return []
@@ -90,20 +90,15 @@ def _pairs_of(row: RunRow, split: str) -> list[str]:
 
 
 def _recipe_names(rows: Sequence[RunRow]) -> list[str]:
-    keys = [key for key in telling_keys(rows) if key != SEED]
+    keys = [key for key in distinguishing_keys(rows) if key != SEED]
     if not keys:
         return [_common_name(rows[0])] * len(rows)
     short = short_names(keys, [key for row in rows for key in row.config])
     return [" ".join(f"{short[key]}={shown(row.config.get(key))}" for key in keys if key in row.config) for row in rows]
 
 
-def recipe_of(row: RunRow, rows: Sequence[RunRow]) -> str:
-    """Of one of the rows: what tells its recipe from those of the others."""
-    return next(name for name, other in zip(recipe_names(rows), rows, strict=True) if other is row)
-
-
 def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
-    """The keys that differ and matter."""
+    """Collect the values of the keys that differ and matter."""
     places = len({_data(row) for row in rows}) > 1
     keys = dict.fromkeys(key for row in rows for key in row.config)
     columns = {}
@@ -112,7 +107,7 @@ def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
             continue
         given = [row.config.get(key, MISSING) for row in rows]
         if all(value is given[0] or (value == given[0] and type(value) is type(given[0])) for value in given):
-            continue  # most keys: of a thousand runs it would take a second to write all values out
+            continue  # most keys: writing all values of a thousand runs out would take a second
         values = [ABSENT if value is MISSING else shown(value) for value in given]
         if len(set(values)) > 1:
             columns[key] = values
@@ -130,12 +125,12 @@ def _typed(rows: Sequence[RunRow]) -> set[str]:
 
 
 def _joined(columns: Sequence[Column], rows: int) -> Column:
-    """One column that is equal in two rows where all of the columns are."""
+    """Make one column that is equal in two rows where all of the columns are."""
     return ["\n".join(column[row] for column in columns) for row in range(rows)]
 
 
 def _follows(column: Column, others: Column) -> bool:
-    """Whether the value in the other column settles the one in this column, in every row."""
+    """Tell whether the value in the other column determines the one in this column, in every row."""
     values: dict[str, str] = {}
     return all(values.setdefault(other, value) == value for other, value in zip(others, column, strict=True))
 

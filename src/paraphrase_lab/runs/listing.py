@@ -13,17 +13,15 @@ from typing import Any
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.runs.configuration import configuration_of
-from paraphrase_lab.runs.differences import differing_keys, recipe_names, recipe_of, telling_keys, with_data
 from paraphrase_lab.runs.record import FILE_NAME, LATEST, RunRecord, run_directory
 from paraphrase_lab.runs.row import RunRow, metrics_of
 
-__all__ = ["RunRow", "differing_keys", "read_runs", "recipe_names", "recipe_of", "telling_keys", "with_data"]
 S3, WANDB = "s3://", "wandb:"
 log = logging.getLogger(__name__)
 
 
 def read_runs(places: Sequence[str]) -> list[RunRow]:
-    """Every run of the places, once: the newest sweep first, its runs in the order of the jobs.
+    """Return every run of the places, once: the newest sweep first, its runs in the order of the jobs.
 
     A run is named by what stands below its place, or by its whole path where there are several places.
 
@@ -46,7 +44,7 @@ def _rows(place: str) -> list[RunRow]:
         from paraphrase_lab.runs.s3 import read_objects
 
         records = {address.rpartition("/")[0]: text for address, text in read_objects(place, FILE_NAME).items()}
-        return _known(_row(path, place, text) for path, text in records.items() if _is_looked_at(path, place, records))
+        return _known(_row(path, place, text) for path, text in records.items() if _is_listed(path, place, records))
     if place.startswith(WANDB):
         from paraphrase_lab.runs.wandb_source import read_wandb
 
@@ -62,15 +60,15 @@ def _known(rows: Iterable[RunRow | None]) -> list[RunRow]:
     return [row for row in rows if row is not None]
 
 
-def _is_looked_at(path: str, place: str, runs: Container[str]) -> bool:
-    """As in a directory: nothing that is hidden, and nothing below a run."""
+def _is_listed(path: str, place: str, runs: Container[str]) -> bool:
+    """Leave out what is hidden and what is below a run, as in a directory."""
     parts = path.removeprefix(place.rstrip("/")).strip("/").split("/")
     above = [path.rsplit("/", count)[0] for count in range(1, len(parts) + 1)]
     return not any(part.startswith(".") for part in parts) and not any(one in runs for one in above)
 
 
 def _run_directories(directory: Path) -> Iterator[Path]:
-    """Nothing below a run is looked at, nor what is hidden: thousands of plots and models are not even listed."""
+    """Walk through the directories without entering runs or hidden ones, which may hold thousands of files."""
     if (directory / FILE_NAME).is_file():
         yield directory
         return
@@ -93,7 +91,7 @@ def _read(directory: Path, root: Path) -> RunRow | None:
 
 
 def _row(path: Path | str, place: str, text: str) -> RunRow | None:
-    """None for a record that cannot be read: of a copy that is being made, say."""
+    """Return None for a record that cannot be read, such as one that is being copied."""
     try:
         values = json.loads(text)
     except ValueError as error:
@@ -113,7 +111,7 @@ def _unreadable(path: Path | str, reason: str) -> None:
 
 
 def _name(path: str, place: str) -> str:
-    """What stands below the place; of a place that is a run itself, its own name."""
+    """Return the path below the place; for a place that is a run itself, its own name."""
     below = path.removeprefix(place.rstrip("/")).lstrip("/")
     return below or path.rstrip("/").rpartition("/")[2]
 
@@ -130,12 +128,12 @@ def _ordered(rows: list[RunRow]) -> list[RunRow]:
 
 
 def _sweep(row: RunRow) -> str:
-    """What the jobs of a sweep have in common; of a single run, itself."""
+    """Return the directory that the jobs of a sweep share; for a single run, its own."""
     path = str(row.path).rstrip("/")
     parent, _, name = path.rpartition("/")
     return parent if name.isdigit() else path
 
 
 def _job_order(row: RunRow) -> list[Any]:
-    """Job 10 after job 9."""
+    """Sort job 10 after job 9."""
     return [int(part) if number % 2 else part for number, part in enumerate(re.split(r"(\d+)", str(row.path)))]

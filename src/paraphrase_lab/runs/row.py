@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FINISHED, FAILED = "finished", "failed"
+
 
 @dataclass(frozen=True)
 class RunRow:
@@ -24,17 +26,22 @@ class RunRow:
 
     @property
     def started(self) -> str:
-        """UTC in ISO 8601; empty where nothing is known."""
+        """The time in ISO 8601, UTC; empty where it is not known."""
         return self.record.get("started") or ""
 
     @property
+    def seed(self) -> int:
+        known = (seed for seed in (self.config.get("seed"), self.record.get("seed")) if seed is not None)
+        return int(next(known, 0))
+
+    @property
     def cost_usd(self) -> float | None:
-        """Of all attempts of a job elsewhere; None for a run of this machine, or where AWS has not billed it yet."""
+        """Cost of all attempts of a remote job; None for a run of this machine, or where AWS has not billed it yet."""
         return (self.record.get("job") or {}).get("cost_of_all_attempts_usd")
 
 
 def metrics_of(record: Mapping[str, Any]) -> dict[str, float]:
-    """Of run.json, `best` included; without those that are not there (null) or not defined, as ROC-AUC for one label (NaN)."""
+    """Return the metrics of run.json and `best`, without missing (null) and undefined ones, as ROC-AUC for one label (NaN)."""
     best = (record.get("best") or {}).get("value")
     values = {**(record.get("metrics") or {}), "best": best}
     return {name: float(value) for name, value in values.items() if value is not None and not math.isnan(value)}

@@ -11,7 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from paraphrase_lab.metrics.names import higher_is_better
-from paraphrase_lab.runs.differences import telling_keys
+from paraphrase_lab.runs.differences import distinguishing_keys
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import brief_names, cut_in_the_middle, money, short_names, shown
@@ -73,7 +73,7 @@ def _make_room(columns: list[Column], width: int) -> list[str]:
 
 
 def _columns(rows: Sequence[RunRow], fields: Fields, sort: str | None) -> list[Column]:
-    keys = telling_keys(rows)
+    keys = distinguishing_keys(rows)
     names = short_names(keys, fields.config)
     columns = [
         Column("run", [row.name for row in rows]),

@@ -1,4 +1,4 @@
-"""Of this package `check` wants the number below, and nothing that loads numpy."""
+"""Intervals, tests and verdicts. `check` imports the number below, so nothing here may load numpy."""
 
 FEWEST_SEEDS = 3
-"""Of each recipe, before anything is said about the recipe."""
+"""Runs of each recipe that a comparison of recipes needs."""

@@ -12,8 +12,8 @@ from paraphrase_lab.statistics.bootstrap import cluster_weights, interval, porti
 from paraphrase_lab.statistics.metric_sums import SUMMED, Scored, cluster_sums
 from paraphrase_lab.statistics.ranking import RANKED
 
-Group = Sequence[int]
-"""Numbers of the runs that count as one: of a model its only one, of a recipe one per seed."""
+Runs = Sequence[int]
+"""Numbers of the runs that count as one: a model's only one, or a recipe's, one per seed."""
 
 
 class Paired(NamedTuple):
@@ -30,7 +30,7 @@ class Paired(NamedTuple):
 
 
 def observed(metric: str, scored: Scored) -> np.ndarray:
-    """The metric of every run [runs]."""
+    """Compute the metric of every run [runs]."""
     rows = np.zeros(len(scored.labels), dtype=np.int64)
     if metric in SUMMED:
         return SUMMED[metric].value(cluster_sums(metric, scored, rows, 1)[..., 0])
@@ -42,12 +42,13 @@ def compare_paired(
     scored: Scored,
     clusters: np.ndarray,
     parts: Mapping[tuple[str, str], np.ndarray],
-    comparisons: Sequence[tuple[Group, Group]],
+    comparisons: Sequence[tuple[Runs, Runs]],
     *,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> dict[tuple[str, str], Paired]:
-    """
+    """Resample all parts together and return interval and p-value of each comparison on each part.
+
     Args:
         clusters: 0, 1, ... [pairs].
         parts: mask bool [pairs] of each (metric, slice) that is asked for.
@@ -71,7 +72,7 @@ class _Test:
     """One metric on one slice, while it is resampled."""
 
     def __init__(
-        self, metric: str, scored: Scored, clusters: np.ndarray, number: int, comparisons: Sequence[tuple[Group, Group]]
+        self, metric: str, scored: Scored, clusters: np.ndarray, number: int, comparisons: Sequence[tuple[Runs, Runs]]
     ) -> None:
         self.metric, self.scored, self.clusters, self.comparisons = metric, scored, clusters, comparisons
         if metric in SUMMED:
@@ -83,14 +84,14 @@ class _Test:
         )
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
-        """second - first [comparisons, resamples]; of several runs the mean of their values."""
+        """Return second - first [comparisons, resamples]; several runs count with the mean of their values."""
         runs = resample(self.metric, self.scored, self.clusters, weights)
         return np.stack(
             [runs[list(second)].mean(axis=0) - runs[list(first)].mean(axis=0) for first, second in self.comparisons]
         )
 
     def as_large(self, signs: np.ndarray) -> np.ndarray:
-        """[comparisons]; the runs of a recipe are exchanged together, and their answers taken together."""
+        """Count [comparisons] what chance makes as large; the runs of a recipe are exchanged, and summed, together."""
         if self.metric in RANKED:
             shares = (self.second - self.first)[0]
             return sign_flip.as_large(shares.sum(axis=-1), sign_flip.exchanged_shares(shares, signs))

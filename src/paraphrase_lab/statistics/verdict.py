@@ -1,4 +1,4 @@
-"""From numbers to one plain sentence: which is better, by how much, how sure."""
+"""From numbers to one sentence: which candidate is better, by how much and how sure that is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
 from paraphrase_lab.statistics import FEWEST_SEEDS
+from paraphrase_lab.statistics.formatting import IN_POINTS, shown
 
-IN_POINTS = ("accuracy", "f1", "precision", "recall", "roc_auc", "average_precision")
-"""Said in points: hundredths, as 1.2 points for 0.012."""
 SIGNIFICANCE = 0.05
 
 
@@ -20,18 +19,22 @@ class Finding(NamedTuple):
     low: float
     high: float
     p_value: float
-    """Before correction: the larger of pairs' and seeds' where both are asked."""
+    """Before correction; the larger of pairs' and seeds' where both are tested."""
     p_adjusted: float
     comparisons: int
     seeds: tuple[float, float] | None = None
     """The interval over the seeds; None where the question is about two models."""
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 is in none of the intervals."""
+        ends = [(self.low, self.high), *([self.seeds] if self.seeds else [])]
+        return all(low > 0 for low, _ in ends) or all(high < 0 for _, high in ends)
+
 
 def better(finding: Finding, a: str, b: str) -> str | None:
-    """The better one's name, if the corrected p-value is below 0.05 and every interval excludes 0."""
-    ends = [(finding.low, finding.high), *([finding.seeds] if finding.seeds else [])]
-    sure = all(low > 0 for low, _ in ends) or all(high < 0 for _, high in ends)
-    if not sure or not finding.p_adjusted < SIGNIFICANCE:
+    """Return the better one's name, if the corrected p-value is below 0.05 and every interval excludes 0."""
+    if not finding.excludes_zero or not finding.p_adjusted < SIGNIFICANCE:
         return None
     return b if (finding.difference > 0) == HIGHER_IS_BETTER[finding.metric] else a
 
@@ -40,7 +43,7 @@ def sentence(finding: Finding, a: str, b: str) -> str:
     winner = better(finding, a, b)
     if winner is None:
         ends = f" ({_intervals(finding, 1)})" if finding.seeds else f", {_intervals(finding, 1)}"
-        return f"not distinguishable: {_amount(finding, 1)}{ends}{_why(finding)}"
+        return f"no significant difference: {_amount(finding, 1)}{ends}{_why(finding)}"
     sign = 1 if finding.difference > 0 else -1
     amount, ends = _amount(finding, sign), _intervals(finding, sign)
     if HIGHER_IS_BETTER[finding.metric]:
@@ -49,28 +52,20 @@ def sentence(finding: Finding, a: str, b: str) -> str:
 
 
 def too_few_seeds(finding: Finding, a: str, b: str, seeds: tuple[int, int]) -> str:
-    fewest = f"{min(seeds)} seed{'s' if min(seeds) > 1 else ''}"
-    return f"nothing about the recipes ({fewest}, {FEWEST_SEEDS} are needed); these very models: {sentence(finding, a, b)}"
+    fewest = f"too few seeds to compare the recipes ({min(seeds)}, need {FEWEST_SEEDS})"
+    return f"{fewest}; for these two models: {sentence(finding, a, b)}"
 
 
-def decimals(metric: str, *values: float) -> int:
-    """As many as tell the values apart: points with one, or two where all are below half a point."""
-    if metric not in IN_POINTS:
-        return 4
-    return 1 if max(abs(value) for value in values) >= 0.005 else 2
-
-
-def shown(metric: str, value: float, places: int) -> str:
-    text = f"{value * (100 if metric in IN_POINTS else 1):.{places}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
-
-
-def _places(finding: Finding) -> int:
-    return decimals(finding.metric, finding.low, finding.high, *(finding.seeds or ()))
+def _shown(finding: Finding, value: float) -> str:
+    """Format with as many decimals as tell the values apart: points with one, or two where all are below half a point."""
+    if finding.metric not in IN_POINTS:
+        return shown(finding.metric, value)
+    largest = max(abs(end) for end in (finding.low, finding.high, *(finding.seeds or ())))
+    return shown(finding.metric, value, 1 if largest >= 0.005 else 2)
 
 
 def _amount(finding: Finding, sign: int) -> str:
-    text = shown(finding.metric, sign * finding.difference, _places(finding))
+    text = _shown(finding, sign * finding.difference)
     if finding.metric in IN_POINTS:
         return f"{text} {'point' if text in ('1.0', '-1.0') else 'points'}"
     return text
@@ -79,16 +74,15 @@ def _amount(finding: Finding, sign: int) -> str:
 def _intervals(finding: Finding, sign: int) -> str:
     def ends(low: float, high: float) -> str:
         low, high = sorted((sign * low, sign * high))
-        return f"{shown(finding.metric, low, _places(finding))} to {shown(finding.metric, high, _places(finding))}"
+        return f"{_shown(finding, low)} to {_shown(finding, high)}"
 
     over_pairs = ends(finding.low, finding.high)
     return f"pairs: {over_pairs}; seeds: {ends(*finding.seeds)}" if finding.seeds else over_pairs
 
 
 def _why(finding: Finding) -> str:
-    """Where the intervals exclude 0 and it was still not enough."""
-    ends = [(finding.low, finding.high), *([finding.seeds] if finding.seeds else [])]
-    if not (all(low > 0 for low, _ in ends) or all(high < 0 for _, high in ends)):
+    """Give the p-values where the intervals exclude 0 and the difference is not significant yet."""
+    if not finding.excludes_zero:
         return ""
     if finding.p_value < SIGNIFICANCE:
         return f" (p {finding.p_value:.2g}, {finding.p_adjusted:.2g} after correction for {finding.comparisons} comparisons)"

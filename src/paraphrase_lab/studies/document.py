@@ -1,16 +1,17 @@
-"""A study's results as a page: what was asked, what came out, and what it was made with."""
+"""A study's results as a page: the question, the verdict, and what it was made with."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from paraphrase_lab.comparison.compare import RECIPES, Difference
-from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.markdown import markdown_table
+from paraphrase_lab.runs.recipe import Recipe
+from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.statistics import FEWEST_SEEDS
+from paraphrase_lab.statistics.comparison import EXPLANATION, difference_columns
+from paraphrase_lab.statistics.formatting import interval, mean_and_spread, shown, signed, with_unit
 from paraphrase_lab.statistics.seeds import welch
-from paraphrase_lab.statistics.verdict import IN_POINTS, shown
 from paraphrase_lab.studies.outcome import StudyOutcome, chosen_on_validation, seconds
 from paraphrase_lab.studies.run_table import place
 
@@ -20,7 +21,8 @@ SHORT = 12
 
 
 def page(outcome: StudyOutcome, command: str, picture: str) -> str:
-    """
+    """Return the page.
+
     Args:
         picture: name of the file beside this one.
     """
@@ -49,15 +51,19 @@ def _arms(outcome: StudyOutcome) -> str:
     study, comparison = outcome.study, outcome.comparison
     columns = [f"test/{name}" for name in dict.fromkeys((study.metric, *study.report))] + [f"val/{study.metric}"]
     lines = []
-    for one in comparison.candidates:
-        rows = outcome.rows_of(one.name)
-        minutes = sum(map(seconds, rows)) / len(rows) / 60
-        lines.append([f"{one.name}", str(len(rows)), *(_spread(name, rows) for name in columns), f"{minutes:.1f}"])
+    for name, recipe in outcome.recipes.items():
+        minutes = sum(map(seconds, recipe.rows)) / len(recipe.rows) / 60
+        lines.append([name, str(len(recipe.rows)), *(_spread(metric, recipe) for metric in columns), f"{minutes:.1f}"])
     return (
         f"{comparison.pairs:,} {comparison.split} pairs in {comparison.clusters:,} clusters that share no sentence; mean ± "
-        f"standard deviation over the seeds {_listed(study.seeds)}.\n\n"
-        + _table(["", "runs", *(f"{name}{_unit(name)}" for name in columns), "minutes a run"], lines)
+        f"standard deviation over the seeds {', '.join(map(str, study.seeds))}.\n\n"
+        + markdown_table(["", "runs", *map(with_unit, columns), "minutes a run"], lines)
     )
+
+
+def _spread(metric: str, recipe: Recipe) -> str:
+    mean = recipe.mean(metric)
+    return "" if mean is None else mean_and_spread(metric, mean, recipe.spread(metric))
 
 
 def _validation(outcome: StudyOutcome) -> str:
@@ -65,32 +71,21 @@ def _validation(outcome: StudyOutcome) -> str:
     if chosen is None:
         return ""
     arm, metric, value = chosen
-    places = 2 if outcome.study.metric in IN_POINTS else 4
     return (
-        f"Whoever chooses among these chooses on validation: there {arm} is best, {metric} {_value(metric, value, places)} on "
-        "average. Checkpoint, threshold and temperature of each run were chosen on validation, too; test was scored once a run."
+        f"A choice among these rests on validation: there {arm} is best, {metric} {shown(metric, value)} on average. "
+        "Checkpoint, threshold and temperature of each run were chosen on validation, too; test was scored once a run."
     )
 
 
 def _differences(outcome: StudyOutcome) -> str:
     comparison = outcome.comparison
-    seeds = comparison.question == RECIPES
-    lines = []
-    for one in comparison.differences:
-        over_seeds = [_ends(one.metric, one.seeds_low, one.seeds_high)] if seeds else []
-        p_value = "< 0.001" if one.p_adjusted < 0.001 else f"{one.p_adjusted:.3f}"
-        ends = _ends(one.metric, one.low, one.high)
-        lines.append([f"{one.b} - {one.a}", _difference(one), ends, *over_seeds, p_value, one.better or "-"])
-    head = [f"{comparison.metric}{_unit(comparison.metric)}", "difference", "95 % over pairs"]
-    head += [*(["95 % over seeds"] if seeds else []), "p", "better"]
-    return _table(head, lines) + (
-        "\n\np is corrected for the number of comparisons (Holm). Better: p below 0.05, and 0 in no interval "
-        "(docs/comparing.md)."
-    )
+    columns = [with_unit(comparison.metric), *difference_columns(with_seeds=comparison.with_seeds)]
+    lines = [[f"{one.b} - {one.a}", *one.cells(with_seeds=comparison.with_seeds)] for one in comparison.differences]
+    return f"{markdown_table(columns, lines)}\n\n{EXPLANATION.removesuffix('.')} (docs/comparing.md)."
 
 
 def _about(outcome: StudyOutcome) -> str:
-    """Which metrics the verdict leaves out, and where they stand."""
+    """Name the metrics that the verdict leaves out, and where they are shown."""
     study = outcome.study
     others = [name for name in dict.fromkeys(study.report) if name != study.metric]
     below = "; below, their differences from the baseline" if _reported(outcome) else ""
@@ -100,23 +95,21 @@ def _about(outcome: StudyOutcome) -> str:
 
 
 def _reported(outcome: StudyOutcome) -> str:
-    """Without a verdict: intervals over the seeds alone, not corrected."""
-    study = outcome.study
-    first = study.baseline if study.baseline and outcome.rows_of(study.baseline) else None
-    if first is None:
+    """Tabulate differences without a verdict: intervals over the seeds alone, not corrected."""
+    study, recipes = outcome.study, outcome.recipes
+    if study.baseline not in recipes:
         return ""
     lines = []
-    for name in study.report:
-        metric = f"test/{name}"
-        base = _values(metric, outcome.rows_of(first))
-        for arm in study.arms:
-            values = _values(metric, outcome.rows_of(arm.name))
-            if arm.name != first and min(len(values), len(base)) >= FEWEST_SEEDS:
+    for metric in (f"test/{name}" for name in study.report):
+        base = recipes[study.baseline].values(metric)
+        for arm, recipe in recipes.items():
+            values = recipe.values(metric)
+            if arm != study.baseline and min(len(values), len(base)) >= FEWEST_SEEDS:
                 found = welch(base, values)
-                ends = _ends(name, float(found.low), float(found.high))
-                lines.append([f"{arm.name} - {first}", f"{metric}{_unit(name)}", _signed(name, float(found.difference)), ends])
+                cells = [signed(metric, float(found.difference)), interval(metric, float(found.low), float(found.high))]
+                lines.append([f"{arm} - {study.baseline}", with_unit(metric), *cells])
     intro = "Beside the verdict, each interval by itself and over the seeds alone (Welch):\n\n"
-    return intro + _table(["", "metric", "difference", "95 % over seeds"], lines) if lines else ""
+    return intro + markdown_table(["", "metric", "difference", "95 % over seeds"], lines) if lines else ""
 
 
 def _origin(outcome: StudyOutcome, command: str) -> str:
@@ -138,7 +131,7 @@ def _origin(outcome: StudyOutcome, command: str) -> str:
         ("versions", ", ".join(versions)),
         ("written", outcome.written),
     ]  # fmt: skip
-    return _table(["", ""], [[name, value] for name, value in lines if value])
+    return markdown_table(["", ""], [line for line in lines if line[1]])
 
 
 def _machine(record: dict[str, Any]) -> str:
@@ -155,63 +148,9 @@ def _cost(rows: Sequence[RunRow]) -> str:
 
 def _runs(outcome: StudyOutcome) -> str:
     metric = f"test/{outcome.study.metric}"
-    lines = [
-        [run.arm.name, str(run.seed), _shown(metric, row.metrics.get(metric)), f"{seconds(row):.0f}", f"`{place(row)}`",
-         str(row.record.get("fingerprint"))[:SHORT]]
-        for run, row in outcome.finished
-    ]  # fmt: skip
-    return _table(["", "seed", f"{metric}{_unit(metric)}", "seconds", "run", "fingerprint"], lines)
-
-
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [head, ["---"] * len(head), *lines]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
-
-
-def _values(metric: str, rows: Iterable[RunRow]) -> list[float]:
-    return [row.metrics[metric] for row in rows if metric in row.metrics]
-
-
-def _spread(metric: str, rows: Sequence[RunRow]) -> str:
-    values = _values(metric, rows)
-    if not values:
-        return ""
-    places = 2 if _base(metric) in IN_POINTS else 4
-    text = _value(metric, statistics.fmean(values), places)
-    return text if len(values) < 2 else f"{text} ± {_value(metric, statistics.stdev(values), places)}"
-
-
-def _shown(metric: str, value: float | None) -> str:
-    return "" if value is None else _value(metric, value, 2 if _base(metric) in IN_POINTS else 4)
-
-
-def _value(metric: str, value: float, places: int) -> str:
-    return shown(_base(metric), value, places)
-
-
-def _base(metric: str) -> str:
-    return metric.rpartition("/")[2]
-
-
-def _unit(metric: str) -> str:
-    return ", points" if _base(metric) in IN_POINTS else ""
-
-
-def _difference(one: Difference) -> str:
-    return _signed(one.metric, one.difference)
-
-
-def _signed(metric: str, difference: float) -> str:
-    text = shown(metric, difference, 2 if metric in IN_POINTS else 4)
-    return text if difference <= 0 or float(text) == 0 else f"+{text}"
-
-
-def _ends(metric: str, low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return "too few seeds"
-    places = 2 if metric in IN_POINTS else 4
-    return f"{shown(metric, low, places)} to {shown(metric, high, places)}"
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
+    lines = []
+    for run, row in outcome.finished:
+        value = shown(metric, row.metrics[metric]) if metric in row.metrics else ""
+        fingerprint = str(row.record.get("fingerprint"))[:SHORT]
+        lines.append([run.arm.name, str(run.seed), value, f"{seconds(row):.0f}", f"`{place(row)}`", fingerprint])
+    return markdown_table(["", "seed", with_unit(metric), "seconds", "run", "fingerprint"], lines)

@@ -1,4 +1,4 @@
-"""experiments/README.md: every experiment and ablation with its question, its command and what came out."""
+"""experiments/README.md: every experiment and ablation with its question, its command and its verdict."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from paraphrase_lab.markdown import markdown_table
 from paraphrase_lab.studies.lab_notes import lab_note
 from paraphrase_lab.studies.results import RESULTS
 
@@ -22,7 +23,8 @@ How a study is described, run and judged: [docs/studies.md](../docs/studies.md).
 
 
 def index(experiments: Path) -> str:
-    """
+    """Return the page.
+
     Args:
         experiments: the directory that holds experiment/ and ablation/.
     """
@@ -35,18 +37,19 @@ def index(experiments: Path) -> str:
 
 
 def _table(experiments: Path, files: Sequence[Path]) -> str:
-    lines = ["| | question | command | runs | verdict |", "|---|---|---|---|---|"]
+    rows = []
     for file in files:
         note = lab_note(file)
         runs, verdict = _found(experiments / RESULTS / f"{file.stem}.md")
         link = f"[{file.stem}]({file.parent.name}/{file.name})"
-        cells = [link, note.get("Question", ""), f"`{note.get('Command', '')}`", runs, verdict or note.get("Result", NOT_RUN)]
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join(lines) + "\n"
+        rows.append(
+            [link, note.get("Question", ""), f"`{note.get('Command', '')}`", runs, verdict or note.get("Result", NOT_RUN)]
+        )
+    return markdown_table(["", "question", "command", "runs", "verdict"], rows) + "\n"
 
 
 def _found(page: Path) -> tuple[str, str]:
-    """Number of runs and verdict, with a link, of results that were written."""
+    """Return the number of runs and the verdict with a link to its page; empty texts if there are no results."""
     if not page.is_file():
         return "", ""
     match = _VERDICT.search(page.read_text(encoding="utf-8"))

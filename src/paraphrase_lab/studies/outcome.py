@@ -1,15 +1,16 @@
-"""What a study has found: its finished runs compared, and one sentence about it."""
+"""The outcome of a study: its finished runs compared, and one sentence about them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from paraphrase_lab.comparison.compare import Comparison, Difference, compare_runs
+from paraphrase_lab.comparison.compare import compare_runs
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
-from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.recipe import Recipe, recipes_of
+from paraphrase_lab.runs.row import FINISHED, RunRow
+from paraphrase_lab.statistics.comparison import Comparison, Difference
 from paraphrase_lab.studies.plan import PlannedRun, Study
 
 
@@ -19,17 +20,19 @@ class StudyOutcome:
     finished: tuple[tuple[PlannedRun, RunRow], ...]
     comparison: Comparison
     notes: tuple[str, ...]
-    """Of runs that are missing."""
+    """Name the runs that are missing."""
     verdict: str
     written: str
     """The day, UTC."""
 
-    def rows_of(self, arm: str) -> list[RunRow]:
-        return [row for run, row in self.finished if run.arm.name == arm]
+    @property
+    def recipes(self) -> dict[str, Recipe]:
+        """The finished runs of each arm, by its name."""
+        return recipes_of((run.arm.name for run, _ in self.finished), (row for _, row in self.finished))
 
     @property
     def minutes(self) -> float:
-        """Of all finished runs, one after the other."""
+        """Minutes of all finished runs, one after the other."""
         return sum(seconds(row) for _, row in self.finished) / 60
 
 
@@ -38,14 +41,14 @@ def seconds(row: RunRow) -> float:
 
 
 def judge(study: Study) -> StudyOutcome:
-    """Compares what has finished, whatever the reason that something has not.
+    """Compare the runs that have finished, for whatever reason the others have not.
 
     Raises:
         RunError: too little has finished.
     """
     rows = [(run, run.row()) for run in study.runs]
-    finished = tuple((run, row) for run, row in rows if row is not None and row.status == "finished")
-    notes = [_missing(run, row) for run, row in rows if row is None or row.status != "finished"]
+    finished = tuple((run, row) for run, row in rows if row is not None and row.status == FINISHED)
+    notes = [_missing(run, row) for run, row in rows if row is None or row.status != FINISHED]
     names = [run.arm.name for run, _ in finished]
     if len(set(names)) < 2:
         raise RunError(
@@ -72,24 +75,23 @@ def _missing(run: PlannedRun, row: RunRow | None) -> str:
 
 
 def verdict(comparison: Comparison, baseline: str | None) -> str:
-    """One sentence on the whole test set."""
+    """Return one sentence on the whole test set."""
     metric = comparison.metric
-    decided = [one for one in comparison.differences if one.metric == metric]
-    if not decided:
+    found = [one for one in comparison.differences if one.metric == metric]
+    if not found:
         return f"{metric} is not defined on these pairs."
-    if baseline is not None or len(decided) == 1:
-        return f"In {metric}, compared with {decided[0].a}: {'; '.join(map(_against, decided))}."
-    told_apart = [one for one in decided if one.better]
-    if not told_apart:
-        return f"In {metric}, no two can be told apart."
-    sure = "; ".join(f"{_against(one)}, compared with {one.a}" for one in told_apart)
-    return f"In {metric}: {sure}; no others can be told apart."
+    if baseline is not None or len(found) == 1:
+        return f"In {metric}, compared with {found[0].a}: {'; '.join(map(_against, found))}."
+    significant = [f"{_against(one)}, compared with {one.a}" for one in found if one.better]
+    if not significant:
+        return f"In {metric}, no two differ significantly."
+    return f"In {metric}: {'; '.join(significant)}; no others differ significantly."
 
 
 def _against(one: Difference) -> str:
-    """What is said of b where a is what it is compared with."""
+    """Turn the verdict so that b is its subject."""
     if one.better is None:
-        return f"{one.b}: {one.verdict}" if one.verdict.startswith("nothing") else f"{one.b} is {one.verdict}"
+        return f"{one.b}: {one.verdict}"
     if one.better == one.b:
         return one.verdict
     turned = one.verdict.replace(f"{one.a} is better", f"{one.b} is worse", 1)
@@ -97,18 +99,11 @@ def _against(one: Difference) -> str:
 
 
 def chosen_on_validation(outcome: StudyOutcome) -> tuple[str, str, float] | None:
-    """(name of the arm with the best mean on validation, metric, that mean); what a choice among the arms should rest on."""
+    """Return the arm with the best mean on validation, on which a choice should rest; the metric, and that mean."""
     metric = f"val/{outcome.study.metric}"
-    means: dict[str, float] = {}
-    for arm in outcome.study.arms:
-        values = [row.metrics[metric] for row in outcome.rows_of(arm.name) if metric in row.metrics]
-        if values:
-            means[arm.name] = mean(values)
+    known = {name: recipe.mean(metric) for name, recipe in outcome.recipes.items()}
+    means = {name: mean for name, mean in known.items() if mean is not None}
     if not means:
         return None
     best = (max if HIGHER_IS_BETTER[outcome.study.metric] else min)(means, key=means.__getitem__)
     return best, metric, means[best]
-
-
-def mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

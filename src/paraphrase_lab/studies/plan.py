@@ -1,4 +1,4 @@
-"""What a study will run, and what of that is recorded already."""
+"""The runs of a study, and which of them are recorded already."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.arms import Arm, arm_with, arms_of
 from paraphrase_lab.runs.configuration import flat
-from paraphrase_lab.runs.listing import RunRow, read_runs
+from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.record import FILE_NAME
+from paraphrase_lab.runs.row import FINISHED, RunRow
 
 
 @dataclass(frozen=True)
 class PlannedRun:
     number: int
-    """Of the job; its directory is called so."""
+    """Number of the job, and name of its directory."""
     arm: Arm
     seed: int
     directory: Path
@@ -34,7 +35,7 @@ class PlannedRun:
     """Fingerprint of the code as it is now."""
 
     def row(self) -> RunRow | None:
-        """What is recorded of this very configuration; None where its directory is empty or holds another one."""
+        """Return the record of this configuration; None where its directory is empty or holds another one."""
         if not (self.directory / FILE_NAME).is_file():
             return None
         (row,) = read_runs([str(self.directory)])
@@ -42,9 +43,9 @@ class PlannedRun:
         return row if parts is None or parts["configuration"] == self.configuration else None
 
     def is_recorded(self) -> bool:
-        """Finished, and with this code; a forecast, since the launcher also looks at all other files of the project."""
+        """Tell whether the run is finished with this code; a forecast, since the launcher also compares other files."""
         row = self.row()
-        return row is not None and row.status == "finished" and row.record["fingerprint_parts"]["code"] == self.code
+        return row is not None and row.status == FINISHED and row.record["fingerprint_parts"]["code"] == self.code
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ class Study:
     hypothesis: str
     metric: str
     report: tuple[str, ...]
-    """Metrics of test beside the one that is compared."""
+    """Metrics of test beside the compared one."""
     baseline: str | None
     """Name of the arm that the others are compared with."""
     budget_minutes: float
     budget_machine: str
     directory: Path
-    """Of the sweep."""
+    """The sweep's directory."""
     runs: tuple[PlannedRun, ...]
 
     @property
@@ -73,9 +74,10 @@ class Study:
 
 
 def plan_study(result: CheckedRequest, name: str, question: str, directory: Path) -> Study:
-    """
+    """Plan the runs of an ablation.
+
     Args:
-        directory: of the sweep.
+        directory: where the sweep runs.
 
     Raises:
         UserError: nothing that could be compared.

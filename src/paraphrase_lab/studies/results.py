@@ -14,7 +14,7 @@ RESULTS = "results"
 
 
 def results_directory(ablation_file: Path) -> Path:
-    """Beside the ablations; of an installed package's own ones experiments/results/ of the working directory."""
+    """Return results/ beside the ablations; for an installed package's own, experiments/results/ of the working directory."""
     experiments = ablation_file.parent.parent
     if SOURCE_ROOT is None and experiments == EXPERIMENTS_DIR:
         return Path("experiments") / RESULTS
@@ -22,7 +22,7 @@ def results_directory(ablation_file: Path) -> Path:
 
 
 def write_results(outcome: StudyOutcome, directory: Path, command: str) -> list[Path]:
-    """NAME.md, NAME.csv and NAME.png."""
+    """Write NAME.md, NAME.csv and NAME.png."""
     directory.mkdir(parents=True, exist_ok=True)
     page_file, table_file, picture = (directory / f"{outcome.study.name}.{ending}" for ending in ("md", "csv", "png"))
     _draw(outcome, picture)
@@ -32,15 +32,15 @@ def write_results(outcome: StudyOutcome, directory: Path, command: str) -> list[
 
 
 def _draw(outcome: StudyOutcome, picture: Path) -> None:
-    """A curve where one number was varied, else the differences."""
+    """Draw a curve if one number was varied, else the differences."""
     from paraphrase_lab.plots.comparison import plot_comparison
     from paraphrase_lab.plots.study import plot_curve
 
     comparison, metric = outcome.comparison, outcome.study.metric
     varied = numbers_of([run.arm for run, _ in outcome.finished])
     if varied is None:
-        plot_comparison(comparison.to_dict(), picture)
+        plot_comparison(comparison, picture)
         return
     key, numbers = varied
-    values = {number: [row.metrics[f"test/{metric}"] for row in outcome.rows_of(arm)] for arm, number in numbers.items()}
+    values = {number: outcome.recipes[arm].values(f"test/{metric}") for arm, number in numbers.items()}
     plot_curve(values, picture, key=key, metric=metric, split=comparison.split)

@@ -1,4 +1,4 @@
-"""A study's runs as CSV: what each was, what came out of it, and where it lies."""
+"""A study's runs as CSV: what each was, its metrics, and its directory."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import io
 import os
 from pathlib import Path
 
-from paraphrase_lab.runs.listing import RunRow
+from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.studies.outcome import StudyOutcome, seconds
 
 
 def table(outcome: StudyOutcome) -> str:
-    """CSV, one row per run, with every metric of validation and test."""
+    """Return CSV with one row per run and every metric of validation and test."""
     keys = list(dict.fromkeys(key for run, _ in outcome.finished for key in run.arm.values))
     metrics = list(dict.fromkeys(name for _, row in outcome.finished for name in row.metrics))
     file = io.StringIO()
@@ -32,7 +32,7 @@ def table(outcome: StudyOutcome) -> str:
 
 
 def place(row: RunRow) -> str:
-    """As it would be typed; of a directory elsewhere the end, since its beginning means nothing to others."""
+    """Return the run's directory as it would be typed; outside the working directory, the end of its path."""
     path = Path(row.path)
     here = path.absolute()
     return os.path.relpath(here) if here.is_relative_to(Path.cwd()) else str(Path(*path.parts[-2:]))

@@ -12,10 +12,10 @@ import numpy as np
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.binary import decide, reliability_bins
+from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.runs.predictions import Predictions, read_predictions
 from paraphrase_lab.tracking.training_job import sagemaker_job
 
-PREFIX = {"validation": "val", "test": "test"}
 CURVE_POINTS = 200
 FLOORS_SHOWN = ("accuracy", "f1", "nll")
 ANSWERS = ("different", "paraphrase")
@@ -50,7 +50,7 @@ def facts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def log_pictures(run: Any, run_dir: Path, record: Mapping[str, Any], hardest: int) -> None:
     for split in record.get("data") or {}:
-        if split not in PREFIX:
+        if split not in ("validation", "test"):
             continue
         try:
             given = read_predictions(run_dir, split)

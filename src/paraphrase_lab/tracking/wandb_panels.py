@@ -1,42 +1,40 @@
-"""What a W&B report and a workspace show of some runs: panels over the swept keys, and the statistics as tables.
-
-W&B lets one look at runs; which of them is better is decided by this project's own comparison, and stands beside the charts.
-"""
+"""The contents of a W&B report and a workspace: panels over the swept keys, and this project's own comparison as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import wandb_workspaces.workspaces as workspaces
 from wandb_workspaces.reports.v2 import interface as reports
 
+from paraphrase_lab.markdown import markdown_table
 from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.runs.configuration import GROUPS
-from paraphrase_lab.runs.differences import SEED, telling_keys
+from paraphrase_lab.runs.differences import SEED, distinguishing_keys
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.wandb_files import STEP
 from paraphrase_lab.runs.wandb_source import CHOICES
-from paraphrase_lab.statistics.verdict import IN_POINTS, decimals, shown
+from paraphrase_lab.statistics.comparison import EXPLANATION, QUESTIONS, Comparison, Difference, difference_columns
+from paraphrase_lab.statistics.formatting import with_unit
 
 LOSSES = ("train/loss", "val/nll")
 LOG_SCALE_FROM = 20
-"""Largest to smallest value of a swept key from which on its axis is logarithmic."""
+"""Ratio of largest to smallest value of a swept key from which its axis is logarithmic."""
 PANEL = {"w": 12, "h": 8}
-"""In units of W&B's grid, which is 24 wide."""
-SHORT_NAMES = {"models": "these very models", "recipes": "the recipes, whatever the seed"}
+"""Size of a panel in units of W&B's grid, which is 24 wide."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What the panels are about."""
+    """The runs that the panels show, and which keys and metrics."""
 
     entity: str
     project: str
     title: str
     filters: str
-    """Which runs, in W&B's filter language."""
+    """Chooses the runs, in W&B's filter language."""
     swept: tuple[str, ...]
     """Dotted keys of the uploaded configuration, the seed left out."""
     log_axes: frozenset[str]
@@ -46,8 +44,8 @@ class Subject:
 
 
 def swept_keys(rows: Sequence[RunRow]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The keys that tell the runs apart, as they stand in W&B, and those among them that want a logarithmic axis."""
-    keys = [key for key in telling_keys(rows) if key != SEED]
+    """Return the keys that distinguish the runs, as W&B names them, and those among them that get a logarithmic axis."""
+    keys = [key for key in distinguishing_keys(rows) if key != SEED]
     logarithmic = {key for key in keys if _spans_decades([row.config.get(key) for row in rows])}
     return tuple(_in_wandb(key) for key in keys), frozenset(_in_wandb(key) for key in logarithmic)
 
@@ -61,8 +59,8 @@ def _spans_decades(values: Sequence[Any]) -> bool:
     return len(numbers) == len(values) and max(numbers) / min(numbers) >= LOG_SCALE_FROM
 
 
-def blocks(subject: Subject, comparison: Mapping[str, Any] | None, left_out: Sequence[str]) -> list[Any]:
-    """Of the report: what was found first, then what one can look at."""
+def blocks(subject: Subject, comparison: Comparison | None, left_out: Sequence[str]) -> list[Any]:
+    """Make the report: the comparison first, then runs and panels."""
     found = statistics_blocks(comparison) if comparison else []
     missing = [reports.P(text=f"Not in W&B, hence not in these charts: {', '.join(left_out)}.")] if left_out else []
     runs = reports.Runset(
@@ -91,7 +89,7 @@ def panels(subject: Subject) -> list[Any]:
 
 
 def curve_panels(subject: Subject) -> list[Any]:
-    """The first curve once per swept key, averaged over the runs of each value; then every curve run by run."""
+    """Draw the first curve once per swept key, averaged over the runs of each value; then every curve run by run."""
     first = subject.curves[0]
     grouped = [
         reports.LinePlot(title=f"{first} by {key}", x=STEP, y=[first], **_averaged([key]), groupby_rangefunc="minmax")
@@ -101,7 +99,7 @@ def curve_panels(subject: Subject) -> list[Any]:
 
 
 def search_panels(subject: Subject) -> list[Any]:
-    """How the metric follows from the swept keys; nothing where no key was swept."""
+    """Draw how the metric depends on the swept keys; nothing where no key was swept."""
     if not subject.swept:
         return []
     column, metric = reports.ParallelCoordinatesPlotColumn, reports.SummaryMetric(subject.metric)
@@ -137,76 +135,30 @@ def _averaged(keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _columns(subject: Subject) -> list[str]:
-    """Of the table of runs: a nested key a.b stands as a.value.b."""
+    """Name the columns of the table of runs, where a nested key a.b is a.value.b."""
     split = [key.partition(".") for key in subject.swept]
     return [f"summary:{subject.metric}", *(f"config:{first}.value{dot}{rest}" for first, dot, rest in split)]
 
 
-def statistics_blocks(comparison: Mapping[str, Any]) -> list[Any]:
-    """Of `Comparison.to_dict()`: verdicts in sentences, then candidates and differences as tables."""
-    whole = [one for one in comparison["differences"] if one["slice"] == "all"]
-    sliced = [one for one in comparison["differences"] if one["slice"] != "all"]
-    asked = SHORT_NAMES.get(comparison["question"], comparison["question"])
-    scope = (
-        f"Asked about {asked}, on {comparison['pairs']:,} {comparison['split']} pairs in {comparison['clusters']:,} clusters "
-        f"that share no sentence (data {str(comparison['fingerprint'])[:8]}). Intervals are 95 %; p-values are corrected for "
-        "the number of comparisons (Holm)."
-    )
-    verdicts = [f"- **{_cell(one['b'])}** against **{_cell(one['a'])}**, {one['metric']}: {one['verdict']}" for one in whole]
-    parts = [reports.H2(text="What was found"), reports.MarkdownBlock(text="\n".join([scope, "", *verdicts]))]
-    parts += [reports.H3(text="Candidates"), reports.MarkdownBlock(text=_candidates(comparison))]
-    if whole:
-        parts += [reports.H3(text="Differences"), reports.MarkdownBlock(text=_differences(whole))]
-    if sliced:
-        parts += [reports.H3(text="By slice"), reports.MarkdownBlock(text=_differences(sliced))]
-    if comparison["notes"]:
-        parts.append(reports.MarkdownBlock(text="\n".join(f"- {note}" for note in comparison["notes"])))
-    return parts
+def statistics_blocks(comparison: Comparison) -> list[Any]:
+    """Show verdicts as sentences, then candidates and differences as tables."""
+    verdicts = [f"- **{one.b}** against **{one.a}**, {one.metric}: {one.verdict}" for one in comparison.whole]
+    question = f"{QUESTIONS[comparison.question]} {comparison.scope}. {EXPLANATION}"
+    metrics = comparison.metrics or [comparison.metric]
+    candidates = [
+        [one.name, str(len(one.runs)), ", ".join(map(str, one.seeds)), *map(one.cell, metrics)] for one in comparison.candidates
+    ]
+    parts = [
+        ("What was found", reports.H2, "\n".join([question, "", *verdicts])),
+        ("Candidates", reports.H3, markdown_table(["candidate", "runs", "seeds", *map(with_unit, metrics)], candidates)),
+        ("Differences", reports.H3, _differences(comparison.whole, comparison.with_seeds)),
+        ("By slice", reports.H3, _differences(comparison.sliced, comparison.with_seeds)),
+        ("Notes", reports.H3, "\n".join(f"- {note}" for note in comparison.notes)),
+    ]
+    return [block for title, head, text in parts if text for block in (head(text=title), reports.MarkdownBlock(text=text))]
 
 
-def _candidates(comparison: Mapping[str, Any]) -> str:
-    metrics = list(dict.fromkeys(one["metric"] for one in comparison["differences"])) or [comparison["metric"]]
-    rows = []
-    for one in comparison["candidates"]:
-        seeds = ", ".join(str(seed) for seed in one["seeds"])
-        rows.append([one["name"], str(len(one["runs"])), seeds, *(_mean(one, metric) for metric in metrics)])
-    return _table(["candidate", "runs", "seeds", *metrics], rows)
-
-
-def _mean(candidate: Mapping[str, Any], metric: str) -> str:
-    if metric not in candidate["values"]:
-        return ""
-    spread = candidate["spread"].get(metric)
-    value = f"{candidate['values'][metric]:.4f}"
-    return value if spread is None else f"{value} ± {spread:.4f}"
-
-
-def _differences(differences: Sequence[Mapping[str, Any]]) -> str:
-    rows = []
-    for one in differences:
-        rows.append([
-            one["b"], one["a"], one["metric"], one["slice"], _ends(one["metric"], one["difference"]) + _unit(one["metric"]),
-            _ends(one["metric"], one["low"], one["high"]), _ends(one["metric"], one["seeds_low"], one["seeds_high"]),
-            f"{one['p_adjusted']:.2g}", one["better"] or "not distinguishable",
-        ])  # fmt: skip
-    names = "candidate, against, metric, slice, difference, 95 % over pairs, 95 % over seeds, p (Holm), better"
-    return _table(names.split(", "), rows)
-
-
-def _unit(metric: str) -> str:
-    return " points" if metric in IN_POINTS else ""
-
-
-def _ends(metric: str, *values: float | None) -> str:
-    given = [value for value in values if value is not None]
-    places = decimals(metric, *given) if given else 0
-    return " to ".join(shown(metric, value, places) for value in given)
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [names, ["---"] * len(names), *rows]
-    return "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ")
+def _differences(differences: Sequence[Difference], with_seeds: bool) -> str:
+    columns = ["candidate", "against", "metric", "slice", *difference_columns(with_seeds=with_seeds)]
+    rows = [[one.b, one.a, with_unit(one.metric), one.slice, *one.cells(with_seeds=with_seeds)] for one in differences]
+    return markdown_table(columns, rows) if rows else ""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.wandb_access import NoProject, WandbError, connect, in_sentences, runs_of
+from paraphrase_lab.statistics.comparison import Comparison
 from paraphrase_lab.tracking.places import shown_folder
 
 log = logging.getLogger(__name__)
 MARK = "Made by `paraphrase report`, which overwrites it when it is called again."
-"""In the description: a report that somebody wrote by hand is never touched, whatever its title."""
+"""Marks our reports: one that was written by hand is never changed, whatever its title."""
 TITLE_CHARACTERS = 128
 SHOWN_NAMES = 5
 
@@ -30,7 +31,7 @@ class Uploaded(NamedTuple):
 
 def publish(
     rows: Sequence[RunRow],
-    comparison: Mapping[str, Any] | None,
+    comparison: Comparison | None,
     *,
     project: str | None = None,
     entity: str | None = None,
@@ -38,11 +39,10 @@ def publish(
     group: str | None = None,
     metric: str | None = None,
 ) -> tuple[str, str]:
-    """Addresses of the report and of the workspace. A report of the same title is updated rather than made twice.
+    """Publish both and return the addresses of report and workspace; a report of the same title is updated.
 
     Args:
-        comparison: `Comparison.to_dict()`.
-        project, entity, group: where the runs lie, if their records do not say it.
+        project, entity, group: where the runs are, if their records do not name it.
         metric: a summary key such as test/accuracy; else that of the comparison, else what the runs have.
 
     Raises:
@@ -50,12 +50,12 @@ def publish(
     """
     api = connect()
     tracked = _tracked(rows)
-    entity = entity or _said_by(tracked, "entity") or _default_entity(api)
-    project = project or _said_by(tracked, "project")
+    entity = entity or _shared(tracked, "entity") or _default_entity(api)
+    project = project or _shared(tracked, "project")
     if project is None:
-        raise WandbError("the runs lie in different projects of W&B", hint="--project ENTITY/PROJECT says which one is meant")
+        raise WandbError("the runs are in different projects of W&B", hint="--project ENTITY/PROJECT chooses one")
     uploaded = _uploaded(api, entity, project, rows, tracked)
-    group = group or _said_by(uploaded.rows, "group")
+    group = group or _shared(uploaded.rows, "group")
     title = (title or _title(group, uploaded.rows))[:TITLE_CHARACTERS]
     from paraphrase_lab.tracking import wandb_panels as panels
 
@@ -79,14 +79,14 @@ def _tracked(rows: Sequence[RunRow]) -> list[RunRow]:
     return tracked
 
 
-def _said_by(rows: Sequence[RunRow], key: str) -> str | None:
-    """What the records of all these runs say, if they say the same."""
-    said = {_known(row).get(key) for row in rows} - {None}
-    return said.pop() if len(said) == 1 else None
+def _shared(rows: Sequence[RunRow], key: str) -> str | None:
+    """Return the value that all these runs recorded, if it is the same one."""
+    values = {_known(row).get(key) for row in rows} - {None}
+    return values.pop() if len(values) == 1 else None
 
 
 def _known(row: RunRow) -> dict[str, Any]:
-    """What its record says of it in W&B."""
+    """Return what the run's record holds about W&B."""
     return (row.record.get("tracking") or {}).get("wandb") or {}
 
 
@@ -100,7 +100,7 @@ def _uploaded(api: Any, entity: str, project: str, rows: Sequence[RunRow], track
     try:
         there = {run.id for run in runs_of(api, entity, project, {"name": {"$in": ids}})}
     except NoProject:
-        if project != _said_by(tracked, "project"):  # it was typed, and may be a slip
+        if project != _shared(tracked, "project"):  # it was typed, and may be a slip
             raise
         there = set()
     if missing := [row for row in tracked if _known(row)["id"] not in there]:
@@ -109,13 +109,13 @@ def _uploaded(api: Any, entity: str, project: str, rows: Sequence[RunRow], track
         count = f"{len(missing)} of {len(tracked)} runs {'is' if len(missing) == 1 else 'are'}"
         raise WandbError(
             f"{count} not uploaded to W&B project {entity}/{project} yet: {names}{more}",
-            hint=f"{sync_command(missing, entity, project)} uploads what was recorded offline; then call this again",
+            hint=f"{sync_command(missing, entity, project)} uploads them; then run this command again",
         )
     return Uploaded(list(tracked), ids, [row.name for row in rows if row not in tracked])
 
 
 def sync_command(rows: Sequence[RunRow], entity: str, project: str) -> str:
-    """What is typed to upload these runs: one shared directory for those of a sweep."""
+    """Return the command that uploads these runs: one shared directory for those of a sweep."""
     folders = dict.fromkeys(shown_folder(row.path) for row in rows if isinstance(row.path, Path))
     places = " ".join(f"{folder}/offline-run-*" for folder in folders) or "DIRECTORY"
     return f"`wandb sync --entity {entity} --project {project} {places}`"
@@ -125,9 +125,9 @@ def _title(group: str | None, rows: Sequence[RunRow]) -> str:
     return f"Sweep {group}" if group else f"{len(rows)} runs, {rows[0].name} the first"
 
 
-def _metric(rows: Sequence[RunRow], comparison: Mapping[str, Any] | None) -> str:
-    """One that all of the runs have, if there is one: test before validation."""
-    asked = [f"{comparison['split']}/{comparison['metric']}".replace("validation/", "val/")] if comparison else []
+def _metric(rows: Sequence[RunRow], comparison: Comparison | None) -> str:
+    """Choose a metric that all of the runs have, if there is one: test before validation."""
+    asked = [f"{comparison.split}/{comparison.metric}".replace("validation/", "val/")] if comparison else []
     wanted = [*asked, "test/accuracy", _monitor(rows)]
     return next((name for name in wanted if all(name in row.metrics for row in rows)), wanted[0])
 
@@ -137,7 +137,7 @@ def _monitor(rows: Sequence[RunRow]) -> str:
 
 
 def _filters(api: Any, entity: str, project: str, group: str | None, ids: Sequence[str]) -> str:
-    """By group where it holds these runs and no others, so that later ones of the sweep appear too; else by id."""
+    """Filter by group if it holds exactly these runs, so that later ones of the sweep appear too; else by id."""
     if group is not None:
         whole = {run.id for run in runs_of(api, entity, project, {"group": group})}
         if whole == set(ids):
@@ -163,7 +163,7 @@ def _save_report(api: Any, subject: Any, blocks: list[Any], runs: int) -> str:
 
 
 def _save_workspace(workspace: Any) -> str:
-    """Its name in W&B follows from where it lies and what it is called, so that it is found again."""
+    """Save it under a name in W&B that follows from project and title, so that the next call finds it."""
     import wandb_workspaces.workspaces as workspaces
 
     named = f"{workspace.entity}/{workspace.project}/{workspace.name}"

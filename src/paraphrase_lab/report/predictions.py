@@ -1,4 +1,4 @@
-"""What the models answered: consistency under swapped sentences, calibration, and the pairs that most runs get wrong."""
+"""The models' predictions: consistency under swapped sentences, calibration, and the pairs that most runs get wrong."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from scipy.special import expit
 from paraphrase_lab.metrics.binary import decide, reliability_bins
 from paraphrase_lab.report.blocks import (
     Cell,
+    Example,
+    Examples,
     Figure,
     Figures,
     Mark,
-    Pair,
-    Pairs,
     Section,
     Table,
     Text,
@@ -21,18 +21,18 @@ from paraphrase_lab.report.blocks import (
     listed,
     number,
 )  # fmt: skip
-from paraphrase_lab.report.material import Answered, Material
+from paraphrase_lab.report.material import EvaluatedRun, Material
 from paraphrase_lab.report.svg import Drawing, Scale, frame
 from paraphrase_lab.runs.predictions import CALIBRATION_METRICS, calibration_before_after
 
 PROBES = {
-    "flip_rate": "answer changes when swapped",
+    "flip_rate": "prediction changes when swapped",
     "order_gap": "mean change of the probability",
-    "symmetrised_accuracy": "accuracy of both orders' mean",
-    "identical_yes_share": "yes to a sentence and itself",
-    "random_yes_share": "yes to two random sentences",
+    "symmetrised_accuracy": "accuracy of the mean over both orders",
+    "identical_yes_share": "positive rate on a sentence and itself",
+    "random_yes_share": "positive rate on two random sentences",
 }
-"""Names in run.json, and what they mean."""
+"""Metrics of run.json, and their meaning."""
 DIAGRAMS_AT_MOST = 6
 PAIRS_SHOWN = 20
 BINS = 10
@@ -55,8 +55,8 @@ def symmetry(material: Material) -> Section:
         rows.append(cells)
     columns = ("recipe", material.metric, *(PROBES[name] for name in names))
     note = (
-        "Whether the order of the two sentences matters to the answer, which it should not, and the answers to pairs that need "
-        "no model; mean ± standard deviation over runs."
+        "Whether the order of the two sentences changes the prediction, which it should not, and predictions for pairs that "
+        "need no model; mean ± standard deviation over runs."
     )
     section.blocks.append(Table(columns, rows, "Swapped and trivial pairs", note))
     return section
@@ -64,7 +64,7 @@ def symmetry(material: Material) -> Section:
 
 def calibration(material: Material) -> Section:
     section = Section("calibration", "Calibration")
-    if not material.answered:
+    if not material.evaluated:
         section.blocks.append(Text(f"No run has predictions for {material.split} here.", note=True))
         return section
     section.blocks.extend([_reliability_figures(material), _calibration_table(material)])
@@ -73,7 +73,7 @@ def calibration(material: Material) -> Section:
 
 def _calibration_table(material: Material) -> Table:
     rows = []
-    for one in material.answered:
+    for one in material.evaluated:
         given, values = one.predictions, calibration_before_after(one.predictions)
         before_after = [number(value) for name in CALIBRATION_METRICS for value in values[name]]
         rows.append(
@@ -85,11 +85,11 @@ def _calibration_table(material: Material) -> Table:
 
 
 def _reliability_figures(material: Material) -> Figures:
-    by_recipe: dict[str, list[Answered]] = {}
-    for one in material.answered:
+    by_recipe: dict[str, list[EvaluatedRun]] = {}
+    for one in material.evaluated:
         by_recipe.setdefault(one.recipe, []).append(one)
     drawn = dict(list(by_recipe.items())[:DIAGRAMS_AT_MOST])
-    figures = tuple(Figure(name, reliability(name, answered)) for name, answered in drawn.items())
+    figures = tuple(Figure(name, reliability(name, runs)) for name, runs in drawn.items())
     more = f" Drawn for the first {len(drawn)} of {len(by_recipe)} recipes." if len(drawn) < len(by_recipe) else ""
     legend = (Mark("before", "before temperature scaling"), Mark("s1 after", "after"), Mark("diagonal", "as often as it says"))
     caption = (
@@ -99,13 +99,13 @@ def _reliability_figures(material: Material) -> Figures:
     return Figures(figures, legend, caption)
 
 
-def reliability(name: str, answered: list[Answered]) -> Markup:
-    """Share of paraphrases against mean probability, before (hollow) and after (filled) the temperature."""
+def reliability(name: str, evaluated: list[EvaluatedRun]) -> Markup:
+    """Draw the share of paraphrases over the mean probability, before (hollow) and after (filled) the temperature."""
     width, height = 320, 300
-    labels = np.concatenate([one.predictions.labels for one in answered])
-    after = np.concatenate([one.predictions.probabilities for one in answered])
-    before = np.concatenate([expit(one.predictions.margins) for one in answered])
-    drawing = Drawing(width, height, f"Reliability diagram of {name}, {len(labels):,} answers")
+    labels = np.concatenate([one.predictions.labels for one in evaluated])
+    after = np.concatenate([one.predictions.probabilities for one in evaluated])
+    before = np.concatenate([expit(one.predictions.margins) for one in evaluated])
+    drawing = Drawing(width, height, f"Reliability diagram of {name}, {len(labels):,} predictions")
     x, y = Scale(0, 1, 46, width - 14), Scale(0, 1, height - 44, 26)
     frame(drawing, x, y, "probability", "share of paraphrases")
     drawing.line(x(0), y(0), x(1), y(1), "diagonal")
@@ -114,7 +114,7 @@ def reliability(name: str, answered: list[Answered]) -> Markup:
         points = []
         for count, probability, share in zip(*bins, strict=True):
             if count:
-                tip = f"{when}: of {count:,} answers with a mean probability of {probability:.2f}, {share:.1%} are paraphrases"
+                tip = f"{when}: {share:.1%} of {count:,} predictions with mean probability {probability:.2f} are paraphrases"
                 points.append((float(x(probability)), float(y(share)), 2.5 + 6 * float(np.sqrt(count / len(labels))), tip))
         drawing.path([point[:2] for point in points], f"curve {style}")
         for across, up, radius, tip in points:
@@ -123,19 +123,19 @@ def reliability(name: str, answered: list[Answered]) -> Markup:
 
 
 def hardest(material: Material) -> Section:
-    """Pairs in the order of how many runs fail on them, then of how little probability the label got."""
+    """List pairs by how many runs fail on them, then by how little probability the label got."""
     section = Section("hardest", "Hardest pairs")
-    if not material.answered:
+    if not material.evaluated:
         section.blocks.append(Text(f"No run has predictions for {material.split} here.", note=True))
         return section
-    first = material.answered[0].predictions
-    given = [one.predictions for one in material.answered]
+    first = material.evaluated[0].predictions
+    given = [one.predictions for one in material.evaluated]
     wrong = np.stack([decide(one.probabilities, one.threshold) != first.labels for one in given])
     probabilities = np.stack([one.probabilities for one in given])  # [runs, pairs]
     for_label = np.where(first.labels == 1, probabilities, 1 - probabilities).mean(axis=0)
     failures = wrong.sum(axis=0)
     order = [index for index in np.lexsort((for_label, -failures)) if failures[index]]
-    runs = len(material.answered)
+    runs = len(material.evaluated)
     if not order:
         section.blocks.append(Text("No run got any pair wrong."))
         return section
@@ -149,17 +149,17 @@ def hardest(material: Material) -> Section:
     for index in order[:PAIRS_SHOWN]:
         facts = f"mean probability of the same meaning {probabilities[:, index].mean():.3f}"
         facts += f" · wrong in {failures[index]} of {runs}: {_who(material, wrong[:, index])}" if runs > 1 else ""
-        pairs.append(Pair(first.sentence1[index], first.sentence2[index], LABELS[int(first.labels[index])], facts))
-    section.blocks.append(Pairs(tuple(pairs)))
+        pairs.append(Example(first.sentence1[index], first.sentence2[index], LABELS[int(first.labels[index])], facts))
+    section.blocks.append(Examples(tuple(pairs)))
     return section
 
 
 def _who(material: Material, wrong: np.ndarray) -> str:
-    """Names of the runs that fail; of many runs how many of each recipe."""
+    """Name the runs that fail; of many runs, count those of each recipe."""
     if wrong.all():
         return "every run"
-    failing = [one for one, fails in zip(material.answered, wrong, strict=True) if fails]
-    if len(material.answered) <= 8:
+    failing = [one for one, fails in zip(material.evaluated, wrong, strict=True) if fails]
+    if len(material.evaluated) <= 8:
         return listed([one.row.name for one in failing], 8)
     of = {recipe.name: sum(one.recipe == recipe.name for one in failing) for recipe in material.recipes}
     return listed([f"{count} of {name}" for name, count in of.items() if count], 4)
