@@ -111,7 +111,7 @@ def test_a_report_and_a_workspace(wandb_server: WandbServer, tmp_path: Path, cap
     assert there == here
     capsys.readouterr()
     assert paraphrase("report", f"wandb:{ENTITY}/{PROJECT}/{GROUP}", "--to", "markdown") == 0
-    assert "| num_layers=2 | 3 | 0, 1, 2 | 0.8600 | 0.0100 |" in capsys.readouterr().out
+    assert r"| num\_layers=2 | 3 | 0, 1, 2 | 0.8600 | 0.0100 |" in capsys.readouterr().out
 
 
 def write_by_hand(server: WandbServer) -> View:
