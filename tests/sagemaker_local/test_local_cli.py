@@ -111,13 +111,14 @@ def run(capfd: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
     return code, capfd.readouterr().err
 
 
-def test_a_port_that_is_taken(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_taken(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/hydra-sagemaker-local"])
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, error = run(capfd, "--port", str(port))
     assert code == 2
     assert error.startswith(
-        f"paraphrase-sagemaker-local: port {port} of 127.0.0.1 cannot be had (Address already in use): choose"
+        f"hydra-sagemaker-local: port {port} of 127.0.0.1 is not available (Address already in use): choose another"
     )
 
 
@@ -125,6 +126,7 @@ def test_missing_packages_are_one_sentence_and_the_import_is_light() -> None:
     code = """
 import sys
 sys.modules["flask"] = None
+sys.argv[0] = "paraphrase-sagemaker-local"
 from sagemaker_local import LocalSageMaker, Faults
 from sagemaker_local.cli import main
 assert not {"boto3", "botocore", "moto", "werkzeug"} & set(sys.modules)
@@ -133,6 +135,7 @@ main(["--port", "0"])
     ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert ran.returncode == 2
     wanted = (
-        'paraphrase-sagemaker-local: the local SageMaker needs the package flask: pip install "paraphrase-lab[local-aws]"\n'
+        "paraphrase-sagemaker-local: the local SageMaker needs the package flask; "
+        'type: pip install "moto[s3]>=5.1" "flask>=3.0" "flask-cors>=5.0"\n'
     )
     assert ran.stderr == wanted

@@ -84,7 +84,7 @@ def test_where_there_are_no_namespaces_the_way_out_is_named(tmp_path: Path, monk
     fake.write_text("#!/bin/sh\necho 'unshare: Operation not permitted' >&2; exit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(LocalSageMakerError, match="not to be had here: unshare: Operation not permitted"):
+    with pytest.raises(LocalSageMakerError, match="not available on this machine: unshare: Operation not permitted"):
         check_namespaces(tmp_path / "root")
 
 

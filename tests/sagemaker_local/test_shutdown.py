@@ -11,6 +11,7 @@ import pytest
 from test_endpoints import create_endpoint, in_service, put_model
 from test_lifecycle import is_running
 
+import local_account
 from local_account import Account, wait_for
 from sagemaker_local import LocalSageMaker, LocalSageMakerError
 from sagemaker_local.scheduler import THREAD_NAME
@@ -67,7 +68,7 @@ def test_servers_stand_side_by_side(tmp_path: Path) -> None:
             assert account.run("print(1)", "same-name")["TrainingJobStatus"] == "Completed"
             assert other.run("print(2)", "same-name")["TrainingJobStatus"] == "Completed"  # jobs are a server's own
         port = first.url.rpartition(":")[2]
-        with pytest.raises(LocalSageMakerError, match=f"port {port} of 127.0.0.1 cannot be had"):
+        with pytest.raises(LocalSageMakerError, match=f"port {port} of 127.0.0.1 is not available"):
             LocalSageMaker(tmp_path / "c", port=int(port)).__enter__()
 
 
@@ -84,7 +85,7 @@ for number in range(2):
         assert account.run("print(%d)" % number, "same-name")["TrainingJobStatus"] == "Completed"
         assert account.log("same-name") == [str(number)]
 """
-    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    variables = {**os.environ, "PYTHONPATH": str(Path(local_account.__file__).parent)}
     command = [sys.executable, "-W", "error", "-c", code, str(tmp_path)]
     ran = subprocess.run(command, env=variables, capture_output=True, text=True)
     assert (ran.stdout, ran.stderr) == ("['sagemaker-local']\n" * 2, "")

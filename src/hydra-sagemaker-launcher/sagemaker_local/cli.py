@@ -1,4 +1,4 @@
-"""The command `paraphrase-sagemaker-local`: starts the server, says how to use it, prints one line per event."""
+"""The command `hydra-sagemaker-local`: starts the server, says how to use it, prints one line per event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from sagemaker_local.faults import Faults
 from sagemaker_local.isolation import ISOLATIONS
 from sagemaker_local.server import LocalSageMaker
 
-PROGRAM = "paraphrase-sagemaker-local"
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -28,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit code: 0 after Ctrl-C or SIGTERM, 2 when the server cannot start as asked."""
-    options = _parser().parse_args(arguments)
+    """Return the exit code: 0 after Ctrl-C or SIGTERM, 2 when the server cannot start as asked."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
@@ -41,20 +41,17 @@ def run(arguments: Sequence[str]) -> int:
             ended.wait()
             print("ending every job and endpoint", flush=True)
     except LocalSageMakerError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=PROGRAM,
         description="A SageMaker on this machine: jobs and endpoints really run, S3 and the rest are moto's. No sandbox.",
     )
     parser.add_argument("--port", type=int, default=5005, help="of 127.0.0.1; 0 takes a free one (default: 5005)")
-    parser.add_argument(
-        "--host", default=LOOPBACK[0], help="127.0.0.1 and nothing else: whoever reaches the port can run commands"
-    )
+    parser.add_argument("--host", default=LOOPBACK[0], help="127.0.0.1 only: anyone who reaches the port can run commands")
     parser.add_argument("--root", type=Path, help="where jobs run and their logs stay (default: a folder removed at the end)")
     parser.add_argument("--max-running", type=int, default=4, help="jobs at once; others wait as Starting (default: 4)")
     parser.add_argument("--isolation", choices=ISOLATIONS, default=ISOLATIONS[0], help="how a job gets its /opt/ml")
@@ -62,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--stop-grace-seconds", type=float, default=120, help="between SIGTERM and SIGKILL (default: 120)")
     parser.add_argument("--serve-command", default="serve", help="what an endpoint runs (default: serve)")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME=VALUE", help="see the folder's README; repeatable"
+        "--fault", action="append", default=[], metavar="NAME=VALUE", help="see sagemaker_local/README.md; repeatable"
     )
     return parser
 
@@ -70,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 def _server(options: argparse.Namespace, temporary: str) -> LocalSageMaker:
     if options.host not in LOOPBACK:
         raise LocalSageMakerError(
-            f"--host {options.host} is refused: whoever reaches the port can run commands as you, so it is 127.0.0.1 only"
+            f"--host {options.host} is refused: anyone who reaches the port can run commands as you, so it is 127.0.0.1 only"
         )
     return LocalSageMaker(
         options.root or Path(temporary),

@@ -79,5 +79,6 @@ def check_namespaces(directory: Path) -> None:
     shutil.rmtree(tree.parent, ignore_errors=True)
     if problem:
         raise LocalSageMakerError(
-            f"isolation=namespace is not to be had here: {problem}\nuse isolation=environment, which needs no privileges"
+            f"isolation=namespace is not available on this machine: {problem}\n"
+            "use isolation=environment, which needs no privileges"
         )

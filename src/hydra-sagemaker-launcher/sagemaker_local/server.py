@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sagemaker_local.isolation import Isolation
     from sagemaker_local.services import Services
 
-INSTALL = 'pip install "paraphrase-lab[local-aws]"'
+INSTALL = 'pip install "moto[s3]>=5.1" "flask>=3.0" "flask-cors>=5.0"'
 TRUST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": SERVICE_PRINCIPAL}, "Action": "sts:AssumeRole"}],
@@ -164,7 +164,7 @@ def _require_packages() -> None:
         try:
             import moto.moto_server.werkzeug_app  # noqa: F401
         except ImportError as error:
-            raise LocalSageMakerError(f"the local SageMaker needs the package {error.name}: {INSTALL}") from error
+            raise LocalSageMakerError(f"the local SageMaker needs the package {error.name}; type: {INSTALL}") from error
 
 
 def _listen(port: int) -> socket.socket:
@@ -172,4 +172,6 @@ def _listen(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise LocalSageMakerError(f"port {port} of 127.0.0.1 cannot be had ({reason}): choose another with --port") from error
+        raise LocalSageMakerError(
+            f"port {port} of 127.0.0.1 is not available ({reason}): choose another with --port"
+        ) from error
