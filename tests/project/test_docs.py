@@ -15,6 +15,7 @@ from paraphrase_lab.configuration.composition import Composer
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, TrainConfig
 
 CONFIGURATION = ROOT / "docs" / "configuration.md"
+RUN_FOLDERS = {"plots/", "model/", "wandb/", "checkpoints/", "code/", ".job/"}
 HIDDEN = ("_target_", "_partial_")
 OPEN = ("metrics", "callbacks", "logger", "hydra")
 """Groups whose keys no schema names."""
@@ -97,6 +98,16 @@ def anchors(text: str) -> set[str]:
     """Return the names that GitHub and the site give to the headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_modules_named_in_the_architecture_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]*)`", text)) | set(re.findall(r"(?<=  )[a-z_]+/[a-z_]*(?=  |\n)", text))
+    places = [ROOT / "src" / "paraphrase_lab", *(ROOT / "src" / "hydra-sagemaker-launcher").glob("*/")]
+    places += [ROOT, ROOT / "src" / "hydra-sagemaker-launcher"]
+    found = {name for name in named for place in places if (place / name).exists() or (place / f"{name}.py").exists()}
+    assert len(found) > 30
+    assert named - found - RUN_FOLDERS == set()
 
 
 @pytest.mark.slow

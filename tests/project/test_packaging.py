@@ -108,7 +108,7 @@ def test_what_is_inside(wheel: Path) -> None:
     assert {f"paraphrase_lab/{file.as_posix()}" for file in files} <= set(names)
     modules = [file.relative_to(ROOT / "src").as_posix() for file in (ROOT / "src").rglob("*.py")]
     assert {name.removeprefix("hydra-sagemaker-launcher/") for name in modules} <= set(names)
-    assert "hydra_sagemaker/pricing/prices.csv" in names
+    assert {"hydra_sagemaker/pricing/prices.csv", "hydra_sagemaker/py.typed", "paraphrase_lab/py.typed"} <= set(names)
     assert "hydra_plugins/__init__.py" not in names
     assert {name.split("/")[0] for name in names} == {
         "paraphrase_lab", "hydra_plugins", "hydra_sagemaker", "sagemaker_local", f"paraphrase_lab-{__version__}.dist-info",
