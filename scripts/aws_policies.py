@@ -1,4 +1,4 @@
-"""Who may do what in an AWS account that runs sweeps: plain documents, made without asking AWS anything.
+"""Policies of an AWS account that runs sweeps, as plain documents, made without a call to AWS.
 
 Permissions: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
 """
@@ -38,13 +38,13 @@ class Plan(NamedTuple):
 
 
 def trust_policy(plan: Plan) -> dict[str, Any]:
-    """SageMaker may take the role for this account's jobs only."""
+    """Let SageMaker take the role, for this account's jobs only."""
     principal = {"Principal": {"Service": SAGEMAKER}, "Condition": {"StringEquals": {"aws:SourceAccount": plan.account}}}
     return _policy([{"Sid": "SageMaker", "Effect": "Allow", "Action": "sts:AssumeRole", **principal}])
 
 
 def execution_policy(plan: Plan) -> dict[str, Any]:
-    """What the jobs may do. PutMetricData, GetAuthorizationToken and ec2:Describe… know no resources, so that theirs is "*".
+    """Return what the jobs may do. PutMetricData, GetAuthorizationToken and ec2:Describe… know no resources: theirs is "*".
 
     SageMaker deletes in S3 what a job deletes among its checkpoints:
     https://docs.aws.amazon.com/sagemaker/latest/dg/model-checkpoints.html

@@ -1,4 +1,4 @@
-"""Makes ready for sweeps what they need in an AWS account, and no more: a bucket, and the execution role of the jobs.
+"""Prepares an AWS account for sweeps: a bucket, and an execution role that lets the jobs do what they need and no more.
 
 Prints every policy as JSON to read first; `--apply` creates or updates bucket and role, and may be repeated.
 """
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
     plan = _plan(session, options)
     print(json.dumps(_documents(plan), indent=2))
     if not options.apply:
-        say("nothing was created: read the above, then the same command with --apply")
+        say("nothing was created: read the documents above, then run the same command with --apply")
         return 0
     apply_bucket(session.client("s3"), plan)
     apply_role(session.client("iam"), plan)
@@ -82,13 +82,13 @@ def _check_forms(options: argparse.Namespace) -> None:
     for name, value in [*values, *(("--secret", secret) for secret in options.secret)]:
         form, valid = FORMS[name]
         if value is not None and not re.fullmatch(form, value, re.ASCII):
-            raise Refused(f"{name} {value}: {valid}")
+            raise Refused(f"{name} {value} is not valid: give {valid}")
 
 
 def _plan(session: Any, options: argparse.Namespace) -> Plan:
     region = session.region_name
     if region is None:
-        raise Refused("no AWS region: --region eu-west-1, or AWS_DEFAULT_REGION")
+        raise Refused("no AWS region is set: add --region eu-west-1, or set AWS_DEFAULT_REGION")
     return Plan(
         bucket=options.bucket,
         prefix=options.prefix,
@@ -117,18 +117,18 @@ def _documents(plan: Plan) -> dict[str, Any]:
 
 
 def apply_bucket(s3: Any, plan: Plan) -> None:
-    """Statements that stand in the policy of an existing bucket are kept."""
+    """Create or update the bucket; other statements in the policy of an existing one are kept."""
     is_new = not _exists(s3, plan)
     if is_new:
-        elsewhere = {} if plan.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": plan.region}}
-        s3.create_bucket(Bucket=plan.bucket, **elsewhere)
+        location = {} if plan.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": plan.region}}
+        s3.create_bucket(Bucket=plan.bucket, **location)
     s3.put_public_access_block(Bucket=plan.bucket, PublicAccessBlockConfiguration=PUBLIC_ACCESS_BLOCK)
     if is_new or plan.kms_key:
         s3.put_bucket_encryption(Bucket=plan.bucket, ServerSideEncryptionConfiguration=encryption(plan))
     others = [statement for statement in _statements(s3, plan.bucket) if statement.get("Sid") != TLS_ONLY]
     policy = bucket_policy(plan)
     s3.put_bucket_policy(Bucket=plan.bucket, Policy=json.dumps(policy | {"Statement": [*others, *policy["Statement"]]}))
-    say(f"bucket {plan.bucket} in {plan.region}: {'created' if is_new else 'was there, updated'}")
+    say(f"bucket {plan.bucket} in {plan.region}: {'created' if is_new else 'updated'}")
 
 
 def apply_role(iam: Any, plan: Plan) -> None:
@@ -140,10 +140,10 @@ def apply_role(iam: Any, plan: Plan) -> None:
         iam.create_role(RoleName=plan.role_name, AssumeRolePolicyDocument=trust, Description="SageMaker jobs of Hydra sweeps")
     else:
         if SAGEMAKER not in json.dumps(role["AssumeRolePolicyDocument"]):
-            raise Refused(f"the role {plan.role_name} is there and is not one of SageMaker: choose another --role-name")
+            raise Refused(f"the role {plan.role_name} exists and is not one of SageMaker: choose another --role-name")
         iam.update_assume_role_policy(RoleName=plan.role_name, PolicyDocument=trust)
     iam.put_role_policy(RoleName=plan.role_name, PolicyName=INLINE_POLICY, PolicyDocument=json.dumps(execution_policy(plan)))
-    say(f"role {plan.role_arn}: {'was there, updated' if role else 'created'}")
+    say(f"role {plan.role_arn}: {'updated' if role else 'created'}")
 
 
 def _exists(s3: Any, plan: Plan) -> bool:
@@ -154,7 +154,9 @@ def _exists(s3: Any, plan: Plan) -> bool:
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchBucket":
             return False
-        raise Refused(f"bucket {plan.bucket} is not yours, or you may not look at it: choose another name ({error})") from error
+        raise Refused(
+            f"bucket {plan.bucket} is not yours, or you may not read its location: choose another name ({error})"
+        ) from error
     region = found or "us-east-1"
     if region != plan.region:
         raise Refused(

@@ -1,4 +1,4 @@
-"""Rewrites tests/golden/experiment: what every experiment composes to. Run it after a change that is meant; review the diff."""
+"""Rewrites tests/golden/experiment, the composed experiments. Run it after an intended change; review the diff."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "experime
 
 
 def composed_experiments() -> dict[str, str]:
-    """Name -> resolved YAML."""
+    """Map the name of each experiment to its resolved YAML."""
     with Composer() as composer:
         return {
             name: OmegaConf.to_yaml(composer.compose([f"experiment={name}"]), resolve=True)

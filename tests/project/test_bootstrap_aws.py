@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     code: int
     documents: dict[str, Any]
     last_lines: list[str]
-    said: str
+    message: str
 
 
 class Aws(NamedTuple):
@@ -96,7 +96,7 @@ def printed(aws: Aws) -> dict[str, Any]:
 def test_nothing_is_created_without_apply(aws: Aws) -> None:
     answer = aws.bootstrap("only-printed", "--role-name", "only-printed")
     assert answer.code == 0 and answer.last_lines == []
-    assert "nothing was created" in answer.said and "--apply" in answer.said
+    assert "nothing was created" in answer.message and "--apply" in answer.message
     assert "only-printed" not in [bucket["Name"] for bucket in aws.s3.list_buckets()["Buckets"]]
     assert "only-printed" not in [role["RoleName"] for role in aws.iam.list_roles()["Roles"]]
 
@@ -164,8 +164,10 @@ def test_secrets_keys_and_networks_are_allowed_when_they_are_named(aws: Aws) -> 
 def test_apply_creates_and_may_be_repeated(aws: Aws, region: str) -> None:
     bucket = f"sweeps-{region}"
     first, second = (aws.bootstrap(bucket, "--region", region, "--apply") for _ in range(2))
-    assert (first.code, second.code) == (0, 0), first.said + second.said
-    assert f"bucket {bucket} in {region}: created" in first.said and f"bucket {bucket} in {region}: was there" in second.said
+    assert (first.code, second.code) == (0, 0), first.message + second.message
+    assert (
+        f"bucket {bucket} in {region}: created" in first.message and f"bucket {bucket} in {region}: updated" in second.message
+    )
     assert first.last_lines == second.last_lines == [
         f"export PARAPHRASE_S3_URI=s3://{bucket}/paraphrase",
         f"export PARAPHRASE_ROLE_ARN=arn:aws:iam::{ACCOUNT}:role/{ROLE}",
@@ -201,15 +203,15 @@ def test_a_role_of_another_service_is_left_alone(aws: Aws) -> None:
     document = {"Version": "2012-10-17", "Statement": [trust]}
     aws.iam.create_role(RoleName="lambdas", AssumeRolePolicyDocument=json.dumps(document))
     answer = aws.bootstrap("for-lambdas", "--role-name", "lambdas", "--apply")
-    assert answer.code == 2 and "lambdas is there and is not one of SageMaker: choose another --role-name" in answer.said
+    assert answer.code == 2 and "lambdas exists and is not one of SageMaker: choose another --role-name" in answer.message
     assert aws.role("lambdas")["AssumeRolePolicyDocument"] == document
 
 
 REFUSALS = [
-    (("--prefix", "/a//b"), "--prefix /a//b: letters, digits and ._-/"),
-    (("--prefix", "*"), "--prefix *: letters, digits"),
-    (("--role-name", "a role"), "--role-name a role: at most 64 letters"),
-    (("--secret", "wandb"), "--secret wandb: the ARN of a secret"),
+    (("--prefix", "/a//b"), "--prefix /a//b is not valid: give letters, digits and ._-/"),
+    (("--prefix", "*"), "--prefix * is not valid: give letters, digits"),
+    (("--role-name", "a role"), "--role-name a role is not valid: give at most 64 letters"),
+    (("--secret", "wandb"), "--secret wandb is not valid: give the ARN of a secret"),
     (("--secret", f"{SECRET[:-6]}*"), "the ARN of a secret"),
     (("--kms-key", "alias/mine"), "an alias has no meaning in a policy"),
 ]
@@ -218,23 +220,27 @@ REFUSALS = [
 @pytest.mark.parametrize(("words", "sentence"), REFUSALS, ids=[" ".join(words) for words, _ in REFUSALS])
 def test_refusals(aws: Aws, words: tuple[str, ...], sentence: str) -> None:
     answer = aws.bootstrap("refused", *words, "--apply")
-    assert answer.code == 2 and sentence in answer.said
-    assert answer.said.startswith("bootstrap_aws.py: ") and "Traceback" not in answer.said
+    assert answer.code == 2 and sentence in answer.message
+    assert answer.message.startswith("bootstrap_aws.py: ") and "Traceback" not in answer.message
 
 
 def test_a_bucket_of_another_region(aws: Aws) -> None:
     assert aws.bootstrap("elsewhere", "--region", "eu-central-1", "--apply").code == 0
     answer = aws.bootstrap("elsewhere", "--apply")
-    assert answer.code == 2 and "bucket elsewhere is in eu-central-1" in answer.said and "--region eu-central-1" in answer.said
+    assert (
+        answer.code == 2
+        and "bucket elsewhere is in eu-central-1" in answer.message
+        and "--region eu-central-1" in answer.message
+    )
 
 
 def test_a_name_that_no_bucket_has(aws: Aws) -> None:
     answer = aws.bootstrap("no such name", "--apply")
-    assert answer.code == 2 and "no such name" in answer.said and "Traceback" not in answer.said
+    assert answer.code == 2 and "no such name" in answer.message and "Traceback" not in answer.message
 
 
 def test_without_credentials_or_region(aws: Aws) -> None:
     nobody = aws.bootstrap("nobody", without=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
-    assert nobody.code == 2 and "credentials; `aws sts get-caller-identity` shows" in nobody.said
+    assert nobody.code == 2 and "credentials; `aws sts get-caller-identity` shows" in nobody.message
     nowhere = aws.bootstrap("nowhere", without=("AWS_DEFAULT_REGION",))
-    assert nowhere.code == 2 and "no AWS region: --region eu-west-1, or AWS_DEFAULT_REGION" in nowhere.said
+    assert nowhere.code == 2 and "no AWS region is set: add --region eu-west-1, or set AWS_DEFAULT_REGION" in nowhere.message
