@@ -35,12 +35,12 @@ from rich.console import Console
 from rich.table import Table
 from simulated_sagemaker import Service, SimulatedBackend, SimulatedClock, World
 
-from hydra_sagemaker.display.live_table import Lines
+from hydra_sagemaker.display.live_table import ChangeLog
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import POLL_SECONDS, Job, compose_jobs
 from hydra_sagemaker.job.spec import Spec, versions
 from hydra_sagemaker.scheduling.ledger import Ledger
-from hydra_sagemaker.scheduling.loop import Drive
+from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.retries import Retries
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import Submission, Tracker
@@ -107,7 +107,7 @@ class Figures:
         ]
 
 
-class Marks(Lines):
+class Marks(ChangeLog):
     """Weighs this process after so many jobs are home."""
 
     def __init__(self, counts: Sequence[int]) -> None:
@@ -136,14 +136,11 @@ def simulated(scale: Scale, folder: Path) -> Figures:
     ledger, retries = Ledger(folder / "ledger.jsonl"), Retries(settings.retries, settings.retry_seconds, random)
     backend = SimulatedBackend(settings, folder / "app", service)
     tracker = Tracker(backend, ledger, specifications(jobs[0]), "app", retries)
-    scheduler = Scheduler(
-        scale.jobs, scale.max_parallel, scale.poll_seconds, scale.submits_per_second,
-        kinds=["ml.g5.xlarge"] * scale.jobs, random=random,
-    )  # fmt: skip
-    clock.is_noted = lambda: any(room.waiting for room in scheduler.rooms.values())
+    scheduler = Scheduler(scale.max_parallel, scale.poll_seconds, scale.submits_per_second, random=random)
+    clock.is_noted = lambda: any(quota.waiting for quota in scheduler.quotas.values())
     marks = Marks([round(EARLY * scale.jobs), scale.jobs])
     began = time.perf_counter()
-    returns = Drive(tracker, tracker.plan(jobs, OnExisting.retry_failed), scheduler, clock).run(marks)
+    returns = EventLoop(tracker, tracker.plan(jobs, OnExisting.retry_failed), scheduler, clock).run(marks)
     return figures(returns, service, clock, marks, ledger, time.perf_counter() - began)
 
 
@@ -165,7 +162,7 @@ def composed(count: int, folder: Path) -> list[Job]:
 def numbered(job: Job, number: int) -> Job:
     word = f"learning_rate={1 / (1 + number)}"
     job.number, job.key, job.slug = number, f"{number:016x}", "scale"
-    job.overrides, job.own_words = (word,), (word,)
+    job.overrides, job.distinguishing_overrides = (word,), (word,)
     job.output_dir = job.output_dir.parent / str(number)
     job.config.learning_rate = 1 / (1 + number)
     with open_dict(job.config.hydra), read_write(job.config.hydra):

@@ -49,7 +49,7 @@ def job(check: str | None, number: int = 3) -> Job:
     config = OmegaConf.create({"x": 1, "number": "${hydra:job.num}"})
     OmegaConf.update(config, "hydra", OmegaConf.structured(HydraConf(job=JobConf(num=number))))
     settings = SageMakerLauncherConf(check=None if check is None else f"{HERE}.{check}")
-    return Job(number, (f"x={number}",), config, settings, Path("out"), own_words=(f"x={number}",))
+    return Job(number, (f"x={number}",), config, settings, Path("out"), distinguishing_overrides=(f"x={number}",))
 
 
 @pytest.mark.parametrize(

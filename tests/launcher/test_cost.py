@@ -44,7 +44,7 @@ def described(**fields: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", range(200))
 def test_never_more_than_the_limit(seed: int) -> None:
-    """Plans, batches, adopted jobs, retries and bills in any order: whatever is still open may cost its whole bound."""
+    """Plans, batches, attached jobs, retries and bills in any order: whatever is still open may cost its whole bound."""
     chance = random.Random(seed)
     limit = chance.choice([0.0, 1.0, 10.0, 100.0])
     budget, bounds, bills = Budget(limit), {}, {}
@@ -101,7 +101,7 @@ def test_without_a_limit() -> None:
 def test_a_bill_takes_the_place_of_the_bound() -> None:
     budget = Budget(10.0)
     budget.commit("a", 8.0)
-    budget.commit("a", 8.0)  # adopted after it was submitted
+    budget.commit("a", 8.0)  # attached after it was submitted
     assert budget.refusal([bound(3.0)])
     budget.settle("a", None)
     assert budget.left_usd == 2.0

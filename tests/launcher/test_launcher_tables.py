@@ -126,7 +126,7 @@ def test_cost(drawing: str) -> None:
 def test_narrow_terminals(width: int) -> None:
     """Names are whole, and nothing is lost of the overrides."""
     jobs = [JobRow(job, f"{WORDS}{job}", f"{NAME}{job}", "running", None, "2026-11-24T01:58", 90000, 12.5) for job in range(3)]
-    plans = [PlanRow(job, f"{WORDS}{job}", "adopted", "ml.g5.12xlarge", 2, True, 24, 340.32) for job in range(3)]
+    plans = [PlanRow(job, f"{WORDS}{job}", "attached", "ml.g5.12xlarge", 2, True, 24, 340.32) for job in range(3)]
     for table in (jobs_table(jobs, width), plan_table(plans, "", width)):
         lines = table.splitlines()
         assert max(len(line) for line in lines[:-1]) <= width

@@ -68,7 +68,7 @@ def test_a_directory_where_another_job_still_runs_is_refused_and_the_jobs_can_be
     assert f"job 0 (x=23): app-{key(app, 0)}-0 still runs in {app.sweep_dir / '0'}: wait for it, stop it with" in said
     assert f"job 1 (x=21): app-{key(app, 1)}-0 still runs in {app.sweep_dir / '1'}" in said
     assert sorted(app.marks()) == ["21", "22"]
-    assert "2 jobs: 2 adopted" in release_and_sweep(app, "x=21,22", "do=wait")
+    assert "2 jobs: 2 attached" in release_and_sweep(app, "x=21,22", "do=wait")
     assert [app.result(number)["return_value"] for number in range(2)] == [210, 220]
 
 
@@ -151,7 +151,7 @@ def key(app: App, number: int) -> str:
 
 def release_and_sweep(app: App, *words: str) -> str:
     again = app.start(*LOCAL, *words)
-    app.await_event("adopted")
+    app.await_event("attached")
     app.let_go()
     said, _ = again.communicate(timeout=60)
     assert again.returncode == 0, said

@@ -32,12 +32,12 @@ def test_after_a_killed_launcher_each_job_goes_on_from_where_it_is(app: App) -> 
     app.await_(lambda: (app.sweep_dir / "0/.job/result.json").exists())
     kill(first)
     second = app.start(*LOCAL, "x=1,2,3")
-    app.await_event("adopted")
+    app.await_event("attached")
     app.await_marks(4)
     app.let_go()
     said = wait(second)
     assert second.returncode == 0, said
-    assert "3 jobs: 1 new, 1 adopted, 1 reused" in said
+    assert "3 jobs: 1 new, 1 attached, 1 reused" in said
     assert sorted(app.marks()) == ["1", "2", "2", "3"]
     assert [app.result(number)["return_value"] for number in range(3)] == [10, 20, 30]
     assert all((app.sweep_dir / f"{number}/.job/record.json").exists() for number in range(3))
@@ -102,7 +102,7 @@ def test_adopted_jobs_are_looked_after_like_own_ones(app: App) -> None:
     app.await_marks(2)
     kill(first)
     second = app.start(*LOCAL, "x=1,2", "do=save")
-    app.await_event("adopted")
+    app.await_event("attached")
     [pid] = [int(process) for word, x, _, process in app.all_marks() if (word, x) == ("start", "2")]
     os.kill(pid, signal.SIGKILL)
     app.await_event("collected")

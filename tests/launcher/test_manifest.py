@@ -33,7 +33,9 @@ def job(sweep: Path, number: int, **settings: Any) -> Job:
     }
     config = OmegaConf.create({"x": number, "password": SECRET, "hydra": hydra})
     conf = SageMakerLauncherConf(**{"instance_type": "ml.m5.large", **settings})
-    return Job(number, words, config, conf, sweep / str(number), key=f"{number:016x}", slug="app", own_words=words)
+    return Job(
+        number, words, config, conf, sweep / str(number), key=f"{number:016x}", slug="app", distinguishing_overrides=words
+    )
 
 
 def written(sweep: Path, jobs: Sequence[Job], attempt: int = 0, **settings: Any) -> Manifest:
@@ -60,7 +62,7 @@ def test_jobs_are_as_they_were(tmp_path: Path) -> None:
         assert getattr(read, name) == getattr(original, name)
     for name in ("instance_type", "instance_count", "model_files", "download_models", "spot", "max_run_hours"):
         assert getattr(read.settings, name) == getattr(original.settings, name)
-    assert (read.own_words, read.overrides) == (("x=3",), ("x=3",))
+    assert (read.distinguishing_overrides, read.overrides) == (("x=3",), ("x=3",))
     assert read.settings.mode is Mode.local and read.settings.collected == "my_app.done"
     assert read.settings.price_per_hour == {"ml.m5.large": 0.1} and manifest.task_package == "my_app"
     assert (manifest.state_dir, manifest.root, manifest.working_dir) == (tmp_path / "state", tmp_path, tmp_path)
@@ -121,7 +123,7 @@ def test_what_is_no_sweep_is_named(tmp_path: Path) -> None:
 
 def test_the_newest_attempt_is_what_the_ledger_says(tmp_path: Path) -> None:
     jobs = [job(tmp_path, number) for number in range(6)]
-    planned, again, adopted, reused, unheard, retried = (one.name(0) for one in jobs)
+    planned, again, attached, reused, unheard, retried = (one.name(0) for one in jobs)
     ledger(
         tmp_path,
         ("new", planned),
@@ -129,7 +131,7 @@ def test_the_newest_attempt_is_what_the_ledger_says(tmp_path: Path) -> None:
         ("status", again, "running"),
         ("status", again, "failed"),
         ("submit", jobs[1].name(1)),
-        ("adopted", jobs[2].name(4)),
+        ("attached", jobs[2].name(4)),
         ("reused", reused),
         ("submit", unheard),
         ("stop", retried),

@@ -15,7 +15,7 @@ from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import Job, settings_of
 from hydra_sagemaker.job.keys import identify
-from hydra_sagemaker.job.referenced_values import differing_twins, referred
+from hydra_sagemaker.job.referenced_values import differing_duplicates, referred
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 
 
@@ -110,7 +110,7 @@ def test_one_job_that_is_to_run_in_two_ways_is_refused(field: str, one: dict[str
 def test_twins_that_differ_in_nothing_or_in_their_tags_share_a_run() -> None:
     assert len(set(identified(job(0, x=1), job(1, x=1, settings={"tags": {"a": "b"}})))) == 1
     same = {"job": {"env_set": {"SEED": "1"}}}
-    assert list(differing_twins([job(0, hydra=same), job(1, hydra=same)])) == []
+    assert list(differing_duplicates([job(0, hydra=same), job(1, hydra=same)])) == []
 
 
 def test_what_hydra_sets_in_the_environment_tells_twins_apart() -> None:

@@ -24,9 +24,9 @@ def test_a_job_that_returns(container: Container) -> None:
     result = container.job("result.json")
     assert (result["status"], result["return_value"], result["model_files"]) == ("completed", 5, ["model.pt"])
     assert (container.base / "model/model.pt").read_text(encoding="utf-8") == "weights"
-    at_home = container.base / "output/data/7"
-    assert (at_home / "metrics.json").is_file() and (at_home / ".hydra/config.yaml").is_file()
-    assert not (at_home / "model.pt").exists() and not (container.base / "output/failure").exists()
+    located = container.base / "output/data/7"
+    assert (located / "metrics.json").is_file() and (located / ".hydra/config.yaml").is_file()
+    assert not (located / "model.pt").exists() and not (container.base / "output/failure").exists()
 
 
 @pytest.mark.parametrize("length", [10, 3000])

@@ -55,7 +55,7 @@ def test_a_launcher_killed_in_the_middle_goes_on(cloud: Cloud) -> None:
     cloud.app.let_go()
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 0, output
-    assert "5 jobs: 1 new, 2 adopted, 2 reused in" in output
+    assert "5 jobs: 1 new, 2 attached, 2 reused in" in output
     assert len(created_names(cloud)) == len(set(created_names(cloud))) == 5
     assert sorted(cloud.app.marks()) == ["1", "2", "3", "4", "5"]
     assert [one["value"] for one in cloud.returns()] == [1, 2, 3, 4, 5]
@@ -67,7 +67,7 @@ def test_an_interrupted_launcher_leaves_the_jobs_alone(cloud: Cloud) -> None:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert process.returncode not in (0, -signal.SIGKILL)
-    assert "2 jobs go on in SageMaker; the same command adopts them" in output
+    assert "2 jobs go on in SageMaker; the same command attaches to them" in output
     assert len(cloud.names("InProgress")) == 2 and cloud.count("StopTrainingJob") == 0
     cloud.app.let_go()
     assert "2 jobs: 2 " in cloud.sweep("x=1,2", "do=wait") and cloud.count("CreateTrainingJob") == 0

@@ -54,7 +54,9 @@ def test_the_script_answers_with_its_exit_code(tmp_path: Path) -> None:
 
 def test_a_job_that_has_ended_unseen_is_not_taken_for_a_larger_quota() -> None:
     """One of two ends every minute or so, and looks are 20 s apart: a full account is tried right after one, or not at all."""
-    scheduler, dice = Scheduler(200, 8, 20, random=random.Random(0)), random.Random(1)
+    scheduler, dice = Scheduler(8, 20, random=random.Random(0)), random.Random(1)
+    for _ in range(200):
+        scheduler.add()
     ends: dict[int, float] = {}
     now, looked_at, refused = 0.0, 0.0, 0
     while (action := scheduler.next(now)) is not None:

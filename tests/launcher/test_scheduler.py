@@ -2,10 +2,20 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
+
+
+def of(count: int, max_parallel: int, poll_seconds: float, *, kinds: Sequence[str] = (), **options: Any) -> Scheduler:
+    """A scheduler with jobs in its queue."""
+    scheduler = Scheduler(max_parallel, poll_seconds, **options)
+    for kind in kinds or [""] * count:
+        scheduler.add(kind)
+    return scheduler
 
 
 class World:
@@ -64,20 +74,20 @@ class World:
 def test_every_job_is_collected_once_whatever_happens(seed: int) -> None:
     dice = random.Random(seed)
     count, parallel, room = dice.randint(1, 40), dice.randint(1, 8), dice.randint(1, 10)
-    world = World(Scheduler(count, parallel, poll_seconds=dice.choice([0.1, 5, 30])), seed, room=room)
-    adopted = dice.sample(range(count), dice.randint(0, min(count, room)))
-    reused = dice.sample(sorted(set(range(count)) - set(adopted)), dice.randint(0, count - len(adopted)))
-    for index in adopted:
+    world = World(of(count, parallel, poll_seconds=dice.choice([0.1, 5, 30])), seed, room=room)
+    attached = dice.sample(range(count), dice.randint(0, min(count, room)))
+    reused = dice.sample(sorted(set(range(count)) - set(attached)), dice.randint(0, count - len(attached)))
+    for index in attached:
         world.begin(index)
-    world.scheduler.already(running=adopted, ended=reused)
+    world.scheduler.restore(running=attached, ended=reused)
     world.run()
     assert sorted(world.collected) == list(range(count))
-    assert world.most_running <= max(min(parallel, room), len(adopted))
+    assert world.most_running <= max(min(parallel, room), len(attached))
     assert world.scheduler.next(world.now) is None
 
 
 def test_jobs_start_in_their_order() -> None:
-    scheduler = Scheduler(3, 3, 10)
+    scheduler = of(3, 3, 10)
     started = []
     while isinstance(action := scheduler.next(0), Submit):
         started.append(action.index)
@@ -87,7 +97,7 @@ def test_jobs_start_in_their_order() -> None:
 
 
 def test_no_machine_stands_idle_while_results_come_home() -> None:
-    scheduler = Scheduler(4, 2, 10)
+    scheduler = of(4, 2, 10)
     for index in (0, 1):
         scheduler.submitted(index, 0)
     assert scheduler.next(10) == Poll()
@@ -105,7 +115,7 @@ def test_no_machine_stands_idle_while_results_come_home() -> None:
 
 def quota(limit: int, count: int = 20, max_parallel: int = 8, kinds: tuple[str, ...] = ()) -> Scheduler:
     """Refused beyond the limit, at time 0."""
-    scheduler = Scheduler(count, max_parallel, 10, kinds=kinds)
+    scheduler = of(count, max_parallel, 10, kinds=kinds)
     for index in range(limit):
         scheduler.submitted(index, index)
     scheduler.refused(limit, limit)
@@ -152,7 +162,7 @@ def test_the_longer_a_quota_holds_the_rarer_it_is_tried() -> None:
 
 def test_a_quota_is_of_one_machine() -> None:
     """A full type of machine does not hold up jobs behind it that want another."""
-    scheduler = Scheduler(4, 4, 10, kinds=["gpu", "gpu", "cpu", "cpu"])
+    scheduler = of(4, 4, 10, kinds=["gpu", "gpu", "cpu", "cpu"])
     scheduler.submitted(0, 0)
     scheduler.refused(1, 1)
     assert scheduler.next(2) == Submit(2)
@@ -161,11 +171,11 @@ def test_a_quota_is_of_one_machine() -> None:
 
 
 def test_throttling_holds_up_every_submission_and_longer_each_time() -> None:
-    scheduler = Scheduler(3, 3, 10, random=random.Random(0))
+    scheduler = of(3, 3, 10, random=random.Random(0))
     waits, now = [], 0.0
     for _ in range(10):
         assert isinstance(scheduler.next(now), Submit)
-        scheduler.held_up(now)
+        scheduler.throttled(now)
         action = scheduler.next(now)
         assert isinstance(action, Sleep)
         waits.append(action.seconds)
@@ -173,13 +183,13 @@ def test_throttling_holds_up_every_submission_and_longer_each_time() -> None:
     assert waits[0] <= 5 and max(waits) <= 60 and sum(waits[5:]) > 4 * sum(waits[:3])
     assert len({round(wait, 3) for wait in waits}) == 10, "with a random part"
     scheduler.submitted(0, now)
-    scheduler.held_up(now + 1)
+    scheduler.throttled(now + 1)
     action = scheduler.next(now + 1)
     assert isinstance(action, Sleep) and action.seconds <= 5, "a success begins anew"
 
 
 def test_submissions_keep_their_rate() -> None:
-    scheduler = Scheduler(50, 50, 100, submits_per_second=2)
+    scheduler = of(50, 50, 100, submits_per_second=2)
     now, times = 0.0, []
     while len(times) < 50:
         match scheduler.next(now):
@@ -194,7 +204,7 @@ def test_submissions_keep_their_rate() -> None:
 
 
 def test_a_look_that_fails_is_tried_again_later_and_nothing_is_given_up() -> None:
-    scheduler = Scheduler(1, 1, 1, random=random.Random(0))
+    scheduler = of(1, 1, 1, random=random.Random(0))
     scheduler.submitted(0, 0)
     now, looks = 0.0, 0
     while now < 600:
@@ -211,17 +221,17 @@ def test_a_look_that_fails_is_tried_again_later_and_nothing_is_given_up() -> Non
 
 
 def test_a_retry_waits_for_its_time() -> None:
-    scheduler = Scheduler(1, 1, 10)
+    scheduler = of(1, 1, 10)
     scheduler.submitted(0, 0)
     scheduler.polled([0], 10)
     scheduler.collected(0)
-    scheduler.again(0, 70)
+    scheduler.requeue(0, 70)
     assert scheduler.next(10) == Sleep(60) and scheduler.next(70) == Submit(0)
 
 
 def test_leaving_ends_when_all_is_submitted() -> None:
-    scheduler = Scheduler(2, 2, 10, leaving=True)
-    scheduler.already(ended=[0])
+    scheduler = of(2, 2, 10, detach=True)
+    scheduler.restore(ended=[0])
     assert scheduler.next(0) == Submit(1)
     scheduler.submitted(1, 0)
     assert scheduler.next(0) == Collect(0), "what has ended comes home all the same"
@@ -230,7 +240,7 @@ def test_leaving_ends_when_all_is_submitted() -> None:
 
 
 def test_a_job_that_cannot_be_submitted_is_collected_and_takes_no_room() -> None:
-    scheduler = Scheduler(2, 1, 10)
+    scheduler = of(2, 1, 10)
     scheduler.failed_to_submit(0)
     assert scheduler.next(0) == Submit(1)
     scheduler.submitted(1, 0)
@@ -238,8 +248,8 @@ def test_a_job_that_cannot_be_submitted_is_collected_and_takes_no_room() -> None
 
 
 def test_adopted_jobs_take_room_and_are_looked_at_at_once() -> None:
-    scheduler = Scheduler(3, 1, 10)
-    scheduler.already(running=[2], ended=[0])
+    scheduler = of(3, 1, 10)
+    scheduler.restore(running=[2], ended=[0])
     assert scheduler.next(-5) == Poll(), "whatever the clock's origin is"
     scheduler.polled([2], -5)
     assert scheduler.next(-5) == Submit(1)
@@ -250,12 +260,12 @@ def test_adopted_jobs_take_room_and_are_looked_at_at_once() -> None:
 
 
 def test_nothing_to_do() -> None:
-    assert Scheduler(0, 1, 10).next(0) is None
+    assert of(0, 1, 10).next(0) is None
 
 
 def test_thousands_of_jobs_cost_no_time_of_their_own() -> None:
     started = time.perf_counter()
-    world = World(Scheduler(5000, 100, poll_seconds=20), longest_seconds=3600).run()
+    world = World(of(5000, 100, poll_seconds=20), longest_seconds=3600).run()
     assert len(world.collected) == 5000
     assert world.actions.count("Poll") < 2 * (world.now - 1000) / 20
     assert time.perf_counter() - started < 3

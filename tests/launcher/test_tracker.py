@@ -26,7 +26,7 @@ from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.runner.record import failure_record
 from hydra_sagemaker.scheduling.ledger import Ledger
-from hydra_sagemaker.scheduling.loop import Drive
+from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.retries import Retries
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import Submission, Tracker
@@ -126,7 +126,7 @@ def jobs(tmp_path: Path) -> list[Job]:
     configs = [OmegaConf.create({"x": number, "hydra": hydra}) for number in range(4)]
     found = [Job(number, (), config, SageMakerLauncherConf(), tmp_path / str(number)) for number, config in enumerate(configs)]
     for job in found:
-        job.own_words, job.key, job.slug = (f"x={job.number}",), f"{job.number:016x}", "train"
+        job.distinguishing_overrides, job.key, job.slug = (f"x={job.number}",), f"{job.number:016x}", "train"
     return found
 
 
@@ -137,7 +137,7 @@ def memory(tracker: Tracker) -> Memory:
 
 def run(tracker: Tracker, jobs: list[Job], *, max_parallel: int = 10) -> list[Any]:
     submissions = tracker.plan(jobs, OnExisting.retry_failed)
-    return Drive(tracker, submissions, Scheduler(len(jobs), max_parallel, 10), Clock()).run(Watcher())
+    return EventLoop(tracker, submissions, Scheduler(max_parallel, 10), Clock()).run(Watcher())
 
 
 def ended(tracker: Tracker, jobs: list[Job], *states: State) -> None:
@@ -148,8 +148,8 @@ def ended(tracker: Tracker, jobs: list[Job], *states: State) -> None:
 @pytest.mark.parametrize(
     "on_existing, plan",
     [
-        (OnExisting.retry_failed, ["new 4", "new 4", "new 4", "adopted 3", "reused 3"]),
-        (OnExisting.reuse, ["reused 3", "reused 3", "reused 3", "adopted 3", "reused 3"]),
+        (OnExisting.retry_failed, ["new 4", "new 4", "new 4", "attached 3", "reused 3"]),
+        (OnExisting.reuse, ["reused 3", "reused 3", "reused 3", "attached 3", "reused 3"]),
     ],
 )
 def test_what_a_job_that_ran_before_becomes(
@@ -177,7 +177,7 @@ def test_all_again(tracker: Tracker, jobs: list[Job]) -> None:
 def test_what_runs_does_not_run_again_beside_itself(tracker: Tracker, jobs: list[Job]) -> None:
     ended(tracker, jobs, State.COMPLETED, State.RUNNING)
     with pytest.raises(
-        SubmissionRefused, match=r": 1 problem\n.*job 1 \(x=1\) still runs as train-0+1-3: .*retry_failed adopts it"
+        SubmissionRefused, match=r": 1 problem\n.*job 1 \(x=1\) still runs as train-0+1-3: .*retry_failed attaches to it"
     ):
         tracker.plan(jobs, OnExisting.rerun)
 
@@ -186,7 +186,7 @@ def test_none_again(tracker: Tracker, jobs: list[Job]) -> None:
     assert len(tracker.plan(jobs, OnExisting.fail)) == 4
     ended(tracker, jobs, State.COMPLETED)
     with pytest.raises(
-        SubmissionRefused, match=r": 1 problem\n.*job 0 \(x=0\) exists as train-0+-3: .*retry_failed goes on with them"
+        SubmissionRefused, match=r": 1 problem\n.*job 0 \(x=0\) exists as train-0+-3: .*retry_failed continues with them"
     ):
         tracker.plan(jobs, OnExisting.fail)
 
@@ -206,7 +206,7 @@ def test_one_lost_job_does_not_lose_the_others(tracker: Tracker, jobs: list[Job]
     returns = run(tracker, jobs)
     assert [one.status.name for one in returns] == ["FAILED", "FAILED", "FAILED", "COMPLETED"]
     with pytest.raises(
-        RemoteJobError, match="could not be brought home: OSError: disk full\nNext: the same command again collects"
+        RemoteJobError, match="could not be downloaded: OSError: disk full\nNext: the same command again collects"
     ):
         _ = returns[0].return_value
     with pytest.raises(KeyError, match="x"):
@@ -250,7 +250,7 @@ def test_a_job_that_is_there_already_is_adopted(tracker: Tracker, jobs: list[Job
     memory(tracker).there = {jobs[0].name(0)}
     [submission] = tracker.plan(jobs[:1], OnExisting.retry_failed)
     tracker.submit(submission)
-    assert submission.origin == "adopted"
+    assert submission.origin == "attached"
 
 
 def test_what_runs_can_be_stopped(tracker: Tracker, jobs: list[Job]) -> None:
@@ -268,7 +268,7 @@ def persistent(tracker: Tracker, jobs: list[Job], *ends: Any, spot: int = 0) -> 
     memory(tracker).ends = {0: list(ends)}
     clock = Clock()
     submissions = tracker.plan(jobs[:1], OnExisting.retry_failed)
-    return Drive(tracker, submissions, Scheduler(1, 1, 10), clock).run(Watcher()), clock
+    return EventLoop(tracker, submissions, Scheduler(1, 10), clock).run(Watcher()), clock
 
 
 LACKS_CAPACITY = Failure(Cause.CAPACITY, "CapacityError: no machines", "the same command again")
@@ -322,7 +322,7 @@ def test_what_is_run_all_again_takes_nothing_from_before(tracker: Tracker, jobs:
 def test_leaving_returns_handles_that_are_no_numbers(tracker: Tracker, jobs: list[Job]) -> None:
     ended(tracker, jobs, State.COMPLETED)
     submissions = tracker.plan(jobs[:3], OnExisting.retry_failed)
-    returns = Drive(tracker, submissions, Scheduler(3, 3, 10, leaving=True), Clock()).run(Watcher())
+    returns = EventLoop(tracker, submissions, Scheduler(3, 10, detach=True), Clock()).run(Watcher())
     assert returns[0].return_value == 0, "what has ended is home"
     assert [str(one.return_value) for one in returns[1:]] == [f"SubmittedJob('{job.name(0)}')" for job in jobs[1:3]]
     with pytest.raises(TypeError, match="has no value yet: it was submitted with hydra.launcher.wait=false"):
@@ -337,9 +337,9 @@ def test_a_service_that_does_not_answer_is_asked_again(
     clock = Clock()
     submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
     with caplog.at_level("INFO"):
-        returns = Drive(tracker, submissions, Scheduler(2, 2, 10), clock).run(Watcher())
+        returns = EventLoop(tracker, submissions, Scheduler(2, 10), clock).run(Watcher())
     assert [one.return_value for one in returns] == [0, 1] and clock.seconds > 100
-    assert f"{error}; trying again, jobs go on meanwhile" in caplog.text and "the service answers again, after" in caplog.text
+    assert f"{error}; trying again, jobs run meanwhile" in caplog.text and "the service answers again, after" in caplog.text
     assert caplog.text.count("trying again") < 30, "not a line for each try"
 
 
@@ -353,17 +353,17 @@ def test_what_no_job_may_do_ends_the_launch(tracker: Tracker, jobs: list[Job]) -
 def test_a_drive_that_was_interrupted_goes_on_where_it_was(tracker: Tracker, jobs: list[Job]) -> None:
     memory(tracker).silences = [KeyboardInterrupt()]
     submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
-    drive = Drive(tracker, submissions, Scheduler(2, 2, 10), Clock())
+    loop = EventLoop(tracker, submissions, Scheduler(2, 10), Clock())
     with pytest.raises(KeyboardInterrupt):
-        drive.run(Watcher())
+        loop.run(Watcher())
     assert list(tracker.active) == [jobs[0].name(0)], "the call may have arrived"
-    assert [one.return_value for one in drive.run(Watcher())] == [0, 1]
+    assert [one.return_value for one in loop.run(Watcher())] == [0, 1]
 
 
 def test_an_interruption_between_a_look_and_what_it_says_loses_no_job(tracker: Tracker, jobs: list[Job]) -> None:
     submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
-    drive = Drive(tracker, submissions, Scheduler(2, 2, 10), Clock())
-    polled, cut = drive.scheduler.polled, [KeyboardInterrupt(), KeyboardInterrupt()]
+    loop = EventLoop(tracker, submissions, Scheduler(2, 10), Clock())
+    polled, cut = loop.scheduler.polled, [KeyboardInterrupt(), KeyboardInterrupt()]
 
     def interrupted(*words: Any) -> None:
         if cut and tracker.backend.looks[jobs[0].name(0)] >= 2:  # type: ignore[attr-defined]
@@ -372,17 +372,17 @@ def test_an_interruption_between_a_look_and_what_it_says_loses_no_job(tracker: T
             raise cut.pop()
         polled(*words)
 
-    drive.scheduler.polled = interrupted  # type: ignore[method-assign]
+    loop.scheduler.polled = interrupted  # type: ignore[method-assign]
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            drive.run(Watcher())
-    assert [one.return_value for one in drive.run(Watcher())] == [0, 1]
-    assert drive.scheduler.running == set() and tracker.active == {}
+            loop.run(Watcher())
+    assert [one.return_value for one in loop.run(Watcher())] == [0, 1]
+    assert loop.scheduler.running == set() and tracker.active == {}
 
 
 def test_of_two_jobs_that_share_a_run_one_has_the_bill(tracker: Tracker, jobs: list[Job]) -> None:
     [submission] = tracker.plan(jobs[:1], OnExisting.retry_failed)
-    submission.twin_of = 7
+    submission.duplicate_of = 7
     tracker.collect(submission)
     record = json.loads((jobs[0].job_dir / "record.json").read_text())
     assert record["same_as"] == 7 and "cost" not in record

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.job.spec import FORMAT, Spec, at_home, portable, python_path, read, version_skew, versions
+from hydra_sagemaker.job.spec import FORMAT, Spec, located, portable, python_path, read, version_skew, versions
 from hydra_sagemaker.job.task import TaskReference
 from hydra_sagemaker.scheduling.ledger import Ledger
 
@@ -97,12 +97,12 @@ def test_directories_that_do_not_travel(tree: Path, path: str) -> None:
 
 def test_directories_where_the_job_runs(tree: Path) -> None:
     there = tree / "elsewhere/code"
-    assert at_home("root:conf", there) == f"file://{there}/conf"
-    assert at_home("root:.", there) == f"file://{there}"
-    assert at_home("pkg://hydra.conf", there) == "pkg://hydra.conf"
-    assert at_home("path:shared/conf", there) == f"file://{tree}/root/.venv/lib/python3.11/site-packages/shared/conf"
+    assert located("root:conf", there) == f"file://{there}/conf"
+    assert located("root:.", there) == f"file://{there}"
+    assert located("pkg://hydra.conf", there) == "pkg://hydra.conf"
+    assert located("path:shared/conf", there) == f"file://{tree}/root/.venv/lib/python3.11/site-packages/shared/conf"
     with pytest.raises(LauncherError, match="absent/conf is in no installed package of this image: add its package"):
-        at_home("path:absent/conf", there)
+        located("path:absent/conf", there)
 
 
 def test_what_of_the_import_path_travels(tree: Path) -> None:

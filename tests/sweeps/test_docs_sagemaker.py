@@ -77,7 +77,7 @@ def test_the_plan_is_the_one_on_the_page(walked: tuple[Path, str]) -> None:
 
 @pytest.mark.slow
 def test_left_and_collected(walked: tuple[Path, str]) -> None:
-    printed = walked[1].split(" in SageMaker; the same command adopts")[1]
+    printed = walked[1].split(" in SageMaker; the same command attaches to")[1]
     assert "running" in printed.split("4 jobs, ")[0], "by `list`, before it has ended"
     assert "best val/accuracy" in printed, "by `logs`"
     assert "job 3 (seed=3): completed, in " in printed

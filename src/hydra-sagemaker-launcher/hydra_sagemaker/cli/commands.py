@@ -12,7 +12,7 @@ from typing import Any
 
 from hydra_sagemaker.aws.logs import Log, Patience, clean, follow
 from hydra_sagemaker.backends.base import State
-from hydra_sagemaker.cli.past_sweep import Seen, SubmittedSweep
+from hydra_sagemaker.cli.past_sweep import JobStatus, SubmittedSweep
 from hydra_sagemaker.display.tables import JobRow, as_json, counted, jobs_table
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.result import read_result
@@ -23,14 +23,14 @@ LOG_SECONDS = 2.0
 
 
 def list_jobs(sweep: SubmittedSweep, *, in_json: bool) -> int:
-    _show(sweep.look(), in_json)
+    _show(sweep.refresh(), in_json)
     return 0
 
 
 def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> int:
     logs: dict[str, Log] = {}
     labels: dict[str, str] = {}
-    for one in sweep.look():
+    for one in sweep.refresh():
         if one.status.state == State.WAITING:
             _say(f"{one.job}: {one.status.detail}")
             continue
@@ -49,7 +49,7 @@ def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> int:
 
 
 def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
-    seen = sweep.look()
+    seen = sweep.refresh()
     running = [one for one in seen if one.runs]
     for one in running:
         _say(f"{one.job} runs as {one.attempt.name}")
@@ -65,7 +65,7 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
         _say("no job runs")
     if (launcher := holder(sweep.manifest.directory)) is not None:
         _say(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
-    _show(sweep.look(), in_json)
+    _show(sweep.refresh(), in_json)
     if not_told:
         raise LauncherError(f"{len(not_told)} not stopped: {', '.join(not_told)}")
     return 0
@@ -74,19 +74,19 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
 def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) -> int:
     """1 when a job failed, now or earlier."""
     brought: set[int] = set()
-    seen = sweep.look()
+    seen = sweep.refresh()
     patience = Patience()
     while True:
         for index, one in enumerate(seen):
-            if one.status.state.ended and one.job.number not in brought and (again or not one.is_home):
-                seen[index] = sweep.bring_home(one)
+            if one.status.state.ended and one.job.number not in brought and (again or not one.is_downloaded):
+                seen[index] = sweep.collect(one)
                 brought.add(one.job.number)
                 _say(f"{one.job}: {one.status.state.value}, in {one.job.output_dir}")
         if not wait or not any(one.runs for one in seen):
             break
         time.sleep(sweep.poll_seconds)
         with patience:
-            seen = sweep.look()
+            seen = sweep.refresh()
     for one in seen:
         if one.has_failed:
             _say(failure_text(one))
@@ -96,7 +96,7 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
     return int(any(one.has_failed for one in seen))
 
 
-def failure_text(seen: Seen) -> str:
+def failure_text(seen: JobStatus) -> str:
     failure = (seen.record or {}).get("failure") or {}
     said = (
         _traceback(seen.job.job_dir) or failure.get("said") or f"it ended as {seen.status.state.value} ({seen.status.detail})"
@@ -123,7 +123,7 @@ def _ends(logs: Mapping[str, Log]) -> Iterator[tuple[str, str]]:
         yield from ((name, line) for line in persistently(lambda one=one: one.new_lines(ended=True)))
 
 
-def _show(seen: Sequence[Seen], in_json: bool) -> None:
+def _show(seen: Sequence[JobStatus], in_json: bool) -> None:
     rows = [_row(one) for one in seen]
     if in_json:
         print(as_json([asdict(row) | {"detail": one.status.detail} for row, one in zip(rows, seen, strict=True)]))
@@ -134,7 +134,7 @@ def _show(seen: Sequence[Seen], in_json: bool) -> None:
             print(f"{one.status.state.value}: {one.job}: {one.status.detail}")
 
 
-def _row(seen: Seen) -> JobRow:
+def _row(seen: JobStatus) -> JobRow:
     record, attempt = seen.record or {}, seen.attempt
     seconds = record.get("TrainingTimeInSeconds", record.get("seconds"))
     if seconds is None and attempt.submitted is not None and (seen.runs or attempt.ended):
@@ -144,7 +144,7 @@ def _row(seen: Seen) -> JobRow:
         started = datetime.fromisoformat(created).astimezone(UTC).isoformat(timespec="seconds")
     return JobRow(
         job=seen.job.number,
-        overrides=" ".join(seen.job.own_words),
+        overrides=" ".join(seen.job.distinguishing_overrides),
         name=attempt.name,
         state=seen.status.state.value,
         cause=(record.get("failure") or {}).get("cause"),
@@ -163,7 +163,7 @@ def _cost_usd(record: Mapping[str, Any]) -> float | None:
     return None if summed["unknown"] else summed["cost_usd"]
 
 
-def _in_words(seen: Seen) -> str:
+def _in_words(seen: JobStatus) -> str:
     """With what the service calls it, while it runs."""
     state, detail = seen.status.state.value, seen.status.detail
     return f"{state} ({detail})" if seen.runs and detail and detail.lower() != state else state

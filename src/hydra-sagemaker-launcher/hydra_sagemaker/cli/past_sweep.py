@@ -23,7 +23,7 @@ NOT_SUBMITTED = "not submitted; the same command submits it"
 
 
 @dataclass
-class Seen:
+class JobStatus:
     job: Job
     attempt: Attempt
     status: Status
@@ -35,8 +35,8 @@ class Seen:
         return self.status.state == State.RUNNING
 
     @property
-    def is_home(self) -> bool:
-        return self.record is not None and self.record.get("is_home") is not False
+    def is_downloaded(self) -> bool:
+        return self.record is not None and self.record.get("is_downloaded") is not False
 
     @property
     def has_failed(self) -> bool:
@@ -75,20 +75,20 @@ class SubmittedSweep:
                 sys.path.append(str(directory))
         return tracker
 
-    def look(self) -> list[Seen]:
+    def refresh(self) -> list[JobStatus]:
         """One, at what is not home; changes nothing."""
         from hydra_sagemaker.aws.clients import persistently
 
         attempts = self.manifest.attempts()
         seen = [_seen(job, attempts[job.number]) for job in self.jobs]
-        asked = {one.attempt.name for one in seen if not one.is_home and one.attempt.submitted is not None}
+        asked = {one.attempt.name for one in seen if not one.is_downloaded and one.attempt.submitted is not None}
         if not asked:
             return seen
         statuses = persistently(lambda: self.backend.poll(sorted(asked)))
         for one in seen:
             if one.attempt.name in asked:
                 one.status = statuses.get(one.attempt.name, Status(State.RUNNING, "no answer"))
-        doubtful = [one for one in seen if one.status.state == State.LOST and not one.attempt.seen and not one.is_home]
+        doubtful = [one for one in seen if one.status.state == State.LOST and not one.attempt.seen and not one.is_downloaded]
         existing = self.backend.existing([one.job for one in doubtful]) if doubtful else {}
         for one in doubtful:  # written down as about to be submitted, and then something happened
             newest = existing.get(one.job.key)
@@ -100,19 +100,19 @@ class SubmittedSweep:
         statuses = self.backend.poll(names)
         return [name for name in names if name not in statuses or not statuses[name].state.ended]
 
-    def log(self, seen: Seen, lines: int) -> Log:
+    def log(self, seen: JobStatus, lines: int) -> Log:
         name = seen.attempt.name
         if self.manifest.settings.mode == Mode.local:
             return FileLog(_output_dir(self.manifest.state_dir / name, seen.job) / ".job" / "output.log", lines=lines)
         file = seen.job.job_dir / "output.log"
-        if seen.is_home and file.is_file():
+        if seen.is_downloaded and file.is_file():
             return FileLog(file, lines=lines)
         from hydra_sagemaker.backends.sagemaker import SageMakerBackend
 
         assert isinstance(self.backend, SageMakerBackend)
         return CloudWatchLog(self.backend.clients.logs, name, lines=lines, hosts=seen.job.settings.instance_count)
 
-    def bring_home(self, seen: Seen) -> Seen:
+    def bring_home(self, seen: JobStatus) -> JobStatus:
         submission = Submission(self.manifest.complete(seen.job), seen.attempt.name, REUSED, seen.status)
         earlier = self.tracker.earlier_attempts().get(seen.job.key, [])
         submission.attempts = [one for one in earlier if one["name"] != submission.name]
@@ -120,11 +120,11 @@ class SubmittedSweep:
         return _seen(seen.job, seen.attempt)
 
 
-def _seen(job: Job, attempt: Attempt) -> Seen:
+def _seen(job: Job, attempt: Attempt) -> JobStatus:
     record = _record(job, attempt.name)
     if record is not None:
-        return Seen(job, attempt, Status(State(record["state"]), str(record.get("detail") or "")), record)
-    return Seen(job, attempt, Status(State.WAITING, NOT_SUBMITTED), None)
+        return JobStatus(job, attempt, Status(State(record["state"]), str(record.get("detail") or "")), record)
+    return JobStatus(job, attempt, Status(State.WAITING, NOT_SUBMITTED), None)
 
 
 def _record(job: Job, name: str) -> dict[str, Any] | None:

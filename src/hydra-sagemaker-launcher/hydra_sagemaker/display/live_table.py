@@ -30,13 +30,13 @@ TAIL_BYTES = 400
 STATE_WIDTH = 30
 
 
-class Lines:
+class ChangeLog:
     """Without a terminal, or without rich."""
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> ChangeLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -96,7 +96,7 @@ class LiveTable:
         for submission in sorted(first, key=lambda one: one.job.number):
             said = textwrap.shorten(described(submission), STATE_WIDTH, placeholder="…")  # AWS explains a quota in 200 letters
             state = f"[{STYLES[submission.status.state]}]{escape(said)}[/]"
-            words = escape(" ".join(submission.job.own_words))
+            words = escape(" ".join(submission.job.distinguishing_overrides))
             last = escape(last_line(submission) or submission.name)
             table.add_row(str(submission.job.number), words, state, self._elapsed(submission.name), last)
         return table
@@ -120,10 +120,10 @@ def last_line(submission: Submission) -> str:
     return lines[-1] if lines else ""
 
 
-def watcher(submissions: Sequence[Submission]) -> Lines | LiveTable:
+def watcher(submissions: Sequence[Submission]) -> ChangeLog | LiveTable:
     try:
         from rich.console import Console
     except ImportError:
-        return Lines()
+        return ChangeLog()
     console = Console()
-    return LiveTable(submissions, console) if console.is_terminal else Lines()
+    return LiveTable(submissions, console) if console.is_terminal else ChangeLog()

@@ -37,7 +37,7 @@ class Job:
     output_dir: Path
     key: str = ""
     slug: str = ""
-    own_words: tuple[str, ...] = ()
+    distinguishing_overrides: tuple[str, ...] = ()
     """The overrides that tell it from the other jobs."""
 
     @property
@@ -48,7 +48,7 @@ class Job:
         return job_name(self.slug, self.key, attempt)
 
     def __str__(self) -> str:
-        words = " ".join(self.own_words)
+        words = " ".join(self.distinguishing_overrides)
         return f"job {self.number} ({words})" if words else f"job {self.number}"
 
 
@@ -102,12 +102,12 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
         SubmissionRefused: jobs that want another launcher, or other values of what belongs to the whole sweep.
     """
     jobs, problems = [], []
-    for number, (words, own) in enumerate(zip(overrides, _own_words(overrides), strict=True), first_number):
+    for number, (words, own) in enumerate(zip(overrides, _distinguishing_overrides(overrides), strict=True), first_number):
         config = context.config_loader.load_sweep_config(master, list(words))
         with open_dict(config):
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
-        job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path(), own_words=own)
+        job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path(), distinguishing_overrides=own)
         differing = _differing_from(master, config)
         if differing:
             problems.append(f"{job} changes the launcher itself: {', '.join(differing)}. Start one sweep for each.")
@@ -125,7 +125,7 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
     return jobs
 
 
-def _own_words(overrides: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+def _distinguishing_overrides(overrides: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     shared = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
     return [tuple(word for word in words if word not in shared) or tuple(words) for words in overrides]
 

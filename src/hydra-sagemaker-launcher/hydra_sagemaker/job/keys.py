@@ -8,7 +8,7 @@ from pathlib import Path
 from hydra_sagemaker.errors import SubmissionRefused
 from hydra_sagemaker.job.identity import files_digest, job_key, task_yaml
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.referenced_values import differing_twins, referred
+from hydra_sagemaker.job.referenced_values import differing_duplicates, referred
 from hydra_sagemaker.job.task import TaskReference
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
@@ -42,7 +42,7 @@ def identify(
             data=digests.get(files, ""),
             referred=referred(job, task_yaml(job.config, job.settings.key_exclude)),
         )
-    if problems := [*_shared_directories(jobs), *differing_twins(jobs)]:
+    if problems := [*_shared_directories(jobs), *differing_duplicates(jobs)]:
         raise SubmissionRefused(problems)
 
 

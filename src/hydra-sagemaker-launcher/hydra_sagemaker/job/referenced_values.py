@@ -44,7 +44,7 @@ def referred(job: Job, task_text: str) -> str:
     return json.dumps(values, sort_keys=True) if values else ""
 
 
-def differing_twins(jobs: Sequence[Job]) -> Iterator[str]:
+def differing_duplicates(jobs: Sequence[Job]) -> Iterator[str]:
     """Jobs of one key, of which only one would run, though they are to run differently."""
     first: dict[str, Job] = {}
     for job in jobs:

@@ -128,7 +128,7 @@ def portable(path: str, root: Path) -> str:
     )
 
 
-def at_home(path: str, root: Path) -> str:
+def located(path: str, root: Path) -> str:
     """The inverse of `portable`, where the job runs.
 
     Raises:

@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.identity import task_yaml
-from hydra_sagemaker.job.spec import Spec, at_home
+from hydra_sagemaker.job.spec import Spec, located
 from hydra_sagemaker.job.task import load
 
 MISSING = object()
@@ -49,7 +49,7 @@ def composed(spec: Spec, root: Path, closure: Path | None, *, writes: bool = Tru
     Plugins.instance()
     _stand_in_for_plugins(spec)
     search_path = ConfigSearchPathImpl()
-    search_path.config_search_path = [SearchPathElement(provider, at_home(path, root)) for provider, path in spec.search_path]
+    search_path.config_search_path = [SearchPathElement(provider, located(path, root)) for provider, path in spec.search_path]
     GlobalHydra.instance().clear()  # a closure arrives with that of the process that made it
     hydra = Hydra.create_main_hydra2(spec.task_name, search_path)
     overrides = [*spec.hydra_overrides, *spec.task_overrides]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from hydra.core.utils import JobReturn
@@ -15,9 +15,10 @@ from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep
 from hydra_sagemaker.scheduling.tracker import Submission, Tracker
 
 log = logging.getLogger(__name__)
-LONG_SECONDS = 10.0
-SILENCE_SECONDS = 60.0
-"""Of a service out of reach, between two lines that say so."""
+OUTAGE_SECONDS = 10.0
+"""Shorter outages are not logged when they end."""
+LOG_SECONDS = 60.0
+"""Between two lines about a service out of reach."""
 
 
 class Clock(Protocol):
@@ -40,25 +41,59 @@ class Watcher(Protocol):
     def changed(self, submission: Submission) -> None: ...
 
 
-class Drive:
-    """May be run again after an exception has left it, a KeyboardInterrupt say: it goes on where it was."""
+class NoWatcher:
+    def changed(self, submission: Submission) -> None:
+        return None
 
-    def __init__(self, tracker: Tracker, submissions: Sequence[Submission], scheduler: Scheduler, clock: Clock) -> None:
-        self.tracker, self.submissions, self.scheduler, self.clock = tracker, submissions, scheduler, clock
-        self.returns: dict[int, JobReturn] = {}
-        self._said_unreachable = float("-inf")
-        self._lost_since: float | None = None
-        running, ended = [], []
-        for index, submission in enumerate(submissions):
-            if submission.status.state != State.WAITING:
-                tracker.adopt(submission)
-                (ended if submission.status.state.ended else running).append(index)
-        scheduler.already(running=running, ended=ended)
-        self._indices = {submission.name: index for index, submission in enumerate(submissions)}
+
+class EventLoop:
+    """Drives the jobs of a sweep. `run` and `step` continue where an exception, such as a KeyboardInterrupt, has ended them.
+
+    Jobs with the same key share one run: the first is submitted, the others get its results.
+    """
+
+    def __init__(self, tracker: Tracker, submissions: Iterable[Submission], scheduler: Scheduler, clock: Clock) -> None:
+        self.tracker, self.scheduler, self.clock = tracker, scheduler, clock
+        self.submissions: list[Submission] = []
+        self.watcher: Watcher = NoWatcher()
+        self._scheduled: list[Submission] = []
+        """By the scheduler's index."""
+        self._leaders: dict[str, Submission] = {}
+        """By key, the job whose run the others share."""
+        self._logged_outage_at = float("-inf")
+        self._outage_since: float | None = None
+        for submission in submissions:
+            self.add(submission)
+
+    def add(self, submission: Submission) -> None:
+        """Queue one more job, or take over one that runs or has ended."""
+        self.submissions.append(submission)
+        leader = self._leaders.get(submission.job.key)
+        if leader is not None and leader.returned is None:
+            leader.duplicates.append(submission)
+            return
+        self._leaders[submission.job.key] = submission
+        index = self.scheduler.add(submission.kind)
+        self._scheduled.append(submission)
+        if submission.status.state == State.WAITING:
+            return
+        self.tracker.attach(submission)
+        ended = submission.status.state.ended
+        self.scheduler.restore(running=[] if ended else [index], ended=[index] if ended else [])
 
     def run(self, watcher: Watcher) -> list[JobReturn]:
-        """Until every result is home, or everything is submitted; in the order of the submissions."""
+        """Work until every result is collected, or everything is submitted; return in the order of the submissions."""
         self.watcher = watcher
+        while (seconds := self.step()) is not None:
+            self.clock.sleep(seconds)
+        for submission in self._scheduled:
+            if submission.returned is None:
+                submission.returned = self.tracker.detached(submission)
+                self._return_duplicates(submission, self.tracker.detached)
+        return [one.returned for one in self.submissions if one.returned is not None]
+
+    def step(self) -> float | None:
+        """Do what is due now; return the seconds until something else may be, None when nothing is left."""
         while (action := self.scheduler.next(self.clock.now())) is not None:
             match action:
                 case Submit(index):
@@ -68,39 +103,52 @@ class Drive:
                 case Collect(index):
                     self._collect(index)
                 case Sleep(seconds):
-                    self.clock.sleep(seconds)
-        for index, submission in enumerate(self.submissions):
-            if index not in self.returns:
-                self.returns[index] = self.tracker.left(submission)
-        return [self.returns[index] for index in range(len(self.submissions))]
+                    return seconds
+        return None
+
+    def cancel(self, submission: Submission) -> None:
+        """Stop a job that runs, and take one that waits out of the queue.
+
+        Raises:
+            LauncherError: the service could not be told.
+        """
+        if submission.status.state.ended:
+            return
+        if self.scheduler.withdraw(self._scheduled.index(submission)):
+            self._give_up(submission, Failure(Cause.STOPPED, "it was cancelled before it was submitted", "submit it again"))
+        elif not_told := self.tracker.stop([submission.name]):
+            raise LauncherError(f"{submission.job} could not be stopped: {', '.join(not_told)}. Try again")
 
     def _submit(self, index: int) -> None:
-        submission = self.submissions[index]
+        submission = self._scheduled[index]
         try:
             self.tracker.submit(submission)
         except QuotaExceeded as full:
             if full.permanent:
-                self._give_up(index, Failure(Cause.QUOTA, str(full), full.next_step))
+                self.scheduler.failed_to_submit(index)
+                self._give_up(submission, Failure(Cause.QUOTA, str(full), full.next_step))
                 return
             submission.status = Status(State.WAITING, str(full))
             self.scheduler.refused(index, self.clock.now())
         except (Throttled, Unreachable) as error:
             submission.status = Status(State.WAITING, "throttled" if isinstance(error, Throttled) else "no connection")
-            self.scheduler.held_up(self.clock.now())
-            self._note(error)
+            self.scheduler.throttled(self.clock.now())
+            self._log_outage(error)
         except LauncherError as refused:
             if refused.concerns_all:
                 raise
-            self._give_up(index, refused.failure or Failure(Cause.INFRASTRUCTURE, str(refused), "the same command again"))
+            failure = refused.failure or Failure(Cause.INFRASTRUCTURE, str(refused), "the same command again")
+            self.scheduler.failed_to_submit(index)
+            self._give_up(submission, failure)
+            return
         else:
-            self._heard()
+            self._end_outage()
             self.scheduler.submitted(index, self.clock.now())
         self.watcher.changed(submission)
 
-    def _give_up(self, index: int, failure: Failure) -> None:
-        submission = self.submissions[index]
-        submission.failure, submission.status = failure, Status(State.FAILED, "not submitted")
-        self.scheduler.failed_to_submit(index)
+    def _give_up(self, submission: Submission, failure: Failure) -> None:
+        state = State.STOPPED if failure.cause == Cause.STOPPED else State.FAILED
+        submission.failure, submission.status = failure, Status(state, "not submitted")
         self.watcher.changed(submission)
 
     def _poll(self) -> None:
@@ -108,37 +156,43 @@ class Drive:
             changed = self.tracker.poll()
         except (Throttled, Unreachable) as error:
             self.scheduler.not_polled(self.clock.now())
-            self._note(error)
+            self._log_outage(error)
             return
-        self._heard()
-        self.scheduler.polled([self._indices[one.name] for one in changed if one.status.state.ended], self.clock.now())
+        self._end_outage()
+        ended = {one.name for one in changed if one.status.state.ended}
+        self.scheduler.polled([i for i in self.scheduler.running if self._scheduled[i].name in ended], self.clock.now())
         self.tracker.delivered(changed)
         for submission in changed:
             self.watcher.changed(submission)
 
     def _collect(self, index: int) -> None:
-        submission = self.submissions[index]
+        submission = self._scheduled[index]
         returned = self.tracker.collect(submission)
         delay = self.tracker.retried_after(submission)
         if delay is None:
-            self.returns[index] = returned
+            submission.returned = returned
+            self._return_duplicates(submission, self.tracker.collect)
         else:
-            self._indices[submission.name] = index
-            self.scheduler.again(index, self.clock.now() + delay)
+            self.scheduler.requeue(index, self.clock.now() + delay)
         self.scheduler.collected(index)
         self.watcher.changed(submission)
 
-    def _note(self, error: LauncherError) -> None:
-        """What is ridden through is said at the beginning, and then once a minute."""
-        now = self.clock.now()
-        self._lost_since = now if self._lost_since is None else self._lost_since
-        if now - self._said_unreachable >= SILENCE_SECONDS:
-            self._said_unreachable = now
-            log.warning("%s; trying again, jobs go on meanwhile", str(error).splitlines()[0])
+    def _return_duplicates(self, leader: Submission, returned: Callable[[Submission], JobReturn]) -> None:
+        for duplicate in leader.duplicates:
+            duplicate.name, duplicate.status, duplicate.failure = leader.name, leader.status, leader.failure
+            duplicate.duplicate_of = leader.job.number
+            duplicate.returned = returned(duplicate)
 
-    def _heard(self) -> None:
-        """Of a few calls among others that were refused nothing is said."""
+    def _log_outage(self, error: LauncherError) -> None:
+        """Logs an outage once, then every minute."""
         now = self.clock.now()
-        if self._lost_since is not None and now - self._lost_since >= LONG_SECONDS:
-            log.info("the service answers again, after %.0f s", now - self._lost_since)
-        self._lost_since = None
+        self._outage_since = now if self._outage_since is None else self._outage_since
+        if now - self._logged_outage_at >= LOG_SECONDS:
+            self._logged_outage_at = now
+            log.warning("%s; trying again, jobs run meanwhile", str(error).splitlines()[0])
+
+    def _end_outage(self) -> None:
+        now = self.clock.now()
+        if self._outage_since is not None and now - self._outage_since >= OUTAGE_SECONDS:
+            log.info("the service answers again, after %.0f s", now - self._outage_since)
+        self._outage_since = None

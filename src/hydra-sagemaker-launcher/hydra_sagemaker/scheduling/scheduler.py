@@ -1,10 +1,10 @@
-"""Decides what to do next, and does nothing itself: no thread, no clock, no network. `_drive` carries it out."""
+"""Decides what to do next, and does nothing itself: no thread, no clock, no network. `loop` carries it out."""
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
@@ -35,8 +35,8 @@ Action = Submit | Collect | Poll | Sleep
 
 
 @dataclass
-class Room:
-    """For jobs of one kind of machine: the account's quota is found out by being refused, and tried again now and then."""
+class Quota:
+    """The account's quota for one kind of machine: found out by a refusal, and probed again now and then."""
 
     probes: Backoff
     limit: int
@@ -49,33 +49,28 @@ class Room:
 
     def taken(self) -> None:
         self.running += 1
-        if self.running > self.limit:  # there is more room than was known: look for still more at once
+        if self.running > self.limit:  # the quota is larger than was known: probe for still more at once
             self.limit, self.probe_at = self.running, float("-inf")
             self.probes.reset()
 
 
 @dataclass
 class Scheduler:
-    """Of `count` jobs, known by their index.
+    """Schedules the jobs that `add` gives it, known by their index.
 
-    Room is filled first, so that no machine stands idle; a look at all that run is next when it is due; then results come home.
+    Free slots are filled first, so that no machine stands idle; then a poll when it is due; then results are collected.
     """
 
-    count: int
     max_parallel: int
     poll_seconds: float
     submits_per_second: float = 1000.0
-    kinds: Sequence[str] = ()
-    """Of machine, one per job: a quota is for one of them."""
-    leaving: bool = False
+    detach: bool = False
     """Ends when everything is submitted, without waiting for it."""
     random: Random = field(default_factory=Random)
 
     def __post_init__(self) -> None:
-        self.kinds = self.kinds or [""] * self.count
-        self.rooms = {kind: Room(self._probes(), self.max_parallel) for kind in dict.fromkeys(self.kinds)}
-        for index, kind in enumerate(self.kinds):
-            self.rooms[kind].waiting.append(index)
+        self.kinds: list[str] = []
+        self.quotas: dict[str, Quota] = {}
         self.running: set[int] = set()
         self._later: list[tuple[float, int]] = []
         self._ended: deque[int] = deque()
@@ -84,108 +79,130 @@ class Scheduler:
         self._bucket = TokenBucket(self.submits_per_second, burst=max(1, round(self.submits_per_second)))
         self._submit_backoff, self._poll_backoff = self._backoff(), self._backoff()
 
-    def already(self, *, running: Iterable[int] = (), ended: Iterable[int] = ()) -> None:
-        """Jobs that were submitted by an earlier launch."""
+    def add(self, kind: str = "") -> int:
+        """Queue one more job and return its index. A quota is for one `kind` of machine."""
+        self.kinds.append(kind)
+        if kind not in self.quotas:
+            self.quotas[kind] = Quota(Backoff(self.poll_seconds, LONGEST_PROBE_SECONDS, self.random), self.max_parallel)
+        self.quotas[kind].waiting.append(len(self.kinds) - 1)
+        return len(self.kinds) - 1
+
+    def restore(self, *, running: Iterable[int] = (), ended: Iterable[int] = ()) -> None:
+        """Take over queued jobs that an earlier launch submitted."""
         for index in running:
-            self.running.add(index)
-            self.rooms[self.kinds[index]].running += 1
-        self._ended.extend(ended)
-        known = {*self.running, *self._ended}
-        for room in self.rooms.values():
-            room.waiting = deque(index for index in room.waiting if index not in known)
+            self.running.add(self._dequeue(index))
+            self._quota_of(index).running += 1
+        self._ended.extend([self._dequeue(index) for index in ended])
 
     @property
     def waits(self) -> bool:
-        """For something to be submitted."""
-        return bool(self._later) or any(room.waiting for room in self.rooms.values())
+        """Whether a job still has to be submitted."""
+        return bool(self._later) or any(quota.waiting for quota in self.quotas.values())
+
+    @property
+    def free_slots(self) -> int:
+        """How many more jobs would be submitted at once, as far as `max_parallel` goes."""
+        queued = len(self._later) + sum(len(quota.waiting) for quota in self.quotas.values())
+        return max(0, self.max_parallel - len(self.running) - queued)
 
     def next(self, now: float) -> Action | None:
-        """None: nothing is left to do. `now` in seconds, of any origin."""
+        """Return what to do now, None when nothing is left. `now` in seconds, of any origin."""
         while self._later and self._later[0][0] <= now:
             index = heapq.heappop(self._later)[1]
-            self.rooms[self.kinds[index]].waiting.append(index)
+            self._quota_of(index).waiting.append(index)
         submit_at, index = self._next_submission(now)
         if submit_at <= now:
             return Submit(index)
-        if self.running and now >= self._next_poll and (self.waits or not self.leaving):
+        if self.running and now >= self._next_poll and (self.waits or not self.detach):
             return Poll()
         if self._ended:
             return Collect(self._ended[0])
-        if not self.waits and (self.leaving or not self.running):
+        if not self.waits and (self.detach or not self.running):
             return None
         return Sleep(max(0.001, min(submit_at, self._next_poll if self.running else float("inf")) - now))
 
     def submitted(self, index: int, now: float) -> None:
-        room = self._leave_queue(index)
+        self._dequeue(index)
         self._bucket.take(now)
         self._submit_backoff.reset()
         if not self.running:
             self._next_poll = now + self.poll_seconds
         self.running.add(index)
-        room.taken()
+        self._quota_of(index).taken()
 
     def refused(self, index: int, now: float) -> None:
-        """By a quota: stays in the queue, and fewer run at once until room returns."""
+        """A quota refused the job: it stays in the queue, and fewer run at once until the quota has room again."""
         self._bucket.take(now)
-        self.rooms[self.kinds[index]].refused(now)
+        self._quota_of(index).refused(now)
 
-    def held_up(self, now: float) -> None:
-        """The service took no submission, of whatever job: throttled, or out of reach."""
+    def throttled(self, now: float) -> None:
+        """The service took no submission, of whatever job: too many calls, or out of reach."""
         self._submit_after = now + self._submit_backoff.next()
 
     def failed_to_submit(self, index: int) -> None:
-        self._leave_queue(index)
-        self._ended.append(index)
+        self._ended.append(self._dequeue(index))
 
     def polled(self, ended: Iterable[int], now: float) -> None:
         for index in self.running.intersection(ended):
             self.running.discard(index)
-            self.rooms[self.kinds[index]].running -= 1
+            self._quota_of(index).running -= 1
             self._ended.append(index)
         self._poll_backoff.reset()
         self._polled_at, self._next_poll = now, now + self.poll_seconds
 
     def not_polled(self, now: float) -> None:
-        """The next try is later each time."""
+        """The poll failed; the next try is later each time."""
         self._next_poll = now + max(self.poll_seconds, self._poll_backoff.next())
 
     def collected(self, index: int) -> None:
         self._ended.remove(index)
 
-    def again(self, index: int, at: float) -> None:
-        """A collected job is submitted once more, not before `at`."""
+    def requeue(self, index: int, at: float) -> None:
+        """Submit a collected job once more, not before `at`."""
         heapq.heappush(self._later, (at, index))
 
+    def withdraw(self, index: int) -> bool:
+        """Take a job out of the queue, to be collected as it is; False if it is not in the queue."""
+        later = [one for one in self._later if one[1] != index]
+        if index in self._quota_of(index).waiting:
+            self._dequeue(index)
+        elif len(later) < len(self._later):
+            heapq.heapify(later)
+            self._later = later
+        else:
+            return False
+        self._ended.append(index)
+        return True
+
     def _next_submission(self, now: float) -> tuple[float, int]:
-        """When, and of which job: the first in line that its room lets in."""
+        """Return when to submit, and which job: the first in line that its quota admits."""
         slot = float("-inf") if len(self.running) < self.max_parallel else float("inf")
         best, chosen = self._later[0] if self._later else (float("inf"), -1)
-        for room in self.rooms.values():
-            if not room.waiting:
+        for quota in self.quotas.values():
+            if not quota.waiting:
                 continue
-            at = max(self._opens_at(room), slot)
-            if at <= now and (best > now or room.waiting[0] < chosen):
-                best, chosen = at, room.waiting[0]
+            at = max(self._opens_at(quota), slot)
+            if at <= now and (best > now or quota.waiting[0] < chosen):
+                best, chosen = at, quota.waiting[0]
             elif best > now and at < best:
-                best, chosen = at, room.waiting[0]
+                best, chosen = at, quota.waiting[0]
         return max(best, slot, self._submit_after, self._bucket.ready_at(now)), chosen
 
-    def _opens_at(self, room: Room) -> float:
-        """A full room is tried right after the look that is nearest to its time: later, a job that has ended unseen would pass
-        for a quota that has grown."""
-        if room.running < room.limit:
+    def _opens_at(self, quota: Quota) -> float:
+        """A full quota is probed right after the poll that is nearest to its time: later, a job that has ended unseen would
+        pass for a quota that has grown."""
+        if quota.running < quota.limit:
             return float("-inf")
         if not self.running:
-            return room.probe_at
-        return float("-inf" if self._polled_at >= room.probe_at - self.poll_seconds / 2 else "inf")
+            return quota.probe_at
+        return float("-inf" if self._polled_at >= quota.probe_at - self.poll_seconds / 2 else "inf")
 
-    def _leave_queue(self, index: int) -> Room:
-        room = self.rooms[self.kinds[index]]
-        room.waiting.remove(index)
-        return room
+    def _quota_of(self, index: int) -> Quota:
+        return self.quotas[self.kinds[index]]
+
+    def _dequeue(self, index: int) -> int:
+        self._quota_of(index).waiting.remove(index)
+        return index
 
     def _backoff(self) -> Backoff:
         return Backoff(min(self.poll_seconds, 5.0), LONGEST_BACKOFF_SECONDS, self.random)
-
-    def _probes(self) -> Backoff:
-        return Backoff(self.poll_seconds, LONGEST_PROBE_SECONDS, self.random)

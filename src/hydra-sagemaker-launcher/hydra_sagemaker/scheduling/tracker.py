@@ -1,5 +1,4 @@
-"""`submit`, `poll` and `collect`: one job's way there and back. The scheduler drives them for a sweep; a sweeper that wants its
-results one by one may do so itself."""
+"""Plans, submits, polls and collects jobs, and writes each step to the ledger before it is done. `loop` says when."""
 
 from __future__ import annotations
 
@@ -21,25 +20,35 @@ from hydra_sagemaker.scheduling.retries import Retries
 from hydra_sagemaker.settings import OnExisting, RetriesConf, keeps_checkpoints
 
 log = logging.getLogger(__name__)
-NEW, ADOPTED, REUSED = "new", "adopted", "reused"
+NEW, ATTACHED, REUSED = "new", "attached", "reused"
 
 
-@dataclass
+@dataclass(eq=False)
 class Submission:
     job: Job
     name: str
     origin: str
-    """new, adopted (it was running) or reused (it had ended)."""
+    """new, attached (it was running) or reused (it had ended)."""
     status: Status
     fresh: bool = False
     """Begins anew although an earlier attempt kept checkpoints."""
     outcome: Outcome | None = None
     failure: Failure | None = None
     """Why it could not be submitted."""
-    twin_of: int | None = None
+    duplicate_of: int | None = None
     """Number of the job whose run this one shares."""
+    duplicates: list[Submission] = field(default_factory=list, repr=False)
+    """Jobs that share this run."""
+    returned: JobReturn | None = field(default=None, repr=False)
+    """Set once the results are collected, or the launcher detaches from the job."""
     attempts: list[dict[str, Any]] = field(default_factory=list)
     """What is known of attempts that ended before this one."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of machine that a quota is for."""
+        settings = self.job.settings
+        return f"{settings.instance_type}{' spot' if settings.spot else ''}"
 
 
 class Tracker:
@@ -58,12 +67,12 @@ class Tracker:
         self.task_package = task_package
         self.retries = retries or Retries(RetriesConf(0, 0, 0), 0)
         self.may_cost = may_cost
-        """The reason why one more attempt would cost too much."""
+        """Returns the reason why one more attempt would cost too much."""
         self.on_collected: Callable[[Submission], None] = lambda submission: None
         self.active: dict[str, Submission] = {}
 
     def plan(self, jobs: Sequence[Job], on_existing: OnExisting) -> list[Submission]:
-        """What each job will be, without doing anything yet.
+        """Decide what each job will be: new, attached or reused. Nothing is done yet.
 
         Raises:
             SubmissionRefused: jobs that ran before, with `on_existing=fail`, or run now, with `on_existing=rerun`.
@@ -78,7 +87,8 @@ class Tracker:
         return planned
 
     def submit(self, submission: Submission) -> None:
-        """
+        """Submit an attempt.
+
         Raises:
             QuotaExceeded, Throttled, Unreachable: not now; it may be tried again.
             LauncherError: never like this.
@@ -94,16 +104,16 @@ class Tracker:
             del self.active[name]
             raise
         if not is_new:
-            submission.origin = ADOPTED  # another launcher, or this one before it was killed
+            submission.origin = ATTACHED  # another launcher, or this one before it was killed
         submission.status = Status(State.RUNNING)
 
-    def adopt(self, submission: Submission) -> None:
+    def attach(self, submission: Submission) -> None:
         self.ledger.append(submission.origin, job=submission.job.number, name=submission.name, key=submission.job.key)
         if not submission.status.state.ended:
             self.active[submission.name] = submission
 
     def poll(self) -> list[Submission]:
-        """Those whose status is another than at the last look, and all that have ended and were not `delivered` yet."""
+        """Return the jobs whose status has changed, and all that have ended and were not `delivered` yet."""
         changed = []
         for name, status in self.backend.poll(list(self.active)).items():
             submission = self.active[name]
@@ -116,19 +126,19 @@ class Tracker:
         return changed
 
     def delivered(self, changed: Sequence[Submission]) -> None:
-        """Whoever asked has taken note of these: an interruption before that must not lose them."""
+        """Forget the ended ones: the caller has taken note of them. An interruption before that must not lose them."""
         for submission in changed:
             if submission.status.state.ended:
                 self.active.pop(submission.name, None)
 
     def collect(self, submission: Submission) -> JobReturn:
-        """Brings the results to the job's output directory; whatever goes wrong is a failed job, never an exception."""
+        """Bring the results to the job's output directory; whatever goes wrong is a failed job, never an exception."""
         outcome = self._outcome(submission)
         submission.outcome = outcome
         self.active.pop(submission.name, None)
-        if submission.twin_of is not None:
+        if submission.duplicate_of is not None:
             outcome.record.pop("cost", None)  # there is one bill for both
-            outcome.record["same_as"] = submission.twin_of
+            outcome.record["same_as"] = submission.duplicate_of
         elif submission.attempts:
             outcome.record["earlier_attempts"] = submission.attempts
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
@@ -147,19 +157,19 @@ class Tracker:
         try:
             return self.backend.collect(submission.job, submission.name, submission.status)
         except NotPermitted:
-            raise  # the same command brings them home, once the credentials are good again
+            raise  # the same command collects them, once the credentials are good again
         except Exception as error:  # the network, the disk: the other jobs' results shall not be lost with this one's
-            said = f"its results could not be brought home: {type(error).__name__}: {error}"
+            said = f"its results could not be downloaded: {type(error).__name__}: {error}"
             cause = error.failure.cause if isinstance(error, LauncherError) and error.failure else Cause.INFRASTRUCTURE
             failure = Failure(cause, said, "the same command again collects them")
-            return Outcome(submission.status, None, failure, record={"is_home": False})
+            return Outcome(submission.status, None, failure, record={"is_downloaded": False})
 
     def retried_after(self, submission: Submission) -> float | None:
-        """Seconds after which a job that ended badly is submitted again, under its next name; None: it stays as it is."""
+        """Prepare the next attempt of a job that ended badly; return the seconds to wait, None if it is not submitted again."""
         outcome = submission.outcome
         if submission.failure or outcome is None or outcome.failure is None or submission.origin == REUSED:
             return None
-        if outcome.record.get("is_home") is False:
+        if outcome.record.get("is_downloaded") is False:
             return None
         job, failure = submission.job, outcome.failure
         delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))
@@ -175,15 +185,16 @@ class Tracker:
         log.warning("%s: %s; %s in %.0f s", job, failure.said.splitlines()[0], submission.name, delay)
         return delay
 
-    def left(self, submission: Submission) -> JobReturn:
-        """Of a job that runs on after the launcher has ended."""
-        self.ledger.append("left", job=submission.job.number, name=submission.name, key=submission.job.key)
+    def detached(self, submission: Submission) -> JobReturn:
+        """Return a handle of a job that runs on after the launcher has ended."""
+        self.ledger.append("detached", job=submission.job.number, name=submission.name, key=submission.job.key)
         return submitted_return(submission.job, submission.name)
 
-    def stop(self) -> list[str]:
-        """The names of those that could not be told."""
-        self.ledger.append("stop", names=list(self.active))
-        return self.backend.stop(list(self.active))
+    def stop(self, names: Sequence[str] | None = None) -> list[str]:
+        """Stop these attempts, by default all that run; return the names of those that could not be told."""
+        stopped = list(self.active if names is None else names)
+        self.ledger.append("stop", names=stopped)
+        return self.backend.stop(stopped)
 
     def _planned(self, job: Job, existing: Existing | None, on_existing: OnExisting) -> Submission:
         if existing is None:
@@ -191,14 +202,14 @@ class Tracker:
         state = existing.status.state
         if on_existing != OnExisting.rerun:
             if state == State.RUNNING:
-                return Submission(job, existing.name, ADOPTED, existing.status)
+                return Submission(job, existing.name, ATTACHED, existing.status)
             if state == State.COMPLETED or on_existing == OnExisting.reuse:
                 return Submission(job, existing.name, REUSED, existing.status)
         fresh = on_existing == OnExisting.rerun
         return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), fresh)
 
     def earlier_attempts(self) -> dict[str, list[dict[str, Any]]]:
-        """By key, as earlier launches in this directory have written them down."""
+        """Return failed attempts by key, as earlier launches in this directory have written them down."""
         found: dict[str, dict[str, dict[str, Any]]] = {}
         for event in self.ledger.read():
             if event.get("event") == "collected" and event.get("key") and event.get("cause"):
@@ -208,7 +219,7 @@ class Tracker:
 
 
 def next_name(submission: Submission) -> str:
-    """Of the attempt after this one."""
+    """Return the name of the attempt after this one."""
     key_and_attempt = parse_job_name(submission.name)
     assert key_and_attempt is not None
     return submission.job.name(key_and_attempt[1] + 1)
@@ -222,10 +233,10 @@ def _attempt(submission: Submission) -> dict[str, Any]:
 
 
 def _problems(jobs: Sequence[Job], existing: Mapping[str, Existing], on_existing: OnExisting) -> Iterator[str]:
-    """A second run beside a running one would write to the same files."""
+    """Refuse what may not run now: a second run beside a running one would write to the same files."""
     for job in jobs:
         found = existing.get(job.key)
         if found is not None and on_existing == OnExisting.fail:
-            yield f"{job} exists as {found.name}: hydra.launcher.on_existing=retry_failed goes on with them"
+            yield f"{job} exists as {found.name}: hydra.launcher.on_existing=retry_failed continues with them"
         elif found is not None and on_existing == OnExisting.rerun and not found.status.state.ended:
-            yield f"{job} still runs as {found.name}: stop it, or hydra.launcher.on_existing=retry_failed adopts it"
+            yield f"{job} still runs as {found.name}: stop it, or hydra.launcher.on_existing=retry_failed attaches to it"

@@ -12,7 +12,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra_sagemaker.display.tables import CostRow, PlanRow, cost_table, counted, plan_table
 from hydra_sagemaker.pricing.cost import total
 from hydra_sagemaker.pricing.prices import bound_of_settings
-from hydra_sagemaker.scheduling.tracker import ADOPTED, NEW, REUSED, Submission
+from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
 from hydra_sagemaker.sweep.budget import Spending
 from hydra_sagemaker.sweep.hooks import imported
 from hydra_sagemaker.sweep.manifest import write_manifest
@@ -37,9 +37,9 @@ def remember(sweep: Sweep, submissions: Sequence[Submission]) -> None:
     )
 
 
-def say_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> None:
+def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> None:
     """`submissions` without those of the `count` jobs that are the same job as another."""
-    counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ADOPTED, REUSED)}
+    counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ATTACHED, REUSED)}
     named = ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
     if not sweep.is_local and counts[REUSED] < len(submissions):
         print(plan_table([_plan_row(one, sweep.spending) for one in submissions], _described(sweep, submissions)))
@@ -48,7 +48,7 @@ def say_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> Non
     log.info("%s: %s in %s", counted(count, "job"), named, sweep.directory)
 
 
-def say_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
+def print_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
     """Nothing where nothing was billed: on this machine, or when all is reused."""
     rows = [row for one in submissions if one.origin != REUSED and (row := _cost_row(one)) is not None]
     if rows:
@@ -59,7 +59,7 @@ def _described(sweep: Sweep, submissions: Sequence[Submission]) -> str:
     return sweep.spending.prices.described({str(one.job.settings.instance_type) for one in submissions})
 
 
-def of_leaving(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator[str]:
+def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator[str]:
     """What `wait=false` cannot do: nobody is here later to submit the rest, or to tell a sweeper a value."""
     settings = sweep.settings
     if settings.wait:
@@ -83,7 +83,7 @@ def _plan_row(submission: Submission, spending: Spending) -> PlanRow:
     bound = bound_of_settings(job.settings, spending.prices)
     return PlanRow(
         job=job.number,
-        overrides=" ".join(job.own_words),
+        overrides=" ".join(job.distinguishing_overrides),
         origin=submission.origin,
         instance_type=str(job.settings.instance_type),
         instance_count=job.settings.instance_count,
@@ -100,7 +100,7 @@ def _cost_row(submission: Submission) -> CostRow | None:
     sums = total(one["cost"] for one in attempts if one.get("cost"))
     return CostRow(
         job=submission.job.number,
-        overrides=" ".join(submission.job.own_words),
+        overrides=" ".join(submission.job.distinguishing_overrides),
         attempts=len(attempts),
         interruptions=sum(one.get("interruptions") or 0 for one in attempts),
         billable_seconds=sums["billable_seconds"],

@@ -25,7 +25,7 @@ class Spending:
         for submission in paid:
             self._commit(submission)
 
-    def of_retry(self, submission: Submission) -> str | None:
+    def reserve_retry(self, submission: Submission) -> str | None:
         """Asked when the attempt before has ended and the next one has no name yet."""
         bound = bound_of_settings(submission.job.settings, self.prices)
         refusal = self.budget.refusal([bound])

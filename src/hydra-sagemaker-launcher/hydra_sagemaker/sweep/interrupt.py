@@ -43,7 +43,7 @@ def interrupted(sweep: Sweep) -> bool:
     if choice == Choice.STOP:
         stop_all(sweep)
     elif choice == Choice.DETACH:
-        log.warning("%s", farewell(sweep, len(running)))
+        log.warning("%s", detach_message(sweep, len(running)))
     return choice == Choice.CONTINUE
 
 
@@ -59,7 +59,7 @@ def stop_all(sweep: Sweep) -> None:
         log.error("  %s stop %s", VERBS, sweep.directory)
 
 
-def farewell(sweep: Sweep, running: int) -> str:
+def detach_message(sweep: Sweep, running: int) -> str:
     """What runs on without a launcher, and how one comes back to it."""
     place = "on this machine" if sweep.is_local else "in SageMaker"
     return (

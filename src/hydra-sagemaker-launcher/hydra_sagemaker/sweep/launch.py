@@ -15,12 +15,12 @@ from hydra_sagemaker.backends.base import State
 from hydra_sagemaker.display.live_table import watcher
 from hydra_sagemaker.display.tables import counted
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
-from hydra_sagemaker.scheduling.loop import Drive, SystemClock
+from hydra_sagemaker.scheduling.loop import EventLoop, SystemClock
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.settings import Mode
-from hydra_sagemaker.sweep.announcements import of_leaving, remember, say_costs, say_plan
-from hydra_sagemaker.sweep.interrupt import farewell, interrupted, stop_all
+from hydra_sagemaker.sweep.announcements import detach_problems, print_costs, print_plan, remember
+from hydra_sagemaker.sweep.interrupt import detach_message, interrupted, stop_all
 from hydra_sagemaker.sweep.lock import locked
 from hydra_sagemaker.sweep.sweep import Sweep
 
@@ -55,10 +55,10 @@ def _launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_id
         sweep.preflight(jobs)
         submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
         unique = _unique(submissions)
-        if problems := [*sweep.occupied(jobs), *sweep.spending.problems(unique), *of_leaving(sweep, unique)]:
+        if problems := [*sweep.occupied(jobs), *sweep.spending.problems(unique), *detach_problems(sweep, unique)]:
             raise SubmissionRefused(problems)
         remember(sweep, submissions)
-        say_plan(sweep, unique, len(submissions))
+        print_plan(sweep, unique, len(submissions))
         returns = _run(sweep, submissions, unique)
     _report(sweep, submissions, returns)
     return returns
@@ -70,48 +70,27 @@ def _unique(submissions: Sequence[Submission]) -> list[Submission]:
 
 
 def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submission]) -> list[JobReturn]:
-    leaders = {one.job.key: one for one in unique}
-    settings = sweep.settings
-    scheduler = Scheduler(
-        len(unique), settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second,
-        kinds=[_kind(one) for one in unique], leaving=not settings.wait,
-    )  # fmt: skip
+    loop = event_loop(sweep, submissions, detach=not sweep.settings.wait)
     with _terminations_raised():
-        found = dict(zip(leaders, _driven(sweep, unique, scheduler), strict=True))
-    returns = []
-    for submission in submissions:
-        leader = leaders[submission.job.key]
-        if submission is leader:
-            returns.append(found[submission.job.key])
-            continue
-        submission.name, submission.status, submission.failure = leader.name, leader.status, leader.failure
-        submission.twin_of = leader.job.number
-        ended = submission.status.state.ended
-        returns.append(sweep.tracker.collect(submission) if ended else sweep.tracker.left(submission))
-    return returns
+        while True:
+            try:
+                with watcher(unique) as shown:
+                    return loop.run(shown)
+            except KeyboardInterrupt:
+                if not interrupted(sweep):
+                    raise SystemExit(INTERRUPTED) from None
+            except OSError as error:  # no space on the disk, a directory that has gone
+                _leave(sweep)
+                raise LauncherError(f"{error}. Collected results are kept; mend that and run the same command") from error
+            except BaseException:
+                _leave(sweep)
+                raise
 
 
-def _driven(sweep: Sweep, unique: Sequence[Submission], scheduler: Scheduler) -> list[JobReturn]:
-    drive = Drive(sweep.tracker, unique, scheduler, SystemClock())
-    while True:
-        try:
-            with watcher(unique) as shown:
-                return drive.run(shown)
-        except KeyboardInterrupt:
-            if not interrupted(sweep):
-                raise SystemExit(INTERRUPTED) from None
-        except OSError as error:  # no room on the disk, a directory that has gone
-            _leave(sweep)
-            raise LauncherError(f"{error}: what is home is home; mend that, and the same command goes on") from error
-        except BaseException:
-            _leave(sweep)
-            raise
-
-
-def _kind(submission: Submission) -> str:
-    """What a quota is for."""
-    settings = submission.job.settings
-    return f"{settings.instance_type}{' spot' if settings.spot else ''}"
+def event_loop(sweep: Sweep, submissions: Sequence[Submission], *, detach: bool = False) -> EventLoop:
+    settings = sweep.settings
+    scheduler = Scheduler(settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second, detach=detach)
+    return EventLoop(sweep.tracker, submissions, scheduler, SystemClock())
 
 
 def _leave(sweep: Sweep) -> None:
@@ -121,7 +100,7 @@ def _leave(sweep: Sweep) -> None:
     if sweep.is_local:
         stop_all(sweep)
     else:
-        log.warning("%s", farewell(sweep, running))
+        log.warning("%s", detach_message(sweep, running))
 
 
 @contextmanager
@@ -156,10 +135,10 @@ def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[J
             "%s failed as %s%s\n%s%s\nits files: %s",
             submission.job, submission.name, kind, detail, said, submission.job.output_dir,
         )  # fmt: skip
-    say_costs(sweep, submissions)
+    print_costs(sweep, submissions)
     running = sum(submission.status.state == State.RUNNING for submission in submissions)
     if running:
-        log.info("%s", farewell(sweep, running))
+        log.info("%s", detach_message(sweep, running))
     if failed:
         done = len(returns) - len(failed) - running
         log.error(

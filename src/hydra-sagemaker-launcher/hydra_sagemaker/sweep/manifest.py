@@ -102,7 +102,7 @@ class Manifest:
             output_dir=self.directory / entry["output_dir"],
             key=entry["key"],
             slug=entry["slug"],
-            own_words=tuple(entry["own_words"]),
+            distinguishing_overrides=tuple(entry["distinguishing_overrides"]),
         )
 
     def _config(self, entry: dict[str, Any]) -> DictConfig:
@@ -212,7 +212,7 @@ def _entry(job: Job, name: str, directory: Path) -> dict[str, Any]:
     return {
         "key": job.key,
         "slug": job.slug,
-        "own_words": _harmless(job.own_words),
+        "distinguishing_overrides": _harmless(job.distinguishing_overrides),
         "overrides": _harmless(job.overrides),
         "output_dir": _from(directory, job.output_dir),
         "name": name,
@@ -233,7 +233,7 @@ def _note(attempt: Attempt, event: dict[str, Any]) -> None:
     kind, time = event.get("event"), event.get("time")
     if kind == "submit":
         attempt.submitted, attempt.ended = time, None
-    elif kind in ("adopted", "reused", "status"):
+    elif kind in ("attached", "reused", "status"):
         attempt.seen = True
         attempt.submitted = attempt.submitted or time
         if event.get("state") not in (None, "waiting", "running"):

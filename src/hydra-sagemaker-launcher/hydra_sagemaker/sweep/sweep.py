@@ -93,7 +93,7 @@ class Sweep:
     def tracker(self) -> Tracker:
         ledger = Ledger(self.directory / ".launcher" / "ledger.jsonl")
         retries = Retries(self.settings.retries, self.settings.retry_seconds)
-        tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.of_retry)
+        tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.reserve_retry)
         tracker.on_collected = self._collected
         return tracker
 
