@@ -62,7 +62,7 @@ def test_a_stopped_launcher_lets_its_jobs_save(app: App, number: int, codes: set
     launcher.send_signal(number)
     said = wait(launcher)
     assert launcher.returncode in codes
-    assert "stopping 2 jobs; the same command goes on" in said
+    assert "stopping 2 jobs; run the same command to continue" in said
     assert sorted(app.marks("saved")) == sorted(app.marks()) == ["1", "2"], "the third was never started"
     assert (app.result(0)["status"], app.result(0)["exit_code"]) == ("interrupted", 143)
 

@@ -44,7 +44,7 @@ def test_what_happens_to_jobs_that_ran_before(app: App) -> None:
     app.marks_file.unlink()
     said = app.sweep("x=1,2", "hydra.launcher.on_existing=fail", code=1)
     assert "job 0 (x=1) exists as app-" in said
-    assert "hydra.launcher.on_existing=retry_failed goes on with them" in said
+    assert "hydra.launcher.on_existing=retry_failed continues with them" in said
     said = app.sweep("x=1,2", "hydra.launcher.on_existing=reuse", code=1)
     assert "2 jobs: 2 reused" in said
     assert "Broken: x=2 is broken" in said

@@ -40,7 +40,7 @@ def finish(cloud: Cloud, process: subprocess.Popen[str], code: int) -> str:
 
 def test_submitted_and_left_and_brought_home_by_the_same_command(cloud: Cloud) -> None:
     output = cloud.sweep(*WAITING, "hydra.launcher.wait=false")
-    assert "2 jobs go on in SageMaker" in output and f"collect {cloud.output(0).parent}" in output
+    assert "2 jobs continue in SageMaker" in output and f"collect {cloud.output(0).parent}" in output
     assert [one["status"] for one in cloud.returns()] == ["COMPLETED"] * 2, "Hydra knows no other word"
     assert cloud.count("CreateTrainingJob") == 2 and cloud.count("DescribeTrainingJob") == 0
     assert len(cloud.names("InProgress")) == 2
@@ -87,7 +87,7 @@ def test_ctrl_c_where_nobody_can_be_asked_leaves_the_jobs_alone(cloud: Cloud) ->
     process.send_signal(signal.SIGINT)
     output = finish(cloud, process, 130)
     assert "nothing more is submitted; 2 jobs, $0.23 an hour" in output
-    assert "leaving in 3 s; Ctrl-C again stops all jobs" in output and "2 jobs go on in SageMaker" in output
+    assert "detaching in 3 s; Ctrl-C again stops all jobs" in output and "2 jobs continue in SageMaker" in output
     assert len(cloud.names("InProgress")) == 2 and cloud.count("StopTrainingJob") == 0
     cloud.app.let_go()
     assert "2 jobs: 2 " in cloud.sweep(*WAITING) and cloud.count("CreateTrainingJob") == 0
@@ -101,7 +101,7 @@ def test_a_second_ctrl_c_stops_all_jobs(cloud: Cloud) -> None:
     while "Ctrl-C again" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert "stopping 2 jobs; the same command goes on" in finish(cloud, process, 130)
+    assert "stopping 2 jobs; run the same command to continue" in finish(cloud, process, 130)
     cloud.app.await_(lambda: len(cloud.names("Stopped")) == 2)
 
 
@@ -166,7 +166,7 @@ def test_on_a_terminal_one_is_asked_and_may_leave(terminal: Terminal) -> None:
     terminal.interrupt()
     assert "job 0 (x=1) runs as" in terminal.shown and "$0.12 an hour" in terminal.shown
     terminal.type("what?\nd\n")
-    assert terminal.end() == 130 and "2 jobs go on in SageMaker" in terminal.shown, terminal.shown
+    assert terminal.end() == 130 and "2 jobs continue in SageMaker" in terminal.shown, terminal.shown
     assert len(terminal.cloud.names("InProgress")) == 2
 
 

@@ -92,7 +92,7 @@ def test_the_network_is_gone_for_a_while(cloud: Cloud, gate: Gate) -> None:
     gate.open()
     output, _ = process.communicate(timeout=90)
     assert process.returncode == 0, output
-    assert "trying again, jobs go on meanwhile" in output and "the service answers again, after" in output
+    assert "trying again, jobs run meanwhile" in output and "the service answers again, after" in output
     assert [one["value"] for one in cloud.returns()] == [10, 20, 30, 40]
     events = [json.loads(line)["event"] for line in ledger_or_nothing(cloud).splitlines()]
     assert events.count("collected") == 4

@@ -67,7 +67,7 @@ def test_an_interrupted_launcher_leaves_the_jobs_alone(cloud: Cloud) -> None:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert process.returncode not in (0, -signal.SIGKILL)
-    assert "2 jobs go on in SageMaker; the same command attaches to them" in output
+    assert "2 jobs continue in SageMaker; the same command attaches to them" in output
     assert len(cloud.names("InProgress")) == 2 and cloud.count("StopTrainingJob") == 0
     cloud.app.let_go()
     assert "2 jobs: 2 " in cloud.sweep("x=1,2", "do=wait") and cloud.count("CreateTrainingJob") == 0
@@ -97,7 +97,7 @@ def test_on_existing(cloud: Cloud) -> None:
 
     output = cloud.sweep(*words, "hydra.launcher.on_existing=fail", code=1)
     assert f"job 0 (do=nothing) exists as {good}" in output and f"job 1 (do=raise) exists as {bad}" in output
-    assert "hydra.launcher.on_existing=retry_failed goes on with them" in output and "Traceback" not in output
+    assert "hydra.launcher.on_existing=retry_failed continues with them" in output and "Traceback" not in output
     assert created_names(cloud) == [] and cloud.returns() == []
 
     cloud.sweep(*words, "hydra.launcher.on_existing=rerun", code=1)

@@ -162,7 +162,7 @@ def test_a_failure_is_told_with_its_traceback_and_the_next_step(app: App) -> Non
 def test_stopping_asks(app: App) -> None:
     abandoned(app, "x=1,2", "hydra.launcher.max_parallel=2", "do=save", started=2)
     refused = verb("stop", "sweep", cwd=app.root)
-    assert refused.code == 2 and "stop 2 jobs? Nobody can be asked here: add --yes" in refused.err
+    assert refused.code == 2 and "stop 2 jobs? no terminal to ask: add --yes" in refused.err
     terminal, stdin = pty.openpty()
     try:
         os.write(terminal, b"n\n")

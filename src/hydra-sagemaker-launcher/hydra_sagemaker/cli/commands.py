@@ -171,7 +171,7 @@ def _in_words(seen: JobStatus) -> str:
 
 def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise LauncherError(f"{question} Nobody can be asked here: add --yes")
+        raise LauncherError(f"{question} no terminal to ask: add --yes")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

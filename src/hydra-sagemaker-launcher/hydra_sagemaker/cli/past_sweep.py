@@ -40,7 +40,7 @@ class JobStatus:
 
     @property
     def has_failed(self) -> bool:
-        """Where a job has ended, a result that could not be brought home counts too."""
+        """Where a job has ended, a result that could not be downloaded counts too."""
         record = self.record or {}
         return self.status.state.ended and (self.status.state != State.COMPLETED or "failure" in record)
 

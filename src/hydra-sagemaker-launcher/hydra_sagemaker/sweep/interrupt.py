@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 3.0
 """For a second Ctrl-C where nobody can be asked."""
 VERBS = "hydra-sagemaker"
-QUESTION = "[d]etach: jobs go on; [s]top them all; [c]ontinue waiting? "
+QUESTION = "[d]etach: jobs continue; [s]top them all; [c]ontinue waiting? "
 
 
 class Choice(Enum):
@@ -31,7 +31,7 @@ def interrupted(sweep: Sweep) -> bool:
     """Whether to go on; otherwise the jobs have been stopped, or go on without the launcher."""
     running = list(sweep.tracker.active.values())
     if not running:
-        log.warning("interrupted: nothing runs, and nothing more is submitted; the same command goes on")
+        log.warning("interrupted: nothing runs, and nothing more is submitted; run the same command to continue")
         return False
     choice = Choice.STOP
     if _policy(sweep) != OnInterrupt.stop:
@@ -49,7 +49,7 @@ def interrupted(sweep: Sweep) -> bool:
 
 def stop_all(sweep: Sweep) -> None:
     running = len(sweep.tracker.active)
-    log.warning("stopping %s; the same command goes on", counted(running, "job"))
+    log.warning("stopping %s; run the same command to continue", counted(running, "job"))
     try:
         left = sweep.tracker.stop()
     except KeyboardInterrupt:
@@ -111,6 +111,6 @@ def _asked() -> Choice:
 
 
 def _detached_unless_again() -> Choice:
-    log.warning("leaving in %.0f s; Ctrl-C again stops all jobs", GRACE_SECONDS)
+    log.warning("detaching in %.0f s; Ctrl-C again stops all jobs", GRACE_SECONDS)
     time.sleep(GRACE_SECONDS)
     return Choice.DETACH
