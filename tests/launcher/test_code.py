@@ -85,4 +85,4 @@ def test_a_search_path_typed_here_is_found_there(app: App, elsewhere: Elsewhere)
 
 def test_a_sweep_directory_of_each_job_is_refused(app: App) -> None:
     finished = app.run(*LOCAL, "hydra.sweep.dir=sweep/${x}", "x=1,2")
-    assert finished.code != 0 and "let hydra.sweep.subdir tell jobs apart, not sweep.dir" in finished.output
+    assert finished.code != 0 and "set hydra.sweep.subdir per job, not hydra.sweep.dir" in finished.output

@@ -145,9 +145,9 @@ def test_a_secret_where_its_name_belongs_and_in_other_fields() -> None:
         secrets={"HF_TOKEN": HF_TOKEN, "DB": "team/db"}, endpoint_url="http://ann:hunter2@host", profile=PASSWORD
     )
     assert problems == [
-        "hydra.launcher.profile: its value is that of DB_PASSWORD in this machine's environment: it would travel",
-        "hydra.launcher.endpoint_url: its value looks like password in a URL: it would travel",
-        "hydra.launcher.secrets.HF_TOKEN: its value looks like Hugging Face token: its name in Secrets Manager belongs there",
+        "hydra.launcher.profile: its value is that of DB_PASSWORD in this machine's environment: it would leave this machine",
+        "hydra.launcher.endpoint_url: its value looks like password in a URL: it would leave this machine",
+        "hydra.launcher.secrets.HF_TOKEN: its value looks like Hugging Face token: write its name in Secrets Manager",
     ]
 
 

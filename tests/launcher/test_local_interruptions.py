@@ -97,7 +97,7 @@ def test_what_was_stopped_runs_again(app: App) -> None:
 
 
 @pytest.mark.slow
-def test_adopted_jobs_are_looked_after_like_own_ones(app: App) -> None:
+def test_attached_jobs_are_looked_after_like_own_ones(app: App) -> None:
     first = app.start(*LOCAL, "x=1,2", "do=save")
     app.await_marks(2)
     kill(first)

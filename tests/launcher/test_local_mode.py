@@ -83,14 +83,14 @@ SWEEPER = """
 
     @dataclass
     class Settings:
-        _target_: str = "hydra_plugins.telling_sweeper.telling.Telling"
+        _target_: str = "hydra_plugins.reporting_sweeper.reporting.Reporting"
         batches: list[list[int]] | None = None
 
 
-    ConfigStore.instance().store(group="hydra/sweeper", name="telling", node=Settings)
+    ConfigStore.instance().store(group="hydra/sweeper", name="reporting", node=Settings)
 
 
-    class Telling(Sweeper):
+    class Reporting(Sweeper):
         def __init__(self, batches):
             self.batches = batches
 
@@ -123,8 +123,8 @@ SWEEPER = """
 
 @pytest.mark.slow
 def test_a_sweeper_gets_its_returns_in_its_order(app: App) -> None:
-    app.write("hydra_plugins/telling_sweeper/telling.py", SWEEPER).with_name("__init__.py").touch()
-    words = ("hydra/sweeper=telling", "hydra.sweeper.batches=[[3,2,1,2],[1,9]]")
+    app.write("hydra_plugins/reporting_sweeper/reporting.py", SWEEPER).with_name("__init__.py").touch()
+    words = ("hydra/sweeper=reporting", "hydra.sweeper.batches=[[3,2,1,2],[1,9]]")
     said = app.sweep(*words, env={"DO_3": "nap", "DO_2": "raise"})
     told = json.loads((app.root / "told.json").read_text())
     assert [one["overrides"] for one in told] == [["x=3"], ["x=2"], ["x=1"], ["x=2"], ["x=1"], ["x=9"]]

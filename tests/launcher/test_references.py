@@ -107,13 +107,13 @@ def test_one_job_that_is_to_run_in_two_ways_is_refused(field: str, one: dict[str
         identified(*jobs)
 
 
-def test_twins_that_differ_in_nothing_or_in_their_tags_share_a_run() -> None:
+def test_duplicates_that_differ_in_nothing_or_in_their_tags_share_a_run() -> None:
     assert len(set(identified(job(0, x=1), job(1, x=1, settings={"tags": {"a": "b"}})))) == 1
     same = {"job": {"env_set": {"SEED": "1"}}}
     assert list(differing_duplicates([job(0, hydra=same), job(1, hydra=same)])) == []
 
 
-def test_what_hydra_sets_in_the_environment_tells_twins_apart() -> None:
+def test_what_hydra_sets_in_the_environment_tells_jobs_apart() -> None:
     setup_globals()
     env_set = {"env_set": {"SEED": "${hydra:job.num}"}}
     jobs = [job(number, x=1, hydra={"job": {"num": number, **env_set}}) for number in (0, 1)]
@@ -124,10 +124,10 @@ def test_what_hydra_sets_in_the_environment_tells_twins_apart() -> None:
 @pytest.mark.parametrize(
     "field, value, said",
     [
-        ("max_run_hours", float("nan"), r"max_run_hours=nan: it must be a number"),
-        ("max_run_hours", float("inf"), r"max_run_hours=inf: it must be a number"),
-        ("code", {"max_mb": float("nan")}, r"code\.max_mb=nan: it must be a number"),
-        ("price_per_hour", {"ml.x": float("nan")}, r"price_per_hour\.ml\.x=nan: it must be a number"),
+        ("max_run_hours", float("nan"), r"max_run_hours=nan: it must be a finite number"),
+        ("max_run_hours", float("inf"), r"max_run_hours=inf: it must be a finite number"),
+        ("code", {"max_mb": float("nan")}, r"code\.max_mb=nan: it must be a finite number"),
+        ("price_per_hour", {"ml.x": float("nan")}, r"price_per_hour\.ml\.x=nan: it must be a finite number"),
         ("endpoint_url", "127.0.0.1:5005", r"endpoint_url=127\.0\.0\.1:5005: it begins with http:// or https://"),
     ],
 )

@@ -80,7 +80,7 @@ def raised(error: BaseException) -> dict[str, Any]:
         return json.loads(json.dumps(failure_record(caught)))
 
 
-def brought_home(error: BaseException, package: str | None = "task_package.train") -> Exception:
+def rebuilt_here(error: BaseException, package: str | None = "task_package.train") -> Exception:
     return rebuilt(raised(error)["exception"], package)
 
 
@@ -89,7 +89,7 @@ def brought_home(error: BaseException, package: str | None = "task_package.train
     [ValueError("two", 2), KeyError("x"), FileNotFoundError(2, "No such file", "a.tsv"), ValueError((1, 2)), AssertionError()],
 )
 def test_builtin_exceptions_come_home_with_their_arguments(error: Exception) -> None:
-    found = brought_home(error, None)
+    found = rebuilt_here(error, None)
     assert type(found) is type(error)
     assert str(found) == str(error)
     assert "Traceback (most recent call last)" in str(found.__cause__)
@@ -124,14 +124,14 @@ def test_frames_that_are_none_hide_no_error(frames: Any) -> None:
 
 
 def test_the_file_of_an_error_is_kept() -> None:
-    found = brought_home(FileNotFoundError(2, "No such file", "a.tsv"))
+    found = rebuilt_here(FileNotFoundError(2, "No such file", "a.tsv"))
     assert isinstance(found, FileNotFoundError)
     assert found.filename == "a.tsv"
 
 
 def test_classes_of_the_tasks_package_come_home(own: Any) -> None:
     for error in (own.Plain("a", 1), own.Outer.Inner("b"), own.Reduced(7, "here")):
-        found = brought_home(error)
+        found = rebuilt_here(error)
         assert type(found) is type(error)
         assert str(found) == str(error)
 
@@ -148,7 +148,7 @@ def test_classes_of_a_module_that_is_run_are_not_defined_twice(own: Any, monkeyp
     own.__spec__.loader.exec_module(running)
     monkeypatch.setitem(sys.modules, "__main__", running)
     assert running.Plain is not own.Plain
-    assert type(brought_home(own.Plain("a"))) is running.Plain
+    assert type(rebuilt_here(own.Plain("a"))) is running.Plain
 
 
 @pytest.mark.parametrize("module", ["task_package.__main__", "task_package.broken", "task_package.absent"])
@@ -159,7 +159,7 @@ def test_modules_that_cannot_be_imported_here(own: Any, module: str) -> None:
 
 
 def test_a_class_that_wants_other_arguments_than_it_keeps(own: Any) -> None:
-    found = brought_home(own.ReadsTwo(7, "here"))
+    found = rebuilt_here(own.ReadsTwo(7, "here"))
     assert type(found) is RemoteJobError
     assert str(found) == "task_package.errors.ReadsTwo: 7 at here"
     assert "task_package.errors.ReadsTwo: 7 at here" in str(found.__cause__)
@@ -178,7 +178,7 @@ def test_a_class_whose_constructor_has_changed(own: Any, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("package", [None, "other", "task", "json.decoder"])
 def test_classes_of_other_packages_stay_away(own: Any, package: str | None) -> None:
-    found = brought_home(own.Plain("text"), package)
+    found = rebuilt_here(own.Plain("text"), package)
     assert type(found) is RemoteJobError
     assert str(found) == "task_package.errors.Plain: text"
     assert "raise error" in str(found.__cause__)

@@ -41,7 +41,7 @@ def test_the_plan_before_and_the_bill_after(cloud: Cloud) -> None:
         assert bill["saved_by_spot_usd"] == pytest.approx(seconds / 3600 * 0.5) and seconds > 0
     assert "saved by spot (instances only; prices: ml.m5.large as given)" in output
     again = cloud.sweep("x=1,2,3", *FOUR_HOURS, "hydra.launcher.spot=true", "hydra.launcher.max_cost_usd=4")
-    assert "3 jobs, at most $2.00" in again, "what is home costs nothing more"
+    assert "3 jobs, at most $2.00" in again, "collected results cost nothing more"
 
 
 def test_a_retry_is_not_worth_more_than_the_limit(cloud: Cloud) -> None:
@@ -52,7 +52,7 @@ def test_a_retry_is_not_worth_more_than_the_limit(cloud: Cloud) -> None:
     assert "$0.00" in output
 
 
-def test_an_adopted_job_is_in_the_budget_too(cloud: Cloud) -> None:
+def test_an_attached_job_is_in_the_budget_too(cloud: Cloud) -> None:
     cloud.sweep("x=1", "do=wait", *FOUR_HOURS, "hydra.launcher.wait=false")
     output = cloud.sweep("x=1,2", "do=wait", *FOUR_HOURS, "hydra.launcher.max_cost_usd=3", code=1)
     assert "2 jobs (at most ml.m5.large for 4 h) may cost $4.00" in output

@@ -96,7 +96,7 @@ def test_jobs_start_in_their_order() -> None:
     assert scheduler.next(0) == Sleep(10)
 
 
-def test_no_machine_stands_idle_while_results_come_home() -> None:
+def test_no_machine_stands_idle_while_results_are_collected() -> None:
     scheduler = of(4, 2, 10)
     for index in (0, 1):
         scheduler.submitted(index, 0)
@@ -108,7 +108,7 @@ def test_no_machine_stands_idle_while_results_come_home() -> None:
     scheduler.submitted(3, 11)
     assert scheduler.next(11) == Collect(0)
     scheduler.collected(0)
-    assert scheduler.next(30) == Poll(), "a long way home does not keep the others from being seen"
+    assert scheduler.next(30) == Poll(), "a slow download does not delay the next poll"
     scheduler.polled([], 30)
     assert scheduler.next(30) == Collect(1)
 
@@ -229,12 +229,12 @@ def test_a_retry_waits_for_its_time() -> None:
     assert scheduler.next(10) == Sleep(60) and scheduler.next(70) == Submit(0)
 
 
-def test_leaving_ends_when_all_is_submitted() -> None:
+def test_detaching_ends_when_all_is_submitted() -> None:
     scheduler = of(2, 2, 10, detach=True)
     scheduler.restore(ended=[0])
     assert scheduler.next(0) == Submit(1)
     scheduler.submitted(1, 0)
-    assert scheduler.next(0) == Collect(0), "what has ended comes home all the same"
+    assert scheduler.next(0) == Collect(0), "results of ended jobs are still collected"
     scheduler.collected(0)
     assert scheduler.next(0) is None and scheduler.running == {1}
 
@@ -247,7 +247,7 @@ def test_a_job_that_cannot_be_submitted_is_collected_and_takes_no_room() -> None
     assert scheduler.next(0) == Collect(0)
 
 
-def test_adopted_jobs_take_room_and_are_looked_at_at_once() -> None:
+def test_attached_jobs_take_slots_and_are_polled_at_once() -> None:
     scheduler = of(3, 1, 10)
     scheduler.restore(running=[2], ended=[0])
     assert scheduler.next(-5) == Poll(), "whatever the clock's origin is"

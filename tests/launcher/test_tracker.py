@@ -246,7 +246,7 @@ def test_a_quota_of_nothing_is_the_end_of_it(tracker: Tracker, jobs: list[Job]) 
     assert json.loads((jobs[0].job_dir / "record.json").read_text())["failure"]["cause"] == "quota"
 
 
-def test_a_job_that_is_there_already_is_adopted(tracker: Tracker, jobs: list[Job]) -> None:
+def test_a_job_that_exists_already_is_attached(tracker: Tracker, jobs: list[Job]) -> None:
     memory(tracker).there = {jobs[0].name(0)}
     [submission] = tracker.plan(jobs[:1], OnExisting.retry_failed)
     tracker.submit(submission)
@@ -319,11 +319,11 @@ def test_what_is_run_all_again_takes_nothing_from_before(tracker: Tracker, jobs:
     assert memory(tracker).fresh == [jobs[0].name(4)]
 
 
-def test_leaving_returns_handles_that_are_no_numbers(tracker: Tracker, jobs: list[Job]) -> None:
+def test_detached_jobs_return_handles_that_are_no_numbers(tracker: Tracker, jobs: list[Job]) -> None:
     ended(tracker, jobs, State.COMPLETED)
     submissions = tracker.plan(jobs[:3], OnExisting.retry_failed)
     returns = EventLoop(tracker, submissions, Scheduler(3, 10, detach=True), Clock()).run(Watcher())
-    assert returns[0].return_value == 0, "what has ended is home"
+    assert returns[0].return_value == 0, "ended jobs are collected"
     assert [str(one.return_value) for one in returns[1:]] == [f"SubmittedJob('{job.name(0)}')" for job in jobs[1:3]]
     with pytest.raises(TypeError, match="has no value yet: it was submitted with hydra.launcher.wait=false"):
         float(returns[1].return_value)
@@ -347,10 +347,10 @@ def test_what_no_job_may_do_ends_the_launch(tracker: Tracker, jobs: list[Job]) -
     memory(tracker).ends = {1: NotPermitted("you may not")}
     with pytest.raises(NotPermitted, match="you may not"):
         run(tracker, jobs)
-    assert list(tracker.active) == [jobs[0].name(0)], "which may go on"
+    assert list(tracker.active) == [jobs[0].name(0)], "which may continue"
 
 
-def test_a_drive_that_was_interrupted_goes_on_where_it_was(tracker: Tracker, jobs: list[Job]) -> None:
+def test_an_interrupted_loop_continues_where_it_was(tracker: Tracker, jobs: list[Job]) -> None:
     memory(tracker).silences = [KeyboardInterrupt()]
     submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
     loop = EventLoop(tracker, submissions, Scheduler(2, 10), Clock())
@@ -380,7 +380,7 @@ def test_an_interruption_between_a_look_and_what_it_says_loses_no_job(tracker: T
     assert loop.scheduler.running == set() and tracker.active == {}
 
 
-def test_of_two_jobs_that_share_a_run_one_has_the_bill(tracker: Tracker, jobs: list[Job]) -> None:
+def test_only_one_of_two_jobs_that_share_a_run_has_the_bill(tracker: Tracker, jobs: list[Job]) -> None:
     [submission] = tracker.plan(jobs[:1], OnExisting.retry_failed)
     submission.duplicate_of = 7
     tracker.collect(submission)

@@ -211,7 +211,7 @@ def test_training_jobs_after_the_laptop_was_closed(cloud: Cloud) -> None:
     again = verb("collect", "sweep", "--json", **where)
     assert again.code == 0 and again.rows == home.rows
     assert verb("logs", "sweep", "--job", "1", "-n", "1", **where).out == "the last line\n"
-    assert cloud.account.requests == [], "what is home is not asked for"
+    assert cloud.account.requests == [], "collected jobs are not asked about"
     assert verb("collect", "sweep", "--again", **where).code == 0
     assert cloud.count("DescribeTrainingJob") == 2 and cloud.count("CreateTrainingJob") == 0
 

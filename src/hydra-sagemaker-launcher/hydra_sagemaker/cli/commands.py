@@ -12,12 +12,12 @@ from typing import Any
 
 from hydra_sagemaker.aws.logs import Log, Patience, clean, follow
 from hydra_sagemaker.backends.base import State
-from hydra_sagemaker.cli.past_sweep import JobStatus, SubmittedSweep
 from hydra_sagemaker.display.tables import JobRow, as_json, counted, jobs_table
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.result import read_result
 from hydra_sagemaker.pricing.cost import total
 from hydra_sagemaker.sweep.lock import holder
+from hydra_sagemaker.sweep.past_sweep import JobStatus, SubmittedSweep
 
 LOG_SECONDS = 2.0
 

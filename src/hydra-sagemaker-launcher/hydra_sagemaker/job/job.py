@@ -75,7 +75,7 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
     if values.max_parallel < 1 or values.poll_seconds <= 0:
         raise LauncherError(
             f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "
-            "at least one job runs at a time, and more than 0 seconds pass between two looks at it"
+            "max_parallel must be at least 1, and poll_seconds more than 0"
         )
     return values
 
@@ -83,7 +83,7 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
 def _senseless(values: SageMakerLauncherConf) -> Iterator[str]:
     for path, number in _numbers(asdict(values)):
         if math.isnan(number) or (math.isinf(number) and path not in WITHOUT_END):
-            yield f"hydra.launcher.{path}={number}: it must be a number that one can calculate with"
+            yield f"hydra.launcher.{path}={number}: it must be a finite number"
     if values.endpoint_url is not None and not values.endpoint_url.startswith(("http://", "https://")):
         yield f"hydra.launcher.endpoint_url={values.endpoint_url}: it begins with http:// or https://"
 

@@ -60,7 +60,6 @@ class Spec:
     """The output directory lies where SageMaker keeps it for the next attempt."""
     processes_per_instance: int | None = None
     """None: one per GPU, without GPUs one."""
-    code_sha256: str | None = None
     commit: str | None = None
     """Of the code's repository, ending in -dirty when files differ from it; the job finds it in HYDRA_JOB_COMMIT."""
     versions: dict[str, str] = field(default_factory=dict)

@@ -1,8 +1,7 @@
-"""What a launch says before it submits and after it is done: what is new, what it may cost, what it did cost."""
+"""Prints the plan of a launch before it submits, and the bill after it is done."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from hydra_sagemaker.pricing.prices import bound_of_settings
 from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
 from hydra_sagemaker.sweep.budget import Spending
 from hydra_sagemaker.sweep.hooks import imported
-from hydra_sagemaker.sweep.manifest import write_manifest
 
 if TYPE_CHECKING:
     from hydra_sagemaker.sweep.sweep import Sweep
@@ -23,22 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def remember(sweep: Sweep, submissions: Sequence[Submission]) -> None:
-    """What one needs to come back to the jobs without this application."""
-    write_manifest(
-        sweep.directory,
-        dataclasses.replace(sweep.settings, region=sweep.region),
-        [one.job for one in submissions],
-        {one.job.number: one.name for one in submissions},
-        state_dir=sweep.working_dir / sweep.settings.state_dir,
-        root=sweep.code.root,
-        working_dir=sweep.working_dir,
-        task_package=sweep.task_package,
-    )
-
-
 def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> None:
-    """`submissions` without those of the `count` jobs that are the same job as another."""
+    """Print what each job will be; `submissions` leaves out duplicates, `count` counts them."""
     counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ATTACHED, REUSED)}
     named = ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
     if not sweep.is_local and counts[REUSED] < len(submissions):
@@ -49,7 +33,7 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
 
 
 def print_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
-    """Nothing where nothing was billed: on this machine, or when all is reused."""
+    """Print the bill; nothing where nothing was billed, on this machine or when all is reused."""
     rows = [row for one in submissions if one.origin != REUSED and (row := _cost_row(one)) is not None]
     if rows:
         print(cost_table(rows, _described(sweep, submissions)))
@@ -60,20 +44,20 @@ def _described(sweep: Sweep, submissions: Sequence[Submission]) -> str:
 
 
 def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator[str]:
-    """What `wait=false` cannot do: nobody is here later to submit the rest, or to tell a sweeper a value."""
+    """Yield what `wait=false` cannot do: nobody stays to submit more jobs, or to return a value to a sweeper."""
     settings = sweep.settings
     if settings.wait:
         return
     sweeper = imported(str(sweep.config.hydra.sweeper["_target_"]), "wait")
     if not issubclass(sweeper, BasicSweeper):
         yield (
-            f"hydra.launcher.wait=false: {sweeper.__name__} needs the value of each job before it thinks of the "
-            "next one: hydra.launcher.wait=true"
+            f"hydra.launcher.wait=false: {sweeper.__name__} needs the value of each job before it chooses "
+            "the next one: hydra.launcher.wait=true"
         )
     jobs = len(sweep.tracker.active) + sum(one.origin != REUSED for one in submissions)
     if jobs > settings.max_parallel:
         yield (
-            f"hydra.launcher.wait=false: {jobs} jobs, of which max_parallel={settings.max_parallel} run at once, and nobody "
+            f"hydra.launcher.wait=false: {jobs} jobs, max_parallel={settings.max_parallel} submits only some at once, and nobody "
             f"stays to submit the others: hydra.launcher.max_parallel={jobs}, or hydra.launcher.wait=true"
         )
 

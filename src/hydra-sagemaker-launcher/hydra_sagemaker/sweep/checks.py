@@ -6,15 +6,17 @@ import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from hydra_sagemaker.aws.request_limits import Findings
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
-from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 from hydra_sagemaker.sweep.hooks import imported
 
 REQUIRED = {
@@ -29,8 +31,22 @@ NUMBER_DIGITS = 8
 """Shorter numbers under `token` and the like are identifiers."""
 
 
+def findings_of(job: Job, sweep_dir: Path, code_problems: Sequence[str]) -> Findings:
+    """Return everything wrong with one job; `code_problems` are those of the code that all jobs share."""
+    problems = user_check_problems(job)
+    if not job.output_dir.is_relative_to(sweep_dir):
+        problems.append(f"{job.output_dir} is not below {sweep_dir}: set hydra.sweep.subdir per job, not hydra.sweep.dir")
+    if job.settings.mode == Mode.local:
+        return Findings(problems, [])
+    from hydra_sagemaker.aws import request
+
+    found = request.findings_of(job)
+    own = [*setting_problems(job.settings), *config_secrets(job.config)]
+    return Findings([*problems, *own, *code_problems, *found.problems], found.warnings)
+
+
 def user_check_problems(job: Job) -> list[str]:
-    """What the function named in `hydra.launcher.check` says of the job's configuration."""
+    """Return what the function named in `hydra.launcher.check` finds wrong with the job's configuration."""
     name = job.settings.check
     if name is None:
         return []
@@ -53,7 +69,7 @@ def user_check_problems(job: Job) -> list[str]:
 
 
 def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
-    """What a training job needs, and what must not be in one."""
+    """Yield settings that a training job lacks, and those it must not have."""
     for name, valid in REQUIRED.items():
         if not getattr(settings, name):
             yield f"hydra.launcher.{name} is not set: {valid}"
@@ -67,12 +83,12 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
     yield from _visible_secrets(settings)
     for path, value in _leaves({key: node for key, node in asdict(settings).items() if key not in VISIBLE}):
         if kind := _kind_of_secret(value):
-            advice = "its name in Secrets Manager belongs there" if path.startswith("secrets.") else "it would travel"
+            advice = "write its name in Secrets Manager" if path.startswith("secrets.") else "it would leave this machine"
             yield f"hydra.launcher.{path}: its value {kind}: {advice}"
 
 
 def config_secrets(config: DictConfig) -> Iterator[str]:
-    """Literal values under names that look like secrets; `${oc.env:NAME}` travels as these words."""
+    """Yield literal values under names that look like secrets; `${oc.env:NAME}` is sent unresolved."""
     values = OmegaConf.to_container(config, resolve=False)
     assert isinstance(values, dict)
     hydra = dict(_nodes(values.pop("hydra", {}), (*HYDRA_NODES, "job.env_copy", "overrides")))
@@ -90,7 +106,7 @@ def config_secrets(config: DictConfig) -> Iterator[str]:
 
 
 def requirement_secrets(lines: Sequence[str]) -> Iterator[str]:
-    """Of what the job is to install: they travel, and pip prints them."""
+    """Yield requirements that hold a secret: they are sent, and pip prints them."""
     for line in lines:
         if kind := _kind_of_secret(line):
             name = line.strip().split()[0].partition("@")[0].partition("://")[0]
@@ -98,7 +114,7 @@ def requirement_secrets(lines: Sequence[str]) -> Iterator[str]:
 
 
 def grouped(problems: Sequence[tuple[Job, str]], count: int) -> list[str]:
-    """A problem that all jobs share is said once."""
+    """Merge equal problems; one that all jobs share names no job."""
     jobs: dict[str, list[Job]] = {}
     for job, problem in problems:
         jobs.setdefault(problem, []).append(job)
@@ -126,10 +142,10 @@ def _secrets_in(field: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
         kind = _kind_of_secret(value)
         if looks_secret(name) or kind:
-            said = "its name looks like a secret" if looks_secret(name) else f"its value {kind}"
+            reason = "its name looks like a secret" if looks_secret(name) else f"its value {kind}"
             variable = name if name.isidentifier() else "VARIABLE"
             yield (
-                f"{field}.{name}: {said}, and everyone who may describe the job reads it. "
+                f"{field}.{name}: {reason}, and everyone who may describe the job reads it. "
                 f"Store it in Secrets Manager and write hydra.launcher.secrets.{variable}=NAME_THERE"
             )
 
@@ -143,7 +159,7 @@ def _nodes(tree: Any, paths: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _typed(words: list[str]) -> Iterator[tuple[str, Any]]:
-    """They travel as they are, also where another one overrides them; the launcher's own fields are judged apart."""
+    """Overrides are sent as typed, also where another one replaces them; the launcher's own fields are judged apart."""
     others = [word for word in words if not word.lstrip("+~").startswith("hydra.launcher.")]
     for override in OverridesParser.create().parse_overrides(others):
         yield from _leaves({override.key_or_group: override.value()})

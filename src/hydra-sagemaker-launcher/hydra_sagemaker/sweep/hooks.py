@@ -23,8 +23,8 @@ def imported(name: str, field: str) -> Any:
         ) from None
 
 
-def tell_collected(name: str | None, job: Job) -> None:
-    """The results are home whatever the function does with them."""
+def call_collected(name: str | None, job: Job) -> None:
+    """Call the function that `hydra.launcher.collected` names; its errors are logged, the results are kept."""
     if name is None:
         return
     record = json.loads((job.job_dir / "record.json").read_text(encoding="utf-8"))

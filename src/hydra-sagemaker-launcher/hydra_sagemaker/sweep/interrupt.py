@@ -1,4 +1,4 @@
-"""Ctrl-C: says what runs and what it costs an hour, and asks. A second Ctrl-C, at any moment from then on, stops all jobs."""
+"""Handles Ctrl-C: says what runs and what it costs an hour, and asks. A second Ctrl-C, at any moment, stops all jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hydra_sagemaker.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
 GRACE_SECONDS = 3.0
-"""For a second Ctrl-C where nobody can be asked."""
+"""For a second Ctrl-C where no terminal can ask."""
 VERBS = "hydra-sagemaker"
 QUESTION = "[d]etach: jobs continue; [s]top them all; [c]ontinue waiting? "
 
@@ -28,7 +28,7 @@ class Choice(Enum):
 
 
 def interrupted(sweep: Sweep) -> bool:
-    """Whether to go on; otherwise the jobs have been stopped, or go on without the launcher."""
+    """Return whether to continue; otherwise the jobs have been stopped, or run on without the launcher."""
     running = list(sweep.tracker.active.values())
     if not running:
         log.warning("interrupted: nothing runs, and nothing more is submitted; run the same command to continue")
@@ -51,26 +51,26 @@ def stop_all(sweep: Sweep) -> None:
     running = len(sweep.tracker.active)
     log.warning("stopping %s; run the same command to continue", counted(running, "job"))
     try:
-        left = sweep.tracker.stop()
+        not_stopped = sweep.tracker.stop()
     except KeyboardInterrupt:
-        left = list(sweep.tracker.active)
-    if left:
-        log.error("%s may still run: %s", counted(len(left), "job"), ", ".join(left))
+        not_stopped = list(sweep.tracker.active)
+    if not_stopped:
+        log.error("%s may still run: %s", counted(len(not_stopped), "job"), ", ".join(not_stopped))
         log.error("  %s stop %s", VERBS, sweep.directory)
 
 
 def detach_message(sweep: Sweep, running: int) -> str:
-    """What runs on without a launcher, and how one comes back to it."""
+    """Say which jobs run on without the launcher, and how to return to them."""
     place = "on this machine" if sweep.is_local else "in SageMaker"
     return (
-        f"{counted(running, 'job')} {'goes' if running == 1 else 'go'} on {place}; the same command adopts "
+        f"{counted(running, 'job')} {'continues' if running == 1 else 'continue'} {place}; the same command attaches to "
         f"{'it' if running == 1 else 'them'}, or:\n"
         f"  {VERBS} list {sweep.directory}\n  {VERBS} collect {sweep.directory}\n  {VERBS} stop {sweep.directory}"
     )
 
 
 def _policy(sweep: Sweep) -> OnInterrupt:
-    """Jobs of this machine have nobody to go on for; those elsewhere cost money either way."""
+    """Local jobs end with their launcher; remote ones cost money either way, so a person is asked."""
     chosen = sweep.settings.on_interrupt
     return chosen or (OnInterrupt.stop if sweep.is_local else OnInterrupt.ask)
 
@@ -103,7 +103,7 @@ def _asked() -> Choice:
     while True:
         print(QUESTION, end="", file=sys.stderr, flush=True)
         answer = sys.stdin.readline()
-        if not answer:  # the terminal is gone
+        if not answer:  # the terminal was closed
             return Choice.DETACH
         for choice in Choice:
             if answer.strip().lower() in (choice.value, choice.name.lower()):

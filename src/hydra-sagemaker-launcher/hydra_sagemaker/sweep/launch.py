@@ -1,7 +1,9 @@
-"""What `launch` does: plan, submit, wait, bring home, say what happened."""
+"""Launches jobs: plans, submits, waits, collects, and reports what happened."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 import signal
 import threading
@@ -15,13 +17,16 @@ from hydra_sagemaker.backends.base import State
 from hydra_sagemaker.display.live_table import watcher
 from hydra_sagemaker.display.tables import counted
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
+from hydra_sagemaker.files import write_atomically
+from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.loop import EventLoop, SystemClock
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.settings import Mode
-from hydra_sagemaker.sweep.announcements import detach_problems, print_costs, print_plan, remember
+from hydra_sagemaker.sweep.announcements import detach_problems, print_costs, print_plan
 from hydra_sagemaker.sweep.interrupt import detach_message, interrupted, stop_all
 from hydra_sagemaker.sweep.lock import locked
+from hydra_sagemaker.sweep.manifest import write_manifest
 from hydra_sagemaker.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -29,7 +34,7 @@ INTERRUPTED = 130
 
 
 def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
-    """Returns in the order of `job_overrides`; a job that failed is a FAILED return."""
+    """Run jobs and return their results in the order of `job_overrides`; a job that failed is a FAILED return."""
     setup_globals()
     hydra = sweep.config.hydra
     configure_log(hydra.hydra_logging, hydra.verbose)
@@ -39,7 +44,7 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
     except SubmissionRefused as error:
         raise SubmissionRefused(error.problems, earlier_jobs=initial_job_idx) from error.__cause__
     except KeyboardInterrupt:  # before anything was submitted: later ones are answered where they come
-        _leave(sweep)
+        leave(sweep)
         log.warning("interrupted before anything %swas submitted", "more " if sweep.tracker.active else "")
         raise SystemExit(INTERRUPTED) from None
 
@@ -47,25 +52,49 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
 def _launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
     jobs = sweep.jobs(job_overrides, initial_job_idx)
     if sweep.settings.mode == Mode.dry_run:
-        from hydra_sagemaker.sweep.dry_run import write_requests
-
-        write_requests(sweep, jobs)
+        _write_requests(sweep, jobs)
         raise SystemExit(0)
     with locked(sweep.directory):
-        sweep.preflight(jobs)
-        submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
+        submissions = plan(sweep, jobs)
         unique = _unique(submissions)
-        if problems := [*sweep.occupied(jobs), *sweep.spending.problems(unique), *detach_problems(sweep, unique)]:
-            raise SubmissionRefused(problems)
-        remember(sweep, submissions)
         print_plan(sweep, unique, len(submissions))
         returns = _run(sweep, submissions, unique)
     _report(sweep, submissions, returns)
     return returns
 
 
+def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
+    """Decide what each job will be, and write the manifest; nothing is submitted yet.
+
+    Raises:
+        SubmissionRefused: the account, the budget or jobs that run already do not allow it.
+    """
+    sweep.preflight(jobs)
+    submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
+    unique = _unique(submissions)
+    if problems := [*sweep.backend.occupied(jobs), *sweep.spending.problems(unique), *detach_problems(sweep, unique)]:
+        raise SubmissionRefused(problems)
+    write_manifest(
+        sweep.directory,
+        dataclasses.replace(sweep.settings, region=sweep.backend.region),  # another shell may have another default
+        [one.job for one in submissions],
+        {one.job.number: one.name for one in submissions},
+        state_dir=sweep.working_dir / sweep.settings.state_dir,
+        root=sweep.code.root,
+        working_dir=sweep.working_dir,
+        task_package=sweep.task_package,
+    )
+    return submissions
+
+
+def event_loop(sweep: Sweep, submissions: Sequence[Submission] = (), *, detach: bool = False) -> EventLoop:
+    settings = sweep.settings
+    scheduler = Scheduler(settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second, detach=detach)
+    return EventLoop(sweep.tracker, submissions, scheduler, SystemClock())
+
+
 def _unique(submissions: Sequence[Submission]) -> list[Submission]:
-    """Jobs that are the same job share one run."""
+    """Return the first of the jobs that share a run."""
     return list({submission.name: submission for submission in reversed(submissions)}.values())[::-1]
 
 
@@ -80,20 +109,15 @@ def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submi
                 if not interrupted(sweep):
                     raise SystemExit(INTERRUPTED) from None
             except OSError as error:  # no space on the disk, a directory that has gone
-                _leave(sweep)
+                leave(sweep)
                 raise LauncherError(f"{error}. Collected results are kept; mend that and run the same command") from error
             except BaseException:
-                _leave(sweep)
+                leave(sweep)
                 raise
 
 
-def event_loop(sweep: Sweep, submissions: Sequence[Submission], *, detach: bool = False) -> EventLoop:
-    settings = sweep.settings
-    scheduler = Scheduler(settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second, detach=detach)
-    return EventLoop(sweep.tracker, submissions, scheduler, SystemClock())
-
-
-def _leave(sweep: Sweep) -> None:
+def leave(sweep: Sweep) -> None:
+    """Stop local jobs, since nobody is left to wait for them; others keep running, and a message says how to return."""
     running = len(sweep.tracker.active)
     if not running:
         return
@@ -120,8 +144,23 @@ def _terminations_raised() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
+def _write_requests(sweep: Sweep, jobs: Sequence[Job]) -> None:
+    """Mode dry_run: the requests as they would be sent, in files."""
+    from hydra_sagemaker.aws.request import training_job_request
+
+    directory = sweep.directory / ".launcher" / "requests"
+    bundle = sweep.code.bundle_sha256(sweep.requirements)
+    for job in jobs:
+        name = job.name(0)
+        request = training_job_request(job, name, bundle=bundle, image=sweep.backend.image(job.settings))
+        write_atomically(directory / f"{job.number}.request.json", json.dumps(request, indent=2))
+        write_atomically(directory / f"{job.number}.spec.json", sweep.spec_of(job, name).to_json())
+        print(f"{job}: {request['ResourceConfig']['InstanceType']} × {request['ResourceConfig']['InstanceCount']}, {name}")
+    print(f"{counted(len(jobs), 'request')} in {directory}; nothing was uploaded or submitted")
+
+
 def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[JobReturn]) -> None:
-    """Every failure with its traceback and its next step; the sweeper would show the first one only."""
+    """Log every failure with its traceback and its next step; the sweeper would show the first one only."""
     failed = [
         (one, returned) for one, returned in zip(submissions, returns, strict=True) if returned.status == JobStatus.FAILED
     ]
@@ -129,11 +168,11 @@ def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[J
         error = returned._return_value
         detail = str(error.__cause__).strip() if error.__cause__ is not None else f"{type(error).__name__}: {error}"
         failure = submission.outcome.failure if submission.outcome else None
-        said = f"\nNext: {failure.next_step}" if failure and error.__cause__ is not None else ""
+        step = f"\nNext: {failure.next_step}" if failure and error.__cause__ is not None else ""
         kind = f" ({failure.cause.value})" if failure else ""
         log.error(
             "%s failed as %s%s\n%s%s\nits files: %s",
-            submission.job, submission.name, kind, detail, said, submission.job.output_dir,
+            submission.job, submission.name, kind, detail, step, submission.job.output_dir,
         )  # fmt: skip
     print_costs(sweep, submissions)
     running = sum(submission.status.state == State.RUNNING for submission in submissions)

@@ -38,7 +38,7 @@ def finish(cloud: Cloud, process: subprocess.Popen[str], code: int) -> str:
     return output
 
 
-def test_submitted_and_left_and_brought_home_by_the_same_command(cloud: Cloud) -> None:
+def test_detached_jobs_are_collected_by_the_same_command(cloud: Cloud) -> None:
     output = cloud.sweep(*WAITING, "hydra.launcher.wait=false")
     assert "2 jobs continue in SageMaker" in output and f"collect {cloud.output(0).parent}" in output
     assert [one["status"] for one in cloud.returns()] == ["COMPLETED"] * 2, "Hydra knows no other word"
@@ -49,7 +49,7 @@ def test_submitted_and_left_and_brought_home_by_the_same_command(cloud: Cloud) -
     assert [one["value"] for one in cloud.returns()] == [10, 20] and cloud.count("CreateTrainingJob") == 0
 
 
-def test_leaving_is_refused_where_it_cannot_be(cloud: Cloud) -> None:
+def test_wait_false_is_refused_where_it_cannot_work(cloud: Cloud) -> None:
     cloud.app.write(
         "hydra_plugins/asking_sweeper.py",
         """\
@@ -74,9 +74,9 @@ def test_leaving_is_refused_where_it_cannot_be(cloud: Cloud) -> None:
         """,
     )
     output = cloud.sweep("hydra/sweeper=asking", "hydra.launcher.wait=false", "hydra.launcher.max_parallel=1", code=1)
-    assert "AskingSweeper needs the value of each job before it thinks of the next one: hydra.launcher.wait=true" in output
+    assert "AskingSweeper needs the value of each job before it chooses the next one: hydra.launcher.wait=true" in output
     assert (
-        "2 jobs, of which max_parallel=1 run at once, and nobody stays to submit the others: hydra.launcher.max_parallel=2"
+        "2 jobs, max_parallel=1 submits only some at once, and nobody stays to submit the others: hydra.launcher.max_parallel=2"
         in output
     )
     assert cloud.names() == [] and cloud.count("PutObject") == 0

@@ -16,7 +16,7 @@ from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.tracker import REUSED, Submission, Tracker
 from hydra_sagemaker.settings import Mode
-from hydra_sagemaker.sweep.hooks import tell_collected
+from hydra_sagemaker.sweep.hooks import call_collected
 from hydra_sagemaker.sweep.manifest import Attempt, read_manifest
 
 NOT_SUBMITTED = "not submitted; the same command submits it"
@@ -69,7 +69,7 @@ class SubmittedSweep:
     @cached_property
     def tracker(self) -> Tracker:
         tracker = Tracker(self.backend, self.manifest.ledger, _refuse_to_submit, self.manifest.task_package)
-        tracker.on_collected = lambda submission: tell_collected(self.manifest.settings.collected, submission.job)
+        tracker.on_collected = lambda submission: call_collected(self.manifest.settings.collected, submission.job)
         for directory in (self.manifest.working_dir, self.manifest.root):  # where the application is imported from
             if str(directory) not in sys.path:
                 sys.path.append(str(directory))
@@ -112,7 +112,7 @@ class SubmittedSweep:
         assert isinstance(self.backend, SageMakerBackend)
         return CloudWatchLog(self.backend.clients.logs, name, lines=lines, hosts=seen.job.settings.instance_count)
 
-    def bring_home(self, seen: JobStatus) -> JobStatus:
+    def collect(self, seen: JobStatus) -> JobStatus:
         submission = Submission(self.manifest.complete(seen.job), seen.attempt.name, REUSED, seen.status)
         earlier = self.tracker.earlier_attempts().get(seen.job.key, [])
         submission.attempts = [one for one in earlier if one["name"] != submission.name]

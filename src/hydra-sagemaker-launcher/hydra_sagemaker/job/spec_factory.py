@@ -1,0 +1,105 @@
+"""Writes the specification of each job of a sweep, in words that hold on the machine of the job."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra.core.utils import JobRuntime
+from hydra.types import HydraContext
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_sagemaker.job import spec
+from hydra_sagemaker.job.identity import task_yaml
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.job.task import TaskReference
+from hydra_sagemaker.settings import keeps_checkpoints, processes_of
+
+SEARCH_PATH = re.compile(r"\+{0,2}hydra\.searchpath=")
+
+
+class SpecFactory:
+    """Makes specifications of a sweep's jobs: `factory(job, name)`.
+
+    Args:
+        root: the directory that is bundled as the jobs' code, `commit` that of its repository.
+        working_dir: where the application was started.
+
+    Raises:
+        LauncherError: the configuration's search path names a directory that is not bundled.
+    """
+
+    def __init__(
+        self,
+        context: HydraContext,
+        config: DictConfig,
+        task: TaskReference | None,
+        *,
+        root: Path,
+        commit: str | None,
+        working_dir: Path,
+        is_local: bool,
+    ) -> None:
+        self.config, self.task, self.root, self.commit, self.is_local = config, task, root, commit, is_local
+        self.working_dir = working_dir.relative_to(root).as_posix() if working_dir.is_relative_to(root) else "."
+        self.sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
+        self.search_path = self._search_path(context)
+
+    def __call__(self, job: Job, name: str) -> Spec:
+        settings, is_local = job.settings, self.is_local
+        typed = unresolved(self.config.hydra.overrides.hydra)
+        return Spec(
+            name=name,
+            key=job.key,
+            number=job.number,
+            task_name=str(JobRuntime.instance().get("name")),
+            config_name=job.config.hydra.job.config_name,
+            search_path=self.search_path,
+            hydra_overrides=typed if is_local else [text for text in typed if not SEARCH_PATH.match(text)],
+            task_overrides=list(job.overrides),
+            config=task_yaml(job.config),
+            plugins={f"hydra/{group}": _chosen(job.config, group) for group in ("launcher", "sweeper")},
+            now=spec.resolved_now(self.config),
+            version_base=version.getbase() and str(version.getbase()),
+            sweep_dir=str(self.sweep_dir),
+            sweep_subdir=job.output_dir.relative_to(self.sweep_dir).as_posix(),
+            working_dir=self.working_dir,
+            python_path=self._python_path,
+            task=self.task,
+            secrets={} if is_local else dict(settings.secrets),
+            region=settings.region,
+            model_files=list(settings.model_files),
+            commit=self.commit,
+            checkpoints=not is_local and keeps_checkpoints(settings),
+            processes_per_instance=1 if is_local else processes_of(settings),
+            versions=spec.versions(),
+        )
+
+    @cached_property
+    def _python_path(self) -> list[str]:
+        return spec.python_path(self.root)
+
+    def _search_path(self, context: HydraContext) -> list[tuple[str, str]]:
+        """What was typed may name directories of this machine; the configuration's own search path is composed in the job."""
+        entries = [(entry.provider, entry.path) for entry in context.config_loader.get_search_path().get_path()]
+        if self.is_local:
+            return entries
+        if any(SEARCH_PATH.match(text) for text in unresolved(self.config.hydra.overrides.hydra)):
+            last = len(entries) - 1 if entries and entries[-1][0] == "schema" else len(entries)
+            entries[last:last] = [("hydra.searchpath", str(path)) for path in self.config.hydra.searchpath]
+        return [(provider, spec.portable(path, self.root)) for provider, path in entries]
+
+
+def unresolved(node: Any) -> list[str]:
+    values = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(values, list)
+    return [str(value) for value in values]
+
+
+def _chosen(config: DictConfig, group: str) -> dict[str, Any]:
+    name = config.hydra.runtime.choices.get(f"hydra/{group}")
+    return {"name": name, "values": OmegaConf.to_container(config.hydra[group], resolve=False, enum_to_str=True)}
