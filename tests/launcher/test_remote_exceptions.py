@@ -98,7 +98,7 @@ def test_builtin_exceptions_come_home_with_their_arguments(error: Exception) -> 
 
 def test_the_traceback_holds_the_frames_of_the_job() -> None:
     error = ValueError("x")
-    here = [(frame.filename, frame.lineno, frame.name) for frame in extract_tb(brought_home(error).__traceback__)]
+    here = [(frame.filename, frame.lineno, frame.name) for frame in extract_tb(rebuilt_here(error).__traceback__)]
     assert here == [(frame.filename, frame.lineno, frame.name) for frame in extract_tb(error.__traceback__)]
     assert here[-1][2] == "raised"
 

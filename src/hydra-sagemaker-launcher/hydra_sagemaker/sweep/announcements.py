@@ -57,8 +57,8 @@ def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator
     jobs = len(sweep.tracker.active) + sum(one.origin != REUSED for one in submissions)
     if jobs > settings.max_parallel:
         yield (
-            f"hydra.launcher.wait=false: {jobs} jobs, max_parallel={settings.max_parallel} submits only some at once, and nobody "
-            f"stays to submit the others: hydra.launcher.max_parallel={jobs}, or hydra.launcher.wait=true"
+            f"hydra.launcher.wait=false: {jobs} jobs, max_parallel={settings.max_parallel} submits only some at once, "
+            f"and nobody stays to submit the others: hydra.launcher.max_parallel={jobs}, or hydra.launcher.wait=true"
         )
 
 
