@@ -1,4 +1,4 @@
-"""What the tests that type commands share: the command in this process, a tiny run, and the code blocks of the documents."""
+"""Helpers for tests that run commands: the command in this process, a tiny run, and the code blocks of the documents."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ TINY = (
     "trainer.max_steps=4", "trainer.precision=32", "trainer.accelerator=cpu",
 )  # fmt: skip
 FEW_PAIRS = ("data.train_pairs=500", "data.validation_pairs=100", "data.test_pairs=100")
-"""Of the data set word_order."""
+"""Sizes of the data set word_order."""
 
 
 def paraphrase(*words: str) -> int:
-    """The exit code of the command, in this process, which is afterwards as it was before."""
+    """Run the command in this process, restore the process, and return the exit code."""
     with _unchanged():
         try:
             return run(list(words))
@@ -78,7 +78,7 @@ class Block(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """Without empty lines and the comment that names the file."""
+        """Return the lines that are not empty, without the comment that names the file."""
         return [line for line in self.text.splitlines() if line.strip() and line != f"# {self.file}"]
 
 

@@ -89,7 +89,7 @@ def named(policy: dict[str, Any], sid: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def printed(aws: Aws) -> dict[str, Any]:
-    """With everything there is to allow."""
+    """Return what the script prints with every option that allows something."""
     return aws.bootstrap("printed", "--secret", SECRET, "--kms-key", KEY, "--private-network").documents
 
 

@@ -73,7 +73,7 @@ def pins(file: Path) -> dict[str, str]:
 
 
 def test_the_lock_agrees_with_the_constraints() -> None:
-    """Every version of constraints.txt that the lock has too, and every dependency of the project. Mended with `make lock`."""
+    """The versions are those of constraints.txt, and every dependency of the project is there. `make lock` mends it."""
     constraints, lock = pins(ROOT / "constraints.txt"), pins(ROOT / "requirements.lock")
     assert {name: version for name, version in constraints.items() if lock.get(name, version) != version} == {}
     wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]

@@ -22,7 +22,7 @@ NEEDS = {
     "model=pretrained": ("model.name=owner/encoder",),
     "hparams_search=optuna": ("optimizer.lr=interval(1e-4,1e-2)",),
 }
-"""What an option leaves to the user."""
+"""Overrides that an option leaves to the user."""
 LONG_WARMUP = "scheduler.warmup_steps=500 is longer than the training: about 196 optimiser steps"
 WARNS = {"experiment=paws_seed_recipe": [[LONG_WARMUP]], "ablation=paws_recipe": [[LONG_WARMUP], []]}
 """The warnings of each arm."""

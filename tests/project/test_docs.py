@@ -36,7 +36,7 @@ def keys() -> dict[str, set[str]]:
 
 
 def quoted(text: str) -> set[str]:
-    """What stands in `…`, outside fenced blocks."""
+    """Return the texts in `…`, outside fenced blocks."""
     return set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)))
 
 

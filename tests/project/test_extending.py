@@ -24,7 +24,7 @@ SETTINGS = (
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with the package, its configuration and two files of triplets."""
+    """Return a directory with the package, its configuration and two files of triplets."""
     directory = tmp_path / "work"
     write_documented_files(DOCUMENT, directory)
     (directory / "mylab" / "__init__.py").touch()
@@ -109,7 +109,7 @@ def test_all_four_in_one_run_that_goes_elsewhere(
 
 
 def move_away(workplace: Path, tmp_path: Path) -> Path:
-    """Only the run and the test file, in another directory."""
+    """Return another directory with the run and the test file alone."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     shutil.move(workplace / "run", elsewhere / "run")

@@ -26,14 +26,14 @@ TYPOS = "paraphrase train +sed=1 model.hiden=3 optimizer.lrr=1"
 FOR_A_SHELL = ("eval",)
 """First words of lines that are not looked at."""
 TYPED_IN_ORDER = "sagemaker.md"
-"""Has a test of its own, in tests/launcher."""
+"""The page whose commands tests/launcher runs in order."""
 
 
 class Command(NamedTuple):
     document: str
     words: tuple[str, ...]
     output: str
-    """The text block that follows a block with this command alone."""
+    """The text block that follows a block with this command alone; else empty."""
 
     @property
     def line(self) -> str:
@@ -90,7 +90,7 @@ def test_pip_installs_extras_that_exist() -> None:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path:
-    """A directory with the runs, files and packages that the documents speak of."""
+    """Return a directory with the runs, files and packages that the documents name."""
     directory = tmp_path_factory.mktemp("documents")
     write_reported_sweep(directory / "runs" / "depth")
     shutil.copytree(tiny_run, directory / "runs" / "demo")
@@ -119,7 +119,7 @@ def write_pairs(file: Path, pairs: list[WordOrderPair], delimiter: str, columns:
 
 
 def cheap(words: tuple[str, ...]) -> list[str]:
-    """The command itself where it takes a second; a training, and a study, as the check of the same configuration."""
+    """Return the command itself where it takes a second, and the check of the same configuration for a training or a study."""
     verb, *rest = words[1:]
     if verb in ("train", "study"):
         rest = [word for word in rest if word not in ("--cfg", "job")]
@@ -134,9 +134,9 @@ def test_commands(
     monkeypatch.chdir(workplace)
     monkeypatch.setenv("PARAPHRASE_CACHE_DIR", str(workplace / "cache"))
     code = paraphrase(*cheap(command.words))
-    said = capsys.readouterr()
-    assert code == 0, said.err
-    assert said.out
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    assert printed.out
 
 
 def test_the_three_typos_are_answered_as_the_page_shows(capsys: pytest.CaptureFixture[str]) -> None:
