@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from paraphrase_lab import build
 from paraphrase_lab.check.saved_config import CHANGEABLE, saved_config
 from paraphrase_lab.check.targets import target_problems
-from paraphrase_lab.check.values import plain_config
+from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.data.rows import write_bad_rows
 from paraphrase_lab.data.tables import load_split
 from paraphrase_lab.errors import ConfigError, RunError, UserError

@@ -13,9 +13,9 @@ import pytest
 from checking import check, problems, write
 from commands import FEW_PAIRS, ROOT, TINY, paraphrase
 from paraphrase_lab.check import check_request
-from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.cli.study import Typed, _typed
 from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs.arms import arm_with, arms_of, numbers_of
 from paraphrase_lab.runs.differences import recipe_names

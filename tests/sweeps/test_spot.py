@@ -47,12 +47,12 @@ def test_a_training_that_is_interrupted_twice_ends_as_one_that_is_not(lab: Lab) 
     faults.update(
         {"interrupt_times": 1, "interrupt_unannounced_times": 1, "interrupt_after_seconds": 0.0, "interrupt_jobs": ""}
     )
-    lab.await_(lambda log: re.search(r"going on after optimiser step (3|6|9|12) of [\s\S]*step 2\d\n", log), process)
+    lab.await_(lambda log: re.search(r"continuing after optimiser step (3|6|9|12) of [\s\S]*step 2\d\n", log), process)
     faults.update({"interrupt_times": 2})
     lab.end(process)
     log = lab.log()
     assert "SIGTERM: saving at the next optimiser step" in log
-    assert len(re.findall(r"going on after optimiser step \d+ of ", log)) == 2 and "step 48\n" in log
+    assert len(re.findall(r"continuing after optimiser step \d+ of ", log)) == 2 and "step 48\n" in log
     home = lab.root / "spot/0"
     record = json.loads((home / "run.json").read_text(encoding="utf-8"))
     assert (record["status"], record["resumed"]) == ("finished", 2)

@@ -87,7 +87,7 @@ def test_killed_and_resumed_equals_uninterrupted(precision: str, tmp_path: Path)
     resumed = train(tmp_path, *words, "resume=auto")
     assert resumed.returncode == 0, resumed.stderr
     killed_run = tmp_path / "runs" / "killed"
-    assert "going on after optimiser step 18" in (killed_run / "train.log").read_text(encoding="utf-8")
+    assert "continuing after optimiser step 18" in (killed_run / "train.log").read_text(encoding="utf-8")
     assert weights(killed_run) == weights(tmp_path / "whole")
 
 

@@ -24,7 +24,7 @@ SMALL = (
     "model.vocab_size=400",
     "model.batch_size=25",
     "model.dropout=0.1",
-    "monitor=val/nll",  # goes on improving, so that a late checkpoint is chosen
+    "monitor=val/nll",  # keeps improving, so that a late checkpoint is chosen
     "trainer.max_epochs=3",
     "trainer.accumulate_grad_batches=2",
     "trainer.val_check_interval=0.5",
@@ -93,7 +93,7 @@ def test_killed_and_resumed_equals_uninterrupted(kill: str, uninterrupted: Outco
 
     resumed = train(tmp_path, *SMALL, "resume=auto")
     assert resumed.returncode == 0, resumed.stderr
-    assert "going on with runs/killed (interrupted)" in resumed.stderr
+    assert "continuing runs/killed (interrupted)" in resumed.stderr
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["killed"]
     assert outcome(tmp_path / "runs" / "killed") == uninterrupted
     assert not (tmp_path / "runs" / "killed" / "checkpoints" / "last.ckpt").exists()
@@ -129,7 +129,7 @@ def test_resume_auto_leaves_other_configurations_and_other_data_alone(tmp_path: 
     assert "runs/0 has the same configuration, but not the same data: left alone" in done.stderr
     changed = train(tmp_path, *SMALL, "seed=2", "resume=runs/killed")
     assert changed.returncode == 2
-    assert "runs/killed cannot go on: since it was interrupted these changed: configuration" in changed.stderr
+    assert "runs/killed cannot be continued: since it was interrupted these changed: configuration" in changed.stderr
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_a_killed_sweep_goes_on_and_keeps_what_is_finished(tmp_path: Path) -> No
     again = train(tmp_path, *sweep)
     assert again.returncode == 0, again.stderr
     for job in ("0", "1"):
-        assert "going on after optimiser step" in (tmp_path / "runs" / "sweep" / job / "train.log").read_text()
+        assert "continuing after optimiser step" in (tmp_path / "runs" / "sweep" / job / "train.log").read_text()
     finished = (tmp_path / "runs" / "sweep" / "0" / "run.json").read_text()
     assert json.loads(finished)["status"] == "finished"
     resumed = train(tmp_path, *sweep, "resume=auto")

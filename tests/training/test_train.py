@@ -6,11 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
 
 from commands import FEW_PAIRS, TINY, paraphrase, record, trained
 from paraphrase_lab.configuration.composition import Composer, Request
@@ -101,6 +105,36 @@ def test_a_trial_of_a_search_leaves_test_alone_and_keeps_no_weights(tmp_path: Pa
     values = record(run)
     assert not any(name.startswith("test/") for name in values["metrics"]) and values["model"] is None
     assert not (run / "model").exists() and not (run / "checkpoints").exists()
+
+
+def test_an_override_is_composed_twice_and_the_configuration_resolved_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once to be checked and once by Hydra, which hands the run what it composed."""
+    composed: list[str] = []
+    resolved: list[object] = []
+    apply, to_container = ConfigLoaderImpl._apply_overrides_to_config, OmegaConf.to_container
+
+    def counted_apply(overrides: list[Override], config: DictConfig) -> None:
+        composed.extend(override.key_or_group for override in overrides)
+        apply(overrides, config)
+
+    def counted_to_container(config: DictConfig, **keywords: Any) -> Any:
+        if keywords.get("resolve") and "optimizer" in config:
+            resolved.append(config)
+        return to_container(config, **keywords)
+
+    def counted_train(config: DictConfig, directory: Path, *, searching: bool) -> float | None:
+        resolved.clear()  # those of the check
+        return train(config, directory, searching=searching)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "_apply_overrides_to_config", staticmethod(counted_apply))
+    monkeypatch.setattr(OmegaConf, "to_container", staticmethod(counted_to_container))
+    monkeypatch.setattr("paraphrase_lab.train.train", counted_train)
+    assert trained(tmp_path / "run", "optimizer.lr=1e-3") == 0
+    assert composed.count("optimizer.lr") == 2
+    assert len(resolved) == 1
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from paraphrase_lab.check import training as rules
 from paraphrase_lab.check.findings import Findings
 from paraphrase_lab.check.hub import hub_problems
 from paraphrase_lab.check.targets import target_problems
-from paraphrase_lab.check.values import plain_config
+from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import CHANNELS_DIR
 from paraphrase_lab.runtime.hardware import Machine, this_machine

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError, OmegaConfBaseException
 from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 
 from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, section_of
 from paraphrase_lab.check.rules import rule_problems
 from paraphrase_lab.check.wording import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
-from paraphrase_lab.configuration.hydra_internals import child, is_absent, raw_value, root_of
+from paraphrase_lab.configuration.hydra_internals import child, is_absent, leaves, raw_value, root_of
 from paraphrase_lab.configuration.schema import StudyConfig, TrainConfig
+from paraphrase_lab.configuration.settings import FRAMEWORK_RESOLVERS
 
 SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 OPEN_MAPPINGS = ("metrics", "callbacks", "logger")
 STUDY = "study"
-FRAMEWORK_RESOLVERS = ("${hydra:", "${now:")
-"""Known only once a run has started."""
 
 
 class Problem(NamedTuple):
@@ -168,21 +166,6 @@ def _unresolved(root: Any, dotted: str, parent: Any, name: Any, text: str) -> st
     return None
 
 
-def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Dotted key, parent and name of every value that is no mapping or list, not resolved; but for the hydra node."""
-    if is_absent(node):
-        return
-    for name in range(len(node)) if isinstance(node, ListConfig) else list(node.keys()):
-        dotted = f"{prefix}[{name}]" if isinstance(node, ListConfig) else f"{prefix}.{name}" if prefix else str(name)
-        below = child(node, name)
-        if dotted == "hydra":
-            continue
-        if isinstance(below, (DictConfig, ListConfig)) and not OmegaConf.is_interpolation(node, name):
-            yield from leaves(below, dotted)
-        else:
-            yield dotted, node, name
-
-
 def _reason(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it points at itself"
@@ -193,16 +176,3 @@ def _only_known(config: DictConfig) -> DictConfig:
     """The same without unknown keys at the top, which are no suggestion."""
     known = keys_of(TrainConfig)
     return OmegaConf.masked_copy(config, [key for key in config.keys() if key in known or key in HIDDEN_KEYS])
-
-
-def plain_config(config: DictConfig) -> dict[str, Any]:
-    """Resolved, as nested dicts and lists, with a stand-in for what only a started run knows (`${hydra:…}`)."""
-    config = copy.deepcopy(config)
-    for _, parent, name in leaves(config):
-        text = raw_value(child(parent, name))
-        if isinstance(text, str) and any(resolver in text for resolver in FRAMEWORK_RESOLVERS):
-            with read_write(parent):
-                parent[name] = "known-once-the-run-starts"
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}

@@ -15,7 +15,7 @@ chooses a file; -m sweeps over comma-separated values: paraphrase train -m seed=
 
   --cfg job         show the composed configuration with all its keys; train nothing
   --config-dir DIR  a directory with groups of your own (docs/extending.md)
-  resume=auto       go on with the newest interrupted run (or sweep) of this very configuration
+  resume=auto       continue the newest interrupted run (or sweep) of this very configuration
   --hydra-help      Hydra's own options"""
 
 CHECK = """usage: paraphrase check [-m] [--config-dir DIR] [--elsewhere] [overrides]

@@ -40,7 +40,8 @@ def print_summary(sweep_dir: Path) -> None:
         best, metrics = values.get("best") or {}, values.get("metrics") or {}
         numbers = [best.get("value"), metrics.get("val/accuracy"), metrics.get("test/accuracy")]
         shown = ["" if number is None else f"{number:.4f}" for number in numbers]
-        status = record.status if not values.get("error") else f"{record.status}: {values['error']}"
+        error = values.get("error") or record.status  # of an interrupted run it begins with that word
+        status = error if error.startswith(record.status) else f"{record.status}: {error}"
         own = " ".join(word for word in words[record.run_dir] if word not in shared)
         cost = [costs[record.run_dir]] if any(costs.values()) else []
         table.add_row(record.run_dir.name, escape(own), escape(status), *shown, *cost)

@@ -10,10 +10,10 @@ from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.cli import search
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.cli.sweep_summary import print_summary
-from paraphrase_lab.configuration.composition import CONFIG_NAME, VERSION_BASE, Request, quoted
-from paraphrase_lab.configuration.hydra_internals import run_main
+from paraphrase_lab.configuration.composition import Request, quoted
+from paraphrase_lab.configuration.hydra_internals import run_task, show
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import CONF_DIR, DIRECTORY_VARIABLE
+from paraphrase_lab.paths import DIRECTORY_VARIABLE
 from paraphrase_lab.remote.train import train_job
 
 HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
@@ -22,11 +22,12 @@ COMPLETION_FLAGS = ("--shell-completion", "-sc")
 
 def run(words: list[str]) -> int:
     if any(word.partition("=")[0] in (*HYDRA_FLAGS, *COMPLETION_FLAGS) for word in words):
-        return _hydra(words)  # shows something and trains nothing
+        show(train_job, words)
+        return 0
     request = parse_request(words, "train")
     add_to_path()
     if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of a distributed training: the first one has checked
-        return _hydra([*words, *_overrides_of_a_started_process()], request)
+        return _run([*request.overrides, *_overrides_of_a_started_process()], request)
     return start(checked(request))
 
 
@@ -39,27 +40,26 @@ def start(result: CheckedRequest) -> int:
     launcher = result.hydra.launcher
     if launcher.get("check") is None:  # else the launcher calls it for every job, also for those a search thinks of later
         check_jobs(result)
-    words = [*_flags(request), *request.overrides]
     resumed = None
     if result.jobs[0].config.resume is not None:
         from paraphrase_lab.lifecycle.resume import directory_to_resume
 
         resumed = directory_to_resume(result)
     if not request.multirun:
-        return _hydra([*words, f"hydra.run.dir={quoted(str(resumed))}"] if resumed else words, request)
+        return _run([*request.overrides, *([f"hydra.run.dir={quoted(str(resumed))}"] if resumed else [])], request)
     directory = resumed or sweep_directory(result)
-    words.append(f"hydra.sweep.dir={quoted(str(directory))}")
+    overrides = [*request.overrides, f"hydra.sweep.dir={quoted(str(directory))}"]
     if not search.is_search(result.hydra):
-        return _hydra(words, request, directory)
+        return _run(overrides, request, directory)
     with search.followed(result, directory):
-        return _hydra(words, request, directory)
+        return _run(overrides, request, directory)
 
 
 def _overrides_of_a_started_process() -> list[str]:
     """Lightning names the directory of a single run, also within a sweep; only the first process writes a log."""
     directory = os.environ.get(DIRECTORY_VARIABLE)
     place = [f"hydra.run.dir={quoted(directory)}"] if directory else []
-    return [*place, "hydra.mode=RUN", "hydra/job_logging=none", "hydra/hydra_logging=none"]
+    return [*place, "hydra/job_logging=none", "hydra/hydra_logging=none"]
 
 
 def sweep_directory(result: CheckedRequest) -> Path:
@@ -67,18 +67,11 @@ def sweep_directory(result: CheckedRequest) -> Path:
     return Path(str(result.hydra.sweep.dir))
 
 
-def _flags(request: Request) -> list[str]:
-    directory = ["--config-dir", request.config_dir] if request.config_dir else []
-    return [*directory, *(["--multirun"] if request.multirun else [])]
-
-
-def _hydra(words: list[str], request: Request | None = None, sweep_dir: Path | None = None) -> int:
-    import hydra
+def _run(overrides: list[str], request: Request, sweep_dir: Path | None = None) -> int:
     from hydra.errors import CompactHydraException
 
-    main = hydra.main(version_base=VERSION_BASE, config_path=str(CONF_DIR), config_name=CONFIG_NAME)(train_job)
     try:
-        run_main(main, words, verb="train", raise_errors=request is not None)
+        run_task(train_job, overrides, request.config_dir, multirun=request.multirun)
     except CompactHydraException as error:  # a launcher's refusal
         raise UserError(str(error)) from error
     except Exception as error:

@@ -8,12 +8,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from hydra import version
-from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
@@ -22,13 +20,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from paraphrase_lab.configuration import hydra_internals, schema
-from paraphrase_lab.configuration.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER
-from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import CONF_DIR
+from paraphrase_lab.configuration.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, CONFIG_NAME, VERSION_BASE
 
-VERSION_BASE = "1.3"
-"""What `hydra.main` has to be given too, for the same composition."""
-CONFIG_NAME = "train"
 OPTUNA_SWEEPER = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
 
 
@@ -59,13 +52,7 @@ class Composer:
         self._previous = (version.VersionBase.instance().getbase(), JobRuntime.instance().conf.get("name"))
         version.setbase(VERSION_BASE)
         JobRuntime.instance().set("name", CONFIG_NAME)
-        search_path = hydra_internals.search_path_of(str(CONF_DIR))
-        if request.config_dir is not None:
-            directory = Path(request.config_dir).absolute()
-            if not directory.is_dir():
-                raise UserError(f"--config-dir {request.config_dir}: there is no such directory.")
-            search_path.prepend("command-line", f"file://{directory}", SearchPathQuery(provider="schema"))
-        self.loader = hydra_internals.config_loader(search_path)
+        self.loader = hydra_internals.config_loader(hydra_internals.search_path_of(request.config_dir))
         self._parser = OverridesParser.create(config_loader=self.loader)
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}

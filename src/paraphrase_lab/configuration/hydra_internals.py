@@ -6,20 +6,27 @@ Made for hydra-core 1.3 and OmegaConf 2.3: a release that changes one of these n
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf._utils import split_key as split_key  # "a[0].b" -> ["a", "0", "b"]: problems name the part that is wrong
 
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.paths import CONF_DIR
+
+VERSION_BASE = "1.3"
+CONFIG_NAME = "train"
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """`_target_` of what Hydra uses unless another launcher or sweeper is chosen."""
@@ -27,11 +34,24 @@ BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 # --- Composition. `hydra.compose` reads every file again for each job and stops at the first mistake; the loader behind it
 # composes the files once for all jobs that choose the same, and applies overrides one by one.
 
-search_path_of = create_config_search_path
-"""The search path of `hydra.main(config_path=…)`, plugins included: `initialize_config_dir` keeps its own to itself."""
 config_loader = ConfigLoaderImpl
 override_dirname = get_overrides_dirname
 """The value of hydra.job.override_dirname, which file names of a user's own may hold."""
+
+
+def search_path_of(config_dir: str | None = None) -> ConfigSearchPath:
+    """Return the search path of `hydra.main`, plugins and `--config-dir` included: `initialize_config_dir` keeps its own.
+
+    Raises:
+        UserError: there is no such directory.
+    """
+    search_path = create_config_search_path(str(CONF_DIR))
+    if config_dir is not None:
+        directory = Path(config_dir).absolute()
+        if not directory.is_dir():
+            raise UserError(f"--config-dir {config_dir}: there is no such directory.")
+        search_path.prepend("command-line", f"file://{directory}", SearchPathQuery(provider="schema"))
+    return search_path
 
 
 def repository_of(loader: ConfigLoaderImpl, config_name: str, search_path: Sequence[str]) -> Any:
@@ -67,6 +87,21 @@ def child(node: Any, name: Any) -> Any:
     return None
 
 
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield dotted key, parent and name of every value that is no mapping or list, not resolved; none of the hydra node."""
+    if is_absent(node):
+        return
+    for name in range(len(node)) if isinstance(node, ListConfig) else list(node.keys()):
+        dotted = f"{prefix}[{name}]" if isinstance(node, ListConfig) else f"{prefix}.{name}" if prefix else str(name)
+        below = child(node, name)
+        if dotted == "hydra":
+            continue
+        if isinstance(below, (DictConfig, ListConfig)) and not OmegaConf.is_interpolation(node, name):
+            yield from leaves(below, dotted)
+        else:
+            yield dotted, node, name
+
+
 def raw_value(node: Any) -> Any:
     """Return the value of a node as it is written, with its `${…}`."""
     return None if node is None else node._value()
@@ -96,41 +131,36 @@ class Ended(BaseException):
         self.error = error
 
 
-@contextmanager
-def _errors_are_raised() -> Iterator[None]:
-    """Hydra prints an error and exits, whether it is a mistake or a fault; with this variable it raises it."""
-    before = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        yield
-    finally:
-        del os.environ["HYDRA_FULL_ERROR"]
-        if before is not None:
-            os.environ["HYDRA_FULL_ERROR"] = before
+def run_task(task: Callable[[Any], Any], overrides: Sequence[str], config_dir: str | None, *, multirun: bool) -> None:
+    """Let Hydra run the task, or a sweep of it, with the overrides.
 
-
-def run_main(decorated: Callable[[], Any], words: Sequence[str], *, verb: str, raise_errors: bool) -> None:
-    """Call a function decorated with `hydra.main`, which reads its overrides from sys.argv alone.
-
-    Args:
-        words: Hydra's flags and overrides.
-        verb: what stands before them when the process starts another one as itself.
+    `hydra.main` would take them from sys.argv, compose once more only to read hydra.mode, and print a traceback of every
+    error, without distinguishing mistakes from faults, before it exits with 1.
 
     Raises:
-        Exception: whatever the function or Hydra raised, if `raise_errors`.
+        Exception: what the task or Hydra raised; of an `Ended` the error it carries.
     """
-    command = sys.argv[0]
-    sys.argv = [command, *words]
+    version.setbase(VERSION_BASE)
+    hydra = Hydra.create_main_hydra2(CONFIG_NAME, search_path_of(config_dir))
+    run = hydra.multirun if multirun else hydra.run
     try:
-        if not raise_errors:
-            decorated()
-            return
-        with _errors_are_raised():
-            decorated()
+        run(CONFIG_NAME, task, [*overrides, f"hydra.mode={'MULTIRUN' if multirun else 'RUN'}"])
     except Ended as end:
         raise end.error from None
     finally:
-        sys.argv = [command, verb, *words]
+        GlobalHydra.instance().clear()
+
+
+def show(task: Callable[[Any], Any], words: Sequence[str]) -> None:
+    """Let `hydra.main` answer flags such as `--cfg job`, which show something and run nothing; it reads sys.argv alone."""
+    import hydra
+
+    before = sys.argv
+    sys.argv = [before[0], *words]
+    try:
+        hydra.main(version_base=VERSION_BASE, config_path=str(CONF_DIR), config_name=CONFIG_NAME)(task)()
+    finally:
+        sys.argv = before
 
 
 def name_this_process(module: str, words: Sequence[str]) -> None:

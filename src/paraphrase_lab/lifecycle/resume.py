@@ -1,4 +1,4 @@
-"""Which directory `resume` goes on in: Hydra must know it before it starts."""
+"""Finds the directory that `resume` continues: Hydra must know it before it starts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 
 from paraphrase_lab import build
 from paraphrase_lab.check import CheckedRequest
-from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, target_of
+from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, fingerprint_parts
 from paraphrase_lab.paths import RUNS_DIR
@@ -34,17 +34,17 @@ def _newest_interrupted(request: CheckedRequest) -> Path | None:
     config = request.jobs[0].config
     machine = this_machine(config.trainer.accelerator)
     precision, _ = resolve_precision(config.trainer.precision, machine)
-    parts = None
+    plain, parts = plain_config(config), None
     for record in find_runs(RUNS_DIR):
         if record.status != "interrupted" or not (record.run_dir / LAST_CHECKPOINT).is_file():
             continue
         recorded = record.values.get("fingerprint_parts")
-        if recorded is None or recorded["configuration"] != fingerprint.config_fingerprint(plain_config(config)):
+        if recorded is None or recorded["configuration"] != fingerprint.config_fingerprint(plain):
             continue
-        parts = parts or fingerprint_parts(config, build.build_tables(config), machine, precision)
+        parts = parts or fingerprint_parts(plain, build.build_tables(config), machine, precision)
         changed = fingerprint.differences(parts, recorded)
         if not changed:
-            _say(f"resume=auto: going on with {record.run_dir} ({record.status})")
+            _say(f"resume=auto: continuing {record.run_dir} ({record.status})")
             return record.run_dir
         _say(f"resume=auto: {record.run_dir} has the same configuration, but not the same {', '.join(changed)}: left alone")
     _say("resume=auto: no interrupted run of this configuration: starting anew")
@@ -52,7 +52,7 @@ def _newest_interrupted(request: CheckedRequest) -> Path | None:
 
 
 def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
-    """The newest sweep with the same overrides: its finished jobs are kept, the others go on or start anew."""
+    """Return the newest sweep with the same overrides: its finished jobs are kept, the others continue or start anew."""
     if resume != "auto":
         if not (Path(resume) / SWEEP_FILE).is_file():
             raise UserError(
@@ -70,7 +70,7 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
             if "running" in statuses:
                 continue
             if unfinished or started < _planned(request):
-                _say(f"resume=auto: going on with the sweep {file.parent}: {started - len(unfinished)} jobs are finished")
+                _say(f"resume=auto: continuing the sweep {file.parent}: {started - len(unfinished)} jobs are finished")
                 return file.parent
     _say("resume=auto: no unfinished sweep with these overrides: starting anew")
     return None

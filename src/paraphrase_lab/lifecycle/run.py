@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.check.values import plain_config
+from paraphrase_lab.configuration.settings import Settings
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairTables
 from paraphrase_lab.runs import fingerprint, own_code
@@ -23,7 +23,7 @@ LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 class Run:
     """A run that is about to train; `searching`: it is one trial of a search."""
 
-    config: DictConfig
+    settings: Settings
     directory: Path
     record: RunRecord
     tables: PairTables
@@ -33,6 +33,10 @@ class Run:
     devices: int
     searching: bool
     watch: Stopwatch
+
+    @property
+    def config(self) -> DictConfig:
+        return self.settings.config
 
     @property
     def replicas(self) -> int:
@@ -51,9 +55,9 @@ class Run:
         }
 
 
-def fingerprint_parts(config: DictConfig, tables: PairTables, machine: Machine, precision: str) -> dict[str, Any]:
-    """Everything that can change the result of a run, by name."""
-    plain = plain_config(config)
+def fingerprint_parts(plain: dict[str, Any], tables: PairTables, machine: Machine, precision: str) -> dict[str, Any]:
+    """Return everything that can change the result of a run, by name; `plain`: the resolved configuration."""
+    trainer = plain["trainer"]
     return {
         "configuration": fingerprint.config_fingerprint(plain),
         "data": tables.fingerprints,
@@ -62,13 +66,13 @@ def fingerprint_parts(config: DictConfig, tables: PairTables, machine: Machine, 
         "device": {
             "kind": machine.accelerator,
             "precision": precision,
-            "count": devices_used(config.trainer.devices, machine) * config.trainer.num_nodes,
+            "count": devices_used(trainer["devices"], machine) * trainer["num_nodes"],
         },
     }
 
 
-def made_with(config: DictConfig, directory: Path) -> dict[str, Any]:
-    """For run.json: the flat configuration, which keys stand for others, what was typed. Lists of runs read no other file."""
-    raw = OmegaConf.to_container(config, resolve=False)
+def provenance(settings: Settings, directory: Path) -> dict[str, Any]:
+    """Return for run.json the flat configuration, which keys stand for others, and what was typed: lists read no other file."""
+    raw = OmegaConf.to_container(settings.composed, resolve=False)
     assert isinstance(raw, dict)
-    return {"config": flat(plain_config(config)), "follows": follows(raw), **typed_and_chosen(directory)}
+    return {"config": flat(settings.plain), "follows": follows(raw), **typed_and_chosen(directory)}

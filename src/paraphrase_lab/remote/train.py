@@ -39,7 +39,7 @@ def train_job(config: Any) -> float | None:
         with processes_find(directory):
             return train(config, directory, searching=searching)
     except Interrupted as error:
-        log.warning("%s; `resume=auto` with the same words goes on", error)
+        log.warning("%s: run the same command with resume=auto to continue", error)
         raise SystemExit(error.exit_code) from None
     except (UserError, TrainingError) as error:
         log.error("%s", error)  # into the run's own log; of a sweep only the first error reaches the screen in the end
@@ -77,7 +77,7 @@ def _mend(directory: Path) -> None:
         return
     model = record.values.get("model")
     if record.status == "finished" and model is not None and not (directory / model / "model.safetensors").is_file():
-        log.warning("%s was finished, but its weights did not reach S3: it goes on from its last checkpoint", directory)
+        log.warning("%s was finished, but its weights did not reach S3: it continues from its last checkpoint", directory)
         record.update(status="interrupted")
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check import CheckedRequest
-from paraphrase_lab.check.values import plain_config
 from paraphrase_lab.configuration.composition import Job
+from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.arms import Arm, arm_with, arms_of

@@ -17,7 +17,7 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         self.number = number
         self.exit_code = 128 + number
-        super().__init__(f"ended by {signal.Signals(number).name}")
+        super().__init__(f"interrupted ({signal.Signals(number).name})")
 
 
 class StopRequest:

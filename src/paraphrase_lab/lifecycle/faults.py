@@ -1,0 +1,35 @@
+"""What a training that broke down says: where, on which pairs, and what usually helps."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+
+from paraphrase_lab.errors import TrainingError
+from paraphrase_lab.lifecycle.run import Run
+from paraphrase_lab.model.memory import first_sentences, smaller_training_batches
+from paraphrase_lab.model.module import NonFiniteLoss
+
+
+def non_finite_loss(error: NonFiniteLoss, run: Run) -> TrainingError:
+    """Write non_finite_loss.json with the pairs seen since the last finite loss."""
+    table = run.tables.splits["train"]
+    path = run.directory / "non_finite_loss.json"
+    pairs = [{"id": table.ids[i], "sentence1": table.sentence1[i], "sentence2": table.sentence2[i]} for i in error.indices]
+    path.write_text(json.dumps({"step": error.step, "pairs": pairs}, indent=2, ensure_ascii=False), encoding="utf-8")
+    return TrainingError(
+        f"{error}; the {len(pairs)} pairs trained on since the last finite loss are listed in {path}. "
+        "A lower optimizer.lr usually helps"
+    )
+
+
+def out_of_memory(error: torch.OutOfMemoryError, run: Run, step: int) -> TrainingError:
+    config = run.config
+    smaller = smaller_training_batches(
+        batch_size=config.data.batch_size, batch_tokens=config.data.batch_tokens,
+        accumulate_grad_batches=config.trainer.accumulate_grad_batches,
+        gradient_checkpointing=config.model.gradient_checkpointing,
+    )  # fmt: skip
+    message = first_sentences(error)
+    return TrainingError(f"{run.machine.name} ran out of memory after optimiser step {step:,} ({message}): {smaller}")
