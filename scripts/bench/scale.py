@@ -1,10 +1,10 @@
 """Does a sweep of thousands of jobs keep its machines busy, and this machine's memory and disk as they are?
 
 Question: of an account's 100 slots, how many stand empty while jobs wait? How large does the ledger become, and does
-          memory grow with the jobs that are home?
+          memory grow with the jobs that are collected?
 Cost:     a few minutes on one core, 2 GB of memory, no account: SageMaker and its clock are simulated (simulated_sagemaker.py),
           the launcher's scheduler, tracker, ledger, requests and returns are its own, and the ledger's fsync is real.
-Expected: less than 5 % of the slots' time empty, a ledger below 10 MB, memory within 10 % from the 500th job at home to the
+Expected: less than 5 % of the slots' time empty, a ledger below 10 MB, memory within 10 % from the 500th job collected to the
           last. Exit code 1 when one of these is missed.
 Command:  python scripts/bench/scale.py
 """
@@ -79,13 +79,13 @@ class Figures:
     failed: int
     sweep_hours: float
     ideal_hours: float
-    """Of the same jobs, had every slot always been taken."""
+    """Hours for the same jobs, had every slot always been taken."""
     empty_percent: float
-    """Of the slots' time while a job waited."""
+    """Share of the slots' time while a job waited."""
     empty_or_starting_percent: float
     creates: int
     refused: int
-    """Of the creates, by the quota."""
+    """Creates that the quota refused."""
     lists: int
     describes: int
     throttled: dict[str, int]
@@ -108,17 +108,17 @@ class Figures:
 
 
 class Marks(ChangeLog):
-    """Weighs this process after so many jobs are home."""
+    """Weighs this process after the given numbers of collected jobs."""
 
     def __init__(self, counts: Sequence[int]) -> None:
         super().__init__()
-        self.counts, self.home = counts, 0
+        self.counts, self.collected = counts, 0
         self.megabytes: list[float] = []
 
     def changed(self, submission: Submission) -> None:
         super().changed(submission)
-        self.home += submission.outcome is not None
-        if submission.outcome is not None and self.home in self.counts:
+        self.collected += submission.outcome is not None
+        if submission.outcome is not None and self.collected in self.counts:
             self.megabytes.append(resident_mb())
 
 

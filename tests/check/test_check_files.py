@@ -69,5 +69,5 @@ def test_a_researchers_own_node_takes_further_arguments(tmp_path: Path) -> None:
 def test_other_mistakes_are_judged_by_the_file_that_was_probably_meant() -> None:
     assert len(problems("model=robrta_base", "model.revision=abc")) == 1
     assert len(problems("model=robrta_base", "model.num_layers=3")) == 2
-    # Nothing is close to xx: no telling which keys its data set has.
+    # Nothing is close to xx: nobody can know which keys its data set has.
     assert problems("experiment=xx", "data.path=y", "seed=z")[1:] == ["seed=z must be a whole number from 0 to 4294967295."]

@@ -1,4 +1,4 @@
-"""Composition equals Hydra's own, and jobs are those that Hydra's sweeper runs."""
+"""Composition equals Hydra's own, and jobs are the ones that Hydra's sweeper runs."""
 
 from __future__ import annotations
 

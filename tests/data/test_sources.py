@@ -1,4 +1,4 @@
-"""Where the splits are looked for, and what is said when they are not there."""
+"""Sources look for their splits in these places, and name what is missing."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Browser:
             self._note(self._receive())
 
     def evaluate(self, expression: str) -> Any:
-        """Of something that JSON can hold.
+        """Return the value of a JavaScript expression, which JSON can hold.
 
         Raises:
             RuntimeError: what the page's own script raised.
@@ -89,7 +89,7 @@ class Browser:
             self._send("Input.dispatchMouseEvent", type=kind, **place)
 
     def screenshot(self, file: Path) -> None:
-        """Of the whole page, however long."""
+        """Write a picture of the whole page, however long."""
         taken = self._send("Page.captureScreenshot", captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(taken["data"]))
 

@@ -46,7 +46,7 @@ class Passage:
     def _pass(self, source: socket.socket, target: socket.socket, kept: bytearray) -> None:
         try:
             while chunk := source.recv(CHUNK_BYTES):
-                kept.extend(chunk)  # before it goes on: what the server has seen is kept
+                kept.extend(chunk)  # before it is passed on: what the server has seen is kept
                 target.sendall(chunk)
             target.shutdown(socket.SHUT_WR)  # the other direction may have more to say
         except OSError:
@@ -103,7 +103,7 @@ class Gate:
 
     @property
     def sent(self) -> bytes:
-        """Of all connections, one after the other."""
+        """Return what was sent on all connections, one after the other."""
         return b"".join(passage.sent for passage in list(self.passages))
 
     @property

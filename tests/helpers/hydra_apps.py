@@ -96,7 +96,7 @@ class App:
     def __init__(self, directory: Path) -> None:
         self.root = directory / "project"
         self.marks_file = directory / "marks"
-        """Outside the root: what the jobs did, whoever asks."""
+        """A file outside the root, in which every job writes what it did."""
         self.sweep_dir = self.root / "sweep"
         self._started: list[subprocess.Popen[str]] = []
         self.write("app.py", APP)
@@ -135,7 +135,7 @@ class App:
         return finished.output
 
     def marks(self, word: str = "start") -> list[str]:
-        """Of every job that came so far, in order: the value of x."""
+        """Return the value of x of every job so far, in order."""
         return [x for marked, x, *_ in self.all_marks() if marked == word]
 
     def all_marks(self) -> list[list[str]]:
@@ -154,7 +154,7 @@ class App:
             time.sleep(0.02)
 
     def await_event(self, event: str) -> None:
-        """Of the ledger."""
+        """Wait until the ledger has this event."""
         ledger = self.sweep_dir / ".launcher/ledger.jsonl"
         self.await_(lambda: ledger.exists() and f'"event": "{event}"' in ledger.read_text(encoding="utf-8"))
 

@@ -18,7 +18,7 @@ def recorded(
     metrics: Mapping[str, float | None] | None = None,
     **values: Any,
 ) -> Path:
-    """`config`: dotted keys beside those that every run has here."""
+    """`config`: dotted keys beside the ones that every run has here."""
     settings = {"seed": 0, "model.num_layers": 2, "model.learning_rate": 0.001, "optimizer.lr": 0.001, "data.path": "pairs.csv"}
     settings |= config or {}
     settings["optimizer.lr"] = settings["model.learning_rate"]

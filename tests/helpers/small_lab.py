@@ -78,7 +78,7 @@ class Lab:
         return self.start(*remote, f"hydra.launcher.sweep_name={name}", f"hydra.sweep.dir={name}", *words)
 
     def log(self, host: int = 1) -> str:
-        """Of the newest job, in all its attempts."""
+        """Return the log of the newest job, in all its attempts."""
         logs = sorted(self.server.root.glob(f"training-jobs/*/algo-{host}.log"), key=lambda file: file.stat().st_mtime)
         return logs[-1].read_text(encoding="utf-8") if logs else ""
 

@@ -1,4 +1,4 @@
-"""Jobs of the launcher's making, given to a local SageMaker by hand: what happens in the container, whoever submits."""
+"""Jobs of the launcher's making, given to a local SageMaker by hand: what happens in the container, without a sweep."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class SubmittedJob:
             return {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}  # type: ignore[union-attr]
 
     def unpacked(self, directory: Path) -> Path:
-        """The `.job` directory as it comes home."""
+        """Return the `.job` directory as it is downloaded."""
         for name, data in self.archive().items():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             (directory / name).write_bytes(data)

@@ -52,13 +52,13 @@ def record(run_dir: Path) -> dict[str, Any]:
 
 
 def logged_steps(run_dir: Path) -> list[int]:
-    """Of metrics.csv, each once."""
+    """Return the steps in metrics.csv, each once."""
     with (run_dir / "metrics.csv").open(encoding="utf-8", newline="") as file:
         return sorted({int(row["step"]) for row in csv.DictReader(file)})
 
 
 def steps(history: list[dict[str, Any]]) -> list[int]:
-    """Of the rows that are points of a curve, in their order."""
+    """Return the steps of the rows that are points of a curve, in their order."""
     return [row["trainer/global_step"] for row in history if "train/loss" in row or "val/nll" in row]
 
 

@@ -70,7 +70,7 @@ def copy_of(checkout: Path, target: Path) -> Path:
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
-    """Without any AWS account of whoever runs the tests."""
+    """Return this environment without an AWS account of the person who runs the tests."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PARAPHRASE_"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**own, "PATH": path, "OMP_NUM_THREADS": "1", "AWS_EC2_METADATA_DISABLED": "true", **variables}

@@ -35,7 +35,7 @@ class Exchange(NamedTuple):
 
 
 def exchanges(sent: bytes, received: bytes) -> Iterator[Exchange]:
-    """Of one connection, in order."""
+    """Yield the exchanges of one connection, in order."""
     requests, answers = _Stream(sent), _Stream(received)
     while line := requests.readline():
         headers = parse_headers(requests)
@@ -128,7 +128,7 @@ def _members(archive: bytes) -> Iterator[tuple[str, bytes]]:
             for member in opened:
                 file = opened.extractfile(member) if member.isfile() else None
                 yield f"{member.name} {member.linkname}", file.read() if file else b""
-        except tarfile.ReadError:  # cut off; the archive's own bytes are searched all the same
+        except tarfile.ReadError:  # cut off; the archive's own bytes are searched anyway
             return
 
 

@@ -53,7 +53,7 @@ def writing(app: App) -> App:
 
 
 def held(app: App, directory: str = "sweep") -> dict[int, str]:
-    """Of each number: which job's files are there, and only that job's, in words of the job's x."""
+    """Map each number to the x of the job whose files are there, and only that job's."""
     found = {}
     for output_dir in sorted((app.root / directory).glob("[0-9]*")):
         [only] = output_dir.glob("only_*.txt")

@@ -1,4 +1,4 @@
-"""Results that come home whatever lies in them, stay when S3 forgets them, and never mix with those of another job."""
+"""Results are downloaded whatever is in them, stay when S3 forgets them, and never mix with those of another job."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_three_hundred_jobs_on_a_hundred_slots(bench: ModuleType, tmp_path: Path) -> None:
     found = bench.simulated(bench.Scale(jobs=300), tmp_path)
     assert found.missed() == []
-    assert found.growth_percent < 4, "a result at home keeps the task's configuration, and nothing of the hydra node's copy"
+    assert found.growth_percent < 4, "a collected result keeps the task's configuration, and nothing of the hydra node's copy"
     assert (found.completed, found.failed) == (300, 0), "what capacity and AWS's own errors end is tried again"
     attempts = found.creates - found.refused
     assert attempts > 300 and found.describes == attempts, "a job is described once, when it has ended"

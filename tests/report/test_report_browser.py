@@ -36,7 +36,7 @@ CONTRASTS = r"""
   return found;
 })()
 """
-"""Of text and what is behind it, as WCAG 2 defines it: 4.5 is asked for."""
+"""Contrast of text and what is behind it, as WCAG 2 defines it: 4.5 is asked for."""
 
 
 @pytest.fixture(scope="module")

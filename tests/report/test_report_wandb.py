@@ -62,7 +62,7 @@ def views(server: WandbServer) -> tuple[View, View]:
 
 
 def panels(view: View) -> list[dict[str, Any]]:
-    """Of a report or of a workspace: every object of its specification that is a panel."""
+    """Return every object of the specification of a report or workspace that is a panel."""
 
     def within(value: Any) -> list[dict[str, Any]]:
         if isinstance(value, dict):

@@ -110,7 +110,7 @@ def test_what_is_recorded(tmp_path: Path) -> None:
 
 
 def test_a_study_is_no_part_of_its_runs(tmp_path: Path) -> None:
-    """Its runs are those that are typed by hand: the same fingerprint, job and recipe."""
+    """Its runs equal the runs started by hand: the same fingerprint, job and recipe."""
     directory = ablation(tmp_path)
     with Composer(Request(config_dir=str(directory))) as composer:
         studied, typed = composer.compose(["ablation=mine", "model.num_layers=1"]), composer.compose(["model.num_layers=1"])

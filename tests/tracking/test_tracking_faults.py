@@ -1,4 +1,4 @@
-"""A W&B server that is away, refuses or dies: the training goes on, nothing is lost, and the end says how it goes up."""
+"""A W&B server that is unreachable, refuses or dies: the training continues, nothing is lost, and the end names the command that uploads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings that go wrong: what is said, what is recorded, and what is tried first."""
+"""Trainings that fail: the message, the record, and the remedies that are tried first."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Call(NamedTuple):
     state: State
     variables: Variables
     url: str
-    """Of this server, for the addresses of files."""
+    """The address of this server, with which those of files begin."""
 
     @property
     def project(self) -> str:

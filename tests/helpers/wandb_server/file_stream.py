@@ -38,5 +38,5 @@ def _receive_file(run: Run, name: str, offset: int, lines: list[str]) -> None:
         return
     kept: list[Any] = {"wandb-history.jsonl": run.history, "wandb-events.jsonl": run.events, "output.log": run.log}[name]
     if offset > len(kept) and name != "output.log":
-        raise Unanswerable(f"{name} of {run.id} goes on at row {offset}, but only {len(kept)} came before")
+        raise Unanswerable(f"{name} of {run.id} continues at row {offset}, but only {len(kept)} came before")
     kept[offset : offset + len(lines)] = lines if name == "output.log" else [json.loads(line) for line in lines]

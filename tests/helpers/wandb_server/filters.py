@@ -24,7 +24,7 @@ FIELDS: dict[str, Callable[[Run], Any]] = {
 
 
 def value_of(run: Run, key: str) -> Any:
-    """Of a field, of `config.a.b` (also `config.a.value.b` and `config.a.b.value`), or of `summary_metrics.KEY`."""
+    """Return a field, `config.a.b` (also `config.a.value.b` and `config.a.b.value`), or `summary_metrics.KEY` of a run."""
     if key.startswith("config."):
         parts = [part for part in key.split(".")[1:] if part != "value"]
         found: Any = run.config

@@ -94,7 +94,7 @@ class WandbServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For the client: this server, its key, no telemetry; whoever asks another host is caught, since this is the proxy."""
+        """For the client: this server, its key, no telemetry; a request to another host is caught, since this is the proxy."""
         return {
             "WANDB_BASE_URL": self.url, "WANDB_API_KEY": self.key, "WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true",
             "WANDB_INIT_TIMEOUT": "20", "HTTP_PROXY": self.url, "HTTPS_PROXY": self.url, "http_proxy": self.url,

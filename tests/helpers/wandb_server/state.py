@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 INTERNAL_KEYS = ("_wandb", "wandb_version")
-"""Of a config: what the client writes there for itself."""
+"""Keys of a config that the client writes there for itself."""
 KILLED_EXIT_CODE = 255
 """What the client's exit hook reports after Ctrl-C."""
 
@@ -35,7 +35,7 @@ class Request:
     body: bytes
     headers: dict[str, str]
     status: int = 0
-    """Of the answer; 0 while there is none, and when the connection was dropped."""
+    """The status of the answer; 0 while there is none, and when the connection was dropped."""
 
 
 @dataclass
