@@ -1,4 +1,4 @@
-"""A W&B server that is unreachable, refuses or dies: the training continues, nothing is lost, and the end names the command that uploads."""
+"""A W&B server that is unreachable, refuses or dies: the training continues, nothing is lost, the end says how to upload it."""
 
 from __future__ import annotations
 
