@@ -1,4 +1,4 @@
-"""Which files travel: with git and without, links, submodules and ignore files; real repositories in a temporary directory."""
+"""The files that are bundled: with git and without, links, submodules and ignore files; real repositories."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_git_tracked_and_untracked_but_neither_ignored_nor_deleted(tmp_path: Pat
 
 
 def test_git_caches_that_nobody_ignored(tmp_path: Path) -> None:
-    """Else the first run would change the code's identity. What git tracks under such a name is the user's."""
+    """Outputs would change the code's identity after the first run. What git tracks under such a name is the user's."""
     root = repository(tmp_path, "train.py", "venv/tracked.py")
     write(
         root,
@@ -259,7 +259,7 @@ def test_git_that_fails_is_named(tmp_path: Path) -> None:
 def test_closed_directories_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As root, for whom no directory is closed, the refusal is played."""
+    """The refusal is simulated for root, who may read every directory."""
     root = write(tmp_path, "train.py", "closed/secret.py")
 
     def scandir(path: Path, really: Callable = file_tree.os.scandir) -> object:

@@ -1,4 +1,4 @@
-"""What calls of AWS answer: a type that says what to do with it, a cause and a next step. On real HTTP where it can be had."""
+"""Errors of AWS calls become a type, a cause and a next step; over real HTTP where possible."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest_plugins = ["sagemaker_fixtures"]
 
 from botocore.exceptions import ClientError  # noqa: E402
 
-from hydra_sagemaker.aws.clients import Clients, in_words, persistently  # noqa: E402
+from hydra_sagemaker.aws.clients import Clients, api_call, persistently  # noqa: E402
 from hydra_sagemaker.errors import CallFailed, LauncherError, NotPermitted, Throttled, Unreachable  # noqa: E402
 from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
 from sagemaker_local import LocalSageMaker  # noqa: E402
@@ -42,9 +42,9 @@ def clients(account: Account) -> Iterator[Clients]:
 
 
 def failed(kind: type[CallFailed], call: Callable[[], object]) -> CallFailed:
-    """Of exactly this kind."""
+    """Return the error, of exactly this type."""
     with pytest.raises(kind, match="(?s)^the call: .*\nNext: ") as raised:
-        with in_words("the call"):
+        with api_call("the call"):
             call()
     assert type(raised.value) is kind and raised.value.failure is not None
     assert str(raised.value) == str(raised.value.failure)
@@ -122,7 +122,7 @@ def answering(code: str, message: str = "why", status: int = 400) -> Callable[[]
 )
 def test_what_aws_answers(code: str, message: str, status: int, kind: type[CallFailed], expected: str, step: str) -> None:
     error = failed(kind, answering(code, message, status))
-    assert error.failure is not None and (cause(error), error.failure.said) == (expected, f"the call: {code}: {message}")
+    assert error.failure is not None and (cause(error), error.failure.message) == (expected, f"the call: {code}: {message}")
     assert error.failure.next_step.startswith(step) or step in error.failure.next_step
     assert error.concerns_all == (kind is NotPermitted)
 
@@ -189,7 +189,7 @@ def test_a_server_that_comes_back(tmp_path: Path) -> None:
     pauses: list[float] = []
 
     def jobs() -> object:
-        with in_words("ListTrainingJobs"):
+        with api_call("ListTrainingJobs"):
             return clients.sagemaker.list_training_jobs()["TrainingJobSummaries"]
 
     with contextlib.ExitStack() as stack:

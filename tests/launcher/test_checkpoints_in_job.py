@@ -1,4 +1,4 @@
-"""A job whose output directory SageMaker keeps: the next attempt goes on with it; of a completed one nothing stays behind."""
+"""SageMaker keeps a job's output directory: the next attempt continues in it, and nothing is kept of a completed job."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_the_first_failure_is_the_jobs(
 def test_a_process_that_was_killed_comes_before_what_the_others_say_of_it(tmp_path: Path) -> None:
     line = "E1 api.py:984] failed (exitcode: -9) local_rank: 3 (pid: 77) of binary: /python"
     assert cluster.ended_worker(line) == (3, -9) and cluster.ended_worker("[rank 0] going on") is None
-    killed = cluster.speechless_end("a-job", 7, -9, began=1.0)
+    killed = cluster.killed_record("a-job", 7, -9, began=1.0)
     cluster.rank_file(tmp_path, 7).parent.mkdir()
     cluster.rank_file(tmp_path, 7).write_text(json.dumps(killed))
     (tmp_path / "result.json").write_text(json.dumps(record("failed", 2.0)))
@@ -188,7 +188,7 @@ def test_a_process_that_was_killed_comes_before_what_the_others_say_of_it(tmp_pa
     assert result is not None
     with pytest.raises(ChildProcessError, match="rank 7 was killed by signal 9: out of memory"):
         raise rebuilt(result["exception"], None)
-    assert cluster.speechless_end("a-job", 7, 3, began=1.0)["ended"] > 2.0
+    assert cluster.killed_record("a-job", 7, 3, began=1.0)["ended"] > 2.0
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Which files are the user's code, also where nothing ignores what jobs write."""
+"""The files of the user's code, also where nothing ignores what jobs write."""
 
 from __future__ import annotations
 

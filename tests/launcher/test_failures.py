@@ -1,4 +1,4 @@
-"""Why a job failed: the cause, what is said and what is to be typed next, from what SageMaker and the job tell."""
+"""The cause, message and next step of a failed job, from what SageMaker and the job report."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def failure(
 
 
 def raised(error: BaseException) -> dict[str, Any]:
-    """As the runner writes down what the task raised."""
+    """Return the record that the runner writes of the task's exception."""
     try:
         raise error
     except BaseException as caught:  # noqa: B036
@@ -89,7 +89,7 @@ def raised(error: BaseException) -> dict[str, Any]:
 @pytest.mark.parametrize("reason, cause, step", REASONS)
 def test_the_words_of_the_service(reason: str, cause: str, step: str) -> None:
     found = failure(FailureReason=reason)
-    assert (found.cause, found.said.startswith(reason)) == (cause, True)
+    assert (found.cause, found.message.startswith(reason)) == (cause, True)
     assert found.next_step.startswith(step) and "None" not in found.next_step
 
 
@@ -97,21 +97,21 @@ def test_no_words_at_all() -> None:
     found = failure(lines=("starting",))
     assert found.cause == "infrastructure" and found.next_step == AGAIN
     assert (
-        found.said
+        found.message
         == "it ended as Failed, without a result, and SageMaker gives no reason\nThe last lines of its log:\nstarting"
     )
-    assert failure(TrainingJobStatus="Completed").said.startswith("it ended as Completed, without a result")
+    assert failure(TrainingJobStatus="Completed").message.startswith("it ended as Completed, without a result")
 
 
 def test_the_log_says_what_the_reason_does_not() -> None:
     reason = "AlgorithmError: , exit code: 1"
     found = failure(FailureReason=reason, lines=("step 1", "torch.cuda.OutOfMemoryError: CUDA out of memory."))
-    assert found.cause == "memory" and found.said.endswith("\nstep 1\ntorch.cuda.OutOfMemoryError: CUDA out of memory.")
+    assert found.cause == "memory" and found.message.endswith("\nstep 1\ntorch.cuda.OutOfMemoryError: CUDA out of memory.")
     assert failure(FailureReason=reason, lines=("ImportError: cannot import name 'x'",)).cause == "import"
     with_lines = f"AlgorithmError: exit code 1; the last lines were\n{'x' * 50}, exit code: 1"
-    assert failure(FailureReason=with_lines, lines=("y",)).said == with_lines
-    assert "y" not in failure(FailureReason="CapacityError: y?", lines=("y",)).said.splitlines()
-    killed = failure(FailureReason="AlgorithmError: , exit code: 137", lines=("step 7",)).said
+    assert failure(FailureReason=with_lines, lines=("y",)).message == with_lines
+    assert "y" not in failure(FailureReason="CapacityError: y?", lines=("y",)).message.splitlines()
+    killed = failure(FailureReason="AlgorithmError: , exit code: 137", lines=("step 7",)).message
     assert killed.splitlines()[1:] == [
         "It was killed, as the system does when memory runs out",
         "The last lines of its log:",
@@ -121,15 +121,15 @@ def test_the_log_says_what_the_reason_does_not() -> None:
 
 def test_a_container_without_the_interpreter() -> None:
     found = failure(FailureReason="AlgorithmError: , exit code: 127", settings={"python": "python9"})
-    assert found.said.endswith("Is there a python9 in the image? (hydra.launcher.python)") and found.next_step == LOG
+    assert found.message.endswith("Is there a python9 in the image? (hydra.launcher.python)") and found.next_step == LOG
 
 
 def test_a_log_that_came_home_is_named_and_read(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text("".join(f"line {number}\n" for number in range(5000)), encoding="utf-8")
     found = failure(FailureReason="AlgorithmError: , exit code: 1", log=log)
-    assert found.next_step == f"see the end of {log}" and found.said.endswith("line 4998\nline 4999")
-    assert len(found.said.splitlines()) == 22
+    assert found.next_step == f"see the end of {log}" and found.message.endswith("line 4998\nline 4999")
+    assert len(found.message.splitlines()) == 22
     assert last_lines(tmp_path / "none.log") == []
 
 
@@ -155,29 +155,29 @@ def test_a_job_that_never_started_has_no_log() -> None:
             "MaxRuntimeExceeded",
             "timeout",
             "max_run_hours=24",
-            "max_run_hours; the same command goes on from its",
+            "max_run_hours; the same command continues from its",
         ),
         (
             {"spot": True},
             "MaxWaitTimeExceeded",
             "spot",
             "max_wait_hours=48",
-            "hydra.launcher.spot=false hydra.launcher.checkpoints=true; the same command goes on from its checkpoints",
+            "hydra.launcher.spot=false hydra.launcher.checkpoints=true; the same command continues from its checkpoints",
         ),
         ({"max_wait_hours": 30.0}, "MaxWaitTimeExceeded", "spot", "max_wait_hours=30,", "raise hydra.launcher.max_wait_hours"),
         ({}, "Stopped", "stopped", "it was stopped, by a person or another program", AGAIN),
-        ({"checkpoints": True}, "Stopped", "stopped", "it was stopped", "the same command goes on from its checkpoints"),
+        ({"checkpoints": True}, "Stopped", "stopped", "it was stopped", "the same command continues from its checkpoints"),
     ],
 )
 def test_jobs_that_were_stopped(settings: dict[str, Any], detail: str, cause: str, said: str, step: str) -> None:
     """What the task raised when it was told to end says less."""
     result = raised(SystemExit(143))
     found = failure(result, TrainingJobStatus="Stopped", SecondaryStatus=detail, settings=settings)
-    assert found.cause == cause and said in found.said and step in found.next_step
+    assert found.cause == cause and said in found.message and step in found.next_step
 
 
 class Refused(Exception):
-    """Of the task."""
+    """An error of the task."""
 
 
 def of_torch() -> Exception:
@@ -209,11 +209,11 @@ def test_what_the_task_raised(make: Any, cause: str, said: str, tmp_path: Path) 
     (log := tmp_path / "output.log").write_text("out of memory?\n", encoding="utf-8")  # the exception knows better
     result = raised(make())
     found = failure(result, log, FailureReason="AlgorithmError: x, exit code: 1")
-    assert found.cause == cause and found.said.startswith(said)
+    assert found.cause == cause and found.message.startswith(said)
     steps = {"code": f"see the end of {log}", "memory": BIGGER, "import": INSTALLED, "role": "give the role this permission"}
     assert found.next_step.startswith(steps[cause])
     here = failure_of_process(result, "", log)
-    assert (here.cause, here.said) == (found.cause, found.said) and f"see the end of {log}" in here.next_step
+    assert (here.cause, here.message) == (found.cause, found.message) and f"see the end of {log}" in here.next_step
 
 
 def test_processes_of_this_machine(tmp_path: Path) -> None:
@@ -221,14 +221,14 @@ def test_processes_of_this_machine(tmp_path: Path) -> None:
     found = failure_of_process(None, killed, None, ["step 3"])
     assert (
         found.cause == "memory"
-        and found.said == f"its process ended without a result: {killed}\nThe last lines of its log:\nstep 3"
+        and found.message == f"its process ended without a result: {killed}\nThe last lines of its log:\nstep 3"
     )
     assert found.next_step.startswith("a smaller batch, or fewer jobs at once (hydra.launcher.max_parallel); the same command")
     assert failure_of_process(None, "killed by SIGSEGV", None).cause == "code"
     missing = failure_of_process(None, "exit code 1", None, ["ModuleNotFoundError: No module named 'x'"])
     assert missing.cause == "import" and missing.next_step == "pip install what is missing; the same command runs it again"
     stopped = failure_of_process(raised(SystemExit(143)), "", None)
-    assert (stopped.cause, stopped.said) == ("stopped", "it was stopped (exit code 143)")
+    assert (stopped.cause, stopped.message) == ("stopped", "it was stopped (exit code 143)")
     assert failure(raised(SystemExit(143)), TrainingJobStatus="Completed").cause == "stopped"
     assert failure_of_process(raised(SystemExit(3)), "", None).cause == "code"
 

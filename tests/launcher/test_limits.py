@@ -1,4 +1,4 @@
-"""What CreateTrainingJob would refuse, each in its own words; where botocore checks the same it has to agree."""
+"""Each problem that CreateTrainingJob would refuse has a sentence; where botocore checks the same it has to agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sweep rarely meets."""
+"""Rare cases of local jobs."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def test_a_process_that_cannot_be_noted_does_not_run(
 ) -> None:
     """The disk is full when its number shall be written down: nobody would stop it."""
     local = backend(tmp_path)
-    note = local.places.note
+    note = local.outputs.note
 
     def full(name: str, **values: object) -> None:
         if "pid" in values:
             raise OSError(errno.ENOSPC, "No space left on device")
         note(name, **values)
 
-    monkeypatch.setattr(local.places, "note", full)
+    monkeypatch.setattr(local.outputs, "note", full)
     with pytest.raises(LauncherError, match="its process could not be started: .*No space left"):
         local.submit(job, NAME, spec)
     assert backend(tmp_path).poll([NAME])[NAME].state == State.LOST

@@ -86,7 +86,7 @@ def test_jobs_that_are_never_recognised_are_not_started_beside_those_that_run(ap
 
 
 @pytest.mark.slow
-def test_a_job_has_ended_when_its_result_is_there_whatever_it_has_left_behind(app: App) -> None:
+def test_a_job_has_ended_when_its_result_is_there_though_its_children_run(app: App) -> None:
     """A forked process inherits the job's lock, whether it is passed on or not."""
     app.write("app.py", LEAVING)
     first = app.start(*LOCAL, "x=1")

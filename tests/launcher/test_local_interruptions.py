@@ -26,7 +26,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.slow
 def test_after_a_killed_launcher_each_job_goes_on_from_where_it_is(app: App) -> None:
-    """One is completed, one has died, one runs."""
+    """Leave three jobs: one is completed, one has died, one runs."""
     first = app.start(*LOCAL, "x=1,2,3", env={"DO_2": "kill", "DO_3": "wait"})
     app.await_marks(3)
     app.await_(lambda: (app.sweep_dir / "0/.job/result.json").exists())
@@ -78,7 +78,7 @@ def test_ctrl_c_again_kills_jobs_that_still_save(app: App, first: int) -> None:
     launcher.send_signal(signal.SIGINT)
     said = wait(launcher)
     assert launcher.returncode in (130, 143)
-    assert "killing at once, whatever is not saved yet: app-" in said
+    assert "killing at once, unsaved work is lost: app-" in said
     assert "Traceback" not in said
     [(*_, pid)] = [mark for mark in app.all_marks() if mark[0] == "start"]
     app.await_(lambda: not Path(f"/proc/{pid}").exists())
@@ -107,7 +107,7 @@ def test_attached_jobs_are_looked_after_like_own_ones(app: App) -> None:
     os.kill(pid, signal.SIGKILL)
     app.await_event("collected")
     record = json.loads((app.sweep_dir / "1/.job/record.json").read_text())
-    assert record["failure"]["said"].startswith("its process ended without a result: its process is gone")
+    assert record["failure"]["message"].startswith("its process ended without a result: its process is gone")
     second.terminate()
     assert "stopping 1 job;" in wait(second)
     assert app.marks("saved") == ["1"]

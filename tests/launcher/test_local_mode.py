@@ -1,4 +1,4 @@
-"""Sweeps of real processes: what runs, what is reused, what comes home."""
+"""Sweeps of real processes: what runs, what is reused, what is collected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What jobs print, read from the CloudWatch Logs of the local account and from files."""
+"""Output of jobs, read from the CloudWatch Logs of the local account and from files."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class Script:
 
 
 class Running:
-    """Each job runs for so many looks; an error is what a look meets."""
+    """Each job runs for a number of polls; a poll raises an error that stands in its place."""
 
     def __init__(self, *looks: Collection[str] | LauncherError) -> None:
         self.looks = list(looks)

@@ -1,4 +1,4 @@
-"""What is found out before anything is uploaded: every problem at once, with its cause and what to do."""
+"""The checks before anything is uploaded report every problem at once, with its cause and a next step."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_no_credentials(account: Account, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     "arn, said, step",
     [
-        ("arn:aws:iam::210987654321:role/x", "is of account 210987654321, and you are in 123456789012", "`aws iam list-roles"),
+        ("arn:aws:iam::210987654321:role/x", "is of account 210987654321, not of yours, 123456789012", "`aws iam list-roles"),
         (
             f"{ROLES}/of-ec2",
             "SageMaker may not assume this role",
@@ -150,8 +150,8 @@ def test_who_may_see_one_prefix_only_gets_no_complaint(clients: Clients, account
     assert asked == ["sweeps/"]
 
 
-@pytest.mark.parametrize("owner, whose", [(None, "is someone else's"), ("210987654321", "is not of account 210987654321")])
-def test_a_bucket_of_someone_else(clients: Clients, account: Account, owner: str | None, whose: str) -> None:
+@pytest.mark.parametrize("owner, whose", [(None, "is another account's"), ("210987654321", "is not of account 210987654321")])
+def test_a_bucket_of_another_account(clients: Clients, account: Account, owner: str | None, whose: str) -> None:
     account.server.faults.denied_operations = ["HeadBucket", "ListObjectsV2"]
     (problem,) = problems(clients, conf(account, bucket_owner=owner))
     assert f"the bucket {BUCKET} {whose}" in problem and "you may not list it (s3:ListBucket)" in problem

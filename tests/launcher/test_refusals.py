@@ -1,4 +1,4 @@
-"""What is said before anything starts."""
+"""Errors before anything starts."""
 
 from __future__ import annotations
 

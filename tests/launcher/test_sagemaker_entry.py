@@ -73,7 +73,7 @@ def test_a_task_that_fails_to_save_is_no_clean_stop(container: Container) -> Non
 
 
 @pytest.mark.slow
-def test_a_process_that_is_left_behind_does_not_keep_the_container(container: Container) -> None:
+def test_a_process_of_the_task_that_lives_on_does_not_keep_the_container(container: Container) -> None:
     process = container.prepare("orphan", 1).start()
     try:
         assert process.wait(timeout=30) == 0 and container.job("result.json")["return_value"] == 1

@@ -1,4 +1,4 @@
-"""What clouds do to people: one job suffers, a sentence says why and what is next, and the other jobs are intact."""
+"""Faults of the service hit one job: a sentence says why and what is next, and the other jobs are intact."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def failure_and_value(cloud: Cloud) -> tuple[str, object]:
-    """Of a sweep whose first job fails and whose second does not."""
+    """Return the output of a sweep whose first job fails and whose second does not."""
     failed, completed = cloud.returns()
     assert (failed["status"], completed["status"]) == ("FAILED", "COMPLETED") and failed["error"][0] == "RemoteJobError"
     return failed["error"][1], completed["value"]

@@ -54,7 +54,7 @@ def test_no_secret_of_this_machine_is_anywhere(found: Found, planted: Planted) -
 
 
 def test_a_secret_that_a_job_reads_is_in_none_of_its_records(found: Found, planted: Planted) -> None:
-    """Not even where the task raised or returned it."""
+    """No secret is found even where the task raised or returned it."""
     assert found.of(planted.of_the_job) == []
 
 
@@ -69,7 +69,7 @@ def test_what_stands_there_instead(found: Found, shared_cloud: Cloud, planted: P
 
 
 def refused_without_a_word(cloud: Cloud, *words: str) -> str:
-    """What is printed; the launcher has not even connected."""
+    """Return what is printed; the launcher has not even connected."""
     with Gate(cloud.server.url) as gate:
         output = cloud.sweep(*words, code=1, env={"AWS_ENDPOINT_URL": gate.url})
         assert gate.passages == [] and cloud.account.requests == []

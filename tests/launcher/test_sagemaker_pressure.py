@@ -23,7 +23,7 @@ VALUES = [10 * x for x in range(1, 9)]
 
 
 def most_at_once(account: Account, names: list[str]) -> int:
-    """By what the server itself knows of its jobs."""
+    """Count from the jobs that the server itself knows."""
     jobs = [account.server.jobs.jobs[name] for name in names]
     return max(sum(other.created <= job.created < (other.ended or time.time()) for other in jobs) for job in jobs)
 

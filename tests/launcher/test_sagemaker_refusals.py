@@ -1,4 +1,4 @@
-"""What is said, in sentences and before anything is sent, when a sweep cannot go to SageMaker."""
+"""Errors of sweeps that cannot be submitted to SageMaker: sentences, before anything is sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["sagemaker_fixtures"]
 
-from hydra_sagemaker.aws.clients import Clients, in_words  # noqa: E402
+from hydra_sagemaker.aws.clients import Clients, api_call  # noqa: E402
 from hydra_sagemaker.errors import LauncherError  # noqa: E402
 from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
 
@@ -45,7 +45,7 @@ if __name__ == "__main__":
 
 
 def refused(cloud: Cloud, *words: str, **options: Any) -> str:
-    """What is printed; nothing was sent."""
+    """Return what is printed; nothing was sent."""
     output = cloud.sweep(*words, code=1, **options)
     assert "Traceback" not in output, output
     assert cloud.account.requests == [] and cloud.names() == []
@@ -93,7 +93,7 @@ def test_a_problem_of_one_job_names_it(cloud: Cloud) -> None:
 
 
 @pytest.mark.slow
-def test_a_closure_cannot_be_imported_elsewhere(cloud: Cloud) -> None:
+def test_a_closure_cannot_be_imported_in_a_container(cloud: Cloud) -> None:
     cloud.app.write("app.py", CLOSURE)
     output = refused(cloud, "x=1,2")
     assert "the task is a closure or an object, which another machine cannot import" in output
@@ -169,7 +169,7 @@ def test_what_aws_refuses_has_a_next_step(code: str, step: str) -> None:
     from botocore.exceptions import ClientError
 
     with pytest.raises(LauncherError, match=f"^ListTrainingJobs: {code}: why\nNext: ") as raised:
-        with in_words("ListTrainingJobs"):
+        with api_call("ListTrainingJobs"):
             raise ClientError({"Error": {"Code": code, "Message": "why"}}, "ListTrainingJobs")
     assert step in str(raised.value)
 

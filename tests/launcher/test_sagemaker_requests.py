@@ -1,4 +1,4 @@
-"""From the launcher's fields to CreateTrainingJob: where each lands, and that what is sent is what the service takes."""
+"""Each launcher field has its place in CreateTrainingJob, and the service accepts the request."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ NOT_IN_REQUEST = {
     *("code", "requirements"),  # in the archive of the code
     *("secrets", "model_files", "processes_per_instance"),  # in the job's specification
     *("download_models", "collected"),  # afterwards
-    *("price_per_hour", "max_cost_usd"),  # of what is said before and after
+    *("price_per_hour", "max_cost_usd"),  # printed before and after
     "max_wait_hours",  # with spot only
     *("region", "profile", "endpoint_url", "bucket_owner"),  # of the clients
     "image",  # by way of image_uri
@@ -173,7 +173,7 @@ def test_spot_training_by_the_extra_fields() -> None:
             {"extra": {"ResourceConfig": {"VolumeSizeInGb": 1}}},
             "ResourceConfig.VolumeSizeInGb is no field of CreateTrainingJob: did you mean",
         ),
-        ({"extra": {"OutputDataConfig": {"CompressionType": "NONE"}}}, "results come home as one output.tar.gz"),
+        ({"extra": {"OutputDataConfig": {"CompressionType": "NONE"}}}, "results are downloaded as one output.tar.gz"),
         ({"channels": {"code": "s3://a-bucket/x"}}, "hydra.launcher.channels.code: the launcher itself uses this name"),
         ({"channels": {"job": "s3://a-bucket/x"}}, "hydra.launcher.channels.job: the launcher itself uses this name"),
         ({"python": "p" * 200}, "ContainerEntrypoint[2] is "),

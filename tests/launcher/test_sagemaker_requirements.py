@@ -1,4 +1,4 @@
-"""What a job installs: in a container whose Python is this one's with an environment of its own on top."""
+"""Requirements of a job are installed in a container whose Python is this one's with an environment of its own on top."""
 
 from __future__ import annotations
 

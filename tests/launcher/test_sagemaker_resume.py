@@ -51,7 +51,7 @@ def test_a_launcher_killed_in_the_middle_goes_on(cloud: Cloud) -> None:
 
     second = cloud.start(*words)
     listings = cloud.count("ListTrainingJobs")
-    cloud.app.await_(lambda: cloud.count("ListTrainingJobs") > listings + 2)  # it has begun to wait for those that run
+    cloud.app.await_(lambda: cloud.count("ListTrainingJobs") > listings + 2)  # it waits for the running jobs
     cloud.app.let_go()
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 0, output
@@ -106,7 +106,7 @@ def test_on_existing(cloud: Cloud) -> None:
     assert created_names(cloud) == [f"{bad[:-1]}2"]
 
 
-def test_other_code_makes_other_jobs_and_the_same_code_travels_once(cloud: Cloud) -> None:
+def test_other_code_makes_other_jobs_and_the_same_code_is_uploaded_once(cloud: Cloud) -> None:
     cloud.sweep("x=1")
     old = cloud.names()
     cloud.sweep("x=1,2")

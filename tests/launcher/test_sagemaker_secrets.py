@@ -46,7 +46,7 @@ CONFIG = "x: 1\ntracker:\n  api_key: ${oc.env:TRACKER_KEY}\n"
 
 
 def texts(cloud: Cloud) -> Iterator[tuple[str, bytes]]:
-    """All that left this machine or came home, archives opened."""
+    """Everything that was uploaded or downloaded, archives opened."""
     for request in cloud.account.requests:
         if request.caller == "client":
             yield f"{request.operation} {request.path}", request.body + str(request.headers).encode()

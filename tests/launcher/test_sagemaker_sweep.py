@@ -1,4 +1,4 @@
-"""A sweep of training jobs as a person sees it: what comes home, and what is said of jobs that fail."""
+"""A sweep of training jobs: its results, and the messages about jobs that fail."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_sweeper_gets_the_values_in_its_order(swept: Swept, shared_cloud: Cl
     assert [one["dir"] for one in swept.returns] == [str(shared_cloud.output(number)) for number in range(4)]
 
 
-def test_the_code_travels_once_and_a_specification_per_job(swept: Swept) -> None:
+def test_the_code_is_uploaded_once_and_a_specification_per_job(swept: Swept) -> None:
     assert swept.created == 4
     assert sum(path.endswith("/bundle.tar.gz") for path in swept.puts) == 1
     assert sum(path.endswith("/spec.json") for path in swept.puts) == 4 and len(swept.puts) == 5

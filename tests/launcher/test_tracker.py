@@ -217,7 +217,7 @@ def test_one_lost_job_does_not_lose_the_others(tracker: Tracker, jobs: list[Job]
     assert (record["state"], record["detail"]) == ("failed", "not submitted")
     assert record["failure"] == {
         "cause": "infrastructure",
-        "said": "the image is not there",
+        "message": "the image is not there",
         "next_step": "the same command again",
     }
 

@@ -1,4 +1,4 @@
-"""What the launcher says when it cannot do what was asked."""
+"""The launcher's errors, and the causes and next steps of failures."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ class Cause(StrEnum):
     QUOTA = "quota"
     CAPACITY = "capacity"
     ROLE = "role"
-    """Permissions: of the execution role, or of whoever submits."""
+    """A permission that the execution role or the submitting identity lacks."""
     REGION = "region"
     CREDENTIALS = "credentials"
     NETWORK = "network"
     INFRASTRUCTURE = "infrastructure"
-    """The service's own errors, and whatever is none of the others."""
+    """The service's own errors, and everything that is none of the others."""
 
 
 @dataclass(frozen=True)
 class Failure:
     cause: Cause
-    said: str
+    message: str
     """What happened, a sentence or a few lines."""
     next_step: str
     """A command, or what to change in it."""
 
     def __str__(self) -> str:
-        return f"{self.said}\nNext: {self.next_step}"
+        return f"{self.message}\nNext: {self.next_step}"
 
 
 class LauncherError(CompactHydraException):
-    """What is wrong, what is valid, the next command. Hydra prints these without a traceback."""
+    """An error whose text says what is wrong, what is valid and what to type. Hydra prints it without a traceback."""
 
     failure: Failure | None = None
     concerns_all = False
-    """No other job will fare better: the launch ends."""
+    """True where every other job would fail in the same way: the launch ends."""
 
 
 class CallFailed(LauncherError):
-    """A call of the service."""
+    """A call of the service has failed."""
 
     def __init__(self, message: str, failure: Failure | None = None) -> None:
         super().__init__(message)
@@ -57,24 +57,24 @@ class CallFailed(LauncherError):
 
 
 class Throttled(CallFailed):
-    """Too many calls, of this account."""
+    """The service limits the calls of this account."""
 
 
 class Unreachable(CallFailed):
-    """No answer, or one that says that the service itself is in trouble."""
+    """The service does not answer, or answers that it is in trouble."""
 
 
 class NotPermitted(CallFailed):
-    """Credentials, a role, a permission, a region."""
+    """Credentials, a role, a permission or a region is wrong."""
 
     concerns_all = True
 
 
 class SubmissionRefused(LauncherError):
-    """Everything that is wrong with a sweep, found before anything was uploaded.
+    """A sweep cannot be submitted: holds every problem, found before anything was uploaded.
 
     Args:
-        earlier_jobs: of a sweeper's earlier batches, which are not taken back.
+        earlier_jobs: number of jobs in a sweeper's earlier batches, which are not taken back.
     """
 
     def __init__(self, problems: Sequence[str], *, earlier_jobs: int = 0) -> None:
@@ -85,7 +85,7 @@ class SubmissionRefused(LauncherError):
 
 
 class RemoteJobError(Exception):
-    """A job that ended without an exception that can be rebuilt here."""
+    """A job failed, and left no exception that can be rebuilt here."""
 
 
 class RemoteTraceback(Exception):

@@ -1,4 +1,4 @@
-"""What CreateTrainingJob demands beyond the service model, and what this emulator has no way to do."""
+"""Refuses what CreateTrainingJob refuses beyond the service model, and what this emulator cannot run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _check_served(request: dict[str, Any]) -> None:
 
 
 def _check_present(request: dict[str, Any]) -> None:
-    """Since serverless jobs exist the model calls these optional; every other job has them."""
+    """Require what the model makes optional for serverless jobs."""
     paths = ("AlgorithmSpecification.TrainingImage", "ResourceConfig.InstanceType", "ResourceConfig.InstanceCount")
     missing = [] if request.get("StoppingCondition") else ["stoppingCondition"]
     for path in paths:

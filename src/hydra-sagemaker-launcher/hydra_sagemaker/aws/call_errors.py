@@ -1,4 +1,4 @@
-"""What a call of AWS may answer, as a cause, a sentence and a next step."""
+"""Turns errors of AWS calls into a cause, a sentence and a next step."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ THROTTLED = frozenset(
     TooManyRequestsException RequestLimitExceeded BandwidthLimitExceeded SlowDown PriorRequestNotComplete 429
     """.split()
 )
-"""As botocore.retries.standard lists them, less those of other services."""
+"""The codes of botocore.retries.standard, without other services' own."""
 IN_TROUBLE = frozenset("InternalFailure InternalServerError InternalError ServiceUnavailable RequestTimeout".split())
 UNKNOWN_IDENTITY = """
     UnrecognizedClientException InvalidClientTokenId InvalidAccessKeyId SignatureDoesNotMatch InvalidSignatureException
     MissingAuthenticationToken MissingAuthenticationTokenException IncompleteSignature InvalidToken AuthFailure 401
 """.split()
 DENIED = "AccessDeniedException AccessDenied AllAccessDisabled UnauthorizedOperation NotAuthorized 403".split()
-ELSEWHERE = "PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException 301".split()
+OTHER_REGION = "PermanentRedirect AuthorizationHeaderMalformed IllegalLocationConstraintException 301".split()
 
 NOT_PERMITTED: dict[str, tuple[Cause, str]] = {
     **dict.fromkeys(
@@ -36,9 +36,9 @@ NOT_PERMITTED: dict[str, tuple[Cause, str]] = {
     ),
     **dict.fromkeys(UNKNOWN_IDENTITY, (Cause.CREDENTIALS, f"AWS does not know these credentials: {WHO}")),
     "RequestTimeTooSkewed": (Cause.CREDENTIALS, f"this machine's clock is wrong: set it (`timedatectl`), {AGAIN}"),
-    **dict.fromkeys(DENIED, (Cause.ROLE, f"your own identity lacks this permission, or it is someone else's: {PERMIT}")),
+    **dict.fromkeys(DENIED, (Cause.ROLE, f"your own identity lacks this permission, or the resource is another account's: {PERMIT}")),
     **dict.fromkeys(
-        ELSEWHERE, (Cause.REGION, f"the bucket is in another region than hydra.launcher.region: set one that fits, {AGAIN}")
+        OTHER_REGION, (Cause.REGION, f"the bucket is in another region than hydra.launcher.region: set one that fits, {AGAIN}")
     ),
     "NoSuchBucket": (Cause.REGION, f"create the bucket, or correct hydra.launcher.s3_uri, {AGAIN}"),
 }
@@ -52,69 +52,67 @@ NO_CREDENTIALS = frozenset(
 # https://github.com/awslabs/predictive-maintenance-using-machine-learning/issues/3, the last as Lambda and others answer
 ROLE_REFUSED = re.compile("Could not assume role|unable to assume|iam:PassRole|[Cc]ross-account pass role")
 CAPACITY = re.compile("CapacityError|Insufficient(Instance)?Capacity|CapacityExceeded")
-BUCKET_ELSEWHERE = re.compile("BucketRegionError|PermanentRedirect|bucket is in this region|in the same region")
+OTHER_REGION_TEXT = re.compile("BucketRegionError|PermanentRedirect|bucket is in this region|in the same region")
 S3_URI = re.compile(r"s3://[^\s\"'),]+")
 
 
-def of_client_error(action: str, response: Mapping[str, Any]) -> CallFailed:
-    """Of the `response` that a ClientError carries."""
+def refused_call(action: str, response: Mapping[str, Any]) -> CallFailed:
+    """Return the error for the `response` that a ClientError carries."""
     error = response.get("Error", {})
-    code, message = str(error.get("Code", "")), str(error.get("Message") or "")
+    code, text = str(error.get("Code", "")), str(error.get("Message") or "")
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
-    said = f"{action}: {code}: {message}"
+    message = f"{action}: {code}: {text}"
     if code in THROTTLED or status == 429:
-        return _failed(Throttled, Cause.INFRASTRUCTURE, said, "AWS limits the calls of an account: the same command, later")
+        return _failed(Throttled, Cause.INFRASTRUCTURE, message, "AWS limits the calls of an account: the same command, later")
     if code in IN_TROUBLE or status >= 500:
-        return _failed(Unreachable, Cause.INFRASTRUCTURE, said, "the service is in trouble: the same command, later")
-    if ROLE_REFUSED.search(message):
+        return _failed(Unreachable, Cause.INFRASTRUCTURE, message, "the service is in trouble: the same command, later")
+    if ROLE_REFUSED.search(text):
         step = f"correct hydra.launcher.role_arn; `aws iam get-role --role-name NAME` shows whom it trusts, {AGAIN}"
-        return _failed(NotPermitted, Cause.ROLE, said, step)
+        return _failed(NotPermitted, Cause.ROLE, message, step)
     if code in NOT_PERMITTED:
-        return _failed(NotPermitted, *_inserted(NOT_PERMITTED[code], said))
-    return _failed(CallFailed, *_inserted(_of_request(code, message), said))
+        return _failed(NotPermitted, *_inserted(NOT_PERMITTED[code], message))
+    return _failed(CallFailed, *_inserted(_of_request(code, text), message))
 
 
-def _of_request(code: str, message: str) -> tuple[Cause, str]:
-    """What AWS finds wrong with one request; another job's may be right."""
+def _of_request(code: str, text: str) -> tuple[Cause, str]:
+    """Explain a refusal of one request; another job's request may be accepted."""
     if code == "ResourceLimitExceeded":
         return Cause.QUOTA, f"request a higher quota (Service Quotas, Amazon SageMaker), {AGAIN}"
-    if CAPACITY.search(f"{code} {message}"):
+    if CAPACITY.search(f"{code} {text}"):
         return Cause.CAPACITY, "another hydra.launcher.instance_type, or later the same command"
-    if BUCKET_ELSEWHERE.search(message):
+    if OTHER_REGION_TEXT.search(text):
         return Cause.REGION, f"use a bucket in the jobs' region (hydra.launcher.s3_uri, .channels) or set .region, {AGAIN}"
-    if uri := S3_URI.search(message):
+    if uri := S3_URI.search(text):
         return Cause.CODE, f"`aws s3 ls {uri[0]}` shows what is there: correct hydra.launcher.channels, {AGAIN}"
     return Cause.CODE, f"hydra.launcher.mode=dry_run writes the request to look at: correct what is named, {AGAIN}"
 
 
 def failed_call(action: str, error: Exception) -> CallFailed:
-    """Of what boto3 raises when there was no answer, or not even a question."""
+    """Return the error for an exception that boto3 raises without an answer of the service."""
     from boto3.exceptions import Boto3Error
     from botocore import exceptions as botocore
 
-    kind, said = type(error).__name__, f"{action}: {error}"
+    kind, message = type(error).__name__, f"{action}: {error}"
     if isinstance(error, botocore.NoCredentialsError):
-        said = f"{action}: there are no AWS credentials"
-        return _failed(NotPermitted, Cause.CREDENTIALS, said, f"`aws configure` or `aws sso login` stores some, {AGAIN}")
+        message = f"{action}: there are no AWS credentials"
+        return _failed(NotPermitted, Cause.CREDENTIALS, message, f"`aws configure` or `aws sso login` stores some, {AGAIN}")
     if kind in NO_CREDENTIALS:
-        return _failed(NotPermitted, Cause.CREDENTIALS, said, SIGN_IN)
+        return _failed(NotPermitted, Cause.CREDENTIALS, message, SIGN_IN)
     if isinstance(error, botocore.ProfileNotFound):
-        return _failed(
-            NotPermitted, Cause.CREDENTIALS, said, f"`aws configure list-profiles` shows the ones there are, {AGAIN}"
-        )
+        return _failed(NotPermitted, Cause.CREDENTIALS, message, f"`aws configure list-profiles` lists the valid ones, {AGAIN}")
     if isinstance(error, botocore.NoRegionError):
         step = f"set hydra.launcher.region or AWS_DEFAULT_REGION, {AGAIN}"
         return _failed(NotPermitted, Cause.REGION, f"{action}: no AWS region", step)
     lost = botocore.HTTPClientError, botocore.ConnectionError, botocore.IncompleteReadError, botocore.ResponseStreamingError
     if isinstance(error, (*lost, Boto3Error)):
-        return _failed(Unreachable, Cause.NETWORK, said, CONNECTION)
-    return _failed(CallFailed, Cause.CODE, said, f"correct what is named, {AGAIN}")
+        return _failed(Unreachable, Cause.NETWORK, message, CONNECTION)
+    return _failed(CallFailed, Cause.CODE, message, f"correct what is named, {AGAIN}")
 
 
-def _inserted(cause_and_step: tuple[Cause, str], said: str) -> tuple[Cause, str, str]:
-    return cause_and_step[0], said, cause_and_step[1]
+def _inserted(cause_and_step: tuple[Cause, str], message: str) -> tuple[Cause, str, str]:
+    return cause_and_step[0], message, cause_and_step[1]
 
 
-def _failed(kind: type[CallFailed], cause: Cause, said: str, step: str) -> CallFailed:
-    failure = Failure(cause, said, step)
+def _failed(kind: type[CallFailed], cause: Cause, message: str, step: str) -> CallFailed:
+    failure = Failure(cause, message, step)
     return kind(str(failure), failure)

@@ -1,4 +1,4 @@
-"""boto3, with what it raises put into words and types."""
+"""Clients of boto3, whose exceptions become LauncherErrors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlparse
 
 from hydra_sagemaker import __version__
-from hydra_sagemaker.aws.call_errors import failed_call, of_client_error
+from hydra_sagemaker.aws.call_errors import failed_call, refused_call
 from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
@@ -24,7 +24,7 @@ LONGEST_PAUSE_SECONDS = 20.0
 
 
 class Clients:
-    """Of one profile and region."""
+    """The clients of one profile and region."""
 
     def __init__(self, settings: SageMakerLauncherConf) -> None:
         try:
@@ -33,7 +33,7 @@ class Clients:
         except ImportError:
             raise LauncherError("hydra.launcher.mode=sagemaker needs boto3: pip install boto3") from None
         if not (library := logging.getLogger("botocore")).isEnabledFor(logging.DEBUG):
-            library.setLevel(logging.WARNING)  # it tells at each start where it found the credentials
+            library.setLevel(logging.WARNING)  # it logs at each start where it found the credentials
         # few attempts within a call: the scheduler and `persistently` wait longer, and do other things meanwhile
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 3},
@@ -42,8 +42,8 @@ class Clients:
             read_timeout=60,
         )
         self._endpoint_url = settings.endpoint_url
-        _refuse_silence(settings.endpoint_url)
-        with in_words("the AWS configuration"):
+        _refuse_closed_port(settings.endpoint_url)
+        with api_call("the AWS configuration"):
             own = LOOPBACK_CREDENTIALS if is_loopback(settings.endpoint_url) else {}
             self._session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)
             self.sagemaker = self._client("sagemaker")
@@ -70,8 +70,8 @@ def is_loopback(url: str | None) -> bool:
     return url is not None and urlparse(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
-def _refuse_silence(url: str | None) -> None:
-    """On this machine a server that does not answer at once has not been started; boto3 would try for half a minute."""
+def _refuse_closed_port(url: str | None) -> None:
+    """Refuse a local server that was not started; boto3 would try for half a minute."""
     if url is None or not is_loopback(url):
         return
     parts = urlparse(url)
@@ -85,10 +85,11 @@ def _refuse_silence(url: str | None) -> None:
 
 
 @contextmanager
-def in_words(action: str) -> Iterator[None]:
-    """
+def api_call(action: str) -> Iterator[None]:
+    """Translate what boto3 raises inside; `action` names the call in the message.
+
     Raises:
-        CallFailed: for every error that boto3 raises; Throttled, Unreachable or NotPermitted where it is one of these.
+        CallFailed: for every error; Throttled, Unreachable or NotPermitted where it is one of these.
     """
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
@@ -96,13 +97,13 @@ def in_words(action: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise of_client_error(action, error.response) from error
+        raise refused_call(action, error.response) from error
     except (BotoCoreError, Boto3Error) as error:
         raise failed_call(action, error) from error
 
 
 def error_code(error: Any) -> str:
-    """Of a ClientError."""
+    """Return the code of a ClientError, such as NoSuchKey."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
@@ -114,12 +115,12 @@ def persistently(
     uniform: Callable[[float, float], float] = random.uniform,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
-    """Calls again, after pauses of random length that grow, while the service throttles or cannot be reached.
+    """Retry a call, with growing random pauses, while the service throttles or cannot be reached.
 
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 
     Raises:
-        Throttled, Unreachable: still, after `patience_seconds`.
+        Throttled, Unreachable: the last error, after `patience_seconds`.
     """
     deadline, longest = clock() + patience_seconds, 1.0
     while True:

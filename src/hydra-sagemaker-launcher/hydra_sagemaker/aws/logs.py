@@ -1,6 +1,6 @@
-"""What jobs print: from CloudWatch Logs while and after they run, from a file where they run on this machine.
+"""Reads what jobs print: from CloudWatch Logs while and after they run, from a file where they run on this machine.
 
-What a job prints is not trusted: of its control characters a terminal gets colours and nothing else.
+Output is not trusted: the terminal gets its colours, and no other control characters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
 log = logging.getLogger(__name__)
 GROUP = "/aws/sagemaker/TrainingJobs"
 BACKWARD_PAGES = 4
-"""CloudWatch gives pages that are partly or wholly empty although there is more."""
+"""CloudWatch returns partly or wholly empty pages although there are more lines."""
 LINE_BYTES = 1000
 HOST = re.compile(r"/(algo-\d+)")
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
@@ -32,10 +32,10 @@ CONTROL = re.compile(
 
 class Log(Protocol):
     silent_reads: int
-    """So many reads in a row without a line, after the job's end: nothing more comes."""
+    """Number of reads in a row without a line, after the job's end, that end the log."""
 
     def new_lines(self, *, ended: bool) -> list[str]:
-        """The last lines at first, then what came since the last call. `ended`: the job has."""
+        """Return the last lines first, then the lines since the last call. `ended`: the job has ended."""
         ...
 
 
@@ -51,16 +51,17 @@ class CloudWatchLog:
         self._is_first = True
 
     def new_lines(self, *, ended: bool = False) -> list[str]:
-        """
+        """Return new lines of all hosts, in the order of their time.
+
         Raises:
             Throttled, Unreachable: nothing could be read now.
-            LauncherError: nor later.
+            LauncherError: the log may not be read.
         """
-        from hydra_sagemaker.aws.clients import in_words
+        from hydra_sagemaker.aws.clients import api_call
 
         found: list[tuple[int, str, str]] = []
         try:
-            with in_words(f"the log of {self._name}"):
+            with api_call(f"the log of {self._name}"):
                 for stream in self._streams():
                     self._read(stream, found)
         except (Throttled, Unreachable):
@@ -89,7 +90,7 @@ class CloudWatchLog:
             raise
 
     def _read(self, stream: str, found: list[tuple[int, str, str]]) -> None:
-        """The token and the lines go on together, whatever happens to the next call."""
+        """Read on from the last page; a page's lines and its token are kept together, whatever the next call raises."""
         if self._is_first:
             self._read_end(stream, found)
             return
@@ -144,7 +145,7 @@ class FileLog:
 
 
 def tail(logs_client: Any, name: str, lines: int = 20) -> list[str]:
-    """The end of a job's log; empty when it has none, or when it may not be read."""
+    """Return the end of a job's log; empty when it has none, or when it may not be read."""
     try:
         return CloudWatchLog(logs_client, name, lines=lines).new_lines()
     except LauncherError:
@@ -159,22 +160,22 @@ def follow(
     poll_seconds: float = 20.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[str, str]]:
-    """Name of the job and line, until all jobs have ended and their lines have come.
+    """Yield (job name, line) until all jobs have ended and their last lines have arrived.
 
-    `running` tells which of the given names still run; it is asked every `poll_seconds`, the logs every `seconds`.
+    `running` returns which of the given names still run; it is called every `poll_seconds`, the logs are read every `seconds`.
     """
     reading, alive, silent = dict(logs), set(logs), Counter[str]()
     next_look = 0.0
-    patience = Patience()
+    transient = RetryTransient()
     while reading:
         next_look -= seconds
         if alive and next_look <= 0:
             next_look = poll_seconds
-            with patience:
+            with transient:
                 alive &= set(running(sorted(alive)))
         for name, one in list(reading.items()):
             lines: list[str] = []
-            with patience:
+            with transient:
                 lines = one.new_lines(ended=name not in alive)
                 silent[name] = 0 if lines or name in alive else silent[name] + 1
             yield from ((name, line) for line in lines)
@@ -184,29 +185,29 @@ def follow(
             sleep(seconds)
 
 
-class Patience:
-    """Lets pass what another try may cure, and says so once."""
+class RetryTransient:
+    """Suppresses errors that a retry may cure, and logs the first of a series."""
 
     def __init__(self) -> None:
-        self._has_spoken = False
+        self._has_logged = False
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         if error is None:
-            self._has_spoken = False
+            self._has_logged = False
             return False
         if not isinstance(error, Throttled | Unreachable):
             return False
-        if not self._has_spoken:
+        if not self._has_logged:
             log.warning("%s; trying again", str(error).splitlines()[0])
-        self._has_spoken = True
+        self._has_logged = True
         return True
 
 
 def clean(line: str, *, colours: bool) -> str:
-    """Without what could move the cursor or change the terminal; of a progress bar its last state."""
+    """Remove what could move the cursor or change the terminal; keep a progress bar's last state."""
     line = next((part for part in reversed(line.split("\r")) if part.strip()), "")
     if not colours:
         return CONTROL.sub("", line)
@@ -222,5 +223,5 @@ def _lines_of(stream: str, events: list[dict[str, Any]]) -> Iterator[tuple[int, 
 
 
 def _split(text: str) -> list[str]:
-    """At line feeds alone: str.splitlines would cut at what a progress bar and other alphabets use."""
+    """Split at line feeds alone: str.splitlines would also cut at characters of progress bars and other alphabets."""
     return [line for line in text.split("\n") if line.strip()]

@@ -1,6 +1,6 @@
-"""What can be asked before anything is uploaded: who one is, and whether role and buckets are there and fit.
+"""Checks identity, role and buckets before anything is uploaded.
 
-Whether CreateTrainingJob itself is allowed cannot be asked; the first job shows it.
+No call tells whether CreateTrainingJob itself is allowed; the first job shows it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 from botocore.exceptions import ClientError
 
-from hydra_sagemaker.aws.clients import Clients, error_code, in_words, persistently
+from hydra_sagemaker.aws.clients import Clients, api_call, error_code, persistently
 from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, SubmissionRefused
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
@@ -19,12 +19,12 @@ SERVICE = "sagemaker.amazonaws.com"
 ASSUMES = {"sts:AssumeRole", "sts:*", "*"}
 MISSING = ("404", "NoSuchBucket", "NotFound")
 DENIED = ("403", "AccessDenied")
-ELSEWHERE = ("301", "PermanentRedirect", "400", "AuthorizationHeaderMalformed")
+OTHER_REGION = ("301", "PermanentRedirect", "400", "AuthorizationHeaderMalformed")
 TRUST = "docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"
 
 
 def preflight(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf]) -> None:
-    """A few calls, whatever the number of jobs.
+    """Refuse jobs whose role or buckets do not fit, in a few calls for any number of jobs.
 
     Raises:
         SubmissionRefused: with every problem.
@@ -44,7 +44,7 @@ def preflight(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf
 
 
 def _refused(failures: Sequence[Failure]) -> SubmissionRefused:
-    return SubmissionRefused([f"{one.cause}: {one.said}\n    Next: {one.next_step}" for one in failures])
+    return SubmissionRefused([f"{one.cause}: {one.message}\n    Next: {one.next_step}" for one in failures])
 
 
 def _failure(error: CallFailed) -> Failure:
@@ -53,9 +53,9 @@ def _failure(error: CallFailed) -> Failure:
 
 
 def _account(clients: Clients) -> str | None:
-    """None where STS is out of reach, as in some private networks, or is not served at all."""
+    """Return the account's number; None where STS is unreachable, as in some private networks, or not served."""
     try:
-        with in_words("who you are (GetCallerIdentity)"):
+        with api_call("who you are (GetCallerIdentity)"):
             return clients.sts.get_caller_identity()["Account"]
     except NotPermitted as error:
         if _failure(error).cause == Cause.CREDENTIALS:
@@ -69,40 +69,40 @@ def _role_failures(clients: Clients, account: str | None, arns: Sequence[str] | 
     for arn in arns:
         owner, name = arn.split(":")[4], arn.rpartition("/")[2]
         if account is not None and owner != account:
-            said = (
-                f"hydra.launcher.role_arn={arn} is of account {owner}, and you are in {account}: SageMaker takes its own only"
+            message = (
+                f"hydra.launcher.role_arn={arn} is of account {owner}, not of yours, {account}: give a role of your account"
             )
             step = "`aws iam list-roles --query Roles[].Arn` shows the roles there; or another hydra.launcher.profile"
-            yield Failure(Cause.ROLE, said, step)
+            yield Failure(Cause.ROLE, message, step)
         else:
             yield from _trust_failures(clients, arn, name)
 
 
 def _trust_failures(clients: Clients, arn: str, name: str) -> Iterator[Failure]:
-    """Nothing where the caller may not look, which is usual."""
+    """Yield nothing where the caller may not read roles, which is usual."""
     shown = f"`aws iam get-role --role-name {name}`"
     try:
-        with in_words(f"GetRole {name}"):
+        with api_call(f"GetRole {name}"):
             try:
                 role = clients.iam.get_role(RoleName=name)["Role"]
             except ClientError as error:
                 if error_code(error) != "NoSuchEntity":
                     raise
-                said = f"hydra.launcher.role_arn={arn}: there is no such role"
-                yield Failure(Cause.ROLE, said, "`aws iam list-roles --query Roles[].Arn` shows the ones there are")
+                message = f"hydra.launcher.role_arn={arn}: there is no such role"
+                yield Failure(Cause.ROLE, message, "`aws iam list-roles --query Roles[].Arn` lists the roles of this account")
                 return
     except CallFailed:
         return
     if role["Arn"] != arn:
-        said = f"hydra.launcher.role_arn={arn}: the role of this name is {role['Arn']}"
-        yield Failure(Cause.ROLE, said, f"hydra.launcher.role_arn={role['Arn']}")
+        message = f"hydra.launcher.role_arn={arn}: the role of this name is {role['Arn']}"
+        yield Failure(Cause.ROLE, message, f"hydra.launcher.role_arn={role['Arn']}")
     if not trusts_sagemaker(role["AssumeRolePolicyDocument"]):
-        said = f"hydra.launcher.role_arn={arn}: SageMaker may not assume this role"
-        yield Failure(Cause.ROLE, said, f"add {SERVICE} to the trust policy that {shown} shows ({TRUST})")
+        message = f"hydra.launcher.role_arn={arn}: SageMaker may not assume this role"
+        yield Failure(Cause.ROLE, message, f"add {SERVICE} to the trust policy that {shown} shows ({TRUST})")
 
 
 def trusts_sagemaker(policy: Mapping[str, Any]) -> bool:
-    """Whether a statement allows it; its conditions are AWS's to judge."""
+    """Return whether a statement lets SageMaker assume the role; conditions are not evaluated."""
     return any(
         statement.get("Effect") == "Allow"
         and _names_sagemaker(statement.get("Principal", {}))
@@ -130,16 +130,16 @@ def _own_bucket_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerL
             step = f"`aws s3 mb s3://{bucket} --region {clients.region}`, or correct hydra.launcher.s3_uri"
             yield Failure(Cause.REGION, f"hydra.launcher.s3_uri={uri}: there is no bucket {bucket}", step)
         elif region is not None and region != clients.region:
-            yield _elsewhere(f"hydra.launcher.s3_uri={uri}", bucket, region, clients.region)
+            yield _other_region(f"hydra.launcher.s3_uri={uri}", bucket, region, clients.region)
         elif state == "denied" and (refusal := _refusal_to_list(clients, bucket, prefix, account)):
-            whose = f"is not of account {owner} (hydra.launcher.bucket_owner), or" if owner else "is someone else's, or"
-            said = f"hydra.launcher.s3_uri={uri}: the bucket {bucket} {whose} you may not list it (s3:ListBucket)"
+            whose = f"is not of account {owner} (hydra.launcher.bucket_owner), or" if owner else "is another account's, or"
+            message = f"hydra.launcher.s3_uri={uri}: the bucket {bucket} {whose} you may not list it (s3:ListBucket)"
             step = "`aws sts get-caller-identity` shows who you are: give that identity the permission, or correct the bucket"
-            yield Failure(Cause.ROLE, said, step) if refusal.cause == Cause.ROLE else refusal
+            yield Failure(Cause.ROLE, message, step) if refusal.cause == Cause.ROLE else refusal
 
 
 def _channel_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf]) -> Iterator[Failure]:
-    """It is the role that reads them: whoever submits may well not."""
+    """Check existence and region only: the role reads channels, and the submitting identity may not be allowed to."""
     own = {_split(str(settings.s3_uri))[0] for settings in settings_of_jobs}
     channels = {uri: name for settings in settings_of_jobs for name, uri in settings.channels.items()}
     first = {_split(uri)[0]: (name, uri) for uri, name in reversed(channels.items())}
@@ -151,28 +151,28 @@ def _channel_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerLaun
         if state == "missing":
             yield Failure(Cause.REGION, f"{what}: there is no bucket {bucket}", f"correct hydra.launcher.channels.{name}")
         elif region is not None and region != clients.region:
-            yield _elsewhere(what, bucket, region, clients.region)
+            yield _other_region(what, bucket, region, clients.region)
 
 
-def _elsewhere(what: str, bucket: str, region: str, wanted: str) -> Failure:
+def _other_region(what: str, bucket: str, region: str, wanted: str) -> Failure:
     """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html"""
-    said = f"{what}: the bucket {bucket} is in {region}, the jobs in {wanted}"
+    message = f"{what}: the bucket {bucket} is in {region}, the jobs in {wanted}"
     step = f"hydra.launcher.region={region}, or a bucket in {wanted} (`aws s3 mb s3://NAME --region {wanted}`)"
-    return Failure(Cause.REGION, said, step)
+    return Failure(Cause.REGION, message, step)
 
 
 def _look(clients: Clients, bucket: str, account: Mapping[str, str]) -> tuple[str, str | None]:
-    """there, missing or denied, and the region, which S3 tells even those who may not look."""
+    """Return "there", "missing" or "denied", and the region, which S3 names even where access is denied."""
 
     def head() -> tuple[str, Mapping[str, Any]]:
-        with in_words(f"s3://{bucket}"):
+        with api_call(f"s3://{bucket}"):
             try:
                 return "there", clients.s3.head_bucket(Bucket=bucket, **account)
             except ClientError as error:
                 code = error_code(error)
                 if code in MISSING:
                     return "missing", error.response
-                if code in DENIED or code in ELSEWHERE:
+                if code in DENIED or code in OTHER_REGION:
                     return "denied", error.response
                 raise
 
@@ -181,9 +181,9 @@ def _look(clients: Clients, bucket: str, account: Mapping[str, str]) -> tuple[st
 
 
 def _refusal_to_list(clients: Clients, bucket: str, prefix: str, account: Mapping[str, str]) -> Failure | None:
-    """HeadBucket wants the permission for the whole bucket, which a policy for one prefix does not give."""
+    """Try to list the prefix: HeadBucket needs a permission for the whole bucket, which a policy for one prefix lacks."""
     try:
-        with in_words(f"s3://{bucket}/{prefix}"):
+        with api_call(f"s3://{bucket}/{prefix}"):
             clients.s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1, **account)
     except NotPermitted as error:
         return _failure(error)

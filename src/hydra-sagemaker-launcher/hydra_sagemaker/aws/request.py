@@ -1,4 +1,4 @@
-"""A job as a CreateTrainingJob request.
+"""Builds the CreateTrainingJob request of a job.
 
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
 """
@@ -21,11 +21,11 @@ ENTRYPOINT = (
     "cd /opt/ml && mkdir -p code && tar -xzf input/data/code/bundle.tar.gz -C code .launcher/entry.py"
     " && exec {python} code/.launcher/entry.py"
 )
-"""Before this, the container has nothing of ours; `exec` makes the entry process 1, which alone gets SIGTERM."""
+"""Runs first in the container; `exec` makes the entry process 1, the only one that gets SIGTERM."""
 
 
 def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkpoints: str | None = None) -> dict[str, Any]:
-    """`bundle` is the sha256 that the code lies under, `checkpoints` an s3 uri where an earlier attempt kept its own."""
+    """Return the request; `bundle` is the sha256 of the code, `checkpoints` the S3 URI of an earlier attempt's checkpoints."""
     settings = job.settings
     prefix = str(settings.s3_uri).rstrip("/")
     channels = {"code": code_uri(prefix, bundle), "job": f"{spec_uri(prefix, name).rpartition('/')[0]}/", **settings.channels}
@@ -62,18 +62,20 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
 
 
 def findings_of(job: Job) -> Findings:
-    """Of the request as far as it is known before the code is packed."""
+    """Check the request as far as it is known before the code is packed."""
     settings = job.settings
     name = f"{job.slug or 'job'}-{'0' * 16}-0"
     request = training_job_request(job, name, bundle="0" * 64, image=settings.image_uri or STAND_IN_IMAGE)
     missing = [field for field in ("s3_uri", "role_arn", "instance_type") if not getattr(settings, field)]
     reserved = [
-        f"hydra.launcher.channels.{channel}: the launcher itself uses this name"
+        f"hydra.launcher.channels.{channel}: the launcher itself uses this name; choose another"
         for channel in settings.channels
         if channel in RESERVED_CHANNELS
     ]
     if request.get("OutputDataConfig", {}).get("CompressionType") == "NONE":
-        reserved.append("hydra.launcher.extra.OutputDataConfig.CompressionType=NONE: results come home as one output.tar.gz")
+        reserved.append(
+            "hydra.launcher.extra.OutputDataConfig.CompressionType=NONE: results are downloaded as one output.tar.gz"
+        )
     try:
         found = request_problems(request)
     except ModuleNotFoundError as error:
@@ -92,7 +94,7 @@ def spec_uri(prefix: str, name: str) -> str:
 
 
 def checkpoints_uri(prefix: str, key: str, generation: int) -> str:
-    """`generation` is the number of the attempt that began with nothing; later ones go on with what it kept."""
+    """Return where checkpoints are kept; `generation` is the attempt that started without any, later ones continue from its."""
     return f"{prefix}/checkpoints/{key}/{generation}/"
 
 
@@ -101,7 +103,7 @@ def output_uri(prefix: str) -> str:
 
 
 def merged(request: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Dictionaries key by key, everything else replaced; null takes a field away."""
+    """Merge dictionaries key by key, replace everything else; null removes a field."""
     result = dict(request)
     for key, value in extra.items():
         if value is None:
@@ -117,7 +119,7 @@ def settings_account(settings: SageMakerLauncherConf) -> dict[str, str]:
 
 
 def _concerns(problem: str, missing: list[str]) -> bool:
-    """A field that is not set has been named as such already."""
+    """Return whether a problem follows from a field that is already reported as not set."""
     shown = {"s3_uri": ("S3",), "role_arn": ("RoleArn",), "instance_type": ("InstanceType",)}
     return any(word in problem for field in missing for word in shown[field])
 

@@ -1,6 +1,6 @@
 """Finds what CreateTrainingJob would refuse, all of it at once and in words, before anything is sent.
 
-The rules written here are those that botocore's service model states in its texts and does not carry in its shapes.
+The rules here stand in the texts of botocore's service model, not in its shapes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bucket: code and specifications on their way out, results on their way home."""
+"""The bucket: uploads code and specifications, downloads results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlparse
 from botocore.exceptions import ClientError
 
 from hydra_sagemaker.aws import unpack
-from hydra_sagemaker.aws.clients import error_code, in_words
+from hydra_sagemaker.aws.clients import api_call, error_code
 from hydra_sagemaker.aws.request import code_uri, settings_account, spec_uri
 from hydra_sagemaker.code import bundle
 from hydra_sagemaker.code.source import Code
@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 EXISTS = ("PreconditionFailed", "412")
 ABSENT = ("404", "NoSuchKey", "NotFound")
 UNKNOWN = (*ABSENT, "403")
-"""Without ListBucket, S3 does not say that an object is missing."""
+"""S3 answers 403 for a missing object where ListBucket is not allowed."""
 NAMED_AT_MOST = 10
 
 
 class ResultsGone(LauncherError):
-    """A completed job whose results are neither in S3 nor at home."""
+    """The results of a completed job are neither in S3 nor on this machine."""
 
     def __init__(self, uri: str) -> None:
-        said = f"it completed, but its results are not in {uri} any more, and no copy of them lies here"
+        message = f"it completed, but its results are not in {uri} any more, and there is no copy on this machine"
         step = "the same command for this job alone, with hydra.launcher.on_existing=rerun, runs it again"
-        self.failure: Failure = Failure(Cause.INFRASTRUCTURE, said, step)
+        self.failure: Failure = Failure(Cause.INFRASTRUCTURE, message, step)
         super().__init__(str(self.failure))
 
 
@@ -49,9 +49,9 @@ class Storage:
         )
 
     def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
-        """Uploads nothing when the same code lies there already."""
+        """Upload the code, unless the bucket has the same already."""
         bucket, key = split(code_uri(self.prefix, sha256) + "bundle.tar.gz")
-        with in_words(f"s3://{bucket}/{key}"):
+        with api_call(f"s3://{bucket}/{key}"):
             if self._has(bucket, key):
                 log.info("code: already in s3://%s/%s", bucket, key)
                 return
@@ -66,45 +66,45 @@ class Storage:
 
     def put_spec(self, name: str, text: str) -> None:
         bucket, key = split(spec_uri(self.prefix, name))
-        with in_words(f"s3://{bucket}/{key}"):
+        with api_call(f"s3://{bucket}/{key}"):
             self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), **self.owner, **self.encryption)
 
-    def bring_home(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
-        """Everything but the models into the job's output directory; returns what the runner wrote.
+    def collect(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
+        """Download everything but the models into the job's output directory; return the runner's record.
 
         Raises:
-            ResultsGone: there is nothing to bring, and there must have been.
+            ResultsGone: the job completed, and its results do not exist any more.
         """
         name = str(described["TrainingJobName"])
         job.job_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=job.output_dir.parent, prefix=".arriving-") as directory:
-            arrived = Path(directory)
+        with tempfile.TemporaryDirectory(dir=job.output_dir.parent, prefix=".unpacking-") as directory:
+            unpacked = Path(directory)
             uri = output_of(described) + "output.tar.gz"
-            if not self._fetch(uri, arrived / "output.tar.gz", arrived / "data", job):
+            if not self._fetch(uri, unpacked / "output.tar.gz", unpacked / "data", job):
                 result = read_result(job.job_dir) if unpack.owner(job.job_dir) == name else None
                 if result is None and described.get("TrainingJobStatus") == "Completed":
                     raise ResultsGone(uri)
-                unpack.make_room(job, name)
-            elif not (arrived / "data/.job/spec.json").is_file():  # it ended before the launcher's own code began
-                unpack.make_room(job, name)
+                unpack.remove_earlier(job, name)
+            elif not (unpacked / "data/.job/spec.json").is_file():  # it ended before the launcher's own code began
+                unpack.remove_earlier(job, name)
                 return None
             else:
-                result = read_result(arrived / "data/.job")
-                _say_left(job, unpack.place(arrived / "data", job, name))
+                result = read_result(unpacked / "data/.job")
+                _warn_skipped(job, unpack.place(unpacked / "data", job, name))
             if job.settings.download_models and result is not None and result.get("model_files"):
-                self._bring_models(job, name, described, arrived)
+                self._collect_models(job, name, described, unpacked)
         return result
 
-    def _bring_models(self, job: Job, name: str, described: dict[str, Any], arrived: Path) -> None:
+    def _collect_models(self, job: Job, name: str, described: dict[str, Any], unpacked: Path) -> None:
         uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
-        if uri and self._fetch(uri, arrived / "model.tar.gz", arrived / "model", job):
-            _say_left(job, unpack.place_models(arrived / "model", job, name))
+        if uri and self._fetch(uri, unpacked / "model.tar.gz", unpacked / "model", job):
+            _warn_skipped(job, unpack.place_models(unpacked / "model", job, name))
         elif uri:
             log.warning("%s: its models are not in %s any more", job, uri)
 
     def _fetch(self, uri: str, archive: Path, target: Path, job: Job) -> bool:
         bucket, key = split(uri)
-        with in_words(uri):
+        with api_call(uri):
             try:
                 self.s3.download_file(bucket, key, str(archive), ExtraArgs=self.owner or None)
             except ClientError as error:
@@ -113,7 +113,7 @@ class Storage:
                 raise
         skipped: list[str] = []
         bundle.extract(archive, target, skipped=skipped)
-        _say_left(job, skipped)
+        _warn_skipped(job, skipped)
         return True
 
     def _has(self, bucket: str, key: str) -> bool:
@@ -132,23 +132,23 @@ class Storage:
         try:
             self.s3.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*", **self.owner, **self.encryption)
         except ClientError as error:
-            if error_code(error) not in EXISTS:  # another launcher was quicker, with the same bytes
+            if error_code(error) not in EXISTS:  # another launcher has uploaded the same bytes
                 raise
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Bucket and key."""
+    """Return bucket and key of an S3 URI."""
     parts = urlparse(uri)
     return parts.netloc, parts.path.lstrip("/")
 
 
 def output_of(described: dict[str, Any]) -> str:
-    """Where the job put what it wrote: an earlier launch may have had another `s3_uri`."""
+    """Return the S3 URI of the job's results; an earlier launch may have had another `s3_uri`."""
     return f"{described['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{described['TrainingJobName']}/output/"
 
 
-def _say_left(job: Job, names: Sequence[str]) -> None:
+def _warn_skipped(job: Job, names: Sequence[str]) -> None:
     if names:
         more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
         shown = ", ".join(names[:NAMED_AT_MOST]) + more
-        log.warning("%s: left in S3, since these are no files, or links out of the job's output: %s", job, shown)
+        log.warning("%s: not downloaded, since these are no files, or links out of the job's output: %s", job, shown)

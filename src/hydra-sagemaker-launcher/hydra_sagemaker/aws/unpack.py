@@ -1,4 +1,4 @@
-"""From an unpacked archive to a job's output directory, in which another job may have left its files."""
+"""Moves an unpacked archive into a job's output directory, which may hold the files of another job."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from hydra_sagemaker.job.job import Job
 
 log = logging.getLogger(__name__)
 LIST = "files.json"
-"""In .job: what was put into the output directory, so that it can make room for the files of another job."""
+"""In .job: the files put into the output directory, to be removed when another job gets it."""
 OF_THE_JOB = ("result.json", "started.json", "output.log", "constraints.txt", "spec.json", "record.json", LIST)
 
 
 def place(data: Path, job: Job, name: str) -> list[str]:
-    """Takes the place of what another job has left. The job wrote to its own sweep directory, perhaps under another number.
+    """Replace the files of another job. This job wrote to a sweep directory of its own, perhaps under another number.
 
-    Returns the links that would lead out of the job's output directory: they stay behind.
+    Returns the links that lead out of the job's output directory, which are not moved.
     """
     subdir = written_to(data / ".job") or own_subdirectory(job)
     source = data / subdir
     is_inside = source.is_dir() and source.resolve().is_relative_to(data.resolve())
-    files, left = _files(source, without=data / ".job") if is_inside else ([], [])
-    make_room(job, name)
-    note(job, name, [*noted(job, name), *files])
+    files, skipped = _files(source, without=data / ".job") if is_inside else ([], [])
+    remove_earlier(job, name)
+    list_files(job, name, [*listed_files(job, name), *files])
     if is_inside:
         move(source, job.output_dir, files)
     about, more = _files(data / ".job")
     move(data / ".job", job.job_dir, [file for file in about if file != LIST])  # last: it says that all is there
-    _say_where(job)
-    return [*left, *more]
+    _correct_directories(job)
+    return [*skipped, *more]
 
 
 def place_models(models: Path, job: Job, name: str) -> list[str]:
-    files, left = _files(models)
-    note(job, name, [*noted(job, name), *files])
+    files, skipped = _files(models)
+    list_files(job, name, [*listed_files(job, name), *files])
     move(models, job.output_dir, files)
-    return left
+    return skipped
 
 
-def make_room(job: Job, name: str) -> None:
-    """Removes what another job, or an earlier attempt, left in the output directory; files of somebody else stay."""
+def remove_earlier(job: Job, name: str) -> None:
+    """Remove the files of another job or an earlier attempt; files that no job wrote stay."""
     if owner(job.job_dir) == name:
         return
     root = job.output_dir.resolve()
-    for file in noted(job, None):
+    for file in listed_files(job, None):
         path = job.output_dir / file
         if not path.parent.resolve().is_relative_to(root):
             continue
@@ -65,35 +65,35 @@ def make_room(job: Job, name: str) -> None:
 
 
 def owner(job_dir: Path) -> str | None:
-    """The training job whose results lie there."""
+    """Return the name of the training job whose results are in the directory."""
     name = _read(job_dir / LIST).get("name") or _read(job_dir / "spec.json").get("name")
     return None if name is None else str(name)
 
 
-def noted(job: Job, name: str | None) -> list[str]:
-    """The files of the job of that name, or of whichever job was there last."""
+def listed_files(job: Job, name: str | None) -> list[str]:
+    """Return the files of the job of that name; None: of the last job in the directory."""
     listed = _read(job.job_dir / LIST)
     files = listed.get("files") if name in (None, listed.get("name")) else None
     return [file for file in files if isinstance(file, str) and _is_below(file)] if isinstance(files, list) else []
 
 
-def note(job: Job, name: str, files: Sequence[str]) -> None:
+def list_files(job: Job, name: str, files: Sequence[str]) -> None:
     write_atomically(job.job_dir / LIST, json.dumps({"name": name, "files": sorted(set(files))}, indent=1))
 
 
 def move(source: Path, target: Path, files: Sequence[str]) -> None:
-    """Over what is there. Links are moved as such, and none is written through."""
+    """Move files over existing ones. Links are moved as links, and none is written through."""
     for file in files:
         to = target / file
         to.parent.mkdir(parents=True, exist_ok=True)
         if to.is_dir() and not to.is_symlink():
-            raise LauncherError(f"{to} is a directory, and the job has left a file of that name: move it away")
+            raise LauncherError(f"{to} is a directory, and the job wrote a file of that name: move it away")
         to.unlink(missing_ok=True)
         shutil.move(source / file, to)
 
 
 def written_to(job_dir: Path) -> PurePosixPath | None:
-    """Where below its sweep directory the job wrote, as its specification says; None when it names another place."""
+    """Return where below its sweep directory the job wrote, from its specification; None when that leaves the directory."""
     subdir = _read(job_dir / "spec.json").get("sweep_subdir")
     return PurePosixPath(subdir) if isinstance(subdir, str) and _is_below(subdir) else None
 
@@ -103,13 +103,13 @@ def own_subdirectory(job: Job) -> PurePosixPath:
 
 
 def _files(root: Path, without: Path | None = None) -> tuple[list[str], list[str]]:
-    """Files and links below `root`, and those links among them that lead out of it."""
+    """Return files and links below `root`, and apart from them the links that lead out of it."""
     files: list[str] = []
-    left: list[str] = []
+    outside: list[str] = []
     for path in _walked(root, without):
         name = path.relative_to(root).as_posix()
-        (left if path.is_symlink() and _leaves(path, root) else files).append(name)
-    return files, left
+        (outside if path.is_symlink() and _leaves(path, root) else files).append(name)
+    return files, outside
 
 
 def _walked(root: Path, without: Path | None) -> Iterator[Path]:
@@ -145,8 +145,8 @@ def _read(file: Path) -> dict[str, object]:
     return values if isinstance(values, dict) else {}
 
 
-def _say_where(job: Job) -> None:
-    """`.hydra/hydra.yaml` names the directories of the container."""
+def _correct_directories(job: Job) -> None:
+    """Write this machine's directories into `.hydra/hydra.yaml`, which names the container's."""
     subdir = job.config.hydra.output_subdir
     file = job.output_dir / str(subdir) / "hydra.yaml"
     if subdir is None or not file.is_file():

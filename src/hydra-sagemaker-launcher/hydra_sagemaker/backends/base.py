@@ -1,4 +1,4 @@
-"""Where jobs run: what the tracker asks of SageMaker and of this machine alike."""
+"""The interface of the places where jobs run: SageMaker, and processes of this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class State(Enum):
     FAILED = "failed"
     STOPPED = "stopped"
     LOST = "lost"
-    """Ended without a word, or is not there any more."""
+    """Ended without a result, or does not exist any more."""
 
     @property
     def ended(self) -> bool:
@@ -33,7 +33,7 @@ class State(Enum):
 class Status(NamedTuple):
     state: State
     detail: str = ""
-    """What the service calls it: Downloading, Training, …"""
+    """The service's own word: Downloading, Training, …"""
 
 
 class Existing(NamedTuple):
@@ -46,13 +46,13 @@ class Existing(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What came home of one job; its files lie in the job's output directory."""
+    """What a job returned; its files are in the job's output directory."""
 
     status: Status
     result: dict[str, Any] | None
     """As the runner wrote it; None when it wrote nothing."""
     failure: Failure | None = None
-    """Of every end but a completed one."""
+    """Set unless the job completed."""
     value: Any = None
     record: dict[str, Any] = field(default_factory=dict)
 
@@ -131,5 +131,5 @@ class Backend(Protocol):
         ...
 
     def stop(self, names: Collection[str]) -> list[str]:
-        """Stop jobs; return the names of those that could not be stopped."""
+        """Stop jobs; return the names of jobs that could not be stopped."""
         ...

@@ -1,4 +1,4 @@
-"""Why a job ended badly, in words that a person can act on and one word that a program can."""
+"""Finds why a job failed: a sentence and a next step for a person, a cause for a program."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hydra_sagemaker.errors import Cause, Failure
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 LOG_LINES = 20
-SAID_CHARACTERS = 1500
+MESSAGE_CHARACTERS = 1500
 KILLED, NO_SUCH_COMMAND = 137, (126, 127)
-"""Exit codes: 128 + SIGKILL, which is how a container ends that has used up its memory; a shell's."""
+"""Exit codes: 128 + SIGKILL, of a container that has used up its memory; a shell's."""
 
 
 OUT_OF_MEMORY = re.compile(
@@ -24,8 +24,8 @@ OUT_OF_MEMORY = re.compile(
 )
 IMPORTS = re.compile(r"\b(ModuleNotFoundError|ImportError)\b|pip could not install|the launcher never installs it")
 DENIED_TO_THE_JOB = re.compile(r"\((AccessDenied\w*|UnauthorizedOperation)\) when calling the")
-"""botocore's form, in an exception of the task."""
-# The service's words, as people have met them: capacity in github.com/aws/sagemaker-pytorch-training-toolkit/pull/171, roles in
+"""botocore's message, in an exception of the task."""
+# The service's messages, as users quoted them: capacity in github.com/aws/sagemaker-pytorch-training-toolkit/pull/171, roles in
 # github.com/astronomer/docs/pull/1695 and, with internal errors and images, github.com/aws/sagemaker-python-sdk/issues/35, 70
 # and 57, regions in github.com/aws/amazon-sagemaker-examples/issues/3881.
 OF_THE_SERVICE = (
@@ -46,9 +46,9 @@ def failure_of_job(
     log_file: Path | None,
     log_lines: Sequence[str] = (),
 ) -> Failure:
-    """Of a training job that did not do what it should: `described` by DescribeTrainingJob, `result` as its runner wrote it.
+    """Explain a training job that failed: `described` by DescribeTrainingJob, `result` as its runner wrote it.
 
-    `log_lines` are needed only where no `log_file` came home.
+    `log_lines` are needed only where no `log_file` was downloaded.
     """
     steps = NextSteps(described, settings, log_file)
     detail = str(described.get("SecondaryStatus") or "")
@@ -57,36 +57,36 @@ def failure_of_job(
     if result is not None and result["status"] == "interrupted":
         return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", steps.same)
     if result is not None and result.get("exception"):
-        cause, said = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
-        return Failure(cause, said, _next_step(cause, said, steps))
+        cause, message = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
+        return Failure(cause, message, _next_step(cause, message, steps))
     lines = list(log_lines) or last_lines(log_file)
     reason = str(described.get("FailureReason") or "").strip()
     if reason:
         return _of_reason(reason, lines, settings, steps)
     ended = described.get("TrainingJobStatus") or detail or "nothing"
-    said = f"it ended as {ended}, without a result, and SageMaker gives no reason"
-    return Failure(Cause.INFRASTRUCTURE, _with_log(said, lines), steps.same)
+    message = f"it ended as {ended}, without a result, and SageMaker gives no reason"
+    return Failure(Cause.INFRASTRUCTURE, _with_log(message, lines), steps.same)
 
 
 def failure_of_process(
     result: Mapping[str, Any] | None, meaning: str, log_file: Path | None, log_lines: Sequence[str] = ()
 ) -> Failure:
-    """Of a job that ran as a process of this machine; `meaning` is what its end says when it left no result."""
+    """Explain a process of this machine that failed; `meaning` describes its end when it left no result."""
     again = "the same command runs it again"
     see = f"see the end of {log_file}; {again}" if log_file is not None else again
     if result is not None and result["status"] == "interrupted":
-        return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", "the same command goes on")
+        return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", "the same command continues it")
     if result is not None and result.get("exception"):
-        cause, said = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
+        cause, message = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
     else:
         lines = list(log_lines) or last_lines(log_file)
         cause = _cause_of_text("\n".join([meaning, *lines]))
-        said = _with_log(f"its process ended without a result: {meaning}", lines)
+        message = _with_log(f"its process ended without a result: {meaning}", lines)
     advice = {
         Cause.MEMORY: "a smaller batch, or fewer jobs at once (hydra.launcher.max_parallel); ",
         Cause.IMPORT: "pip install what is missing; ",
     }
-    return Failure(cause, said, advice.get(cause, "") + see)
+    return Failure(cause, message, advice.get(cause, "") + see)
 
 
 def last_lines(file: Path | None, count: int = LOG_LINES) -> list[str]:
@@ -99,17 +99,19 @@ def last_lines(file: Path | None, count: int = LOG_LINES) -> list[str]:
 
 def _stopped(detail: str, settings: SageMakerLauncherConf, steps: NextSteps) -> Failure:
     if detail == "MaxRuntimeExceeded":
-        said = f"it was stopped after hydra.launcher.max_run_hours={settings.max_run_hours:g}, its limit"
-        return Failure(Cause.TIMEOUT, said, steps.after_timeout())
+        message = f"it was stopped after hydra.launcher.max_run_hours={settings.max_run_hours:g}, its limit"
+        return Failure(Cause.TIMEOUT, message, steps.after_timeout())
     if detail == "MaxWaitTimeExceeded":
         hours = 2 * settings.max_run_hours if settings.max_wait_hours is None else settings.max_wait_hours
-        said = f"it was stopped: not done within hydra.launcher.max_wait_hours={hours:g}, the wait for spot instances included"
-        return Failure(Cause.SPOT, said, steps.without_spot())
+        message = (
+            f"it was stopped: not done within hydra.launcher.max_wait_hours={hours:g}, the wait for spot instances included"
+        )
+        return Failure(Cause.SPOT, message, steps.without_spot())
     return Failure(Cause.STOPPED, "it was stopped, by a person or another program", steps.same)
 
 
 def _of_reason(reason: str, lines: Sequence[str], settings: SageMakerLauncherConf, steps: NextSteps) -> Failure:
-    """AlgorithmError is the service's word for the container, ClientError for the request, and so on."""
+    """Explain a FailureReason: AlgorithmError is of the container, ClientError of the request, the rest of the service."""
     is_of_the_job = reason.startswith("AlgorithmError")
     code = EXIT_CODE.search(reason)
     exit_code = int(code[1]) if code else None
@@ -120,14 +122,14 @@ def _of_reason(reason: str, lines: Sequence[str], settings: SageMakerLauncherCon
     else:
         own = Cause.CODE if reason.startswith("ClientError") else Cause.INFRASTRUCTURE
         cause = next((cause for cause, pattern in OF_THE_SERVICE if pattern.search(reason)), own)
-    said = reason[:SAID_CHARACTERS]
+    message = reason[:MESSAGE_CHARACTERS]
     if exit_code == KILLED and not OUT_OF_MEMORY.search(reason):
-        said += "\nIt was killed, as the system does when memory runs out"
+        message += "\nIt was killed, as the system does when memory runs out"
     if exit_code in NO_SUCH_COMMAND:
-        said += f"\nIs there a {settings.python} in the image? (hydra.launcher.python)"
+        message += f"\nIs there a {settings.python} in the image? (hydra.launcher.python)"
     shows_its_end = "Traceback (most recent call last)" in reason or "the last lines were" in reason
     shown = lines if is_of_the_job and not shows_its_end else ()
-    return Failure(cause, _with_log(said, shown), _next_step(cause, reason, steps))
+    return Failure(cause, _with_log(message, shown), _next_step(cause, reason, steps))
 
 
 def _next_step(cause: Cause, reason: str, steps: NextSteps) -> str:
@@ -148,7 +150,7 @@ def _next_step(cause: Cause, reason: str, steps: NextSteps) -> str:
 
 
 def _cause_of_exception(exception: Mapping[str, Any]) -> Cause:
-    """The exceptions that caused it count too: a library may have wrapped what really happened."""
+    """Look at the causes of the exception too: a library may have wrapped the original one."""
     chain = list(_chain(exception))
     texts = [f"{one['type']}: {one['message']}" for one in chain]
     if any(OUT_OF_MEMORY.search(text) for text in texts):
@@ -166,17 +168,17 @@ def _chain(exception: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
 
 def _as_raised(exception: Mapping[str, Any]) -> str:
     module = "" if exception["module"] == "builtins" else f"{exception['module']}."
-    return f"{module}{exception['type']}: {exception['message']}"[:SAID_CHARACTERS]
+    return f"{module}{exception['type']}: {exception['message']}"[:MESSAGE_CHARACTERS]
 
 
 def _cause_of_text(text: str) -> Cause:
-    """Of what the job itself wrote."""
+    """Find the cause in what the job itself wrote."""
     for cause, pattern in ((Cause.MEMORY, OUT_OF_MEMORY), (Cause.IMPORT, IMPORTS), (Cause.ROLE, DENIED_TO_THE_JOB)):
         if pattern.search(text):
             return cause
     return Cause.CODE
 
 
-def _with_log(said: str, lines: Sequence[str]) -> str:
+def _with_log(message: str, lines: Sequence[str]) -> str:
     shown = [line[:300] for line in lines[-LOG_LINES:]]
-    return "\n".join([said, "The last lines of its log:", *shown]) if shown else said
+    return "\n".join([message, "The last lines of its log:", *shown]) if shown else message

@@ -1,6 +1,6 @@
 """Mode local: a process of this machine per job, by the same specification and runner as in a training container.
 
-The processes outlive a launcher that is killed; the next one adopts them. A lock that each process holds says whether it lives.
+The processes outlive a launcher that is killed; the next one attaches to them. Each process holds a lock while it lives.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from hydra_sagemaker.aws.logs import FileLog, Log
 from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_process
-from hydra_sagemaker.backends.local_directories import Places
+from hydra_sagemaker.backends.local_directories import OutputDirs
 from hydra_sagemaker.backends.local_process import environment_of, exit_meaning, free_lock, is_locked
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import write_atomically
@@ -52,7 +52,7 @@ class LocalBackend:
         self.working_dir = working_dir
         self.closure = closure
         self.stop_grace_seconds = stop_grace_seconds
-        self.places = Places(state_dir, self._runs)
+        self.outputs = OutputDirs(state_dir, self._runs)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def image(self, settings: SageMakerLauncherConf) -> str:
@@ -62,8 +62,8 @@ class LocalBackend:
         return None
 
     def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
-        """Where the job runs: an earlier sweep's directory, if that sweep began it."""
-        return FileLog(Path(self.places.where(name).get("output_dir", job.output_dir)) / ".job" / "output.log", lines=lines)
+        """Read the log where the job runs: the directory of an earlier sweep, if that sweep started it."""
+        return FileLog(Path(self.outputs.where(name).get("output_dir", job.output_dir)) / ".job" / "output.log", lines=lines)
 
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         wanted = {job.key for job in jobs}
@@ -72,11 +72,11 @@ class LocalBackend:
             key, attempt = parse_job_name(directory.name) or ("", 0)
             if key in wanted and (key not in newest or attempt > newest[key][0]):
                 newest[key] = attempt, directory.name
-        self.places.needed.update(name for _, name in newest.values())
+        self.outputs.needed.update(name for _, name in newest.values())
         return {key: Existing(name, attempt, self._status(name)) for key, (attempt, name) in newest.items()}
 
     def occupied(self, jobs: Sequence[Job]) -> list[str]:
-        return self.places.occupied(jobs)
+        return self.outputs.occupied(jobs)
 
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
         state = self.state_dir / name
@@ -90,24 +90,24 @@ class LocalBackend:
                 return self._started(job, name, spec, lock, fresh)
             finally:
                 os.close(lock)
-        except OSError as error:  # the other jobs may have more luck, and what runs is not given up
+        except OSError as error:  # other jobs may start, and running ones continue
             raise LauncherError(f"its process could not be started: {error}") from None
 
     def _started(self, job: Job, name: str, spec: Spec, lock: int, fresh: bool) -> bool:
         state = self.state_dir / name
-        if (state / "where.json").exists():  # another launcher was quicker, and the job has ended already
+        if (state / "where.json").exists():  # another launcher started it, and it has ended already
             return False
-        self.places.give_up_earlier(job.key, name)
-        is_alone = self.places.take(job.output_dir, name, goes_on=not fresh)
+        self.outputs.forget_attempts(job.key, name)
+        is_alone = self.outputs.claim(job.output_dir, name, resumes=not fresh)
         _forget(job.job_dir)
         write_atomically(job.job_dir / "spec.json", spec.to_json())
         output_dir = str(job.output_dir)
         places = [output_dir] if is_alone else []
-        self.places.note(name, output_dir=output_dir, ran_in=output_dir, submitted=time.time(), places=places)
+        self.outputs.note(name, output_dir=output_dir, ran_in=output_dir, submitted=time.time(), places=places)
         process = self._processes[name] = self._process(job, state, lock)
         try:
-            self.places.note(name, pid=process.pid)
-        except OSError:  # a full disk: what nobody knows of must not run
+            self.outputs.note(name, pid=process.pid)
+        except OSError:  # a full disk: a process that is not recorded must not run
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
@@ -127,14 +127,14 @@ class LocalBackend:
             )
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
-        self.places.needed.update(names)
+        self.outputs.needed.update(names)
         return {name: self._status(name) for name in names}
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
-        self.places.bring(name, job.output_dir, job.settings.model_files)
+        self.outputs.collect(name, job.output_dir, job.settings.model_files)
         result = self._result(name)
         record: dict[str, Any] = {"mode": "local", "seconds": result.get("seconds") if result else None}
-        where = self.places.where(name)
+        where = self.outputs.where(name)
         ran_in = where.get("ran_in") or where.get("output_dir")
         if ran_in not in (None, str(job.output_dir)):
             record["first_run_in"] = ran_in
@@ -142,7 +142,7 @@ class LocalBackend:
         outcome = Outcome(status, result, value=value, record=record)
         if not outcome.is_completed:
             log_file = job.job_dir / "output.log"
-            meaning = status.detail or f"there is none in {self.places.home(name)} any more"
+            meaning = status.detail or f"there is none in {self.outputs.results_dir(name)} any more"
             outcome.failure = failure_of_process(result, meaning, log_file if log_file.is_file() else None)
         return outcome
 
@@ -150,7 +150,7 @@ class LocalBackend:
         return None
 
     def stop(self, names: Collection[str]) -> list[str]:
-        """SIGTERM to each job, and time for it to save what it has; Ctrl-C cuts that time short."""
+        """Send SIGTERM and wait for the jobs to save; Ctrl-C kills them at once."""
         try:
             for name in names:
                 self._signal(name, signal.SIGTERM)
@@ -160,14 +160,14 @@ class LocalBackend:
             if running:
                 log.warning("killing what has not ended %.0f s after SIGTERM: %s", self.stop_grace_seconds, ", ".join(running))
         except KeyboardInterrupt:
-            log.warning("killing at once, whatever is not saved yet: %s", ", ".join(self._running(names)))
+            log.warning("killing at once, unsaved work is lost: %s", ", ".join(self._running(names)))
         finally:
             for name in names:
                 self._signal(name, signal.SIGKILL)
         return []
 
     def _command(self, job: Job, state: Path, lock: int) -> list[str]:
-        """With -P: nothing in the working directory stands for a module of the standard library."""
+        """Pass -P, so that no file of the working directory replaces a module of the standard library."""
         runner = "hydra_sagemaker.runner"
         words = [sys.executable, "-u", "-P", "-m", runner, str(job.job_dir / "spec.json")]
         words += ["--root", str(self.root), "--job-dir", str(job.job_dir), "--lock", str(lock)]
@@ -178,12 +178,12 @@ class LocalBackend:
         return [*words, "--closure", str(file)]
 
     def _result(self, name: str) -> dict[str, Any] | None:
-        home = self.places.home(name)
-        result = read_result(home / ".job") if home is not None else None
+        directory = self.outputs.results_dir(name)
+        result = read_result(directory / ".job") if directory is not None else None
         return result if result is not None and result.get("name") == name else None
 
     def _status(self, name: str) -> Status:
-        """Of an adopted job, a result says that it has ended: what it has left behind may hold its lock."""
+        """Trust the result of an attached job before its lock: processes that it started may still hold that."""
         process = self._processes.get(name)
         if process is not None and process.poll() is None:
             return Status(State.RUNNING, "running")
@@ -206,21 +206,21 @@ class LocalBackend:
 
     def _signal(self, name: str, number: int) -> None:
         process = self._processes.get(name)
-        pid = process.pid if process is not None else self.places.where(name).get("pid")
+        pid = process.pid if process is not None else self.outputs.where(name).get("pid")
         if pid is not None and self._runs(name):
             with suppress(ProcessLookupError):
                 os.killpg(pid, number)
 
 
 def _ignored_by_git(directory: Path) -> None:
-    """It is nobody's code, and may hold results."""
+    """Make git ignore the directory: it is not source."""
     file = directory / ".gitignore"
     if not file.exists():
         file.write_text("*\n", encoding="utf-8")
 
 
 def _forget(job_dir: Path) -> None:
-    """Of an earlier attempt in the same directory."""
+    """Remove the records of an earlier attempt in the same directory."""
     job_dir.mkdir(parents=True, exist_ok=True)
     for name in ("result.json", "started.json", "record.json"):
         (job_dir / name).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Which job's files lie in an output directory of this machine, and how they make room for those of another job.
+"""Keeps the output directories of local jobs apart: the files of one job are moved aside for those of another.
 
-A later launch may give the same jobs other numbers in the same sweep directory: no result is lost on its way between the two.
+A later launch may give the same jobs other numbers in the same sweep directory; no result is lost by that.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ log = logging.getLogger(__name__)
 MARKS = (".job", ".launcher")
 EVERYTHING = ("*",)
 CLOCK_SECONDS = 1.0
-"""By which a file system's clock may be behind."""
+"""How far a file system's clock may be behind."""
 
 
-class Resident(NamedTuple):
-    """The job that an output directory was last given to."""
+class OutputOwner(NamedTuple):
+    """The job that claimed an output directory last."""
 
     name: str
     key: str
     sweep_dir: str
 
 
-class Places:
-    """Where the files of each job of a state directory lie; its `where.json` says it."""
+class OutputDirs:
+    """The directories of the jobs in a state directory, recorded in each job's `where.json`."""
 
     def __init__(self, state_dir: Path, runs: Callable[[str], bool]) -> None:
         self.state_dir = state_dir
         self.runs = runs
         self.needed: set[str] = set()
-        """Jobs that this launch brings home. Their results are put aside where another job would replace them."""
-        self._brought: dict[str, Path] = {}
+        """Jobs that this launch collects. Their results are moved aside where another job would replace them."""
+        self._collected: dict[str, Path] = {}
 
     def where(self, name: str) -> dict[str, Any]:
         file = self.state_dir / name / "where.json"
@@ -52,8 +52,8 @@ class Places:
     def note(self, name: str, **values: Any) -> None:
         write_atomically(self.state_dir / name / "where.json", json.dumps(self.where(name) | values))
 
-    def home(self, name: str) -> Path | None:
-        """The directory with the job's files."""
+    def results_dir(self, name: str) -> Path | None:
+        """Return the directory with the job's files."""
         aside = self._aside(name)
         if aside.is_dir():
             return aside
@@ -61,20 +61,20 @@ class Places:
         return Path(where["output_dir"]) if where else None
 
     def occupied(self, jobs: Iterable[Job]) -> list[str]:
-        """Sentences on output directories in which another job still runs."""
+        """Return a sentence for each output directory in which another job still runs."""
         found = ((job, self._running_other(job.output_dir, job.key)) for job in jobs)
         return [f"{job}: {_busy(job.output_dir, other)}" for job, other in found if other is not None]
 
-    def take(self, output_dir: Path, name: str, *, goes_on: bool) -> bool:
-        """Gives the directory to a job, and takes from it what another one has left there.
+    def claim(self, output_dir: Path, name: str, *, resumes: bool) -> bool:
+        """Give the directory to a job, and remove the files of the job before. Returns whether nothing else is in it.
 
-        `goes_on`: with what an earlier attempt at the same job has left. True: the job has the directory for itself.
+        `resumes`: keep the files of an earlier attempt at the same job.
 
         Raises:
             LauncherError: another job runs there.
         """
         key, _ = parse_job_name(name) or ("", 0)
-        before = resident(output_dir)
+        before = output_owner(output_dir)
         if before is None:
             return _is_empty(output_dir)
         is_alone = self._is_alone(before.name, output_dir)
@@ -82,38 +82,38 @@ class Places:
             return is_alone
         if self.runs(before.name):
             raise LauncherError(_busy(output_dir, before))
-        if goes_on and before.key == key:
+        if resumes and before.key == key:
             _unshare(output_dir)
             return is_alone
-        if self.home(before.name) == output_dir:
-            self._move_home(before.name, output_dir, is_alone)
+        if self.results_dir(before.name) == output_dir:
+            self._set_aside(before.name, output_dir, is_alone)
             if before.name not in self.needed:
-                log.info("%s: the files of %s are in %s now", output_dir, before.name, self.home(before.name))
+                log.info("%s: the files of %s are in %s now", output_dir, before.name, self.results_dir(before.name))
             if is_alone:
                 shutil.rmtree(output_dir)
         elif is_alone:
             self._clear_copy(before.name, output_dir)
         return is_alone
 
-    def bring(self, name: str, output_dir: Path, large: Sequence[str]) -> None:
-        """The files of a job that has ended into a directory; the large ones as links to the same data where that can be."""
-        source = self.home(name)
-        if source is None or source == output_dir or (holder := resident(source)) is None or holder.name != name:
+    def collect(self, name: str, output_dir: Path, large: Sequence[str]) -> None:
+        """Copy the files of an ended job into a directory; hard-link the large ones where the file system can."""
+        source = self.results_dir(name)
+        if source is None or source == output_dir or (holder := output_owner(source)) is None or holder.name != name:
             return
         was_aside = source == self._aside(name)
-        is_alone = self.take(output_dir, name, goes_on=False)
+        is_alone = self.claim(output_dir, name, resumes=False)
         links = EVERYTHING if was_aside else large
         copy_output(source, output_dir, links, since=self._since(name, was_aside or self._is_alone(name, source)))
         places = {*self.where(name).get("places", ()), *([str(output_dir)] if is_alone else [])}
         self.note(name, places=sorted(places), **({"output_dir": str(output_dir)} if was_aside else {}))
-        self._brought[name] = output_dir
+        self._collected[name] = output_dir
         if was_aside:
             shutil.rmtree(source)
 
-    def _move_home(self, name: str, output_dir: Path, is_alone: bool) -> None:
-        """Complete or not at all, whenever the launcher is killed. Files that stay where they are may be written to again."""
-        if name in self._brought:
-            self.note(name, output_dir=str(self._brought[name]))
+    def _set_aside(self, name: str, output_dir: Path, is_alone: bool) -> None:
+        """Move results aside, completely or not at all. Without `is_alone` files are copied: they may be written to again."""
+        if name in self._collected:
+            self.note(name, output_dir=str(self._collected[name]))
             return
         aside = self._aside(name)
         partial = aside.with_name(f"{aside.name}.partial")
@@ -123,56 +123,53 @@ class Places:
         self.note(name, output_dir=str(aside))
 
     def _clear_copy(self, name: str, output_dir: Path) -> None:
-        """What its owner has at home goes; what somebody has added to it is kept."""
-        home = self.home(name)
-        added = [file for file in output_dir.rglob("*") if not file.is_dir() and not _is_at(home, file.relative_to(output_dir))]
+        """Delete a copy of results; files that were added to it are kept apart."""
+        original = self.results_dir(name)
+        files = (file for file in output_dir.rglob("*") if not file.is_dir())
+        added = [file for file in files if original is None or not os.path.lexists(original / file.relative_to(output_dir))]
         if not added:
             shutil.rmtree(output_dir)
             return
         kept = self.state_dir / name / f"added-{time.time_ns()}"
         shutil.move(output_dir, kept)
-        log.info("%s: what lay there beside the files of %s is in %s now", output_dir, name, kept)
+        log.info("%s: files that were added to those of %s are in %s now", output_dir, name, kept)
 
-    def give_up_earlier(self, key: str, name: str) -> None:
-        """Attempts that are followed by another one are not brought home."""
+    def forget_attempts(self, key: str, name: str) -> None:
+        """Do not collect attempts that are followed by another one."""
         for state in self.state_dir.glob(f"*-{key}-*"):
             if state.name != name:
                 self.needed.discard(state.name)
 
-    def _running_other(self, output_dir: Path, key: str) -> Resident | None:
-        other = resident(output_dir)
+    def _running_other(self, output_dir: Path, key: str) -> OutputOwner | None:
+        other = output_owner(output_dir)
         return other if other is not None and other.key != key and self.runs(other.name) else None
 
     def _is_alone(self, name: str, output_dir: Path) -> bool:
-        """Whether all that lies there came after the directory was given to the job."""
+        """Return whether the directory holds nothing from before the job claimed it."""
         if output_dir.is_symlink() or str(output_dir) not in self.where(name).get("places", ()):
             return False
         return not list(_other_outputs(output_dir))
 
     def _since(self, name: str, is_alone: bool) -> float:
-        """Seconds since 1970. In a directory that was not empty before, only what was written since then is the job's."""
+        """Return seconds since 1970: in a directory that was not empty, the job's files are the ones written since then."""
         return 0.0 if is_alone else self.where(name).get("submitted", 0.0) - CLOCK_SECONDS
 
     def _aside(self, name: str) -> Path:
         return self.state_dir / name / "output"
 
 
-def _is_at(home: Path | None, file: Path) -> bool:
-    return home is not None and os.path.lexists(home / file)
-
-
-def resident(output_dir: Path) -> Resident | None:
+def output_owner(output_dir: Path) -> OutputOwner | None:
     try:
         spec = json.loads((output_dir / ".job" / "spec.json").read_text(encoding="utf-8"))
-        return Resident(spec["name"], spec["key"], spec["sweep_dir"])
+        return OutputOwner(spec["name"], spec["key"], spec["sweep_dir"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def copy_output(source: Path, target: Path, links: Sequence[str] = (), since: float = 0.0) -> None:
-    """A job's files without those of other jobs below; what matches `links` as links to the same data where that can be."""
+    """Copy a job's files without other jobs' directories below; hard-link what matches `links` where the file system can."""
     others = [*_other_outputs(source), source / ".launcher", target]
-    left: list[str] = []
+    skipped: list[str] = []
     target.mkdir(parents=True, exist_ok=True)
     for file in sorted(source.rglob("*")):
         if file.lstat().st_ctime < since or any(file.is_relative_to(other) for other in others):
@@ -186,14 +183,14 @@ def copy_output(source: Path, target: Path, links: Sequence[str] = (), since: fl
         if file.is_symlink():
             copy.symlink_to(_target_within(file, source))
         elif not file.is_file():
-            left.append(str(file.relative_to(source)))
+            skipped.append(str(file.relative_to(source)))
         elif not (any(fnmatch(file.name, pattern) for pattern in links) and _linked(file, copy)):
             shutil.copy2(file, copy)
-    if left:
-        log.warning("%s: not copied to %s, since these are no files: %s", source, target, ", ".join(left))
+    if skipped:
+        log.warning("%s: not copied to %s, since these are no files: %s", source, target, ", ".join(skipped))
 
 
-def _busy(output_dir: Path, other: Resident) -> str:
+def _busy(output_dir: Path, other: OutputOwner) -> str:
     return (
         f"{other.name} still runs in {output_dir}: wait for it, stop it with "
         f"`hydra-sagemaker stop {other.sweep_dir}`, "
@@ -202,20 +199,20 @@ def _busy(output_dir: Path, other: Resident) -> str:
 
 
 def _is_empty(output_dir: Path) -> bool:
-    """But for what the launcher has noted of a job that never began."""
+    """Ignore `.job`, which a job that never started may have left."""
     if not output_dir.exists():
         return True
     return not output_dir.is_symlink() and all(entry.name == ".job" for entry in output_dir.iterdir())
 
 
 def _other_outputs(output_dir: Path) -> Iterator[Path]:
-    """Of jobs and sweeps whose directories lie in this one."""
+    """Yield directories of other jobs and sweeps below this one."""
     for mark in MARKS:
         yield from (found.parent for found in output_dir.rglob(mark) if found.parent != output_dir)
 
 
 def _unshare(output_dir: Path) -> None:
-    """An attempt that goes on writes to its own files, not to those of another sweep's directory."""
+    """Replace hard links by copies, so that a resumed attempt does not write to files of another sweep."""
     for file in list(output_dir.rglob("*")):
         if file.is_file() and not file.is_symlink() and file.stat().st_nlink > 1:
             copy = file.with_name(f".{file.name}.{os.getpid()}-{time.monotonic_ns()}")
@@ -224,7 +221,7 @@ def _unshare(output_dir: Path) -> None:
 
 
 def _target_within(link: Path, source: Path) -> str:
-    """Links within a job's files lead to the copy's own."""
+    """Return a link's target; absolute links within a job's files become relative, and lead to the copy's own."""
     text = os.readlink(link)
     is_own = os.path.isabs(text) and Path(text).is_relative_to(source)
     return os.path.relpath(text, link.parent) if is_own else text

@@ -1,4 +1,4 @@
-"""What to type after a training job has failed."""
+"""Next steps after a training job has failed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 
 class NextSteps:
-    """Of one job; each ends with what the same command does then."""
+    """The next steps of one job; each says what the same command does then."""
 
     def __init__(self, described: Mapping[str, Any], settings: SageMakerLauncherConf, log_file: Path | None) -> None:
         self.described, self.settings, self.log_file = described, settings, log_file
-        again = "goes on from its checkpoints" if keeps_checkpoints(settings) else "submits it again"
+        again = "continues from its checkpoints" if keeps_checkpoints(settings) else "submits it again"
         self.same = f"the same command {again}"
 
     def after_timeout(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from hydra_sagemaker.aws.clients import Clients, error_code, in_words, persistently
+from hydra_sagemaker.aws.clients import Clients, api_call, error_code, persistently
 from hydra_sagemaker.aws.images import image_of
 from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
 from hydra_sagemaker.aws.preflight import preflight
@@ -32,21 +32,21 @@ from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 log = logging.getLogger(__name__)
 Page = dict[str, Any]
 STOP_SECONDS = 60.0
-"""For all jobs together, when the service throttles or is out of reach."""
+"""For stopping all jobs, when the service throttles or is unreachable."""
 PAGE = 100
-"""Most that ListTrainingJobs gives at once; its default of 10 makes ten times the calls."""
+"""The most jobs in an answer of ListTrainingJobs; its default of 10 needs ten times the calls."""
 NOT_FOUND = ("ResourceNotFound", "ValidationException")
-"""What DescribeTrainingJob may answer for a job that does not exist."""
+"""Codes of DescribeTrainingJob for a job that does not exist."""
 
 
 class CodeNotUploaded(CallFailed):
-    """No job could run."""
+    """The code could not be uploaded, so that no job can run."""
 
     concerns_all = True
 
 
 class SageMakerBackend:
-    """Without `code` it asks, brings home and stops; only a sweep submits."""
+    """Runs jobs in SageMaker. Without `code` it polls, collects and stops; only a sweep submits."""
 
     def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: list[str] | None) -> None:
         self.settings = settings
@@ -54,8 +54,8 @@ class SageMakerBackend:
         self.code = code
         self.requirements = requirements or []
         self._bundle: str | None = None
-        self._last_words: dict[str, dict[str, Any]] = {}
-        """Descriptions of jobs that have ended, until they are collected."""
+        self._final_descriptions: dict[str, dict[str, Any]] = {}
+        """Descriptions of ended jobs, until they are collected."""
         self._unlisted: set[str] = set()
         """Names that were not among those in progress, and have not been seen to end."""
 
@@ -88,7 +88,7 @@ class SageMakerBackend:
 
     @property
     def _console(self) -> str | None:
-        """Where a person can look at the jobs; there is none of another service than Amazon's."""
+        """The address of the AWS console; None where another service than Amazon's is used."""
         if self.settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"):
             return None
         return f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs"
@@ -112,7 +112,7 @@ class SageMakerBackend:
         bundle = self._uploaded_bundle()
         checkpoints = self._checkpoints(job, name, fresh) if keeps_checkpoints(job.settings) else None
         request = training_job_request(job, name, bundle=bundle, image=image_of(job.settings), checkpoints=checkpoints)
-        with in_words(f"CreateTrainingJob {name}"):
+        with api_call(f"CreateTrainingJob {name}"):
             try:
                 self.clients.sagemaker.create_training_job(**request)
             except ClientError as error:
@@ -125,9 +125,9 @@ class SageMakerBackend:
         return True
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
-        """One listing for all; a job is described only when it is not among those in progress any more.
+        """List the jobs in progress, and describe the jobs that are not among them any more.
 
-        Those that a throttled look could not describe come first in the next one, so that each look gets further.
+        Jobs that a throttled poll could not describe come first in the next one, so that each poll gets further.
         """
         found: dict[str, Status] = {}
         try:
@@ -153,14 +153,14 @@ class SageMakerBackend:
                 self._unlisted.discard(name)
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
-        described = self._last_words.pop(name, None) or persistently(lambda: self._describe(name))
+        described = self._final_descriptions.pop(name, None) or persistently(lambda: self._describe(name))
         if described is None:
-            said = "SageMaker does not know this job any more: somebody deleted it"
-            failure = Failure(Cause.STOPPED, said, "the same command submits it again")
+            message = "SageMaker does not know this job any more: it was deleted"
+            failure = Failure(Cause.STOPPED, message, "the same command submits it again")
             return Outcome(Status(State.LOST, "not found"), None, failure)
         result, gone = None, None
         try:
-            result = persistently(lambda: self.storage.bring_home(job, described))
+            result = persistently(lambda: self.storage.collect(job, described))
         except ResultsGone as error:
             gone = error.failure
         status = status_of(described)
@@ -176,17 +176,17 @@ class SageMakerBackend:
 
     def stop(self, names: Collection[str]) -> list[str]:
         deadline = time.monotonic() + STOP_SECONDS
-        not_told = []
+        not_stopped = []
         for name in names:
             try:
                 persistently(lambda name=name: self._stop(name), patience_seconds=max(0.0, deadline - time.monotonic()))
-            except LauncherError as error:  # the others have to be stopped all the same
+            except LauncherError as error:  # the others still have to be stopped
                 log.warning("%s", error)
-                not_told.append(name)
-        return not_told
+                not_stopped.append(name)
+        return not_stopped
 
     def _uploaded_bundle(self) -> str:
-        """Once per sweep."""
+        """Upload the code, once per sweep; return its sha256."""
         assert self.code is not None
         if self._bundle is None:
             sha256 = self.code.bundle_sha256(self.requirements)
@@ -200,7 +200,7 @@ class SageMakerBackend:
         return self._bundle
 
     def _checkpoints(self, job: Job, name: str, fresh: bool) -> str:
-        """Where the attempt before kept its own; a new place where there was none, or where nothing is to be taken from it."""
+        """Return the S3 URI of the checkpoints: the earlier attempt's, or a new one where there is none or `fresh` is set."""
         key_and_attempt = parse_job_name(name)
         attempt = key_and_attempt[1] if key_and_attempt else 0
         earlier = None if fresh or attempt == 0 else self._describe(job.name(attempt - 1))
@@ -208,7 +208,7 @@ class SageMakerBackend:
         return kept or checkpoints_uri(self.storage.prefix, job.key, attempt)
 
     def _list(self, call: Callable[[Callable[[], Page]], Page] = lambda page: page(), **query: Any) -> list[dict[str, Any]]:
-        """Page by page: of many pages a refused one is asked for again, not all of them."""
+        """Read all pages; a refused page is read again, not all of them."""
         summaries: list[dict[str, Any]] = []
         while True:
             page = call(lambda query=query: self._page(query))
@@ -218,7 +218,7 @@ class SageMakerBackend:
             query = query | {"NextToken": page["NextToken"]}
 
     def _page(self, query: dict[str, Any]) -> Page:
-        with in_words("ListTrainingJobs"):
+        with api_call("ListTrainingJobs"):
             return self.clients.sagemaker.list_training_jobs(MaxResults=PAGE, **query)
 
     def _described_status(self, name: str) -> Status:
@@ -227,11 +227,11 @@ class SageMakerBackend:
             return Status(State.LOST, "not found")
         status = status_of(described)
         if status.state.ended:
-            self._last_words[name] = described
+            self._final_descriptions[name] = described
         return status
 
     def _describe(self, name: str) -> dict[str, Any] | None:
-        with in_words(f"DescribeTrainingJob {name}"):
+        with api_call(f"DescribeTrainingJob {name}"):
             try:
                 return self.clients.sagemaker.describe_training_job(TrainingJobName=name)
             except ClientError as error:
@@ -240,7 +240,7 @@ class SageMakerBackend:
                 raise
 
     def _stop(self, name: str) -> None:
-        with in_words(f"StopTrainingJob {name}"):
+        with api_call(f"StopTrainingJob {name}"):
             try:
                 self.clients.sagemaker.stop_training_job(TrainingJobName=name)
             except ClientError as error:

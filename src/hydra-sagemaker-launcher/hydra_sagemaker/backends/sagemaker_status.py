@@ -1,4 +1,4 @@
-"""What DescribeTrainingJob and ListTrainingJobs say, read.
+"""Reads the answers of DescribeTrainingJob, ListTrainingJobs and a refused CreateTrainingJob.
 
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html
 """
@@ -30,7 +30,7 @@ TrainingTimeInSeconds BillableTimeInSeconds
 
 
 def status_of(summary: Mapping[str, Any]) -> Status:
-    """Of a listing or a description. A status that this version does not know counts as running: it may end yet."""
+    """Return the status in a listing or a description. A status that this version does not know counts as running."""
     name = summary["TrainingJobStatus"]
     return Status(STATES.get(name, State.RUNNING), str(summary.get("SecondaryStatus") or name))
 
@@ -58,7 +58,7 @@ def record_of(
 
 
 def interruptions(described: Mapping[str, Any]) -> int:
-    """How often AWS took a spot instance back."""
+    """Return how often AWS took a spot instance back."""
     return sum(one.get("Status") == "Interrupted" for one in described.get("SecondaryStatusTransitions", ()))
 
 

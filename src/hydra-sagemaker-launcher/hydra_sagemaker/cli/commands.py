@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hydra_sagemaker.aws.logs import Log, Patience, clean, follow
+from hydra_sagemaker.aws.logs import Log, RetryTransient, clean, follow
 from hydra_sagemaker.backends.base import State
 from hydra_sagemaker.display.tables import JobRow, as_json, counted, jobs_table
 from hydra_sagemaker.errors import LauncherError
@@ -75,7 +75,7 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
     """1 when a job failed, now or earlier."""
     brought: set[int] = set()
     seen = sweep.refresh()
-    patience = Patience()
+    patience = RetryTransient()
     while True:
         for index, one in enumerate(seen):
             if one.status.state.ended and one.job.number not in brought and (again or not one.is_downloaded):
@@ -99,7 +99,7 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
 def failure_text(seen: JobStatus) -> str:
     failure = (seen.record or {}).get("failure") or {}
     said = (
-        _traceback(seen.job.job_dir) or failure.get("said") or f"it ended as {seen.status.state.value} ({seen.status.detail})"
+        _traceback(seen.job.job_dir) or failure.get("message") or f"it ended as {seen.status.state.value} ({seen.status.detail})"
     )
     cause = f" ({failure['cause']})" if failure else ""
     step = [f"Next: {failure['next_step']}"] if failure.get("next_step") else []

@@ -1,4 +1,4 @@
-"""The code of a sweep as one archive that is the same bytes wherever the same files lie, and the way back for results.
+"""Packs code into an archive whose bytes depend on its files alone, and extracts archives safely.
 
 The archive's name is `content_hash`: two sweeps of the same code share one upload.
 """
@@ -37,7 +37,7 @@ class _Entry(NamedTuple):
 
 
 def _entries(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, bytes]) -> Iterator[_Entry]:
-    """Each open until the next is asked for; `extra` holds files that the launcher adds.
+    """Yield entries, each open until the next one is read; `extra` holds files that the launcher adds.
 
     Raises LauncherError for a file that cannot be read, changes while it is, or has the name of an extra one.
     """
@@ -58,7 +58,7 @@ def _entries(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, byt
 
 
 def content_hash(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, bytes] = {}) -> str:
-    """SHA-256, hexadecimal, of every file's path, executable bit and content; times and owners do not count."""
+    """Return the hexadecimal SHA-256 of every file's path, executable bit and content; times and owners do not count."""
     digest = hashlib.sha256()
     for entry in _entries(root, files, extra):
         name = os.fsencode(entry.name)
@@ -69,7 +69,7 @@ def content_hash(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str,
 
 
 def pack(root: Path, files: Sequence[PurePosixPath], target: Path, extra: Mapping[str, bytes] = {}) -> None:
-    """A tar.gz without times, owners or the order of a directory; `target` appears when it is whole."""
+    """Write a tar.gz without times, owners or the order of a directory; `target` appears when it is whole."""
     part = target.with_name(f"{target.name}.part")
     try:
         with (
@@ -95,7 +95,7 @@ def total_bytes(root: Path, files: Sequence[PurePosixPath]) -> int:
 
 
 def size_problem(root: Path, files: Sequence[PurePosixPath], max_mb: float) -> str | None:
-    """`max_mb` in units of 1,000,000 bytes, before compression."""
+    """Return why the code is too large, or None; `max_mb` in units of 1,000,000 bytes, before compression."""
     sizes = {path: (root / path).stat().st_size for path in files}
     total = sum(sizes.values())
     if total <= max_mb * _BYTES_PER_MB:
@@ -113,7 +113,7 @@ def _megabytes(count: int) -> str:
 
 
 def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] = ()) -> str | None:
-    """Files that look like secrets by name; `allowed` holds paths or patterns of paths (`tests/certificates/*.pem`)."""
+    """Return which files look like secrets by name, or None; `allowed` holds paths or patterns (`tests/certificates/*.pem`)."""
     found = [
         str(path)
         for path in files
@@ -130,7 +130,7 @@ def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] =
 
 
 def extract(archive: Path, target: Path, *, max_bytes: int | None = None, skipped: list[str] | None = None) -> list[Path]:
-    """The files and links written. `skipped`, where given, gets the names of links that leave `target` and of what is no file.
+    """Extract a tar.gz; return the files and links written. `skipped` gets links that leave `target` and non-files.
 
     Raises LauncherError, before anything is written, for a member that would leave `target`, goes through a link or, without
     `skipped`, is no file, directory or link, above `max_bytes` of content, and for what is no whole tar.gz.

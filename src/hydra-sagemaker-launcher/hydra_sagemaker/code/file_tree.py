@@ -1,4 +1,4 @@
-"""Which files of the user's tree a job gets: what git tracks or would track, less what .sagemakerignore names.
+"""Lists the files that are bundled: what git tracks or would track, without what .sagemakerignore names.
 
 Without git the root is walked, honouring every .gitignore. Patterns mean what the library pathspec makes of them.
 """
@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 
 
 def find_root(start: Path) -> Path:
-    """The top of the git work tree that holds `start`; `start` itself where there is no git or no repository."""
+    """Return the top of the git work tree that holds `start`; `start` itself without git or a repository."""
     return _git_toplevel(start) or start.resolve()
 
 
 def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath]:
-    """Sorted, relative to `root`; `exclude` and .sagemakerignore hold gitignore patterns, `exclude` has the last word.
+    """Return sorted paths relative to `root`; `exclude` and .sagemakerignore hold gitignore patterns, `exclude` the last ones.
 
     A symbolic link to a file of the root stands for that file, one to a directory of the root for the listed files in it.
     A link that leaves the root, holds itself, points to nothing or to what looks like a secret is left out with a warning.
@@ -59,18 +59,18 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
 
 
 def tracked_files(root: Path) -> set[str]:
-    """What the repository of `root` holds; nothing where there is none. A submodule counts as one file."""
+    """Return the files in the repository of `root`; none without one. A submodule counts as one file."""
     return set(_git_names(root, "--cached")) if _git_toplevel(root) else set()
 
 
 def named_by_patterns(root: Path, names: Sequence[str], *, exclude: Sequence[str] = ()) -> set[str]:
-    """Those that .sagemakerignore or `exclude` leaves out."""
+    """Return the names that .sagemakerignore or `exclude` leaves out."""
     ignore = _sagemakerignore(root, exclude)
     return {name for name in names if ignore and ignore.match_file(name)}
 
 
 class _Tree:
-    """Regular files and symbolic links found so far; what is of another kind, deleted or in a closed directory is left out."""
+    """Regular files and symbolic links found so far; other kinds, deleted files and unreadable directories are left out."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -94,7 +94,7 @@ class _Tree:
                 )
 
     def linked_files(self, ignore: GitIgnoreSpec | None) -> set[str]:
-        """Names below links to directories are new, so `ignore` has its say on them, too."""
+        """Return the files that links stand for. Names below links to directories are new, so `ignore` applies to them too."""
         found: set[str] = set()
         refused: list[str] = []
         for link in sorted(self.links):
@@ -119,7 +119,7 @@ class _Tree:
 
 
 def _git_environment() -> dict[str, str]:
-    """Without what a git hook sets: the directory alone says which repository is meant."""
+    """Return the environment without what a git hook sets: the directory alone selects the repository."""
     inherited = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     return {**{name: value for name, value in os.environ.items() if name not in inherited}, "LC_ALL": "C"}
 
@@ -136,7 +136,7 @@ def _git_toplevel(directory: Path) -> Path | None:
 
 
 def _git_files(root: Path) -> Generator[str, None, None]:
-    """With those of submodules and of other repositories that lie in this one."""
+    """Yield the files of the repository, of its submodules and of other repositories in it."""
     for selection in (("--cached",), ("--others", "--exclude-standard")):
         for name in _git_names(root, *selection):
             folder = root / name
@@ -148,7 +148,7 @@ def _git_files(root: Path) -> Generator[str, None, None]:
 
 
 def _git_names(root: Path, *selection: str) -> Iterator[str]:
-    """As git finds them, so that a reader who has seen enough can stop it."""
+    """Yield names while git finds them, so that a reader can stop it early."""
     command = ["git", "-C", str(root), "ls-files", "-z", *selection]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=_git_environment()) as process:
         assert process.stdout
@@ -217,7 +217,7 @@ def _walk(root: Path, ignore: GitIgnoreSpec | None, outer: Sequence[_GitIgnore],
 
 
 def _is_ignored(name: str, ignore: GitIgnoreSpec | None, rules: Sequence[_GitIgnore]) -> bool:
-    """As git has it, the .gitignore that lies nearest to a file and speaks of it decides."""
+    """Decide as git does: the nearest .gitignore with a pattern for the file."""
     if ignore and ignore.match_file(name):
         return True
     verdicts = (rule.patterns.check_file(name.removeprefix(rule.base)).include for rule in reversed(rules))
@@ -225,6 +225,6 @@ def _is_ignored(name: str, ignore: GitIgnoreSpec | None, rules: Sequence[_GitIgn
 
 
 def _negates(ignore: GitIgnoreSpec | None, rules: Sequence[_GitIgnore]) -> bool:
-    """With a `!pattern` anywhere, an ignored directory may hold a file that is not."""
+    """Return whether there is a `!pattern`: then an ignored directory may hold a file that is not ignored."""
     specs = [rule.patterns for rule in rules] + ([ignore] if ignore else [])
     return any(pattern.include is False for spec in specs for pattern in spec.patterns)

@@ -1,4 +1,4 @@
-"""Which modules that are imported here lie below the code's root: the task will want them where it runs, too."""
+"""Finds the imported modules below the code's root: the task needs them where it runs, too."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import ModuleType
 
 from hydra_sagemaker.job.task import TaskReference
 
-OWN_PACKAGE = __name__.rpartition(".")[0]
-"""Travels by itself."""
+OWN_PACKAGE = __name__.partition(".")[0]
+"""The launcher: bundled separately."""
 
 
 def loaded_files(root: Path) -> dict[str, list[str]]:
-    """Module to the paths of its file below `root`: two where one goes through a link. What is installed does not count."""
+    """Map a module to the paths of its file below `root`, two where one goes through a link. Installed modules do not count."""
     found: dict[str, list[str]] = {}
     for name, module in list(sys.modules.items()):
         file = _file(module)
@@ -28,9 +28,9 @@ def loaded_files(root: Path) -> dict[str, list[str]]:
 
 
 def without_entry_point(loaded: dict[str, list[str]], task: TaskReference | None) -> dict[str, list[str]]:
-    """The script that started this process is imported nowhere else, unless it holds the task.
+    """Leave out the script that started this process, unless it holds the task: no job imports it.
 
-    Under whatever names: multiprocessing's libraries give it a second one, __mp_main__.
+    It may have several names: libraries of multiprocessing give it a second one, __mp_main__.
     """
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
@@ -50,7 +50,7 @@ def task_file(task: TaskReference | None, root: Path) -> Path | None:
 
 
 def _file(module: object) -> str | None:
-    """Without asking modules that import their parts when they are asked for them."""
+    """Read `__file__` without getattr, which makes lazy modules import their parts."""
     file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
     return os.path.abspath(file) if isinstance(file, str) else None
 

@@ -1,4 +1,4 @@
-"""What a job installs, as the project's own files say it."""
+"""Reads what a job installs from the project's own files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ AUTO = "auto"
 class Declared:
     lines: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
-    """From which the lines come."""
+    """The files that the lines come from."""
 
 
 def declared(root: Path, setting: str | None) -> Declared:
-    """
+    """Return the requirements that `setting` names: a file, AUTO for requirements.txt or pyproject.toml, None for none.
+
     Raises:
-        LauncherError: a file is not there, or cannot be read.
+        LauncherError: a file does not exist or cannot be read.
     """
     if setting is None:
         return Declared()
@@ -43,7 +44,7 @@ def distribution(line: str) -> str:
 
 
 def _requirement_lines(file: Path, outer: Sequence[Path]) -> Iterator[tuple[str, Path]]:
-    """With those of the files it names: the job reads them from one place."""
+    """Yield the lines of a file and of the files that it includes by -r."""
     for line in _text(file).splitlines():
         other = re.match(r"\s*(?:-r\s*|--requirement[\s=]\s*)(?!\S+://)(\S+)", line)
         if other is None:

@@ -1,4 +1,4 @@
-"""The user's code: which files travel, and what they are called by."""
+"""The user's code: the files that are bundled, and the hash that names them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hydra_sagemaker.settings import CodeConf
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 IN_THE_JOB = ("__init__.py", "settings.py", "errors.py", "secret_names.py", "files.py", "container", "job", "runner")
-"""Of the launcher itself: what a job needs. The rest stays here."""
+"""The parts of the launcher that a job needs."""
 OUTPUT_MARKS = (".hydra", ".job", ".launcher")
 LAUNCHER_DIR = ".launcher"
 """In the bundle, beside the user's files."""
@@ -39,7 +39,7 @@ class Code:
     root: Path
     settings: CodeConf
     task: TaskReference | None = None
-    """Whose own file has to be among those that travel."""
+    """Its own file has to be bundled."""
 
     @classmethod
     def of(cls, settings: CodeConf, working_dir: Path) -> Code:
@@ -53,21 +53,21 @@ class Code:
         return _without_outputs(bundling.list_files(self.root, exclude=self.settings.exclude), self._known_as_code)
 
     def _known_as_code(self) -> Iterator[str]:
-        """Not all of it: what git tracks, and what is imported."""
+        """Yield the files that are surely code: what git tracks, and what is imported."""
         yield from bundling.tracked_files(self.root)
         for paths in loaded_files(self.root).values():
             yield from paths
 
     @cached_property
-    def left_behind(self) -> list[str]:
-        """Files of imported modules below the root that do not travel."""
-        travelling = {file.as_posix() for file in self.files}
+    def not_bundled(self) -> list[str]:
+        """Files of imported modules below the root that are not bundled."""
+        bundled = {file.as_posix() for file in self.files}
         loaded = without_entry_point(loaded_files(self.root), self.task)
-        return sorted({paths[0] for paths in loaded.values() if travelling.isdisjoint(paths)})
+        return sorted({paths[0] for paths in loaded.values() if bundled.isdisjoint(paths)})
 
     @cached_property
     def commit(self) -> str | None:
-        """Of the repository; None without one."""
+        """The commit of the repository; None without one."""
         commit = self._git("rev-parse", "HEAD")
         if commit is None:
             return None
@@ -81,7 +81,7 @@ class Code:
         return done.stdout.strip() if done.returncode == 0 else None
 
     def problems(self) -> list[str]:
-        """Why this must not be uploaded."""
+        """Return why the code must not be uploaded."""
         found = (
             bundling.size_problem(self.root, self.files, self.settings.max_mb),
             bundling.secret_file_problem(self.files, allowed=self.settings.allow_secret_names),
@@ -91,9 +91,9 @@ class Code:
         return [problem for problem in found if problem is not None]
 
     def identity(self, *, limited: bool, package: str | None, requirements: str | None = AUTO) -> str:
-        """Hash of the user's files, and of the task's own package where that is installed elsewhere.
+        """Return a hash of the user's files, and of the task's own package where that is installed.
 
-        `limited`, of jobs that run here: a tree that is too large to read at each start never counts as the same.
+        `limited`, for local jobs: a tree that is too large to read at each start never counts as the same.
         """
         if limited and (problem := self._too_large()):
             log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
@@ -102,12 +102,12 @@ class Code:
         return bundling.content_hash(self.root, self.files) + self._installed(package) + beside
 
     def _beside_here(self) -> str:
-        """Of what a job that runs here imports all the same."""
-        files = [PurePosixPath(name) for name in self.left_behind]
+        """Hash the files that only local jobs import."""
+        files = [PurePosixPath(name) for name in self.not_bundled]
         return bundling.content_hash(self.root, files) if files else ""
 
     def _required(self, setting: str | None) -> str:
-        """Of what is installed, where the files that travel do not say it."""
+        """Hash the requirements, where the bundled files do not contain them."""
         found = declared(self.root, setting)
         names = {file.relative_to(self.root).as_posix() for file in found.files if file.is_relative_to(self.root)}
         if setting == AUTO and len(names) == len(found.files) and names <= {file.as_posix() for file in self.files}:
@@ -115,29 +115,29 @@ class Code:
         return hashlib.sha256("\n".join([str(setting is None), *found.lines]).encode()).hexdigest()
 
     def _missing_task_problem(self) -> str | None:
-        if (name := self._task_left_behind) is None:
+        if (name := self._task_not_bundled) is None:
             return None
         return (
-            f"{name} holds the task and does not travel: .gitignore, {bundling.IGNORE_FILE} or hydra.launcher.code.exclude "
+            f"{name} holds the task and is not bundled: .gitignore, {bundling.IGNORE_FILE} or hydra.launcher.code.exclude "
             f"leaves it out. Change the pattern, or `git add -f {name}`"
         )
 
     def _missing_modules_problem(self) -> str | None:
-        others = [name for name in self.left_behind if name != self._task_left_behind]
+        others = [name for name in self.not_bundled if name != self._task_not_bundled]
         knowingly = bundling.named_by_patterns(self.root, others, exclude=self.settings.exclude)
         if not (missing := [name for name in others if name not in knowingly]):
             return None
         more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
         return (
-            "modules are imported here that do not travel, since .gitignore names them or a link leads out of the root: "
-            f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` sends them; "
-            f"name in {self.root / bundling.IGNORE_FILE} what the jobs do without, or install"
+            "imported modules are not bundled, since .gitignore names them or a link leads out of the root: "
+            f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` adds them; "
+            f"name in {self.root / bundling.IGNORE_FILE} what the jobs do not need, or install them"
         )
 
     @property
-    def _task_left_behind(self) -> str | None:
+    def _task_not_bundled(self) -> str | None:
         file = task_file(self.task, self.root)
-        same = (name for name in self.left_behind if file is not None and (self.root / name).resolve() == file.resolve())
+        same = (name for name in self.not_bundled if file is not None and (self.root / name).resolve() == file.resolve())
         return next(same, None)
 
     def _installed(self, package: str | None) -> str:
@@ -155,9 +155,10 @@ class Code:
             return str(error)
 
     def requirements(self, setting: str | None, *, with_boto3: bool) -> list[str]:
-        """
+        """Return the lines that the job installs.
+
         Raises:
-            LauncherError: a file is not there, or cannot be read.
+            LauncherError: a file does not exist or cannot be read.
         """
         lines = declared(self.root, setting).lines
         names = {distribution(line) for line in lines}
@@ -166,7 +167,7 @@ class Code:
         return [*lines, "boto3"] if with_boto3 and "boto3" not in names else lines
 
     def extra(self, requirements: list[str]) -> dict[str, bytes]:
-        """What the launcher adds: its own runner and the requirements."""
+        """Return the files that the launcher adds to the bundle: its own runner and the requirements."""
         files = [
             file for name in IN_THE_JOB for file in ((PACKAGE / name).rglob("*.py") if "." not in name else [PACKAGE / name])
         ]
@@ -182,9 +183,9 @@ class Code:
 
 
 def _without_outputs(files: list[PurePosixPath], known_as_code: Callable[[], Iterable[str]]) -> list[PurePosixPath]:
-    """What jobs wrote is not code, even where nothing ignores it: directories that Hydra or the launcher has marked.
+    """Leave out what jobs wrote, even where nothing ignores it: directories that Hydra or the launcher has marked.
 
-    One that holds code may be marked, too (`hydra.sweep.dir=.`): then its marks go, and its code stays.
+    A directory with code may be marked too (`hydra.sweep.dir=.`): then only the marks are left out.
     """
     marked = {file.parent for file in files if file.name == "multirun.yaml"}
     marked |= {mark.parent for file in files for mark in file.parents if mark.name in OUTPUT_MARKS}

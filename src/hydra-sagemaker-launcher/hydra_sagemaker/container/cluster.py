@@ -1,4 +1,4 @@
-"""The machines and processes of one job: how they are started together, and whose failure was the first.
+"""Starts the processes of a job on one or several machines, and finds the failure that came first.
 
 Standard library only: process 1 of the container uses it, in an image that need not have more.
 """
@@ -23,17 +23,17 @@ from typing import Any
 
 PEERS_SECONDS = 600
 FIRST_PORT, PORTS = 10_000, 20_000
-"""Below those that Linux gives to outgoing connections."""
+"""Below the ports that Linux gives to outgoing connections."""
 INTERFACE_VARIABLES = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
 LINE_PREFIX = "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE"
 RUN_ID = "TORCHELASTIC_RUN_ID"
 ENDED_WORKER = re.compile(r"failed \(exitcode: (-?\d+)\) local_rank: (\d+)")
-"""What torchrun logs when a process has ended badly."""
+"""torchrun's log line about a failed process."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """As SageMaker describes it in resourceconfig.json, in an order that is the same on every machine."""
+    """The machines in resourceconfig.json, in an order that is the same on every machine."""
 
     hosts: tuple[str, ...]
     host: str
@@ -46,14 +46,14 @@ class Cluster:
 
     @property
     def size(self) -> int:
-        """Processes of all machines."""
+        """Number of processes on all machines."""
         return len(self.hosts) * self.processes_per_host
 
     def command(self, job: str, module: str, log_dir: Path) -> list[str]:
-        """What starts a module on this machine, to be followed by its arguments.
+        """Return the command that starts a module on this machine, to be followed by its arguments.
 
         Raises:
-            RuntimeError: the image lacks what starts several processes.
+            RuntimeError: several processes need torchrun, which the image lacks.
         """
         if self.size == 1:
             safe = ["-P"] if sys.version_info >= (3, 11) else []  # a queue.py of the task's directory is not the library's
@@ -69,7 +69,7 @@ class Cluster:
         return [*words, "--max_restarts", "0", "--tee", "3", "--log_dir", str(log_dir), "-m", module]
 
     def environment(self) -> dict[str, str]:
-        """What is set already counts."""
+        """Return variables for torchrun and NCCL; values that are set already stay."""
         if self.size == 1:
             return {}
         wanted = {LINE_PREFIX: "[rank ${rank}] "}
@@ -78,25 +78,27 @@ class Cluster:
         return {name: os.environ.get(name, value) for name, value in wanted.items()}
 
     def await_peers(self, say: Callable[[str], None], seconds: float = PEERS_SECONDS) -> None:
-        """
+        """Wait until every machine of the job can be found by its name.
+
         Raises:
-            RuntimeError: a machine has no address after that time.
+            RuntimeError: a machine has no address after `seconds`.
         """
-        began, told = time.monotonic(), False
+        began, logged = time.monotonic(), False
         while unknown := [host for host in self.hosts if not _resolves(host)]:
             if time.monotonic() - began > seconds:
                 raise RuntimeError(
                     f"after {seconds:g} s these machines of the job have no address: {', '.join(unknown)}; "
                     "with hydra.launcher.subnets, the network has to resolve names. The same command submits the job again"
                 )
-            if not told:
+            if not logged:
                 say(f"waiting for {', '.join(unknown)}")
-                told = True
+                logged = True
             time.sleep(min(1.0, seconds))
 
 
 def read(base: Path, processes_per_instance: int | None) -> Cluster:
-    """
+    """Read SageMaker's description of the machines; None starts one process per GPU.
+
     Raises:
         RuntimeError: a number of processes below 1.
     """
@@ -112,10 +114,10 @@ def read(base: Path, processes_per_instance: int | None) -> Cluster:
 
 
 def gpus() -> int:
-    """As the image says, else as the driver does."""
-    told = os.environ.get("SM_NUM_GPUS", "")
-    if told.isdigit():
-        return int(told)
+    """Return the number of GPUs that the image names, else the driver."""
+    named = os.environ.get("SM_NUM_GPUS", "")
+    if named.isdigit():
+        return int(named)
     if shutil.which("nvidia-smi") is None:
         return 0
     try:
@@ -126,12 +128,12 @@ def gpus() -> int:
 
 
 def port(job: str) -> int:
-    """The same on all machines of a job, and another one for another job: on one machine they share a network."""
+    """Return a port: the same on all machines of a job, another for another job, which may share the network."""
     return FIRST_PORT + zlib.crc32(job.encode()) % PORTS
 
 
 def rank() -> int:
-    """Of this process among those of its job, as torchrun or Lightning has numbered them; 0 of one that is alone."""
+    """Return this process's number in its job, as torchrun or Lightning set it; 0 without them."""
     return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
 
 
@@ -140,9 +142,9 @@ def is_by_torchrun() -> bool:
 
 
 def workers(torchrun: int) -> list[int]:
-    """Its processes, each the leader of a session of its own, which no signal to torchrun's group reaches.
+    """Return torchrun's processes; each leads a session of its own, which no signal to torchrun's group reaches.
 
-    Signalled itself, torchrun kills them after 30 seconds, which may be too few to save in.
+    When torchrun itself gets a signal, it kills them after 30 seconds, which may be too short to save.
     """
     found = []
     for file in Path("/proc").glob("[0-9]*/stat"):
@@ -156,12 +158,12 @@ def workers(torchrun: int) -> list[int]:
 
 
 def rank_file(job_dir: Path, number: int) -> Path:
-    """What a process other than the first leaves when it fails."""
+    """Return the file in which a process other than the first records its failure."""
     return job_dir / "ranks" / f"{number}.json"
 
 
 def rank_records(job_dir: Path) -> list[dict[str, Any]]:
-    """Of the processes that failed, but for the first; one that cannot be read counts as absent."""
+    """Return the records of failed processes except rank 0; one that cannot be read counts as absent."""
     found = []
     for file in sorted((job_dir / "ranks").glob("*.json")):
         try:
@@ -174,27 +176,27 @@ def rank_records(job_dir: Path) -> list[dict[str, Any]]:
 
 
 def first_to_end(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """Of those that did not complete: what the others say is mostly that they lost each other."""
+    """Return the record that ended first without completing: later failures are usually collateral."""
     ended = [record for record in records if record.get("status") != "completed"]
     return min(ended, key=lambda record: record.get("ended", 0.0), default=None)
 
 
 def ended_worker(line: str) -> tuple[int, int] | None:
-    """Local rank and exit code, where torchrun notes with this line that one of its processes has ended badly."""
+    """Return local rank and exit code of the failed process that torchrun reports in this line, or None."""
     match = ENDED_WORKER.search(line)
     return (int(match[2]), int(match[1])) if match else None
 
 
-def speechless_end(name: str, number: int, code: int, began: float) -> dict[str, Any]:
-    """The record of a process that could not write its own; one that was killed was so before the others lost it."""
-    said = f"rank {number} ended with exit code {code}"
+def killed_record(name: str, number: int, code: int, began: float) -> dict[str, Any]:
+    """Return the record of a process that could not write its own; a killed one counts as the first to fail."""
+    message = f"rank {number} ended with exit code {code}"
     if code < 0:
-        said = f"rank {number} was killed by signal {-code}" + (": out of memory?" if code == -signal.SIGKILL else "")
-    exception = {"module": "builtins", "type": "ChildProcessError", "arguments": [said], "message": said}
+        message = f"rank {number} was killed by signal {-code}" + (": out of memory?" if code == -signal.SIGKILL else "")
+    exception = {"module": "builtins", "type": "ChildProcessError", "arguments": [message], "message": message}
     return {
         "status": "failed",
         "exit_code": code if code > 0 else 128 - code,
-        "exception": exception | {"traceback": f"ChildProcessError: {said}\n", "cause": None},
+        "exception": exception | {"traceback": f"ChildProcessError: {message}\n", "cause": None},
         "name": name,
         "rank": number,
         "ended": began if code < 0 else time.time(),

@@ -1,6 +1,6 @@
-"""Process 1 of a training container: unpacks the code, installs what it requires, runs the job, passes on what happens to it.
+"""Process 1 of a training container: unpacks the code, installs the requirements, runs the job, reports failures.
 
-Standard library only, and of this package what needs no more, once the code is unpacked.
+Standard library only; imports from this package once the code is unpacked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OF_THE_IMAGE = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*-cu\d+
 
 
 def _is_first() -> bool:
-    """The machine whose results count: SageMaker lays those of all machines on one another."""
+    """Return whether this machine's results count: SageMaker merges those of all machines."""
     file = BASE / "input/config/resourceconfig.json"
     described = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return not described.get("hosts") or described.get("current_host") == min(described["hosts"])
@@ -43,8 +43,8 @@ def main() -> int:
         _unpack()
         say(f"code unpacked, {time.monotonic() - started:.1f} s")
         started = time.monotonic()
-        said = _install(CODE / ".launcher/requirements.txt")
-        say(f"requirements: {said}, {time.monotonic() - started:.1f} s")
+        message = _install(CODE / ".launcher/requirements.txt")
+        say(f"requirements: {message}, {time.monotonic() - started:.1f} s")
         code, reason = _run(spec)
     except Exception as error:
         _failed(f"{type(error).__name__}: {error}")
@@ -93,8 +93,8 @@ def _install(requirements: Path) -> str:
     print(done.stdout, flush=True)
     if done.returncode:
         error = re.search(r"^ *error:.*", done.stdout, re.IGNORECASE | re.MULTILINE | re.DOTALL)
-        said = error[0] if error else done.stdout[-FAILURE_CHARACTERS:]
-        raise RuntimeError(f"pip could not install the requirements: {said}")
+        message = error[0] if error else done.stdout[-FAILURE_CHARACTERS:]
+        raise RuntimeError(f"pip could not install the requirements: {message}")
     return f"{', '.join(missing)} installed"
 
 
@@ -104,7 +104,7 @@ def _name(line: str) -> str:
 
 
 def _is_satisfied(line: str) -> bool:
-    """False when in doubt: pip decides then."""
+    """Return whether the image satisfies a requirement; False when in doubt: then pip decides."""
     try:
         from pip._vendor.packaging.requirements import Requirement
 

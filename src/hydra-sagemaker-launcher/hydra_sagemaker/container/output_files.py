@@ -1,4 +1,4 @@
-"""Where the files of a job that keeps checkpoints lie while it runs, and where they go when it has ended.
+"""The output files of a job: kept with its checkpoints while it runs, moved to SageMaker's directories at its end.
 
 Standard library only: process 1 of the container uses it, in an image that need not have more.
 """
@@ -12,27 +12,27 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 KEPT_VARIABLE = "HYDRA_JOB_CHECKPOINTS"
-"""Names the directory that the next attempt of a job will find as this one has left it; absent where nothing is kept."""
+"""Names the directory that SageMaker keeps for the next attempt of the job; not set without checkpoints."""
 OUTPUT = "output"
-"""Below that directory; stands for hydra.sweep.dir."""
+"""Below that directory; used as hydra.sweep.dir."""
 
 
 def private_copy(kept: Path, copy: Path) -> Path:
-    """For the machines that read what was kept and must not change it: every one of them mirrors its directory to one place."""
+    """Copy kept files for a machine that must not change them: all machines synchronise to the same place."""
     shutil.copytree(kept, copy, symlinks=True, dirs_exist_ok=True)
     return copy
 
 
 def model_files(output_dir: Path, patterns: Sequence[str]) -> list[Path]:
-    """Relative to the output directory; a pattern fits the file's name or that path."""
+    """Return paths relative to the output directory; a pattern matches the file's name or that path."""
     files = (file.relative_to(output_dir) for file in sorted(output_dir.rglob("*")) if file.is_file())
     return [file for file in files if any(fnmatch(file.name, one) or fnmatch(file.as_posix(), one) for one in patterns)]
 
 
 def place_results(root: Path, subdir: str, data: Path, model: Path | None, patterns: Sequence[str]) -> None:
-    """Puts what lies below `root` where SageMaker takes results from, and leaves it there too: an interruption may still come.
+    """Link what is below `root` to where SageMaker takes results from; the originals stay for an interruption.
 
-    `model` is None when the job has not completed: then the model files stay behind, for the next attempt.
+    `model` is None when the job has not completed: then model files are not linked, and wait for the next attempt.
     """
     output_dir = root / subdir
     apart = {output_dir / file for file in model_files(output_dir, patterns)}
@@ -46,28 +46,28 @@ def place_results(root: Path, subdir: str, data: Path, model: Path | None, patte
 
 
 def settle(root: Path, say: Callable[[str], None]) -> None:
-    """What cannot travel in an archive goes: pipes, sockets, links to elsewhere. Links within become relative ones."""
+    """Delete what an archive cannot hold: pipes, sockets, links out of `root`. Links within it become relative."""
     for folder, folders, names in os.walk(root):
         for file in (Path(folder, name) for name in (*folders, *names)):
             if file.is_symlink():
                 _settle_link(file, root, say)
             elif not file.is_dir() and not file.is_file():
                 file.unlink()
-                say(f"{file.relative_to(root)} is no file, and does not come home")
+                say(f"{file.relative_to(root)} is no file, and is not downloaded")
 
 
 def _settle_link(link: Path, root: Path, say: Callable[[str], None]) -> None:
     target = Path(os.path.normpath(link.parent / os.readlink(link)))
     if not target.is_relative_to(os.path.normpath(root)):
         link.unlink()
-        say(f"{link.relative_to(root)} is a link to {target}, and does not come home")
+        say(f"{link.relative_to(root)} is a link to {target}, and is not downloaded")
     elif os.path.isabs(os.readlink(link)):
         link.unlink()
         link.symlink_to(os.path.relpath(target, link.parent))
 
 
 def empty(directory: Path) -> None:
-    """What is deleted here is deleted in S3. The directory itself may be a mount."""
+    """Delete the contents, here and so in S3. The directory itself may be a mount."""
     for entry in directory.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -76,7 +76,7 @@ def empty(directory: Path) -> None:
 
 
 def _link(file: Path, target: Path) -> None:
-    """A second name of the same data where the file system can, else a copy."""
+    """Hard-link a file where the file system can, else copy it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     if file.is_symlink():

@@ -1,4 +1,4 @@
-"""The runner's processes on one machine of a job: how they are told to stop, how they have ended, where their files go.
+"""Runs a job on one machine: starts its processes, passes signals on, collects exit codes and files.
 
 Standard library only: process 1 of the container uses it, in an image that need not have more.
 """
@@ -27,7 +27,7 @@ OUTPUT_GRACE_SECONDS = 5
 
 
 def run(spec: dict[str, Any], base: Path, job_dir: Path, say: Callable[[str], None]) -> tuple[int, str]:
-    """Exit code, and why when the job has failed."""
+    """Run the job; return its exit code, and the reason when it failed."""
     job = Processes(spec, base, job_dir)
     job.cluster.await_peers(say)
     try:
@@ -57,7 +57,7 @@ class Processes:
         self.process: subprocess.Popen[bytes] | None = None
         self.began = time.time()
         self.ended_workers: dict[int, int] = {}
-        """Local rank to exit code, of the processes whose bad end torchrun has noted."""
+        """Local rank to exit code of the processes that torchrun reported as failed."""
         self.last: deque[str] = deque(maxlen=LAST_LINES)
 
     def _kept(self) -> Path:
@@ -65,7 +65,7 @@ class Processes:
         return kept if self.is_first else output_files.private_copy(kept, self.private / "checkpoints")
 
     def run(self) -> int:
-        """The exit code, which is negative after a signal."""
+        """Return the exit code, negative after a signal."""
         words = self.cluster.command(self.spec["name"], RUNNER, self.private / "torchrun")
         words += [str(self.job_dir / "spec.json"), "--root", str(self.base / "code"), "--job-dir", str(self.job_dir)]
         model = (self.base if self.is_first else self.private) / "model"
@@ -84,7 +84,7 @@ class Processes:
         copying = threading.Thread(target=self._copy_output, args=(process,), daemon=True)
         copying.start()
         code = process.wait()
-        copying.join(OUTPUT_GRACE_SECONDS)  # a process that the task has left behind may hold the pipe for ever
+        copying.join(OUTPUT_GRACE_SECONDS)  # a process that the task started may hold the pipe for ever
         return code
 
     def _environment(self) -> dict[str, str]:
@@ -107,7 +107,7 @@ class Processes:
                 pass
 
     def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
-        """To the container's log, and to a file that comes home with the results."""
+        """Copy to the container's log, and to a file that is downloaded with the results."""
         assert process.stdout is not None
         with (self.job_dir / "output.log").open("wb") as log:
             for line in process.stdout:
@@ -121,9 +121,9 @@ class Processes:
                     self.ended_workers.setdefault(*ended)
 
     def outcome(self, code: int) -> tuple[int, str]:
-        """Of the container. Of several processes, what the first to fail has left is what the sweep will find."""
+        """Return the container's exit code and reason; of several processes, the first failure counts."""
         if not self.stopped:
-            self._speak_for_the_killed()
+            self._record_killed_workers()
         result = self._result()
         failure = cluster.first_to_end([*cluster.rank_records(self.job_dir), *([result] if result else [])])
         failed = failure is not None and failure["status"] == "failed"
@@ -136,13 +136,13 @@ class Processes:
         reason = reason_of(code, failure if failed else None, self.last) if code and not self.stopped else ""
         return (code if code >= 0 else 128 - code), reason
 
-    def _speak_for_the_killed(self) -> None:
+    def _record_killed_workers(self) -> None:
         for local_rank, code in self.ended_workers.items():
             rank = self.cluster.node * self.cluster.processes_per_host + local_rank
             file = cluster.rank_file(self.job_dir, rank)
             if not file.exists() and (code < 0 or rank > 0):
                 file.parent.mkdir(exist_ok=True)
-                file.write_text(json.dumps(cluster.speechless_end(self.spec["name"], rank, code, self.began)), encoding="utf-8")
+                file.write_text(json.dumps(cluster.killed_record(self.spec["name"], rank, code, self.began)), encoding="utf-8")
 
     def _result(self) -> dict[str, Any] | None:
         try:
@@ -151,25 +151,25 @@ class Processes:
             return None
 
     def _leave_failures(self) -> None:
-        """The first machine does not know them; SageMaker lays the results of all machines on one another."""
+        """Copy failures of another machine than the first into the results: SageMaker merges those of all machines."""
         for file in self.job_dir.glob("ranks/*.json"):
             (self.data / ".job/ranks").mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, self.data / ".job/ranks")
 
     def place(self) -> None:
-        """From the directory that is kept to where SageMaker takes results from. What has completed is not kept any longer."""
+        """Move results from the kept directory to SageMaker's; the kept one is emptied once the job has completed."""
         if self.kept is None or not self.is_first:
             return
         result = self._result()
         completed = result is not None and result["status"] == "completed" and not self.stopped
         model = self.base / "model" if completed else None
         output_files.place_results(self.output, self.spec["sweep_subdir"], self.data, model, self.spec["model_files"])
-        if completed and not self.stopped:  # told meanwhile: the next attempt will find that all is done
+        if completed and not self.stopped:  # stopped meanwhile: the next attempt will find everything done
             output_files.empty(self.kept)
 
 
 def reason_of(code: int, failure: dict[str, Any] | None, last: Iterable[str]) -> str:
-    """The failed process's exception, else what is known of its end."""
+    """Return the failed process's exception, else how it ended."""
     if failure is not None:
         error = failure["exception"]
         where = f"rank {failure['rank']}\n" if "rank" in failure else ""

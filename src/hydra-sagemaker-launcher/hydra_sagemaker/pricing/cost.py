@@ -1,4 +1,4 @@
-"""What a sweep may cost, before anything is submitted, and what its jobs did cost."""
+"""Limits what a sweep may cost, and sums up what its jobs did cost."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ ENDED = ("Completed", "Failed", "Stopped")
 
 
 class Budget:
-    """What has been billed and what attempts that run, or may run yet, can cost at most: together never above the limit."""
+    """Keeps the sum of bills and of the bounds of open attempts below the limit."""
 
     def __init__(self, max_cost_usd: float | None = None) -> None:
-        """
+        """Take a limit in US dollars; None for no limit.
+
         Raises:
-            LauncherError: a limit that is no amount of money.
+            LauncherError: the limit is no amount of money.
         """
         if max_cost_usd is not None and not 0 <= max_cost_usd < math.inf:
             from hydra_sagemaker.errors import LauncherError
@@ -31,13 +32,13 @@ class Budget:
         self._billed: list[float] = []
 
     def commit(self, name: str, bound: float | None) -> None:
-        """An attempt runs, or will; also one of a name that was settled, which is then tried once more."""
+        """Count the bound of an attempt that runs or will run; a settled name may be committed again."""
         self._open[name] = bound
 
     def settle(self, name: str, billed_usd: float | None) -> None:
-        """An attempt has ended. None, when nobody knows its bill, keeps the bound; 0 is for one that was never submitted.
+        """Replace the bound of an ended attempt by its bill: None keeps the bound, 0 is for one that was never submitted.
 
-        Nothing happens to a name that is not open: what was reused, or settled before.
+        A name that is not open is ignored: it was reused, or settled before.
         """
         if billed_usd is not None and name in self._open:
             self._billed.append(billed_usd)
@@ -45,7 +46,7 @@ class Budget:
 
     @property
     def total_usd(self) -> float:
-        """Without those whose bound is not known, which a limit keeps out."""
+        """The sum without unknown bounds, which a limit does not admit."""
         return math.fsum([*self._billed, *(bound for bound in self._open.values() if bound is not None)])
 
     @property
@@ -53,9 +54,9 @@ class Budget:
         return None if self.max_cost_usd is None else max(0.0, self.max_cost_usd - self.total_usd)
 
     def refusal(self, additional: Sequence[Bound]) -> str | None:
-        """Why these further attempts may not be submitted, and what would make them fit; None where they fit.
+        """Return why further attempts exceed the limit, and what would make them fit; None where they fit.
 
-        The caller commits those that it goes on with.
+        The caller commits the attempts that it submits.
         """
         if self.max_cost_usd is None or not additional:
             return None
@@ -88,7 +89,7 @@ class Budget:
 
 
 def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
-    """What one attempt did cost, of DescribeTrainingJob; null for what is not known (yet).
+    """Return what one attempt did cost, from DescribeTrainingJob; None for what is not known (yet).
 
     `BillableTimeInSeconds` is wall-clock time, to be multiplied by the number of instances; managed spot training
     bills fewer seconds than the training took, and that is its saving.
@@ -114,7 +115,7 @@ def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
 
 
 def total(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of several attempts: the sums of what is known, and of how many the bill is not known."""
+    """Return the sums over several attempts, and the number of attempts whose bill is not known."""
     known = list(records)
     keys = ("billable_seconds", "training_seconds", "cost_usd", "saved_by_spot_usd")
     sums = {key: math.fsum(value for one in known if (value := one.get(key)) is not None) for key in keys}
@@ -140,7 +141,7 @@ def _saved(described: Mapping[str, Any], seconds: float | None, training: float 
 
 
 def _how_many(additional: Sequence[Bound], usd: float) -> int:
-    """The first ones that fit."""
+    """Count how many of the first attempts fit."""
     spent = 0.0
     for count, one in enumerate(additional):
         spent += one.usd or 0.0
@@ -153,6 +154,6 @@ def _unpriced(max_cost_usd: float, instance_types: Sequence[str]) -> str:
     prices = ", ".join(f"{name}: USD" for name in instance_types)
     return (
         f"hydra.launcher.max_cost_usd={max_cost_usd:g} needs the price of {', '.join(instance_types)}, which is not known. "
-        f"Say it: 'hydra.launcher.price_per_hour={{{prices}}}', in US dollars an hour ({PRICE_PAGE}), "
+        f"Set it: 'hydra.launcher.price_per_hour={{{prices}}}', in US dollars an hour ({PRICE_PAGE}), "
         "or hydra.launcher.max_cost_usd=null."
     )

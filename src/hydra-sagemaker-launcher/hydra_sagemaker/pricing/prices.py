@@ -1,4 +1,4 @@
-"""What an instance costs by the hour, and the most that one attempt at a job can cost.
+"""Prices of instances by the hour, and the most that one attempt at a job can cost.
 
 Instances while the job runs: disks, S3, data transfer and instances kept warm after the job come on top.
 """
@@ -38,11 +38,11 @@ def price_table() -> Mapping[str, Listed]:
 @dataclass(frozen=True)
 class Prices:
     given: Mapping[str, float] = field(default_factory=dict)
-    """Before the table."""
+    """Given by the user; takes precedence over the table."""
     listed: Mapping[str, Listed] = field(default_factory=price_table)
 
     def of(self, instance_type: str) -> float | None:
-        """US dollars an hour; None where nothing is known."""
+        """Return US dollars an hour; None where the price is not known."""
         if instance_type in self.given:
             return self.given[instance_type]
         return self.listed[instance_type].usd_per_hour if instance_type in self.listed else None
@@ -53,11 +53,11 @@ class Prices:
         return max((price.dated for price in self.listed.values()), default="")
 
     def dated_of(self, instance_type: str) -> str | None:
-        """None for a price that was given and for one that is not known."""
+        """Return the day of a price in the table; None for a given or unknown price."""
         return None if instance_type in self.given or instance_type not in self.listed else self.listed[instance_type].dated
 
     def described(self, instance_types: Collection[str]) -> str:
-        """Where these prices come from, for whoever reads an amount that was made of them."""
+        """Describe where the prices of these instance types come from."""
         given = sorted({name for name in instance_types if name in self.given})
         days = sorted({day for name in instance_types if (day := self.dated_of(name)) is not None})
         parts = [f"{REGION} on demand, {' to '.join(dict.fromkeys((days[0], days[-1])))}; other regions differ"] if days else []
@@ -67,9 +67,10 @@ class Prices:
 
 
 def prices_of(settings: SageMakerLauncherConf) -> Prices:
-    """
+    """Return the table with the user's own prices.
+
     Raises:
-        LauncherError: a price that is no amount of money.
+        LauncherError: a price is no amount of money.
     """
     for name, usd in settings.price_per_hour.items():
         if not 0 <= usd < math.inf:
@@ -103,9 +104,9 @@ def bound_of_settings(settings: SageMakerLauncherConf, prices: Prices) -> Bound:
 
 
 def bound_of(job: Mapping[str, Any], prices: Prices) -> Bound:
-    """Of a CreateTrainingJob request, or of what DescribeTrainingJob says of a job.
+    """Return the bound of a CreateTrainingJob request, or of a job that DescribeTrainingJob describes.
 
-    Spot capacity has the same bound: the discount is fewer billed seconds, and nobody knows it before the end. SageMaker
+    Spot capacity has the same bound: the discount is fewer billed seconds, and is known at the end only. SageMaker
     stops the job at its time limit; the two minutes to save and the upload of the results come on top.
     """
     hours = (job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds") or DEFAULT_RUNTIME_SECONDS) / SECONDS_PER_HOUR
@@ -117,7 +118,7 @@ def bound_of(job: Mapping[str, Any], prices: Prices) -> Bound:
 
 
 def machines(resource_config: Mapping[str, Any]) -> Iterator[dict[str, int]]:
-    """Instance type to count, once for every set of machines that the job may get; nothing where none is named.
+    """Yield a map of instance type to count for every set of machines that the job may get.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html
     """

@@ -75,4 +75,4 @@ def _error(job: Job, name: str, outcome: Outcome, task_package: str | None) -> E
         return rebuilt(result["exception"], task_package)
     if failure is None:
         return RemoteJobError(f"{job}, {name}: it ended as {outcome.status.state.value} ({outcome.status.detail})")
-    return RemoteJobError(f"{job}, {name}: {failure.said}\nNext: {failure.next_step}")
+    return RemoteJobError(f"{job}, {name}: {failure.message}\nNext: {failure.next_step}")

@@ -182,7 +182,7 @@ class Tracker:
         submission.name = next_name(submission)
         submission.origin, submission.fresh, submission.outcome = NEW, False, None
         submission.status = Status(State.WAITING, f"again in {delay:.0f} s, {failure.cause.value}")
-        log.warning("%s: %s; %s in %.0f s", job, failure.said.splitlines()[0], submission.name, delay)
+        log.warning("%s: %s; %s in %.0f s", job, failure.message.splitlines()[0], submission.name, delay)
         return delay
 
     def detached(self, submission: Submission) -> JobReturn:

@@ -1,4 +1,4 @@
-"""What is imported here has to travel: files that are ignored, or lie among outputs, are named; here they count as code."""
+"""Imported files have to be bundled: ignored ones, and ones among outputs, are reported; for local jobs they count as code."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_ignored_module_that_is_imported_is_named(tmp_path: Path, load: Loade
     assert code(tmp_path).problems() == []
     load(tmp_path / "gen/made.py")
     (problem,) = code(tmp_path).problems()
-    assert "modules are imported here that do not travel, since .gitignore names them" in problem
+    assert "imported modules are not bundled, since .gitignore names them" in problem
     assert (
         ": gen/made.py. `git add -f` sends them; name in " in problem and ".sagemakerignore what the jobs do without" in problem
     )
@@ -78,15 +78,15 @@ def test_the_task_itself_is_never_left_out_knowingly(tmp_path: Path, load: Loade
     for task in (TaskReference("main", script="scripts/run.py"), TaskReference("main", module="imported_for_a_test")):
         load(tmp_path / "scripts/run.py", "imported_for_a_test" if task.module else "__main__")
         (problem,) = code(tmp_path, task, exclude=("scripts",)).problems()
-        assert problem.startswith("scripts/run.py holds the task and does not travel: .gitignore, .sagemakerignore or")
+        assert problem.startswith("scripts/run.py holds the task and is not bundled: .gitignore, .sagemakerignore or")
         assert "Change the pattern, or `git add -f scripts/run.py`" in problem
 
 
-def test_the_script_that_only_starts_a_task_of_a_module_need_not_travel(tmp_path: Path, load: Loader) -> None:
+def test_the_script_that_only_starts_a_task_of_a_module_need_not_be_bundled(tmp_path: Path, load: Loader) -> None:
     write(tmp_path, "pkg/train.py", "bin/start")
     load(tmp_path / "bin/start", "__main__")
     load(tmp_path / "pkg/train.py")
-    assert code(tmp_path, TaskReference("main", module="imported_for_a_test"), exclude=("bin",)).left_behind == []
+    assert code(tmp_path, TaskReference("main", module="imported_for_a_test"), exclude=("bin",)).not_bundled == []
 
 
 @pytest.mark.parametrize("name", ["env/lib/python3.11/site-packages/some.py", "absent.py"])
@@ -103,9 +103,9 @@ def test_a_module_behind_a_link(tmp_path: Path, load: Loader) -> None:
     (tmp_path / "root/link").symlink_to(tmp_path / "outside")
     (tmp_path / "root/within").symlink_to("inside")
     load(tmp_path / "root/within/one.py")
-    assert code(tmp_path / "root").left_behind == []
+    assert code(tmp_path / "root").not_bundled == []
     load(tmp_path / "root/link/two.py")
-    assert code(tmp_path / "root").left_behind == ["link/two.py"]
+    assert code(tmp_path / "root").not_bundled == ["link/two.py"]
 
 
 def test_jobs_that_run_here_are_known_by_what_they_import(tmp_path: Path, load: Loader) -> None:
@@ -136,14 +136,14 @@ def test_a_directory_that_holds_code_is_no_output_whatever_hydra_has_left_in_it(
     assert files(tmp_path) == sorted(source)
 
 
-def test_requirements_count_where_the_files_that_travel_do_not_say_them(tmp_path: Path) -> None:
+def test_requirements_count_where_the_files_that_be_bundled_do_not_say_them(tmp_path: Path) -> None:
     write(tmp_path, "app.py")
     plain = identity(tmp_path, limited=False)
     write(tmp_path, "requirements.txt", text="one\n-r more.txt\n")
     write(tmp_path, "more.txt", text="two\n")
-    travelling = identity(tmp_path, limited=False)
+    bundled = identity(tmp_path, limited=False)
     write(tmp_path, ".sagemakerignore", text="more.txt\n")
-    keys = [plain, travelling, identity(tmp_path, limited=False)]
+    keys = [plain, bundled, identity(tmp_path, limited=False)]
     write(tmp_path, "more.txt", text="three\n")
     keys += [identity(tmp_path, limited=False, requirements=setting) for setting in ("auto", None, "more.txt")]
     assert len(set(keys)) == len(keys)

@@ -41,7 +41,7 @@ MODELS = "hydra.launcher.download_models=true"
 
 
 def outputs_gone(cloud: Cloud) -> None:
-    """As a lifecycle rule of the bucket does it."""
+    """Delete objects as a lifecycle rule of the bucket does."""
     for key in cloud.objects():
         if "/output/" in key:
             cloud.account.s3.delete_object(Bucket="sagemaker-local", Key=key)
@@ -112,5 +112,5 @@ def test_code_that_git_ignores_is_refused_before_anything_is_sent(cloud: Cloud) 
     cloud.app.write("app.py", "import helper\n" + WRITES)
     cloud.app.write(".gitignore", "helper.py\n")
     output = cloud.sweep("x=1", code=1)
-    assert "nothing was submitted" in output and "modules are imported here that do not travel" in output
+    assert "nothing was submitted" in output and "imported modules are not bundled" in output
     assert ": helper.py. `git add -f` sends them" in output and cloud.count("CreateTrainingJob") == 0

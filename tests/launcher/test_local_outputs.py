@@ -166,4 +166,4 @@ def test_results_that_somebody_deleted_are_said_to_be_gone(writing: App) -> None
     [name] = backend.poll([state.name for state in Path(backend.state_dir).glob("*-0")])
     failure = backend.collect(job, name, Status(State.COMPLETED)).failure
     assert failure is not None
-    assert f"there is none in {writing.sweep_dir / '0'} any more" in failure.said
+    assert f"there is none in {writing.sweep_dir / '0'} any more" in failure.message
