@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hydra_sagemaker.code import file_tree
-from hydra_sagemaker.code.bundle import find_root, list_files
+from hydra_sagemaker.code.file_tree import find_root, list_files
 from hydra_sagemaker.errors import LauncherError
 
 

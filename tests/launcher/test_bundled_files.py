@@ -66,7 +66,7 @@ def test_an_ignored_module_that_is_imported_is_named(tmp_path: Path, load: Loade
     (problem,) = code(tmp_path).problems()
     assert "imported modules are not bundled, since .gitignore names them" in problem
     assert (
-        ": gen/made.py. `git add -f` sends them; name in " in problem and ".sagemakerignore what the jobs do without" in problem
+        ": gen/made.py. `git add -f` adds them; name in " in problem and ".sagemakerignore what the jobs do not need" in problem
     )
     assert code(tmp_path, exclude=("gen/",)).problems() == []
     repository(tmp_path, "gen/made.py")

@@ -74,7 +74,7 @@ def answering(code: str, message: str = "why", status: int = 400) -> Callable[[]
         ("504", "Gateway Timeout", 504, Unreachable, "infrastructure", "the service is in trouble"),
         ("ExpiredToken", "", 400, NotPermitted, "credentials", "sign in again (`aws sso login`)"),
         ("SignatureDoesNotMatch", "", 403, NotPermitted, "credentials", "`aws sts get-caller-identity` shows who you are"),
-        ("403", "Forbidden", 403, NotPermitted, "role", "your own identity lacks this permission"),
+        ("403", "Forbidden", 403, NotPermitted, "role", "your identity lacks this permission"),
         (
             "AccessDeniedException",
             "is not authorized to perform: iam:PassRole on",

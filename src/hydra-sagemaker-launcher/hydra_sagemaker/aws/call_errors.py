@@ -36,7 +36,7 @@ NOT_PERMITTED: dict[str, tuple[Cause, str]] = {
     ),
     **dict.fromkeys(UNKNOWN_IDENTITY, (Cause.CREDENTIALS, f"AWS does not know these credentials: {WHO}")),
     "RequestTimeTooSkewed": (Cause.CREDENTIALS, f"this machine's clock is wrong: set it (`timedatectl`), {AGAIN}"),
-    **dict.fromkeys(DENIED, (Cause.ROLE, f"your own identity lacks this permission, or the resource is another account's: {PERMIT}")),
+    **dict.fromkeys(DENIED, (Cause.ROLE, f"your identity lacks this permission, or it is another account's: {PERMIT}")),
     **dict.fromkeys(
         OTHER_REGION, (Cause.REGION, f"the bucket is in another region than hydra.launcher.region: set one that fits, {AGAIN}")
     ),
@@ -70,8 +70,10 @@ def refused_call(action: str, response: Mapping[str, Any]) -> CallFailed:
         step = f"correct hydra.launcher.role_arn; `aws iam get-role --role-name NAME` shows whom it trusts, {AGAIN}"
         return _failed(NotPermitted, Cause.ROLE, message, step)
     if code in NOT_PERMITTED:
-        return _failed(NotPermitted, *_inserted(NOT_PERMITTED[code], message))
-    return _failed(CallFailed, *_inserted(_of_request(code, text), message))
+        cause, step = NOT_PERMITTED[code]
+        return _failed(NotPermitted, cause, message, step)
+    cause, step = _of_request(code, text)
+    return _failed(CallFailed, cause, message, step)
 
 
 def _of_request(code: str, text: str) -> tuple[Cause, str]:
@@ -107,10 +109,6 @@ def failed_call(action: str, error: Exception) -> CallFailed:
     if isinstance(error, (*lost, Boto3Error)):
         return _failed(Unreachable, Cause.NETWORK, message, CONNECTION)
     return _failed(CallFailed, Cause.CODE, message, f"correct what is named, {AGAIN}")
-
-
-def _inserted(cause_and_step: tuple[Cause, str], message: str) -> tuple[Cause, str, str]:
-    return cause_and_step[0], message, cause_and_step[1]
 
 
 def _failed(kind: type[CallFailed], cause: Cause, message: str, step: str) -> CallFailed:

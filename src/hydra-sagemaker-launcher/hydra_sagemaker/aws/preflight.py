@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlparse
 
 from botocore.exceptions import ClientError
 
 from hydra_sagemaker.aws.clients import Clients, api_call, error_code, persistently
+from hydra_sagemaker.aws.storage import split
 from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, SubmissionRefused
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
@@ -123,7 +123,7 @@ def _listed(value: Any) -> list[Any]:
 def _own_bucket_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf]) -> Iterator[Failure]:
     places = {(str(settings.s3_uri), settings.bucket_owner) for settings in settings_of_jobs}
     for uri, owner in sorted(places, key=str):
-        bucket, prefix = _split(uri)
+        bucket, prefix = split(uri)
         account = {"ExpectedBucketOwner": owner} if owner else {}
         state, region = _look(clients, bucket, account)
         if state == "missing":
@@ -140,9 +140,9 @@ def _own_bucket_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerL
 
 def _channel_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf]) -> Iterator[Failure]:
     """Check existence and region only: the role reads channels, and the submitting identity may not be allowed to."""
-    own = {_split(str(settings.s3_uri))[0] for settings in settings_of_jobs}
+    own = {split(str(settings.s3_uri))[0] for settings in settings_of_jobs}
     channels = {uri: name for settings in settings_of_jobs for name, uri in settings.channels.items()}
-    first = {_split(uri)[0]: (name, uri) for uri, name in reversed(channels.items())}
+    first = {split(uri)[0]: (name, uri) for uri, name in reversed(channels.items())}
     for bucket, (name, uri) in sorted(first.items()):
         if bucket in own:
             continue
@@ -184,12 +184,7 @@ def _refusal_to_list(clients: Clients, bucket: str, prefix: str, account: Mappin
     """Try to list the prefix: HeadBucket needs a permission for the whole bucket, which a policy for one prefix lacks."""
     try:
         with api_call(f"s3://{bucket}/{prefix}"):
-            clients.s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1, **account)
+            clients.s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix.rstrip('/')}/" if prefix else "", MaxKeys=1, **account)
     except NotPermitted as error:
         return _failure(error)
     return None
-
-
-def _split(uri: str) -> tuple[str, str]:
-    parts = urlparse(uri)
-    return parts.netloc, parts.path.strip("/")

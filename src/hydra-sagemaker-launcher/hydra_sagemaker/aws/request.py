@@ -29,6 +29,7 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
     settings = job.settings
     prefix = str(settings.s3_uri).rstrip("/")
     channels = {"code": code_uri(prefix, bundle), "job": f"{spec_uri(prefix, name).rpartition('/')[0]}/", **settings.channels}
+    tags = {"hydra-launcher:sweep": job.slug, "hydra-launcher:job": str(job.number), **settings.tags}
     request: dict[str, Any] = {
         "TrainingJobName": name,
         "RoleArn": settings.role_arn or "",
@@ -48,7 +49,7 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
         "StoppingCondition": _stopping(settings),
         "EnableNetworkIsolation": settings.network_isolation,
         "EnableInterContainerTrafficEncryption": settings.encrypt_between_nodes,
-        "Tags": [{"Key": key, "Value": value} for key, value in {**_tags(job), **settings.tags}.items()],
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         **_if("Environment", dict(settings.env)),
         **_if("HyperParameters", dict(settings.hyperparameters)),
         **_if("EnableManagedSpotTraining", settings.spot),
@@ -130,10 +131,6 @@ def _stopping(settings: SageMakerLauncherConf) -> dict[str, int]:
         return {"MaxRuntimeInSeconds": runtime}
     hours = 2 * settings.max_run_hours if settings.max_wait_hours is None else settings.max_wait_hours
     return {"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": round(hours * SECONDS_PER_HOUR)}
-
-
-def _tags(job: Job) -> dict[str, str]:
-    return {"hydra-launcher:sweep": job.slug, "hydra-launcher:job": str(job.number)}
 
 
 def _channel(name: str, uri: str) -> dict[str, Any]:

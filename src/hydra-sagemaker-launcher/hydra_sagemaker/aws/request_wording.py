@@ -1,4 +1,4 @@
-"""What is wrong with a CreateTrainingJob request, as sentences: the field, its value, what is valid."""
+"""Describes violations of the CreateTrainingJob model in sentences: the field, its value, what is valid."""
 
 from __future__ import annotations
 

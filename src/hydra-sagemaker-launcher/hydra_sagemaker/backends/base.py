@@ -46,7 +46,7 @@ class Existing(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What a job returned; its files are in the job's output directory."""
+    """The end of a job; its files are in the job's output directory."""
 
     status: Status
     result: dict[str, Any] | None

@@ -58,7 +58,7 @@ def failure_of_job(
         return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", steps.same)
     if result is not None and result.get("exception"):
         cause, message = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
-        return Failure(cause, message, _next_step(cause, message, steps))
+        return Failure(cause, message, steps.after(cause, message))
     lines = list(log_lines) or last_lines(log_file)
     reason = str(described.get("FailureReason") or "").strip()
     if reason:
@@ -100,13 +100,13 @@ def last_lines(file: Path | None, count: int = LOG_LINES) -> list[str]:
 def _stopped(detail: str, settings: SageMakerLauncherConf, steps: NextSteps) -> Failure:
     if detail == "MaxRuntimeExceeded":
         message = f"it was stopped after hydra.launcher.max_run_hours={settings.max_run_hours:g}, its limit"
-        return Failure(Cause.TIMEOUT, message, steps.after_timeout())
+        return Failure(Cause.TIMEOUT, message, steps.after(Cause.TIMEOUT))
     if detail == "MaxWaitTimeExceeded":
         hours = 2 * settings.max_run_hours if settings.max_wait_hours is None else settings.max_wait_hours
         message = (
             f"it was stopped: not done within hydra.launcher.max_wait_hours={hours:g}, the wait for spot instances included"
         )
-        return Failure(Cause.SPOT, message, steps.without_spot())
+        return Failure(Cause.SPOT, message, steps.after(Cause.SPOT))
     return Failure(Cause.STOPPED, "it was stopped, by a person or another program", steps.same)
 
 
@@ -129,24 +129,7 @@ def _of_reason(reason: str, lines: Sequence[str], settings: SageMakerLauncherCon
         message += f"\nIs there a {settings.python} in the image? (hydra.launcher.python)"
     shows_its_end = "Traceback (most recent call last)" in reason or "the last lines were" in reason
     shown = lines if is_of_the_job and not shows_its_end else ()
-    return Failure(cause, _with_log(message, shown), _next_step(cause, reason, steps))
-
-
-def _next_step(cause: Cause, reason: str, steps: NextSteps) -> str:
-    match cause:
-        case Cause.MEMORY:
-            return steps.with_memory()
-        case Cause.IMPORT:
-            return steps.with_import()
-        case Cause.CAPACITY:
-            return steps.with_capacity()
-        case Cause.REGION:
-            return steps.in_region(reason)
-        case Cause.ROLE:
-            return steps.with_permission(reason)
-        case Cause.CODE:
-            return steps.corrected(reason)
-    return steps.same
+    return Failure(cause, _with_log(message, shown), steps.after(cause, reason))
 
 
 def _cause_of_exception(exception: Mapping[str, Any]) -> Cause:

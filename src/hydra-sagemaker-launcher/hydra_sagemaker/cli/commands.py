@@ -98,12 +98,11 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
 
 def failure_text(seen: JobStatus) -> str:
     failure = (seen.record or {}).get("failure") or {}
-    said = (
-        _traceback(seen.job.job_dir) or failure.get("message") or f"it ended as {seen.status.state.value} ({seen.status.detail})"
-    )
+    ended = f"it ended as {seen.status.state.value} ({seen.status.detail})"
+    message = _traceback(seen.job.job_dir) or failure.get("message") or ended
     cause = f" ({failure['cause']})" if failure else ""
     step = [f"Next: {failure['next_step']}"] if failure.get("next_step") else []
-    return "\n".join([f"{seen.job} failed as {seen.attempt.name}{cause}", said, *step, f"its files: {seen.job.output_dir}"])
+    return "\n".join([f"{seen.job} failed as {seen.attempt.name}{cause}", message, *step, f"its files: {seen.job.output_dir}"])
 
 
 def _traceback(job_dir: Path) -> str | None:

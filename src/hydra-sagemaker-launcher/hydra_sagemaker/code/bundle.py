@@ -16,17 +16,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from hydra_sagemaker.code.file_tree import IGNORE_FILE, find_root, list_files, named_by_patterns, tracked_files
+from hydra_sagemaker.code.file_tree import IGNORE_FILE
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.secret_names import looks_secret_file
 
-__all__ = [
-    "IGNORE_FILE", "content_hash", "extract", "find_root", "list_files", "named_by_patterns", "pack", "secret_file_problem",
-    "size_problem", "total_bytes", "tracked_files",
-]  # fmt: skip
-
-_CHUNK_BYTES = 1 << 20
-_BYTES_PER_MB = 1_000_000
+CHUNK_BYTES = 1 << 20
+BYTES_PER_MB = 1_000_000
 
 
 class _Entry(NamedTuple):
@@ -63,7 +58,7 @@ def content_hash(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str,
     for entry in _entries(root, files, extra):
         name = os.fsencode(entry.name)
         digest.update(len(name).to_bytes(8) + name + bytes([entry.executable]) + entry.size_bytes.to_bytes(8))
-        while chunk := entry.stream.read(_CHUNK_BYTES):
+        while chunk := entry.stream.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
 
@@ -90,15 +85,11 @@ def pack(root: Path, files: Sequence[PurePosixPath], target: Path, extra: Mappin
         part.unlink(missing_ok=True)
 
 
-def total_bytes(root: Path, files: Sequence[PurePosixPath]) -> int:
-    return sum((root / path).stat().st_size for path in files)
-
-
 def size_problem(root: Path, files: Sequence[PurePosixPath], max_mb: float) -> str | None:
     """Return why the code is too large, or None; `max_mb` in units of 1,000,000 bytes, before compression."""
     sizes = {path: (root / path).stat().st_size for path in files}
     total = sum(sizes.values())
-    if total <= max_mb * _BYTES_PER_MB:
+    if total <= max_mb * BYTES_PER_MB:
         return None
     largest = sorted(sizes, key=lambda path: (-sizes[path], path))[:10]
     return "\n".join([
@@ -109,7 +100,7 @@ def size_problem(root: Path, files: Sequence[PurePosixPath], max_mb: float) -> s
 
 
 def _megabytes(count: int) -> str:
-    return f"{count / _BYTES_PER_MB:,.2f} MB"
+    return f"{count / BYTES_PER_MB:,.2f} MB"
 
 
 def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] = ()) -> str | None:

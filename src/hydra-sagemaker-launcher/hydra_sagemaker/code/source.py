@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import hydra
 
-from hydra_sagemaker.code import bundle as bundling
+from hydra_sagemaker.code import bundle, file_tree
 from hydra_sagemaker.code.imported_modules import loaded_files, task_file, without_entry_point
 from hydra_sagemaker.code.requirements import AUTO, declared, distribution
 from hydra_sagemaker.errors import LauncherError
@@ -43,18 +43,18 @@ class Code:
 
     @classmethod
     def of(cls, settings: CodeConf, working_dir: Path) -> Code:
-        root = Path(working_dir / settings.root) if settings.root else bundling.find_root(working_dir)
+        root = Path(working_dir / settings.root) if settings.root else file_tree.find_root(working_dir)
         if not root.is_dir():
             raise LauncherError(f"hydra.launcher.code.root={settings.root}: there is no such directory")
         return cls(root.resolve(), settings)
 
     @cached_property
     def files(self) -> list[PurePosixPath]:
-        return _without_outputs(bundling.list_files(self.root, exclude=self.settings.exclude), self._known_as_code)
+        return _without_outputs(file_tree.list_files(self.root, exclude=self.settings.exclude), self._known_as_code)
 
     def _known_as_code(self) -> Iterator[str]:
         """Yield the files that are surely code: what git tracks, and what is imported."""
-        yield from bundling.tracked_files(self.root)
+        yield from file_tree.tracked_files(self.root)
         for paths in loaded_files(self.root).values():
             yield from paths
 
@@ -83,8 +83,8 @@ class Code:
     def problems(self) -> list[str]:
         """Return why the code must not be uploaded."""
         found = (
-            bundling.size_problem(self.root, self.files, self.settings.max_mb),
-            bundling.secret_file_problem(self.files, allowed=self.settings.allow_secret_names),
+            bundle.size_problem(self.root, self.files, self.settings.max_mb),
+            bundle.secret_file_problem(self.files, allowed=self.settings.allow_secret_names),
             self._missing_task_problem(),
             self._missing_modules_problem(),
         )
@@ -99,12 +99,12 @@ class Code:
             log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
             return uuid.uuid4().hex
         beside = self._beside_here() if limited else self._required(requirements)
-        return bundling.content_hash(self.root, self.files) + self._installed(package) + beside
+        return bundle.content_hash(self.root, self.files) + self._installed(package) + beside
 
     def _beside_here(self) -> str:
         """Hash the files that only local jobs import."""
         files = [PurePosixPath(name) for name in self.not_bundled]
-        return bundling.content_hash(self.root, files) if files else ""
+        return bundle.content_hash(self.root, files) if files else ""
 
     def _required(self, setting: str | None) -> str:
         """Hash the requirements, where the bundled files do not contain them."""
@@ -118,20 +118,20 @@ class Code:
         if (name := self._task_not_bundled) is None:
             return None
         return (
-            f"{name} holds the task and is not bundled: .gitignore, {bundling.IGNORE_FILE} or hydra.launcher.code.exclude "
+            f"{name} holds the task and is not bundled: .gitignore, {file_tree.IGNORE_FILE} or hydra.launcher.code.exclude "
             f"leaves it out. Change the pattern, or `git add -f {name}`"
         )
 
     def _missing_modules_problem(self) -> str | None:
         others = [name for name in self.not_bundled if name != self._task_not_bundled]
-        knowingly = bundling.named_by_patterns(self.root, others, exclude=self.settings.exclude)
+        knowingly = file_tree.named_by_patterns(self.root, others, exclude=self.settings.exclude)
         if not (missing := [name for name in others if name not in knowingly]):
             return None
         more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
         return (
             "imported modules are not bundled, since .gitignore names them or a link leads out of the root: "
             f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` adds them; "
-            f"name in {self.root / bundling.IGNORE_FILE} what the jobs do not need, or install them"
+            f"name in {self.root / file_tree.IGNORE_FILE} what the jobs do not need, or install them"
         )
 
     @property
@@ -146,11 +146,11 @@ class Code:
         if file.name != "__init__.py" or file.resolve().is_relative_to(self.root):
             return ""
         sources = sorted(PurePosixPath(source.relative_to(file.parent)) for source in file.parent.rglob("*.py"))
-        return bundling.content_hash(file.parent, sources)
+        return bundle.content_hash(file.parent, sources)
 
     def _too_large(self) -> str | None:
         try:
-            return bundling.size_problem(self.root, self.files, self.settings.max_mb)
+            return bundle.size_problem(self.root, self.files, self.settings.max_mb)
         except LauncherError as error:
             return str(error)
 
@@ -179,7 +179,7 @@ class Code:
         return found
 
     def bundle_sha256(self, requirements: list[str]) -> str:
-        return bundling.content_hash(self.root, self.files, extra=self.extra(requirements))
+        return bundle.content_hash(self.root, self.files, extra=self.extra(requirements))
 
 
 def _without_outputs(files: list[PurePosixPath], known_as_code: Callable[[], Iterable[str]]) -> list[PurePosixPath]:
