@@ -113,4 +113,4 @@ def test_code_that_git_ignores_is_refused_before_anything_is_sent(cloud: Cloud) 
     cloud.app.write(".gitignore", "helper.py\n")
     output = cloud.sweep("x=1", code=1)
     assert "nothing was submitted" in output and "imported modules are not bundled" in output
-    assert ": helper.py. `git add -f` sends them" in output and cloud.count("CreateTrainingJob") == 0
+    assert ": helper.py. `git add -f` adds them" in output and cloud.count("CreateTrainingJob") == 0
