@@ -161,7 +161,7 @@ def test_an_endpoint_on_this_machine_gets_no_credentials_of_its_user(account: Ac
     [
         ("ExpiredTokenException", "sign in again (`aws sso login`), then the same command"),
         ("UnrecognizedClientException", "`aws sts get-caller-identity` shows who you are"),
-        ("AccessDeniedException", "your own identity lacks this permission"),
+        ("AccessDeniedException", "your identity lacks this permission"),
         ("PermanentRedirect", "the bucket is in another region than hydra.launcher.region"),
     ],
 )
