@@ -68,7 +68,7 @@ def _unchanged() -> Iterator[None]:
 
 
 class Block(NamedTuple):
-    """A fenced block of a document; `file` is the name in the comment on its first line, `output` the text block after it."""
+    """A fenced block of a document; `file` is the name in the comment at its top, `output` the text block after it."""
 
     document: str
     language: str
@@ -89,7 +89,7 @@ def documents() -> list[Path]:
 def blocks(document: Path) -> list[Block]:
     found = re.findall(r"^```(\w*)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     followers = [*found[1:], ("", "")][: len(found)]
-    name = re.compile(r"# ([\w./]+\.(?:py|yaml))\n")
+    name = re.compile(r"(?:# @package \S+\n)?# ([\w./]+\.(?:py|yaml))\n")
     return [
         Block(document.name, language, text, match[1] if (match := name.match(text)) else "", after if kind == "text" else "")
         for (language, text), (kind, after) in zip(found, followers, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,10 +17,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from commands import FEW_PAIRS, ROOT, TINY
+from commands import FEW_PAIRS, ROOT, TINY, write_documented_files
 from hydra_sagemaker import __version__ as launcher_version
 from paraphrase_lab import __version__
-from typed_pages import copy_of
+from typed_pages import DEFAULT_PORT, copy_of, free_port, typed
 
 LAUNCHER = ROOT / "src/hydra-sagemaker-launcher"
 WITHOUT_DEPENDENCIES = ("--no-deps", "--no-index", "--disable-pip-version-check", "--quiet")
@@ -160,6 +161,21 @@ print(*{"torch", "pytorch_lightning", "lightning", "wandb", "transformers", "par
     for absent in ("torch", "paraphrase_lab"):
         with pytest.raises(AssertionError, match=f"No module named '{absent}'"):
             run(str(launcher_alone / "bin/python"), "-c", f"import {absent}", cwd=tmp_path)
+
+
+@pytest.mark.slow
+def test_the_recipe_of_the_launchers_page_without_the_framework(launcher_alone: Path, tmp_path: Path) -> None:
+    page, port = LAUNCHER / "README.md", free_port()
+    write_documented_files(page, tmp_path)
+    where = tmp_path / "conf/where/local_sagemaker.yaml"
+    where.write_text(where.read_text(encoding="utf-8").replace(DEFAULT_PORT, port), encoding="utf-8")
+    recipe = page.read_text(encoding="utf-8").split("\n## On AWS")[0]
+    path = f"{launcher_alone / 'bin'}:{os.environ['PATH']}"
+    printed = typed(recipe, tmp_path, port, PATH=path)
+    assert "3 jobs: 1 new, 2 reused" in printed
+    for number, value in enumerate((6, 15, 21)):
+        result = json.loads((tmp_path / f"areas/{number}/.job/result.json").read_text(encoding="utf-8"))
+        assert result["return_value"] == value
 
 
 @pytest.mark.slow

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
+import pytest
 from test_lifecycle import ROOT
 
 from local_account import BUCKET, Account, wait_for
@@ -65,3 +69,17 @@ def test_log_lines_of_a_running_job_come_whole_and_soon(account: Account) -> Non
     assert time.time() - float(account.log(name)[-1]) < 5
     account.sagemaker.stop_training_job(TrainingJobName=name)
     account.finished(name)
+
+
+def test_clients_wait_until_the_account_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create, asked = LocalSageMaker._create_account, list[Future]()
+
+    def slowly(server: LocalSageMaker, services: Any) -> None:
+        asked.append(threads.submit(lambda: Account(server.url).s3.list_buckets()["Buckets"]))
+        time.sleep(0.5)
+        assert not asked[0].done()
+        create(server, services)
+
+    monkeypatch.setattr(LocalSageMaker, "_create_account", slowly)
+    with ThreadPoolExecutor() as threads, LocalSageMaker(tmp_path):
+        assert BUCKET in [bucket["Name"] for bucket in asked[0].result()]

@@ -14,10 +14,11 @@ from urllib.parse import unquote
 from sagemaker_local.account import REGION
 from sagemaker_local.endpoints import Endpoints
 from sagemaker_local.errors import ApiError, LocalSageMakerError, Response
-from sagemaker_local.faults import XML_SERVICES, FaultCounters
+from sagemaker_local.faults import XML_SERVICES
 from sagemaker_local.invocations import invoke
 from sagemaker_local.jobs import Operation, TrainingJobs
 from sagemaker_local.recording import Call, Requests, identify, read_body
+from sagemaker_local.services import Services
 from sagemaker_local.tags import OUR_ARNS, Tags
 from sagemaker_local.validation import validate
 
@@ -33,10 +34,11 @@ class Front:
         jobs: TrainingJobs,
         endpoints: Endpoints,
         tags: Tags,
-        counters: FaultCounters,
+        services: Services,
         requests: Requests,
     ) -> None:
-        self.moto, self.endpoints, self.tags, self.counters, self.requests = moto, endpoints, tags, counters, requests
+        self.moto, self.endpoints, self.tags, self.requests = moto, endpoints, tags, requests
+        self.counters, self.ready = services.counters, services.ready
         self.operations: dict[str, Operation] = {**jobs.operations, **endpoints.operations, **tags.operations}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -44,6 +46,8 @@ class Front:
         if refused or environ["PATH_INFO"].startswith("/_local/"):
             return _send(refused or self._local(environ), start_response)
         began, call = time.time(), identify(environ)
+        if call.caller != "server":
+            self.ready.wait()
         bytes_in = int(environ.get("CONTENT_LENGTH") or 0)
         response = self._answer(call, environ)
         if response is None:

@@ -84,6 +84,7 @@ class LocalSageMaker:
             services = self._services(stack)
             self._serve(services, listener, stack)
             self._create_account(services)
+            services.ready.set()
             _open_servers.add(self.url)
             stack.callback(_open_servers.discard, self.url)
             stack.callback(services.closing.set)
@@ -115,6 +116,7 @@ class LocalSageMaker:
             **clients,
             environments=Environments(self.python, self.root),
             counters=FaultCounters(self.faults),
+            ready=threading.Event(),
             closing=threading.Event(),
         )
 
@@ -135,7 +137,7 @@ class LocalSageMaker:
         self.jobs = jobs = TrainingJobs(self.faults, tags, s3=services.s3, iam=services.iam, submit=scheduler.submit)
         endpoints = Endpoints(services, tags)
         moto = DomainDispatcherApplication(create_backend_app)
-        front = Front(moto, jobs, endpoints, tags, services.counters, self.requests)
+        front = Front(moto, jobs, endpoints, tags, services, self.requests)
         host, port = listener.getsockname()
         http = make_server(host, port, front, threaded=True, request_handler=QuietHandler, fd=listener.fileno())
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)

@@ -26,4 +26,6 @@ class Services:
     iam: Any
     environments: Environments
     counters: FaultCounters
+    ready: threading.Event
+    """Set once the bucket, the role and the log groups exist; requests of clients wait for it."""
     closing: threading.Event
