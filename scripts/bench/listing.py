@@ -108,8 +108,9 @@ def record(known: dict[str, Any], job: int) -> dict[str, Any]:
         "overrides": [f"seed={seed}", f"model.num_layers={layers}", f"optimizer.lr={rate}"],
         "fingerprint": f"{job:064d}", "fingerprint_parts": {"data": hashes, "libraries": {name: "1.0.0" for name in names}},
         "git": {"commit": 40 * "0", "dirty": False}, "best": {"monitor": "val/accuracy", "value": 0.9, "step": 100},
-        "data": {split: {"pairs": 1_000, "yes_share": 0.5, "fingerprint": value} for split, value in hashes.items()},
-        "metrics": metrics, "floors": {split: {"majority": metrics, "always_yes": metrics} for split in ("val", "test")},
+        "data": {split: {"pairs": 1_000, "positive_rate": 0.5, "fingerprint": value} for split, value in hashes.items()},
+        "metrics": metrics,
+        "baselines": {split: {"majority": metrics, "always_positive": metrics} for split in ("val", "test")},
         "seconds": {"data": 1.0, "training": 100.0, "evaluation": 1.0},
     }  # fmt: skip
 

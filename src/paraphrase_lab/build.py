@@ -76,11 +76,11 @@ def build_tokenizer(recipe: EncoderRecipe, tables: PairTables) -> PreTrainedToke
 def build_datamodule(
     config: DictConfig, tables: PairTables, tokenizer: PreTrainedTokenizerBase, *, devices: int = 1
 ) -> PairDataModule:
-    orders = "one"
+    swap = "none"
     if config.model.swap_augmentation:
-        orders = "both_apart"
+        swap = "augment"
     elif config.model.consistency_weight > 0:
-        orders = "both_together"
+        swap = "paired"
     return PairDataModule(
         tables,
         tokenizer,
@@ -89,7 +89,7 @@ def build_datamodule(
         batch_tokens=config.data.batch_tokens,
         evaluation_batch_tokens=config.data.evaluation_batch_tokens,
         seed=config.seed,
-        orders=orders,
+        swap=swap,
         on_truncation=config.data.on_truncation,
         batches_multiple_of=devices * config.trainer.accumulate_grad_batches,
         clusters_together=config.data.clusters_together,

@@ -30,7 +30,7 @@ class Evaluation(NamedTuple):
     title: str
     directory: Path
     metrics: dict[str, float]
-    floors: dict[str, dict[str, dict[str, float]]]
+    baselines: dict[str, dict[str, dict[str, float]]]
     notes: list[str]
 
 
@@ -72,26 +72,27 @@ def evaluate_run(
         limit=config.data.evaluation_limit,
     )
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
-    answers = evaluation.answer(model.encoder, datamodule, name, used, both_orders=True)
-    metrics = evaluation.split_metrics(name, answers, model.calibration, build.build_metrics(config))
-    floors = evaluation.split_floors({name: answers})
+    scored = evaluation.score_split(model.encoder, datamodule, name, used, both_orders=True)
+    metrics = evaluation.split_metrics(name, scored, model.calibration, build.build_metrics(config))
+    baselines = evaluation.split_baselines({name: scored})
     fingerprint = tables.splits[name].fingerprint
     key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
     directory = run_dir / "evaluations" / f"{name}-{key[:8]}"
     directory.mkdir(parents=True, exist_ok=True)
-    evaluation.write_predictions({name: answers}, model.calibration, directory / "predictions.parquet")
-    evaluation.draw(name, answers, model.calibration, directory / "plots")
+    evaluation.write_predictions({name: scored}, model.calibration, directory / "predictions.parquet")
+    evaluation.draw(name, scored, model.calibration, directory / "plots")
     notes = [*tables.notes, *datamodule.truncation_notes]
     if tables.bad_rows:
         write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
         notes.append(f"{len(tables.bad_rows):,} rows could not be used: see {directory / 'bad_rows.csv'}")
     report = {
-        "split": name, "metrics": metrics, "floors": floors, "calibration": model.calibration.to_dict(), "precision": used,
-        "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(answers.table), "fingerprint": fingerprint,
+        "split": name, "metrics": metrics, "baselines": baselines, "calibration": model.calibration.to_dict(),
+        "precision": used, "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(scored.table),
+        "fingerprint": fingerprint,
     }  # fmt: skip
     (directory / "metrics.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     OmegaConf.save(config, directory / "config.yaml", resolve=False)
-    return Evaluation(f"{run_dir}: {name} of {_data_name(config)}", directory, metrics, floors, notes)
+    return Evaluation(f"{run_dir}: {name} of {_data_name(config)}", directory, metrics, baselines, notes)
 
 
 def _data_name(config: DictConfig) -> str:

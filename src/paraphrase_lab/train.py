@@ -30,7 +30,7 @@ from paraphrase_lab.runs.record import RunRecord, Stopwatch
 from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.runtime.hardware import devices_used, resolve_precision, this_machine
 from paraphrase_lab.runtime.third_party import quiet_libraries, without_known_warnings
-from paraphrase_lab.tracking import following
+from paraphrase_lab.tracking import hooks
 from paraphrase_lab.training.checkpoints import BestCheckpoint
 from paraphrase_lab.training.stopping import StopRequest
 
@@ -57,7 +57,7 @@ def train(config: DictConfig, directory: Path, *, searching: bool = False) -> fl
     with StopRequest() as stop, recorded(record):
         run = prepare(settings, directory, record, searching=searching)
         loggers = build.build_loggers(settings.config, directory)
-        with following.ended_truly(loggers):
+        with hooks.finish_trackers(loggers):
             trainer, best = fit(run, stop, loggers)
             if trainer.is_global_zero:
                 stop.raise_if_requested()

@@ -19,7 +19,7 @@ from paraphrase_lab.comparison.compare import compare_runs
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.data.tables import PairTable
 from paraphrase_lab.errors import RunError, UserError
-from paraphrase_lab.lifecycle.evaluation import Answers, write_predictions
+from paraphrase_lab.lifecycle.evaluation import ScoredSplit, write_predictions
 from paraphrase_lab.metrics.binary import binary_metrics
 from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.record import RunRecord
@@ -66,8 +66,8 @@ def test_the_interval_is_that_of_clusters(tmp_path: Path) -> None:
     for name, share_table, repeats in (("once", once, 1), ("thrice", thrice, 3)):
         for run, (share, seed) in {"a": (0.75, 1), "b": (0.8, 2)}.items():
             directory = write_run(tmp_path / name / run, share, table=share_table, config={"model.num_layers": seed})
-            answers = Answers(share_table, np.repeat(margins(once, share, seed), repeats))
-            write_predictions({"test": answers}, CALIBRATION, directory / "predictions.parquet")
+            scored = ScoredSplit(share_table, np.repeat(margins(once, share, seed), repeats))
+            write_predictions({"test": scored}, CALIBRATION, directory / "predictions.parquet")
         one = compared(tmp_path / name, resamples=10_000).differences[0]
         widths.append(one.high - one.low)
     assert widths[1] == pytest.approx(widths[0], rel=0.05)
@@ -180,7 +180,9 @@ def write_evaluation(
 ) -> None:
     evaluation = run / "evaluations" / directory
     evaluation.mkdir(parents=True)
-    write_predictions({"test": Answers(table, margins(table, share_right, 0))}, CALIBRATION, evaluation / "predictions.parquet")
+    write_predictions(
+        {"test": ScoredSplit(table, margins(table, share_right, 0))}, CALIBRATION, evaluation / "predictions.parquet"
+    )
     report = {"fingerprint": table.fingerprint, "calibration": CALIBRATION.to_dict(), **values}
     (evaluation / "metrics.json").write_text(json.dumps(report), encoding="utf-8")
 
@@ -278,8 +280,8 @@ def test_validation_pairs_flatter(tmp_path: Path) -> None:
     table = pair_table(300)
     for layers in (1, 2):
         run = write_run(tmp_path / str(layers), 0.8, table=table, config={"model.num_layers": layers})
-        answers = Answers(table, margins(table, 0.8, layers))
-        write_predictions({"validation": answers}, CALIBRATION, run / "predictions.parquet")
+        scored = ScoredSplit(table, margins(table, 0.8, layers))
+        write_predictions({"validation": scored}, CALIBRATION, run / "predictions.parquet")
         RunRecord.read(run).update(data={"validation": {"pairs": 300, "fingerprint": table.fingerprint}})
     found = compared(tmp_path, split="validation")
     assert found.split == "validation"

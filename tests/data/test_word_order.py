@@ -14,9 +14,6 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from paraphrase_lab.data.word_order import (
-    FLIGHT,
-    FLIGHT_PARAPHRASE,
-    FLIGHT_REVERSED,
     FLIGHT_WORDS,
     WordOrderPair,
     generate,
@@ -144,11 +141,11 @@ def _places(sentence: str) -> tuple[str, str]:
 
 
 def test_the_flight_is_in_the_grammar_and_in_no_split() -> None:
-    assert words(FLIGHT) == words(FLIGHT_REVERSED) == words(FLIGHT_PARAPHRASE)
+    flight, reverse = "i took a flight from new york to paris", "i took a flight from paris to new york"
     journey = next(family for family in FAMILIES if family.name == "journey")
     there = {"who": "I", "trip": "took a flight", "a": "New York", "b": "Paris"}
-    said = [form.format_map(there).lower() for form in journey.forms]
-    assert FLIGHT.lower() in said and FLIGHT_PARAPHRASE.lower() in said and FLIGHT_REVERSED.lower() not in said
+    sentences = [form.format_map(there).lower() for form in journey.forms]
+    assert {flight, "from new york i took a flight to paris"} <= set(sentences) and reverse not in sentences
     for pairs in generate(train_pairs=60_000).values():
         text = [pair.sentence1 for pair in pairs if pair.family == "journey"]
         assert any("New York" in sentence for sentence in text)

@@ -26,7 +26,7 @@ def write_reported_sweep(root: Path, shares: dict[int, float] = SHARES, seeds: i
                 "test/accuracy": accuracy, "test/f1": accuracy - 0.02, "test/nll": 1 - accuracy,
                 "val/accuracy": accuracy + 0.01, "test/flip_rate": 0.1 / layers, "test/order_gap": 0.05,
             },
-            floors={"test": {"majority": {"accuracy": 0.56}}},
+            baselines={"test": {"majority": {"accuracy": 0.56}}},
             config={**record.values["config"], "monitor": "val/accuracy", "model.hidden_size": 32},
             versions=VERSIONS | ({"torch": "2.12.0"} if seed == 1 else {}), seconds={"training": 20.5, "evaluation": 1.5},
             git={"commit": "0123456789abcdef", "dirty": layers == 2}, device={"name": "a CPU", "count": 1},

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import logit
 
 from paraphrase_lab.data.tables import PairTable
-from paraphrase_lab.lifecycle.evaluation import Answers, write_predictions
+from paraphrase_lab.lifecycle.evaluation import ScoredSplit, write_predictions
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.runs.record import RunRecord
 
@@ -44,8 +44,8 @@ def write_run(
         choices={"data": "pairs"}, overrides=["data.path=pairs.csv", f"seed={seed}"], calibration=CALIBRATION.to_dict(),
         data={"test": {"pairs": len(table), "fingerprint": table.fingerprint}}, metrics={},
     )  # fmt: skip
-    answers = Answers(table, margins(table, share_right, seed))
-    write_predictions({"test": answers}, CALIBRATION, directory / "predictions.parquet")
+    scored = ScoredSplit(table, margins(table, share_right, seed))
+    write_predictions({"test": scored}, CALIBRATION, directory / "predictions.parquet")
     return directory
 
 

@@ -7,10 +7,10 @@ from paraphrase_lab.errors import TrainingError
 from paraphrase_lab.metrics.binary import (
     HIGHER_IS_BETTER,
     METRIC_NAMES,
+    baselines,
     binary_metrics,
     decide,
     expected_calibration_error,
-    floors,
     reliability_bins,
 )
 
@@ -103,13 +103,13 @@ def test_threshold_is_inclusive_and_not_rounded_to_the_scores():
 
 
 def test_floors_of_the_official_paws_test_set():
-    result = floors(np.repeat([1, 0], [3536, 4464]))
+    result = baselines(np.repeat([1, 0], [3536, 4464]))
     rate = 3536 / 8000
-    assert list(result) == ["majority", "always_yes"]
+    assert list(result) == ["majority", "always_positive"]
     assert result["majority"]["accuracy"] == pytest.approx(0.558)
     assert result["majority"]["f1"] == 0
-    assert result["always_yes"]["accuracy"] == pytest.approx(0.442)
-    assert result["always_yes"]["f1"] == pytest.approx(0.613, abs=5e-4)
+    assert result["always_positive"]["accuracy"] == pytest.approx(0.442)
+    assert result["always_positive"]["f1"] == pytest.approx(0.613, abs=5e-4)
     for floor in result.values():
         assert floor["roc_auc"] == 0.5
         assert floor["average_precision"] == pytest.approx(rate)
@@ -120,17 +120,17 @@ def test_floors_of_the_official_paws_test_set():
 
 @pytest.mark.parametrize("labels", [[1], [0], [1, 1], [0, 1]])
 def test_floors_of_tiny_sets(labels):
-    result = floors(np.array(labels))
+    result = baselines(np.array(labels))
     assert result["majority"]["accuracy"] == max(np.mean(labels), 1 - np.mean(labels))
-    assert result["always_yes"]["accuracy"] == np.mean(labels)
+    assert result["always_positive"]["accuracy"] == np.mean(labels)
 
 
 def test_bins_are_closed_on_the_left_and_the_last_on_both_sides():
     bins = reliability_bins(np.array([0, 1, 1, 0]), np.array([0.0, 0.25, 0.75, 1.0]), bins=4)
     assert bins.counts.tolist() == [1, 1, 0, 2]
     assert bins.mean_probability[[0, 1, 3]].tolist() == [0.0, 0.25, 0.875]
-    assert bins.yes_share[[0, 1, 3]].tolist() == [0, 1, 0.5]
-    assert np.isnan([bins.mean_probability[2], bins.yes_share[2]]).all()
+    assert bins.positive_rate[[0, 1, 3]].tolist() == [0, 1, 0.5]
+    assert np.isnan([bins.mean_probability[2], bins.positive_rate[2]]).all()
 
 
 def test_calibration_error_of_perfect_and_useless_probabilities():
@@ -160,4 +160,4 @@ def test_mistakes_of_the_caller(labels, probabilities, problem):
 
 def test_floors_of_no_labels():
     with pytest.raises(ValueError, match=r"labels \(0,\)"):
-        floors(np.array([]))
+        baselines(np.array([]))

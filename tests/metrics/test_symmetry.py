@@ -12,7 +12,7 @@ import pytest
 
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.tables import PairTable
-from paraphrase_lab.lifecycle.evaluation import Answers, split_metrics
+from paraphrase_lab.lifecycle.evaluation import ScoredSplit, split_metrics
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.symmetry import IDENTICAL, RANDOM, order_metrics, probe_metrics, probe_tables
 
@@ -40,7 +40,7 @@ def test_a_model_that_does() -> None:
 
 def test_probes_are_answered_at_the_threshold() -> None:
     found = probe_metrics({IDENTICAL: np.array([0.9, 0.65, 0.3, 0.8]), RANDOM: np.array([0.1, 0.7])}, 0.65)
-    assert found == {"identical_yes_share": 0.75, "random_yes_share": 0.5}
+    assert found == {"identical_positive_rate": 0.75, "random_positive_rate": 0.5}
 
 
 def test_probes() -> None:
@@ -66,12 +66,12 @@ def test_one_cluster_has_no_random_pairs() -> None:
 def test_they_are_metrics_of_a_split() -> None:
     table = table_of([("a", "b"), ("c", "d")])
     margins, calibration = np.array([4.0, -4.0]), Calibration(temperature=2.0, threshold=0.5, pairs=2)
-    alone = split_metrics("test", Answers(table, margins), calibration)
-    both = split_metrics("test", Answers(table, margins, np.array([-4.0, -4.0]), {IDENTICAL: np.array([3.0])}), calibration)
+    alone = split_metrics("test", ScoredSplit(table, margins), calibration)
+    both = split_metrics("test", ScoredSplit(table, margins, np.array([-4.0, -4.0]), {IDENTICAL: np.array([3.0])}), calibration)
     assert set(both) - set(alone) == {
-        f"test/{name}" for name in ("flip_rate", "order_gap", "symmetrised_accuracy", "identical_yes_share")
+        f"test/{name}" for name in ("flip_rate", "order_gap", "symmetrised_accuracy", "identical_positive_rate")
     }
-    assert both["test/flip_rate"] == 0.5 and both["test/identical_yes_share"] == 1.0
+    assert both["test/flip_rate"] == 0.5 and both["test/identical_positive_rate"] == 1.0
     assert both["test/order_gap"] == pytest.approx((1 / (1 + np.exp(-2)) - 1 / (1 + np.exp(2))) / 2)  # after the temperature
 
 
@@ -93,4 +93,6 @@ def test_a_run_scores_its_test_pairs_in_both_orders(tiny_run: Path) -> None:
     found = order_metrics(labels, probabilities, swapped, calibration.threshold)
     assert {name: record["metrics"][f"test/{name}"] for name in found} == pytest.approx(found)
     answers = scorer.score(list(zip(first, first, strict=True)))
-    assert record["metrics"]["test/identical_yes_share"] == pytest.approx(np.mean(answers >= calibration.threshold), abs=0.011)
+    assert record["metrics"]["test/identical_positive_rate"] == pytest.approx(
+        np.mean(answers >= calibration.threshold), abs=0.011
+    )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from paraphrase_lab.errors import TrainingError
-from paraphrase_lab.model.memory import in_halves_if_need_be, smaller_training_batches
+from paraphrase_lab.model.memory import smaller_training_batches, split_on_oom
 
 FULL = "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.00 GiB is free."
 
@@ -38,7 +38,7 @@ def batch_of(pairs: int) -> dict[str, Tensor]:
 )
 def test_halves_are_scored_and_keep_their_order(memory: int, tried: list[int]) -> None:
     device = Device(memory)
-    assert torch.equal(in_halves_if_need_be(device, batch_of(7)), Device(7)(batch_of(7)))
+    assert torch.equal(split_on_oom(device, batch_of(7)), Device(7)(batch_of(7)))
     assert device.tried == tried
 
 
@@ -47,7 +47,7 @@ def test_a_pair_that_does_not_fit() -> None:
         r"no memory to score a single pair of 3 tokens \(CUDA out of memory. Tried to allocate 20.00 GiB\): a lower data.max_"
     )
     with pytest.raises(TrainingError, match=said):
-        in_halves_if_need_be(Device(0), batch_of(7))
+        split_on_oom(Device(0), batch_of(7))
 
 
 SAME_STEP = "halves what a batch needs, with as many pairs a step"

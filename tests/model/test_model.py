@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
@@ -225,14 +226,15 @@ def test_one_batch_is_learnt_by_heart() -> None:
     assert loss < 0.05
 
 
-def test_a_loss_that_is_no_number_names_the_pairs_since_the_last_look() -> None:
+def test_a_loss_that_is_not_finite_names_the_pairs_since_the_last_check() -> None:
     encoder, tokenizer = tiny()
     module = classifier(encoder)
+    module.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     module.training_step(batch_of(tokenizer, range(3, 5)), 0)
     encoder.classifier.weight.data.fill_(torch.nan)
     module.training_step(batch_of(tokenizer, range(9, 11)), 1)
     with pytest.raises(NonFiniteLoss, match="became infinite or not a number by optimiser step 7") as caught:
-        module.close_window(7)
+        module.flush_train_metrics(7)
     assert (caught.value.step, caught.value.indices) == (7, [3, 4, 9, 10])
 
 

@@ -28,7 +28,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
             "training",
         ),
         0: (
-            "", "errors", "markdown", "paths", "configuration.hydra_internals", "configuration.schema",
+            "", "errors", "files", "markdown", "paths", "configuration.hydra_internals", "configuration.schema",
             "configuration.schema_fields",
         ),
     },

@@ -140,7 +140,7 @@ def test_precision_recall_shows_the_threshold_and_the_floor(tmp_path, drawn):
     shown = texts(drawn[0])
     assert "average precision 0.833" in shown
     assert "threshold 0.500: precision 50.0%, recall 50.0%" in shown
-    assert "always yes: precision 50.0%" in shown
+    assert "always positive: precision 50.0%" in shown
 
 
 def test_reliability_shows_filled_bins_and_both_errors(tmp_path, drawn):

@@ -16,7 +16,7 @@ import pytest
 from commands import paraphrase
 from paraphrase_lab.data.tables import PairTable
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.lifecycle.evaluation import Answers, write_predictions
+from paraphrase_lab.lifecycle.evaluation import ScoredSplit, write_predictions
 from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.report import gather, render, sections_of
 from paraphrase_lab.runs.listing import read_runs
@@ -119,7 +119,7 @@ def test_only_the_own_script_and_style_may_run(sweep: Path, capsys: pytest.Captu
 def test_sentences_are_text_whatever_they_hold(tmp_path: Path) -> None:
     table = PairTable(["0", "1"], [HOSTILE, "a | b"], ["x", "*y*"], np.array([1, 0]))
     directory = write_run(tmp_path / "run", 0.5, table=table, config={"model.name": HOSTILE})
-    write_predictions({"test": Answers(table, np.array([-2.0, 2.0]))}, CALIBRATION, directory / "predictions.parquet")
+    write_predictions({"test": ScoredSplit(table, np.array([-2.0, 2.0]))}, CALIBRATION, directory / "predictions.parquet")
     rows = read_runs([str(tmp_path)])
     page = Page(reported(rows))
     assert HOSTILE in page.sections["hardest"] and HOSTILE in page.sections["settings"]
@@ -230,8 +230,8 @@ def test_a_search_is_reported_on_validation(tmp_path: Path) -> None:
     table = pair_table()
     for name, share in (("0", 0.7), ("1", 0.9)):
         directory = write_run(tmp_path / name, share, config={"model.num_layers": int(name) + 1})
-        answers = Answers(table, margins(table, share, 0))
-        write_predictions({"validation": answers}, CALIBRATION, directory / "predictions.parquet")
+        scored = ScoredSplit(table, margins(table, share, 0))
+        write_predictions({"validation": scored}, CALIBRATION, directory / "predictions.parquet")
         RunRecord.read(directory).update(
             metrics={"val/accuracy": share}, data={"validation": {"pairs": 600, "fingerprint": table.fingerprint}}
         )

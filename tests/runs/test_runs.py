@@ -20,6 +20,7 @@ from paraphrase_lab.errors import RunError
 from paraphrase_lab.runs.differences import differing_keys, distinguishing_keys, recipe_names
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.listing import read_runs
+from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import brief_names, cut_in_the_middle, short_names
 from paraphrase_lab.runs.table import age, runs_table
@@ -272,6 +273,21 @@ def test_a_record_of_an_older_release(tmp_path: Path) -> None:
 
 
 FOLLOWING = {"optimizer.lr": "model.learning_rate"}
+
+
+def test_the_names_of_an_older_record_are_those_of_today(tmp_path: Path) -> None:
+    older = {
+        "status": "finished", "metrics": {"test/accuracy": 0.9, "test/identical_yes_share": 0.99, "test/random_yes_share": 0.1},
+        "floors": {"test": {"majority": {"accuracy": 0.5}, "always_yes": {"accuracy": 0.4}}},
+        "data": {"test": {"pairs": 2, "yes_share": 0.4, "fingerprint": "f"}}, "config": {"seed": 0}, "choices": {},
+    }  # fmt: skip
+    (tmp_path / "run.json").write_text(json.dumps(older), encoding="utf-8")
+    record, row = RunRecord.read(tmp_path), read_runs([str(tmp_path)])[0]
+    assert row.metrics == {"test/accuracy": 0.9, "test/identical_positive_rate": 0.99, "test/random_positive_rate": 0.1}
+    for values in (record.values, row.record):
+        assert values["baselines"] == {"test": {"majority": {"accuracy": 0.5}, "always_positive": {"accuracy": 0.4}}}
+        assert values["data"]["test"]["positive_rate"] == 0.4
+        assert "yes" not in json.dumps(values) and "floors" not in values
 
 
 def test_keys_that_only_repeat_another_one() -> None:

@@ -120,7 +120,7 @@ def test_runs_in_wandb(
     wandb_server: WandbServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    scores = {"test/accuracy": 0.8, "val/accuracy": 0.81, "best/val_accuracy": 0.82, "best/step": 30, "floors/test/f1": 0.6}
+    scores = {"test/accuracy": 0.8, "val/accuracy": 0.81, "best/val_accuracy": 0.82, "best/step": 30, "baselines/test/f1": 0.6}
     send("one", num_layers=1, summary={**scores, "test/f1": float("nan"), "test_hardest": {"_type": "table"}})
     send("two", num_layers=2, summary={**scores, "test/accuracy": 0.9})
     send("broken", num_layers=3, exit_code=1)

@@ -104,7 +104,7 @@ def test_killed_before_writing_nothing_is_scored_twice(tmp_path: Path) -> None:
     process = start("killed", source, output, 10)
     process.communicate()
     assert process.returncode == -signal.SIGKILL and not output.exists()
-    write(tmp_path / "b.jsonl.partial" / "output.jsonl", "left by a process that was killed while writing")
+    write(tmp_path / "b.jsonl.tmp", "left by a process that was killed while writing")
     scorer = HashScorer()
     assert score_file(scorer, source, output, chunk_rows=10).resumed_from_row == 95
     assert scorer.pairs_scored == 0 and len(read(output)) == 95
@@ -135,7 +135,7 @@ def interrupted_scoring(tmp_path: Path) -> tuple[Path, Path]:
         ("input", r"input: was .*a.csv', is now .*c.csv'"),
     ],
 )
-def test_what_changed_is_named_and_overwrite_starts_anew(tmp_path: Path, change: str, match: str) -> None:
+def test_what_changed_is_named_and_overwrite_starts_over(tmp_path: Path, change: str, match: str) -> None:
     source, output = interrupted_scoring(tmp_path)
     scorer = HashScorer()
     options: dict[str, Any] = {"chunk_rows": 10}
@@ -153,7 +153,7 @@ def test_what_changed_is_named_and_overwrite_starts_anew(tmp_path: Path, change:
         source = source.rename(tmp_path / "c.csv")
     with pytest.raises(UserError, match=f"(?s)b.csv.partial holds .* cannot continue; what changed:.*{match}") as caught:
         score_file(scorer, source, output, **options)
-    assert "add --overwrite to start anew" in caught.value.hint and scorer.pairs_scored == 0
+    assert "add --overwrite to start over" in caught.value.hint and scorer.pairs_scored == 0
     summary = score_file(scorer, source, output, overwrite=True, **options)
     assert summary.resumed_from_row == 0 and scorer.pairs_scored == summary.rows >= 50
 

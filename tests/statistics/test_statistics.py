@@ -78,9 +78,9 @@ def test_overlap_bands_and_bags(first, second, band, same_bag):
 
 def test_shares_of_a_slice():
     report = described([("a b", "b a", 1), ("c d", "d c", 0), ("e f", "f e", 0), ("g", "h", 1)])
-    assert report["same_bag"] == {"pairs": 3, "share": 0.75, "yes": 1, "yes_share": pytest.approx(1 / 3)}
-    assert report["overlap"][1] == {"band": "0.7-0.8", "pairs": 0, "share": 0.0, "yes": 0, "yes_share": None}
-    assert (report["pairs"], report["yes"], report["yes_share"]) == (4, 2, 0.5)
+    assert report["same_bag"] == {"pairs": 3, "share": 0.75, "yes": 1, "positive_rate": pytest.approx(1 / 3)}
+    assert report["overlap"][1] == {"band": "0.7-0.8", "pairs": 0, "share": 0.0, "yes": 0, "positive_rate": None}
+    assert (report["pairs"], report["yes"], report["positive_rate"]) == (4, 2, 0.5)
 
 
 def test_noise():
@@ -200,14 +200,14 @@ def test_paws_has_the_shares_it_is_known_for(paws):
     report = describe(paws)
     assert [entry["sentences"] for entry in report["shared"]] == [0, 0, 0]
     test = report["splits"]["test"]
-    assert test["yes_share"] == pytest.approx(0.442, abs=0.005)
+    assert test["positive_rate"] == pytest.approx(0.442, abs=0.005)
     assert test["clusters"]["mean_pairs"] == pytest.approx(4.95, abs=0.1)
     assert test["clusters"]["max_pairs"] == 12
     assert test["same_bag"]["share"] == pytest.approx(0.069, abs=0.006)
-    assert test["same_bag"]["yes_share"] == pytest.approx(0.26, abs=0.03)
+    assert test["same_bag"]["positive_rate"] == pytest.approx(0.26, abs=0.03)
     official = np.array([25, 552, 3904, 1978, 416, 1125]) / 8000
     assert [band["share"] for band in test["overlap"]] == pytest.approx(official, abs=0.02)
-    rates = [band["yes_share"] for band in test["overlap"][1:]]
+    rates = [band["positive_rate"] for band in test["overlap"][1:]]
     assert rates == pytest.approx([0.31, 0.47, 0.47, 0.44, 0.37], abs=0.05)
 
 

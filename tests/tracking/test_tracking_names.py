@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from paraphrase_lab.tracking import places
+from paraphrase_lab.tracking import wandb_directories
 from paraphrase_lab.tracking.identity import fitting, identify, job_key, origin, run_id, sweep_name, tags, telling_words
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv, logged_rows
 from paraphrase_lab.tracking.redaction import REDACTED, is_secret_name, redacted
@@ -161,16 +161,16 @@ def test_links_of_a_sweep(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
     for number in (0, 1):
         (sweep / str(number) / "wandb" / f"offline-run-2026-{number}").mkdir(parents=True)
-    assert places.link_into_sweep(sweep / "0") is None and not (sweep / "wandb").exists()
+    assert wandb_directories.link_into_sweep(sweep / "0") is None and not (sweep / "wandb").exists()
     (sweep / "multirun.yaml").touch()
     for number in (0, 1, 1):
-        assert places.link_into_sweep(sweep / str(number)) == sweep / "wandb"
+        assert wandb_directories.link_into_sweep(sweep / str(number)) == sweep / "wandb"
     moved = sweep.rename(tmp_path / "moved")
     assert sorted(link.name for link in (moved / "wandb").iterdir() if link.is_dir()) == [
         "offline-run-2026-0",
         "offline-run-2026-1",
     ]
-    places.forget(moved / "0" / "wandb" / "offline-run-2026-0", moved / "0")
+    wandb_directories.forget(moved / "0" / "wandb" / "offline-run-2026-0", moved / "0")
     assert [link.name for link in (moved / "wandb").iterdir()] == ["offline-run-2026-1"]
 
 

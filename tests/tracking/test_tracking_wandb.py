@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from paraphrase_lab.tracking.following import About
+from paraphrase_lab.tracking.hooks import RunInfo
 from paraphrase_lab.tracking.identity import Identity
 from paraphrase_lab.tracking.wandb_logger import WandbRun
 from tracked_runs import KEPT_HERE, LONGER, SMALL, ended, here, inspected, logged_steps, record, started, steps, synced
@@ -50,7 +50,7 @@ def test_a_run_online_has_everything(wandb_server: WandbServer, own_places: Path
     for name, value in values["metrics"].items():
         assert seen.summary[name] == pytest.approx(value), name
     assert seen.summary["best/val_accuracy"] == values["best"]["value"] and seen.summary["best/step"] == values["best"]["step"]
-    assert seen.summary["floors/test/majority/accuracy"] == 0.5 and seen.summary["seconds/training"] > 0
+    assert seen.summary["baselines/test/majority/accuracy"] == 0.5 and seen.summary["seconds/training"] > 0
     assert seen.summary["pairs_per_second"] > 0
     tables = {name for row in seen.history for name in row if isinstance(row[name], dict)}
     assert {f"{split}_{what}" for split in ("val", "test") for what in ("hardest_pairs", "confusion_table")} <= tables
@@ -189,7 +189,7 @@ def test_another_run_of_the_same_id_keeps_its_curve(
     remembered = {}
     for who, value in (("alice", 0.25), ("bob", 0.75), ("bob", 0.75)):
         run = WandbRun(tmp_path / who)
-        remembered[who] = run.begin(About(same, {"who": who}, origin=f"{who}-origin"))["wandb"]["id"]
+        remembered[who] = run.begin(RunInfo(same, {"who": who}, origin=f"{who}-origin"))["wandb"]["id"]
         run.log_metrics({"val/accuracy": value}, 1)
         run.end(0)
     assert remembered == {"alice": "seed-0-1234", "bob": "seed-0-1234-bob-"}

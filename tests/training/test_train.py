@@ -53,7 +53,7 @@ def test_the_record(tiny_run: Path) -> None:
     assert values["data"]["train"]["pairs"] == 500
     for name in ("accuracy", "f1", "precision", "recall", "roc_auc", "average_precision", "nll", "brier", "ece"):
         assert f"val/{name}" in values["metrics"] and f"test/{name}" in values["metrics"]
-        assert name in values["floors"]["test"]["majority"] and name in values["floors"]["test"]["always_yes"]
+        assert name in values["baselines"]["test"]["majority"] and name in values["baselines"]["test"]["always_positive"]
     config = json.loads((tiny_run / "model" / "config.json").read_text())
     assert config["paraphrase_lab"] == {**values["calibration"], "max_length": 128}
 

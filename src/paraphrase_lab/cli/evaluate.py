@@ -54,6 +54,6 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
         done = evaluate_run(directory, changed, model, split=arguments.split, precision=arguments.precision)
         for note in done.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
-        print_metrics(console, done.title, done.metrics, done.floors)
+        print_metrics(console, done.title, done.metrics, done.baselines)
         console.print(f"predictions, metrics and plots: {done.directory}", markup=False, soft_wrap=True)
     return 0

@@ -80,7 +80,7 @@ def _check(arguments: argparse.Namespace, form: str) -> None:
 
 def _newest() -> str:
     from paraphrase_lab.runs.record import LATEST, run_directory
-    from paraphrase_lab.tracking.places import sweep_of
+    from paraphrase_lab.tracking.wandb_directories import sweep_of
 
     run_dir = run_directory(LATEST)
     place, here = sweep_of(run_dir) or run_dir, Path.cwd()

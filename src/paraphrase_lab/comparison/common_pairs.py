@@ -95,7 +95,6 @@ def _evaluation(own: Predictions, file: Path, report: dict[str, Any]) -> tuple[s
         threshold=calibration.threshold,
         temperature=calibration.temperature,
         fingerprint=report["fingerprint"],
-        swapped_margins=None,
     )
 
 

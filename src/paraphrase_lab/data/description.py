@@ -57,7 +57,7 @@ def describe_split(
     return {
         "pairs": len(labels),
         "yes": int((labels == 1).sum()),
-        "yes_share": _share(int((labels == 1).sum()), len(labels)),
+        "positive_rate": _share(int((labels == 1).sum()), len(labels)),
         "distinct_sentences": len({*sentence1, *sentence2}),
         "lengths": None if lengths is None or not len(lengths) else _length_summary(np.asarray(lengths), max_length),
         "overlap": [{"band": name, **_counted(band == index, labels)} for index, name in enumerate(OVERLAP_BANDS)],
@@ -69,7 +69,7 @@ def describe_split(
 
 def _counted(chosen: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     pairs, yes = int(chosen.sum()), int((labels[chosen] == 1).sum())
-    return {"pairs": pairs, "share": _share(pairs, len(labels)), "yes": yes, "yes_share": _share(yes, pairs)}
+    return {"pairs": pairs, "share": _share(pairs, len(labels)), "yes": yes, "positive_rate": _share(yes, pairs)}
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -153,7 +153,7 @@ def _table(title: str, first: str, columns: Iterable[str], rows: Iterable[Sequen
 def _size_table(splits: Mapping[str, Any]) -> Table:
     rows = [
         ("pairs", *(f"{split['pairs']:,}" for split in splits.values())),
-        ("labelled yes", *(_percent(split["yes_share"]) for split in splits.values())),
+        ("labelled yes", *(_percent(split["positive_rate"]) for split in splits.values())),
         ("distinct sentences", *(f"{split['distinct_sentences']:,}" for split in splits.values())),
         ("clusters of shared sentences", *(f"{split['clusters']['number']:,}" for split in splits.values())),
         ("pairs per cluster, mean", *(_number(split["clusters"]["mean_pairs"]) for split in splits.values())),
@@ -174,7 +174,7 @@ def _length_table(splits: Mapping[str, Any], max_length: int | None) -> Table:
 
 def _overlap_table(splits: Mapping[str, Any]) -> Table:
     def cells(counted: Mapping[str, Any]) -> str:
-        return f"{counted['pairs']:,} ({_percent(counted['yes_share'])} yes)"
+        return f"{counted['pairs']:,} ({_percent(counted['positive_rate'])} yes)"
 
     rows = [(band, *(cells(split["overlap"][index]) for split in splits.values())) for index, band in enumerate(OVERLAP_BANDS)]
     rows.append(("same bag", *(cells(split["same_bag"]) for split in splits.values())))

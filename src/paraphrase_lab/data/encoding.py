@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,6 +14,7 @@ from rich.progress import track
 
 from paraphrase_lab.data.tables import PairTable
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.files import atomic_write
 
 log = logging.getLogger(__name__)
 CHUNK_PAIRS = 5_000
@@ -133,10 +132,8 @@ def _encode(first: list[str], second: list[str], tokenizer: Any, max_length: int
 def _save(encoded: EncodedPairs, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: array for name, array in vars(encoded).items() if array is not None}
-    unfinished = file.with_suffix(f".{uuid4().hex}.tmp")
-    with unfinished.open("wb") as stream:
+    with atomic_write(file, shared=True) as unfinished, unfinished.open("wb") as stream:  # by two jobs of a sweep
         np.savez(stream, **arrays)
-    os.replace(unfinished, file)  # two jobs of a sweep may write the same file
 
 
 def _load(file: Path) -> EncodedPairs | None:

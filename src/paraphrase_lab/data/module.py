@@ -22,7 +22,7 @@ from paraphrase_lab.data.tables import PairTable, PairTables
 class PairDataModule(pl.LightningDataModule):
     """
     Args:
-        orders: "one", "both_apart" (swap augmentation: two examples a pair) or "both_together" (consistency loss).
+        swap: "none", "augment" (both orders of a pair, as two examples) or "paired" (as one example, for the consistency loss).
         batches_multiple_of: devices x accumulated batches, so that every optimiser step is a full one.
         clusters_together: training pairs that share a sentence stay in the same batch.
     """
@@ -37,7 +37,7 @@ class PairDataModule(pl.LightningDataModule):
         batch_tokens: int | None,
         evaluation_batch_tokens: int,
         seed: int,
-        orders: str = "one",
+        swap: str = "none",
         on_truncation: str = "warn",
         batches_multiple_of: int = 1,
         clusters_together: bool = False,
@@ -47,7 +47,7 @@ class PairDataModule(pl.LightningDataModule):
         super().__init__()
         self.tables, self.tokenizer, self.max_length = tables, tokenizer, max_length
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
-        self.evaluation_batch_tokens, self.seed, self.orders = evaluation_batch_tokens, seed, orders
+        self.evaluation_batch_tokens, self.seed, self.swap = evaluation_batch_tokens, seed, swap
         self.on_truncation, self.num_workers, self.cache = on_truncation, num_workers, cache
         self.encoded = {split: self._encode(split) for split in tables.splits}
         self.truncation_notes = refuse_truncation(self.encoded, max_length, on_truncation)
@@ -58,9 +58,9 @@ class PairDataModule(pl.LightningDataModule):
     @cached_property
     def train_dataset(self) -> PairDataset:
         orders = [self.encoded["train"]]
-        if self.orders != "one":
+        if self.swap != "none":
             orders.append(self._encode("train", swapped=True))
-        return PairDataset(orders, self.tables.splits["train"].labels, together=self.orders == "both_together")
+        return PairDataset(orders, self.tables.splits["train"].labels, together=self.swap == "paired")
 
     @cached_property
     def plan(self) -> BatchPlan:

@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import NamedTuple
 
-from ..errors import UserError
-from .word_order_grammar import FAMILIES, TRAVELLERS, Family
+from paraphrase_lab.data.word_order_grammar import FAMILIES, TRAVELLERS, Family
+from paraphrase_lab.errors import UserError
 
-FLIGHT = "I took a flight from New York to Paris"
-FLIGHT_REVERSED = "I took a flight from Paris to New York"
-FLIGHT_PARAPHRASE = "From New York I took a flight to Paris"
 FLIGHT_WORDS = frozenset({"took a flight", "New York", "Paris"})
+"""The words of the example that the documentation shows: no split holds them together."""
 
 COMBINATIONS_PER_FAMILY = 10_000
 HELD_OUT_PER_FAMILY = 1_000
@@ -36,7 +34,7 @@ class WordOrderPair(NamedTuple):
 def generate(
     train_pairs: int = 50_000, validation_pairs: int = 2_000, test_pairs: int = 2_000, seed: int = 0
 ) -> dict[str, list[WordOrderPair]]:
-    """The three splits, equal for equal `seed` on every platform; a split does not depend on the sizes of the others.
+    """Generate the three splits, equal for equal `seed` on every platform; a split does not depend on the sizes of the others.
 
     Families take turns, and the two labels of one word combination are neighbours.
     Raises UserError where a split would need more word combinations than the grammar holds.
@@ -57,13 +55,13 @@ def _check_size(split: str, size: int) -> None:
 
 
 def _positions(split: str) -> range:
-    """Where a split's combinations stand among the COMBINATIONS_PER_FAMILY."""
+    """Return the positions of a split's combinations among the COMBINATIONS_PER_FAMILY."""
     start = {"validation": 0, "test": HELD_OUT_PER_FAMILY, "train": 2 * HELD_OUT_PER_FAMILY}[split]
     return range(start, COMBINATIONS_PER_FAMILY if split == "train" else start + HELD_OUT_PER_FAMILY)
 
 
 def _split(split: str, size: int, seed: int) -> list[WordOrderPair]:
-    streams = [_twins(family, split, seed) for family in FAMILIES]
+    streams = [_contrasts(family, split, seed) for family in FAMILIES]
     pairs: list[WordOrderPair] = []
     while len(pairs) < size:
         for stream in streams:
@@ -72,7 +70,7 @@ def _split(split: str, size: int, seed: int) -> list[WordOrderPair]:
 
 
 def _combinations(family: Family, seed: int) -> list[int]:
-    """Indices of a family's word combinations in a shuffled order, without the flight of the constants above."""
+    """Return the indices of a family's word combinations in a shuffled order, without those that hold all FLIGHT_WORDS."""
     spare = len(TRAVELLERS)
     indices = random.Random(f"{seed} {family.name}").sample(range(family.combinations), COMBINATIONS_PER_FAMILY + spare)
     if FLIGHT_WORDS <= {word for draw in family.draws for word in draw.words}:
@@ -80,15 +78,15 @@ def _combinations(family: Family, seed: int) -> list[int]:
     return indices[:COMBINATIONS_PER_FAMILY]
 
 
-def _twins(family: Family, split: str, seed: int) -> Iterator[list[WordOrderPair]]:
+def _contrasts(family: Family, split: str, seed: int) -> Iterator[list[WordOrderPair]]:
     indices = _combinations(family, seed)
     rng = random.Random(f"{seed} {family.name} {split}")
     for position in _positions(split):
-        yield _twin(family, family.combination(indices[position]), rng)
+        yield _contrast(family, family.combination(indices[position]), rng)
 
 
-def _twin(family: Family, combination: tuple[tuple[str, ...], ...], rng: random.Random) -> list[WordOrderPair]:
-    """A paraphrase and a non-paraphrase with the same words, the same forms and one sentence in common."""
+def _contrast(family: Family, combination: tuple[tuple[str, ...], ...], rng: random.Random) -> list[WordOrderPair]:
+    """Build a paraphrase and a non-paraphrase with the same words, the same forms and one sentence in common."""
     roles: dict[str, str] = {}
     for draw, words in zip(family.draws, combination, strict=True):
         roles.update(zip(draw.roles, rng.sample(words, len(words)), strict=True))

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from paraphrase_lab import build, plots
 from paraphrase_lab.lifecycle import evaluation
-from paraphrase_lab.lifecycle.evaluation import Answers
+from paraphrase_lab.lifecycle.evaluation import ScoredSplit
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
 from paraphrase_lab.model.export import MODEL_DIR, TrainedModel, model_card, save_model
 from paraphrase_lab.runs.record import now
-from paraphrase_lab.tracking import following
+from paraphrase_lab.tracking import hooks
 from paraphrase_lab.tracking.metrics_csv import read_rows
 from paraphrase_lab.training.checkpoints import BestCheckpoint
 
@@ -32,28 +32,28 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
     best.load_into(encoder)
     splits, both = _splits(run), _in_both_orders(run)
-    answers = {split: evaluation.answer(encoder, run.datamodule, split, both_orders=split == both) for split in splits}
+    scored = {split: evaluation.score_split(encoder, run.datamodule, split, both_orders=split == both) for split in splits}
     calibration = NEUTRAL
-    if "validation" in answers:
-        calibration = Calibration.fit(answers["validation"].margins, answers["validation"].table.labels)
+    if "validation" in scored:
+        calibration = Calibration.fit(scored["validation"].margins, scored["validation"].table.labels)
     own = build.build_metrics(run.config)
     metrics: dict[str, float] = {}
-    for split, given in answers.items():
+    for split, given in scored.items():
         metrics |= evaluation.split_metrics(split, given, calibration, own)
     run.watch.lap("evaluation")
-    floors = evaluation.split_floors(answers)
+    baselines = evaluation.split_baselines(scored)
     keep = _wanted(run, run.config.keep_model)
-    _write(run, encoder, answers, calibration, metrics, keep)
+    _write(run, encoder, scored, calibration, metrics, keep)
     run.watch.lap("writing")
     run.record.update(
-        status="finished", ended=now(), metrics=metrics, floors=floors, calibration=calibration.to_dict(),
+        status="finished", ended=now(), metrics=metrics, baselines=baselines, calibration=calibration.to_dict(),
         best={"monitor": best.monitor, "value": best.value, "step": best.step}, steps=trainer.global_step,
         parameters=sum(parameter.numel() for parameter in encoder.parameters()), seconds=run.watch.seconds,
         model=MODEL_DIR if keep else None,
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
     console = Console()
-    evaluation.print_metrics(console, str(run.directory), metrics, floors)
+    evaluation.print_metrics(console, str(run.directory), metrics, baselines)
     console.print(
         f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "
         f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}",
@@ -63,7 +63,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     )
     for profile in sorted(run.directory.glob("fit-profile*.txt")):
         console.print(f"where the time went: {profile}", soft_wrap=True, highlight=False, markup=False)
-    following.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
+    hooks.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
 
 
 def _wanted(run: Run, choice: str) -> bool:
@@ -82,15 +82,15 @@ def _in_both_orders(run: Run) -> str | None:
 
 
 def _write(
-    run: Run, encoder: Any, answers: dict[str, Answers], calibration: Calibration, metrics: dict[str, float], keep: bool
+    run: Run, encoder: Any, scored: dict[str, ScoredSplit], calibration: Calibration, metrics: dict[str, float], keep: bool
 ) -> None:
-    evaluation.write_predictions(answers, calibration, run.directory / "predictions.parquet")
+    evaluation.write_predictions(scored, calibration, run.directory / "predictions.parquet")
     directory = run.directory / "plots"
     directory.mkdir(exist_ok=True)
-    for split, given in answers.items():
+    for split, given in scored.items():
         evaluation.draw(split, given, calibration, directory)
     if rows := read_rows(run.directory / "metrics.csv"):
-        yes = float(answers["validation"].table.labels.mean())
+        yes = float(scored["validation"].table.labels.mean())
         plots.plot_training([dict(row) for row in rows], directory / "training.png", majority_accuracy=max(yes, 1 - yes))
     lengths = {split: encoded.full_lengths for split, encoded in run.datamodule.encoded.items()}
     plots.plot_lengths(lengths, run.config.data.max_length, directory / "lengths.png")

@@ -47,7 +47,7 @@ class Run:
         return {
             split: {
                 "pairs": len(table),
-                "yes_share": round(float(table.labels.mean()), 4) if len(table) else None,
+                "positive_rate": round(float(table.labels.mean()), 4) if len(table) else None,
                 "fingerprint": table.fingerprint,
                 "truncated": self.datamodule.encoded[split].truncated,
             }

@@ -18,7 +18,7 @@ from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, git_state, now
 from paraphrase_lab.runtime.distributed import is_main_process
-from paraphrase_lab.tracking import following, identity
+from paraphrase_lab.tracking import hooks, identity
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
 from paraphrase_lab.training.checkpoints import resumable_step
 from paraphrase_lab.training.stopping import Interrupted
@@ -106,7 +106,7 @@ def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> 
     effective = plan.mean_pairs * run.replicas * accumulated
     log.info(
         "%s pairs in %s batches, %.1f %% padding; batch %.0f (%s, %s); %s optimiser steps an epoch",
-        f"{len(run.datamodule.train_dataset):,}", f"{len(plan):,}", 100 * (1 - plan.real_token_share()), effective,
+        f"{len(run.datamodule.train_dataset):,}", f"{len(plan):,}", 100 * plan.padding_fraction(), effective,
         "1 device" if run.replicas == 1 else f"{run.replicas} devices",
         "no accumulation" if accumulated == 1 else f"{accumulated} batches accumulated",
         f"{max(1, len(plan) // (run.replicas * accumulated)):,}",
@@ -146,5 +146,5 @@ def begin_tracking(run: Run, loggers: list[Any]) -> None:
         return
     who = identity.identify(run.directory, run.record.values, searching=run.searching)
     config = identity.public_config(run.settings.plain) | {"choices": run.record.values.get("choices") or {}}
-    remembered = following.begin(loggers, following.About(who, config, identity.origin(run.record.values)))
+    remembered = hooks.begin(loggers, hooks.RunInfo(who, config, identity.origin(run.record.values)))
     run.record.update(tracking=remembered)

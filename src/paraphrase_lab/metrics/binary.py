@@ -1,6 +1,6 @@
 """One definition of every number printed about a classifier, so that training, evaluation and comparison cannot differ.
 
-Throughout: labels [pairs] are 0 (no) or 1 (yes, a paraphrase); probabilities [pairs] are P(paraphrase) in 0-1.
+Throughout: labels [pairs] are 0 (negative) or 1 (positive, a paraphrase); probabilities [pairs] are P(paraphrase) in 0-1.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ METRIC_NAMES: tuple[str, ...] = tuple(HIGHER_IS_BETTER)
 
 
 class ReliabilityBins(NamedTuple):
-    """Bins of equal width over P(paraphrase); the mean and the share of an empty bin are nan."""
+    """Bins of equal width over P(paraphrase); mean probability and positive rate of an empty bin are nan."""
 
     counts: np.ndarray
     mean_probability: np.ndarray
-    yes_share: np.ndarray
+    positive_rate: np.ndarray
 
 
 def decide(probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """Predicted labels [pairs]: yes where the probability reaches the threshold (>=).
+    """Return predicted labels [pairs]: 1 where the probability reaches the threshold (>=).
 
     Compared as float64: numpy would otherwise round a fitted threshold to the precision of the scores.
     """
@@ -44,9 +44,9 @@ def decide(probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:
 
 
 def binary_metrics(labels: np.ndarray, probabilities: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
-    """Every metric of METRIC_NAMES, in that order.
+    """Return every metric of METRIC_NAMES, in that order.
 
-    - f1, precision, recall: of the class yes; 0 where undefined (nothing predicted yes, or no yes among the labels).
+    - f1, precision, recall: of the positive class; 0 where undefined (nothing predicted or nothing labelled positive).
     - roc_auc, average_precision (the area under precision-recall): nan when all labels are the same.
     - nll: mean negative log-likelihood in nats; probabilities are clipped by 2.2e-16, so one pair costs 36 at most.
     - brier: mean squared error of the probability.
@@ -77,45 +77,45 @@ def binary_metrics(labels: np.ndarray, probabilities: np.ndarray, threshold: flo
     return {name: float(values[name]) for name in METRIC_NAMES}
 
 
-def floors(labels: np.ndarray) -> dict[str, dict[str, float]]:
-    """What two classifiers that never read the sentences get on these labels.
+def baselines(labels: np.ndarray) -> dict[str, dict[str, float]]:
+    """Return the metrics of two classifiers that never read the sentences, on these labels.
 
-    Both give every pair the probability of a yes among these very labels (the base rate), the best constant for nll
-    and brier. `majority` decides by the larger class (yes when the classes are equal), `always_yes` decides yes.
+    Both give every pair the positive rate of these very labels as its probability, the best constant for nll and brier.
+    `majority` predicts the larger class (positive when the classes are equal), `always_positive` predicts 1.
     """
     labels = np.asarray(labels)
-    base_rate = np.full(labels.shape, labels.mean() if labels.size else np.nan)
+    positive_rate = np.full(labels.shape, labels.mean() if labels.size else np.nan)
     return {
-        "majority": binary_metrics(labels, base_rate, threshold=0.5),
-        "always_yes": binary_metrics(labels, base_rate, threshold=0.0),
+        "majority": binary_metrics(labels, positive_rate, threshold=0.5),
+        "always_positive": binary_metrics(labels, positive_rate, threshold=0.0),
     }
 
 
 def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean over pairs of |share of yes - mean probability| of the pair's bin, 15 bins of equal width.
+    """Return the mean over pairs of |positive rate - mean probability| of the pair's bin, 15 bins of equal width.
 
     The bins are over P(paraphrase), as in torchmetrics' BinaryCalibrationError, not over the confidence in the
     predicted class (0.5-1) as in Guo et al. 2017: errors on the two classes cannot cancel.
     """
-    counts, mean_probability, yes_share = reliability_bins(labels, probabilities)
+    counts, mean_probability, positive_rate = reliability_bins(labels, probabilities)
     filled = counts > 0
-    gaps = np.abs(yes_share[filled] - mean_probability[filled])
+    gaps = np.abs(positive_rate[filled] - mean_probability[filled])
     return float(np.sum(gaps * counts[filled]) / counts.sum())
 
 
 def reliability_bins(labels: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS) -> ReliabilityBins:
-    """Bins are closed on the left; the last one is closed on both sides."""
+    """Return bins that are closed on the left; the last one is closed on both sides."""
     edges = np.linspace(0, 1, bins + 1)
     index = np.clip(np.searchsorted(edges, probabilities, side="right") - 1, 0, bins - 1)
     counts = np.bincount(index, minlength=bins)
     with np.errstate(invalid="ignore"):
         mean_probability = np.bincount(index, weights=probabilities, minlength=bins) / counts
-        yes_share = np.bincount(index, weights=labels, minlength=bins) / counts
-    return ReliabilityBins(counts, mean_probability, yes_share)
+        positive_rate = np.bincount(index, weights=labels, minlength=bins) / counts
+    return ReliabilityBins(counts, mean_probability, positive_rate)
 
 
 def _checked(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as int64 and probabilities as float64.
+    """Return labels as int64 and probabilities as float64.
 
     Raises TrainingError for probabilities that are not finite (a model that diverged), ValueError for anything that
     only a mistake in the calling code can produce.

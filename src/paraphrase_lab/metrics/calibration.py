@@ -1,4 +1,4 @@
-"""Turn a model's scores into probabilities that can be trusted and a yes/no that is best on average.
+"""Temperature scaling and the decision threshold.
 
 Both are fitted on validation pairs, stored with the model and applied unchanged to test: fitted on the scored pairs
 themselves they would flatter the model.
@@ -20,7 +20,7 @@ TEMPERATURE_RANGE = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class Calibration:
-    """P(paraphrase) = sigmoid(margin / temperature); yes where that probability reaches the threshold (>=)."""
+    """P(paraphrase) = sigmoid(margin / temperature), positive where it reaches the threshold (>=)."""
 
     temperature: float
     threshold: float
@@ -29,7 +29,7 @@ class Calibration:
 
     @classmethod
     def fit(cls, margin: np.ndarray, labels: np.ndarray) -> Calibration:
-        """Temperature first, then the threshold on the calibrated probabilities; NEUTRAL for no pairs."""
+        """Fit the temperature, then the threshold on the calibrated probabilities; NEUTRAL for no pairs."""
         temperature = fit_temperature(margin, labels)
         threshold = fit_threshold(labels, expit(np.asarray(margin, dtype=np.float64) / temperature))
         return cls(temperature, threshold, len(labels))
@@ -41,7 +41,7 @@ class Calibration:
             temperature, threshold, pairs = (float(values[name]) for name in names)
         except (KeyError, TypeError, ValueError):
             raise UserError(f"not a calibration: {values!r}", valid=f"Valid: numbers for {', '.join(names)}.") from None
-        # Just above 1 means never yes: what is fitted where saturated scores deserve no trust.
+        # Just above 1 means never positive: fitted where saturated scores deserve no trust.
         if not (0 < temperature < np.inf and 0 <= threshold <= np.nextafter(1, 2) and pairs >= 0):
             raise UserError(f"calibration out of range: {values!r}", valid="Valid: temperature > 0, threshold 0-1, pairs >= 0.")
         return cls(temperature, threshold, int(pairs))
@@ -50,7 +50,7 @@ class Calibration:
         return asdict(self)
 
     def probabilities(self, margin: np.ndarray) -> np.ndarray:
-        """P(paraphrase) [pairs] as float64, from margin [pairs] = logit of yes - logit of no."""
+        """Return P(paraphrase) [pairs] as float64, from margin [pairs] = logit(paraphrase) - logit(different)."""
         return expit(np.asarray(margin, dtype=np.float64) / self.temperature)
 
 
@@ -58,7 +58,7 @@ NEUTRAL = Calibration(temperature=1.0, threshold=0.5, pairs=0)
 
 
 def fit_temperature(margin: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature in 0.05-20 with the least negative log-likelihood of sigmoid(margin / temperature).
+    """Return the temperature in 0.05-20 with the least negative log-likelihood of sigmoid(margin / temperature).
 
     Temperature scaling of Guo et al. 2017 for two classes. 1 where no margin has the wrong sign (perfectly separated,
     or no pairs): the likelihood then grows without end as the temperature falls, so these pairs say nothing about
@@ -78,9 +78,9 @@ def fit_temperature(margin: np.ndarray, labels: np.ndarray) -> float:
 
 
 def fit_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """The threshold that gives most right answers on these pairs; of equally good ones the nearest to 0.5.
+    """Return the threshold of the highest accuracy on these pairs; of equally good ones the nearest to 0.5.
 
-    Candidates lie midway between neighbouring scores, and between the outermost scores and 0 or 1 (all yes, all no).
+    Candidates lie midway between neighbouring scores, and between the outermost scores and 0 or 1 (all positive, all negative).
     0.5 for no pairs.
     """
     scores = _finite(probabilities)
@@ -88,7 +88,7 @@ def fit_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
         return 0.5
     order = np.argsort(scores, kind="stable")
     scores, labels = scores[order], np.asarray(labels)[order]
-    # right[k]: right answers when the k lowest scores are answered no and the others yes
+    # right[k]: correct predictions when the k lowest scores are negative and the others positive
     right = np.concatenate(([0], np.cumsum(labels == 0))) + np.concatenate((np.cumsum(labels[::-1] == 1)[::-1], [0]))
     below = np.concatenate(([0.0], scores))
     above = np.concatenate((scores, [1.0 if scores[-1] < 1 else np.nextafter(1, 2)]))

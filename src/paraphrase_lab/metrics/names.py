@@ -1,4 +1,4 @@
-"""The names of what is measured and which way is better: for lists and checks, which must not load numpy for it."""
+"""The names of the metrics and their directions, for lists and checks that must not load numpy."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PROBE_HIGHER_IS_BETTER: dict[str, bool] = {
     "flip_rate": False,
     "order_gap": False,
     "symmetrised_accuracy": True,
-    "identical_yes_share": True,
-    "random_yes_share": False,
+    "identical_positive_rate": True,
+    "random_positive_rate": False,
 }
-"""Of the probes in `paraphrase_lab.metrics.symmetry`."""
+"""Metrics of `paraphrase_lab.metrics.symmetry`."""
 
 
 def higher_is_better(metric: str, monitor_mode: str = "auto") -> bool:
-    """Of a name such as test/accuracy; True for one that is not known, as `monitor_mode: auto` has it."""
+    """Return whether more is better of a metric such as test/accuracy; True for one that is not known."""
     if monitor_mode in ("max", "min"):
         return monitor_mode == "max"
     name = metric.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Does the answer depend on the order of the sentences, and is it sane where everyone knows it?
+"""Metrics of order invariance, and of probes: pairs whose answer is known beforehand.
 
 Paraphrase models change their answer when the two sentences change places (Kumar & Joshi, Striking a Balance: Alleviating
 Inconsistency in Pre-trained Models for Symmetric Classification Tasks, Findings of ACL 2022), and good ones fail on a
@@ -20,11 +20,11 @@ IDENTICAL, RANDOM = "identical", "random"
 
 
 def order_metrics(labels: np.ndarray, probabilities: np.ndarray, swapped: np.ndarray, threshold: float) -> dict[str, float]:
-    """Of P(paraphrase) [pairs] for (a, b) and for (b, a).
+    """Compare P(paraphrase) [pairs] of (a, b) with those of (b, a).
 
-    - flip_rate: share of pairs whose yes or no depends on the order.
+    - flip_rate: share of pairs whose prediction depends on the order.
     - order_gap: mean of |p(a, b) - p(b, a)|.
-    - symmetrised_accuracy: of the mean of the two probabilities.
+    - symmetrised_accuracy: accuracy of the mean of the two probabilities.
     """
     both = decide((probabilities + swapped) / 2, threshold)
     return {
@@ -35,12 +35,12 @@ def order_metrics(labels: np.ndarray, probabilities: np.ndarray, swapped: np.nda
 
 
 def probe_metrics(probabilities: dict[str, np.ndarray], threshold: float) -> dict[str, float]:
-    """identical_yes_share: of p(a, a), which should be 1; random_yes_share: of p(a, some other sentence), about 0."""
-    return {f"{name}_yes_share": float(np.mean(decide(values, threshold))) for name, values in probabilities.items()}
+    """Return identical_positive_rate, of (a, a), which should be 1, and random_positive_rate, of unrelated pairs, about 0."""
+    return {f"{name}_positive_rate": float(np.mean(decide(values, threshold))) for name, values in probabilities.items()}
 
 
 def probe_tables(table: PairTable, pairs: int = PROBED_PAIRS) -> dict[str, PairTable]:
-    """At most so many first sentences paired with themselves, and with a second sentence of another cluster.
+    """Pair at most `pairs` first sentences with themselves, and with a second sentence of another cluster.
 
     Pairs that share a sentence, directly or through others, form a cluster: within it a drawn pair might be a paraphrase.
     No random pairs where there is only one cluster.
@@ -56,7 +56,7 @@ def probe_tables(table: PairTable, pairs: int = PROBED_PAIRS) -> dict[str, PairT
 
 
 def _partner(clusters: np.ndarray, others: np.ndarray, row: int) -> int:
-    """The first of the drawn rows that belongs to another cluster."""
+    """Return the first of the drawn rows that belongs to another cluster."""
     return int(others[np.argmax(clusters[others] != clusters[row])])
 
 

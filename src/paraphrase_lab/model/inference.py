@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from paraphrase_lab.model.memory import in_halves_if_need_be
+from paraphrase_lab.model.memory import split_on_oom
 from paraphrase_lab.model.module import ENCODER_INPUTS
 
 
@@ -44,7 +44,7 @@ def score(
     encoder.eval()
     with torch.inference_mode(), autocast(precision, device):
         for batch in batches:
-            logits = in_halves_if_need_be(logits_of, {name: batch[name] for name in ENCODER_INPUTS if name in batch})
+            logits = split_on_oom(logits_of, {name: batch[name] for name in ENCODER_INPUTS if name in batch})
             margins[batch["index"].numpy()] = (logits[:, 1] - logits[:, 0]).cpu().numpy()
             advance(len(batch["index"]))
     encoder.train(was_training)

@@ -10,7 +10,7 @@ from torch import Tensor
 from paraphrase_lab.errors import TrainingError
 
 
-def in_halves_if_need_be(logits: Callable[[Mapping[str, Tensor]], Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+def split_on_oom(logits: Callable[[Mapping[str, Tensor]], Tensor], batch: Mapping[str, Tensor]) -> Tensor:
     """`logits` of a batch without gradients, [pairs, 2]; of its halves where the whole is too big.
 
     Raises:
@@ -27,7 +27,7 @@ def in_halves_if_need_be(logits: Callable[[Mapping[str, Tensor]], Tensor], batch
             ) from error
     # Only now: the error's traceback kept alive what the failed attempt had allocated.
     halves = ({name: tensor[part] for name, tensor in batch.items()} for part in (slice(pairs // 2), slice(pairs // 2, None)))
-    return torch.cat([in_halves_if_need_be(logits, half) for half in halves])
+    return torch.cat([split_on_oom(logits, half) for half in halves])
 
 
 def smaller_training_batches(

@@ -15,14 +15,14 @@ from transformers import PreTrainedModel
 
 from paraphrase_lab.metrics.binary import OwnMetric, binary_metrics
 from paraphrase_lab.model.losses import symmetric_divergence
-from paraphrase_lab.model.memory import in_halves_if_need_be
+from paraphrase_lab.model.memory import split_on_oom
 from paraphrase_lab.training.optimisation import OptimizerFactory, build_optimizer
 
 ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class NonFiniteLoss(Exception):
-    """The loss became infinite or not a number; `indices` are the training pairs since it was last looked at."""
+    """Raised where the loss is infinite or not a number; `indices` are the training pairs since it was last checked."""
 
     def __init__(self, step: int, indices: list[int]) -> None:
         self.step, self.indices = step, indices
@@ -59,8 +59,8 @@ class PairClassifier(pl.LightningModule):
         self.mean_pairs, self.layer_decay, self.fused_optimizer = mean_pairs, layer_decay, fused_optimizer
         self.consistency_weight = consistency_weight
         self.own_metrics = dict(own_metrics or {})
-        self.validation_answers: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._open_window()
+        self.validation_outputs: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._reset_train_metrics()
 
     def logits(self, batch: Mapping[str, Tensor]) -> Tensor:
         """float32 [rows, 2]"""
@@ -76,72 +76,70 @@ class PairClassifier(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         loss, pairs = self.batch_loss(batch), len(batch["labels"])
-        self._window_loss += loss.detach().float() * pairs
-        self._window_pairs += pairs
-        self._window_indices.append(batch["index"])
+        self._train_loss += loss.detach().float() * pairs
+        self._train_pairs += pairs
+        self._train_indices.append(batch["index"])
         return loss * (pairs / self.mean_pairs)
 
-    def close_window(self, step: int) -> dict[str, float]:
-        """What is logged of the batches since the last call: the only place where training waits for the device.
+    def flush_train_metrics(self, step: int) -> dict[str, float]:
+        """Return what is logged of the batches since the last call: the only place where training waits for the device.
 
         Raises:
             NonFiniteLoss: their loss is not a finite number.
         """
-        loss, pairs = self._finite_window(step)
-        seconds = time.monotonic() - self._window_start
+        loss, pairs = self._finite_train_loss(step)
+        seconds = time.monotonic() - self._train_start
         values = {
             "train/loss": loss,
             "train/lr": max(group["lr"] for group in self.trainer.optimizers[0].param_groups),
             "train/pairs_per_second": pairs / seconds,
         }
-        self._open_window()
+        self._reset_train_metrics()
         return values
 
-    def _finite_window(self, step: int) -> tuple[float, float]:
-        """Mean loss and number of the window's pairs on all devices, which learn together when one of them has lost its way."""
-        pairs = torch.tensor(float(self._window_pairs), device=self.device)
-        total = torch.stack([self._window_loss.to(self.device), pairs])  # NCCL sums on GPUs only
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(total)
-        loss, count = total.tolist()
+    def _finite_train_loss(self, step: int) -> tuple[float, float]:
+        """Return mean loss and number of the pairs since the last call, over all devices: all see a loss that is not finite."""
+        pairs = torch.tensor(float(self._train_pairs), device=self.device)
+        total = torch.stack([self._train_loss.to(self.device), pairs])  # NCCL sums on GPUs only
+        loss, count = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
         if not np.isfinite(loss):
-            raise NonFiniteLoss(step, torch.cat(self._window_indices).tolist() if self._window_indices else [])
+            raise NonFiniteLoss(step, torch.cat(self._train_indices).tolist() if self._train_indices else [])
         return loss / max(1.0, count), count
 
-    def _open_window(self) -> None:
-        self._window_loss = torch.zeros((), dtype=torch.float32, device=self.device)
-        self._window_pairs = 0
-        self._window_indices: list[Tensor] = []
-        self._window_start = time.monotonic()
+    def _reset_train_metrics(self) -> None:
+        self._train_loss = torch.zeros((), dtype=torch.float32, device=self.device)
+        self._train_pairs = 0
+        self._train_indices: list[Tensor] = []
+        self._train_start = time.monotonic()
 
     def on_train_start(self) -> None:
-        self._window_loss = self._window_loss.to(self.device)
-        self._window_start = time.monotonic()
+        self._train_loss = self._train_loss.to(self.device)
+        self._train_start = time.monotonic()
 
     def on_validation_epoch_start(self) -> None:
-        self._finite_window(self.trainer.global_step)  # validating would only hide it
-        self.validation_answers = []
+        self._finite_train_loss(self.trainer.global_step)  # validating would only hide it
+        self.validation_outputs = []
         self._validation_start = time.monotonic()
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        logits = in_halves_if_need_be(self.logits, batch)
-        self.validation_answers.append((batch["index"], logits[:, 1] - logits[:, 0], batch["labels"]))
+        logits = split_on_oom(self.logits, batch)
+        self.validation_outputs.append((batch["index"], logits[:, 1] - logits[:, 0], batch["labels"]))
 
     def on_validation_epoch_end(self) -> None:
-        self._window_start += time.monotonic() - self._validation_start
+        self._train_start += time.monotonic() - self._validation_start
         if self.trainer.sanity_checking:
             return
-        labels, margins = self._gathered_answers()
+        labels, margins = self._gathered_outputs()
         probabilities = expit(margins)
         values = binary_metrics(labels, probabilities)
         values |= {name: float(metric(labels, probabilities, 0.5)) for name, metric in self.own_metrics.items()}
-        self.predicted_yes_share = float((probabilities >= 0.5).mean())
+        self.predicted_positive_rate = float((probabilities >= 0.5).mean())
         logged = {f"val/{name}": value for name, value in values.items()}
         self.log_dict({**logged, "step": float(self.trainer.global_step)}, sync_dist=True, batch_size=1)
 
-    def _gathered_answers(self) -> tuple[np.ndarray, np.ndarray]:
-        """Labels and margins of the whole split in the order of its pairs, the same on every device."""
-        columns = [torch.cat(column).cpu().numpy() for column in zip(*self.validation_answers, strict=True)]
+    def _gathered_outputs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and margins of the whole split [pairs], in its order and the same on every device."""
+        columns = [torch.cat(column).cpu().numpy() for column in zip(*self.validation_outputs, strict=True)]
         if self.trainer.world_size > 1:
             parts: list[Any] = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(parts, columns)
@@ -151,12 +149,12 @@ class PairClassifier(pl.LightningModule):
         return labels[order], margins[order].astype(np.float64)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["window"] = {"loss": float(self._window_loss), "pairs": self._window_pairs}
+        checkpoint["train_metrics"] = {"loss": float(self._train_loss), "pairs": self._train_pairs}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        window = checkpoint["window"]
-        self._window_loss = torch.tensor(window["loss"], dtype=torch.float32, device=self.device)
-        self._window_pairs = window["pairs"]
+        sums = checkpoint.get("train_metrics") or checkpoint["window"]  # its name in older checkpoints
+        self._train_loss = torch.tensor(sums["loss"], dtype=torch.float32, device=self.device)
+        self._train_pairs = sums["pairs"]
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None

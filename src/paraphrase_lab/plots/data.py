@@ -49,7 +49,7 @@ def plot_data(report: Mapping[str, Any], path: Path) -> None:
             slices = [*split["overlap"], split["same_bag"]]
             position = np.arange(len(slices)) + (index + 0.5) * slots - 0.4
             bands.bar(position, [one["share"] or 0.0 for one in slices], width=slots, color=colour, label=name)
-            rates = [np.nan if one["yes_share"] is None else one["yes_share"] for one in slices]
+            rates = [np.nan if one["positive_rate"] is None else one["positive_rate"] for one in slices]
             yes.plot(position[:-1], rates[:-1], color=colour, linestyle=style, linewidth=1.2)
             yes.plot(position, rates, "o", color=colour, markersize=5, label=name, clip_on=False)
         for axes in (bands, yes):

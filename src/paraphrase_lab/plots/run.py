@@ -122,7 +122,7 @@ def plot_precision_recall(labels: np.ndarray, probabilities: np.ndarray, thresho
             precision, recall = hits / predictions.sum(), hits / labels.sum()
             label = f"threshold {threshold:.3f}: precision {precision:.1%}, recall {recall:.1%}"
             axes.plot(recall, precision, "o", color=VERMILION, markersize=7, label=label, clip_on=False, zorder=3)
-        label = f"always yes: precision {base_rate:.1%}"
+        label = f"always positive: precision {base_rate:.1%}"
         axes.axhline(base_rate, color=GREY, linestyle=":", linewidth=1, label=label)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         percent(axes.xaxis, axes.yaxis)
@@ -143,7 +143,7 @@ def plot_reliability(
         ):
             bins = reliability_bins(labels, probabilities)
             filled = bins.counts > 0
-            counts, x, y = bins.counts[filled], bins.mean_probability[filled], bins.yes_share[filled]
+            counts, x, y = bins.counts[filled], bins.mean_probability[filled], bins.positive_rate[filled]
             if name == "after":
                 low, high = _wilson(y, counts)
                 curve.vlines(x, low, high, color=colour, alpha=0.3, linewidth=4, label="95% interval (after)")

@@ -8,7 +8,7 @@ from typing import Any
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.runs.record import RunRecord
-from paraphrase_lab.tracking.places import link_into_sweep
+from paraphrase_lab.tracking.wandb_directories import link_into_sweep
 
 KEPT = (
     "name",

@@ -81,12 +81,12 @@ def _best(material: Material) -> list[str]:
 def majority(material: Material) -> float | None:
     """Return the metric of always predicting the larger class; None where the runs' data differ."""
     prefix, metric = material.metric.split("/", 1)
-    floors = {
-        ((row.record.get("floors") or {}).get(prefix) or {}).get("majority", {}).get(metric)
+    baselines = {
+        ((row.record.get("baselines") or {}).get(prefix) or {}).get("majority", {}).get(metric)
         for recipe in material.recipes
         for row in recipe.rows
     }
-    return floors.pop() if len(floors) == 1 else None
+    return baselines.pop() if len(baselines) == 1 else None
 
 
 def runs(material: Material) -> Section:

@@ -29,8 +29,8 @@ PROBES = {
     "flip_rate": "prediction changes when swapped",
     "order_gap": "mean change of the probability",
     "symmetrised_accuracy": "accuracy of the mean over both orders",
-    "identical_yes_share": "positive rate on a sentence and itself",
-    "random_yes_share": "positive rate on two random sentences",
+    "identical_positive_rate": "positive rate on a sentence and itself",
+    "random_positive_rate": "positive rate on two random sentences",
 }
 """Metrics of run.json, and their meaning."""
 DIAGRAMS_AT_MOST = 6

@@ -13,7 +13,7 @@ from typing import Any
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.runs.configuration import configuration_of
-from paraphrase_lab.runs.record import FILE_NAME, LATEST, RunRecord, run_directory
+from paraphrase_lab.runs.record import FILE_NAME, LATEST, RunRecord, run_directory, upgraded
 from paraphrase_lab.runs.row import RunRow, metrics_of
 
 S3, WANDB = "s3://", "wandb:"
@@ -99,6 +99,7 @@ def _row(path: Path | str, place: str, text: str) -> RunRow | None:
     if not isinstance(values, dict):
         return _unreadable(path, "it holds no record")
     try:
+        values = upgraded(values)
         config, record = configuration_of(values, path if isinstance(path, Path) else None)
         status, metrics = RunRecord(Path(path), values).status, metrics_of(record)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # of another program, or written by hand

@@ -36,8 +36,6 @@ class Predictions(NamedTuple):
     temperature: float
     fingerprint: str
     """Of the data of that split."""
-    swapped_margins: np.ndarray | None
-    """[pairs], the answer to (sentence2, sentence1); None where it was not asked for."""
 
     @property
     def calibration(self) -> Calibration:
@@ -68,7 +66,6 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
         threshold=calibration.threshold,
         temperature=calibration.temperature,
         fingerprint=record.values["data"][split]["fingerprint"],
-        swapped_margins=_swapped(rows),
     )  # fmt: skip
 
 
@@ -99,9 +96,3 @@ def _not_scored(run_dir: Path, split: str, known: list[str]) -> RunError:
 
 def _floats(rows: pa.Table, name: str) -> np.ndarray:
     return rows.column(name).to_numpy().astype(np.float64)
-
-
-def _swapped(rows: pa.Table) -> np.ndarray | None:
-    if "swapped_margin" not in rows.column_names or rows.column("swapped_margin").null_count == len(rows):
-        return None
-    return _floats(rows, "swapped_margin")

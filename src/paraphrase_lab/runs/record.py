@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.errors import RunError
+from paraphrase_lab.files import atomic_write
 from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT
 
 FILE_NAME = "run.json"
@@ -25,6 +26,25 @@ NO_SOURCE = ("experiments/results", "experiments/README.md")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SILENT_SECONDS = 24 * 3600
 """After so long without a word a run on another machine counts as dead."""
+RENAMED = {
+    "floors": "baselines", "always_yes": "always_positive", "yes_share": "positive_rate",
+    "identical_yes_share": "identical_positive_rate", "random_yes_share": "random_positive_rate",
+}  # fmt: skip
+"""Names in run.json as earlier versions wrote them, and today's."""
+
+
+def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a run.json, of this version or an earlier one, under today's names."""
+    renamed = ("floors", "metrics", "data")
+    return {RENAMED.get(name, name): _renamed(value) if name in renamed else value for name, value in values.items()}
+
+
+def _renamed(value: Any) -> Any:
+    """Rename the keys at every depth; of a key such as test/accuracy the part behind the last slash."""
+    if not isinstance(value, Mapping):
+        return value
+    parts = {name: name.rpartition("/") for name in value}
+    return {f"{head}{slash}{RENAMED.get(last, last)}": _renamed(value[name]) for name, (head, slash, last) in parts.items()}
 
 
 class RunRecord:
@@ -46,7 +66,7 @@ class RunRecord:
         if not path.is_file():
             raise RunError(f"{run_dir} is not a run: it has no {FILE_NAME}", hint=_known_runs_hint())
         try:
-            return cls(Path(run_dir), json.loads(path.read_text(encoding="utf-8")))
+            return cls(Path(run_dir), upgraded(json.loads(path.read_text(encoding="utf-8"))))
         except json.JSONDecodeError as error:
             raise RunError(f"{path} cannot be read: {error}") from error
 
@@ -66,9 +86,9 @@ class RunRecord:
     def _write(self, values: Mapping[str, Any]) -> None:
         self.values.update(values)
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        unfinished = self.run_dir / f"{FILE_NAME}.tmp"
-        unfinished.write_text(json.dumps(self.values, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-        os.replace(unfinished, self.run_dir / FILE_NAME)
+        with atomic_write(self.run_dir / FILE_NAME) as unfinished:
+            text = json.dumps(self.values, indent=2, ensure_ascii=False, default=str)
+            unfinished.write_text(text + "\n", encoding="utf-8")
 
     def start(self, **values: Any) -> None:
         resumed = self.values["resumed"] + 1 if "resumed" in self.values else 0

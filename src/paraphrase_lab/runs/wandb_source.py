@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from paraphrase_lab.runs.configuration import flat
+from paraphrase_lab.runs.record import upgraded
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.wandb_access import WandbError, connect, runs_of
 
@@ -57,9 +58,9 @@ def _row(run: Any, entity: str, project: str) -> RunRow:
     chosen, facts = (value if isinstance(value := given.pop(key, None), Mapping) else {} for key in (CHOICES, FACTS))
     choices = {str(name): option for name, option in chosen.items()}
     config = flat(given)
-    metrics = _metrics(dict(run.summary), str(config.get("monitor", "")))
+    metrics = upgraded({"metrics": _metrics(dict(run.summary), str(config.get("monitor", "")))})["metrics"]
     record = {
-        **facts, "status": STATUS.get(run.state, "failed"), "started": run.created_at, "seed": config.get("seed"),
+        **upgraded(facts), "status": STATUS.get(run.state, "failed"), "started": run.created_at, "seed": config.get("seed"),
         "config": config, "choices": choices,
         "metrics": {name: value for name, value in metrics.items() if name != "best"},
         "tracking": {"wandb": {

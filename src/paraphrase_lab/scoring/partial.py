@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.files import atomic_write
 
 STATE_FILE = "state.json"
-OVERWRITE_HINT = "add --overwrite to start anew"
+OVERWRITE_HINT = "add --overwrite to start over"
 
 
 class PartialScores:
@@ -29,8 +28,8 @@ class PartialScores:
             check_agreement(folder, agreement)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(agreement, indent=2) + "\n"
-            write_atomically(folder / STATE_FILE, lambda handle: handle.write(text.encode()))
+            with atomic_write(folder / STATE_FILE, fsync=True) as unfinished:
+                unfinished.write_text(json.dumps(agreement, indent=2) + "\n", encoding="utf-8")
 
     def finished_chunks(self) -> int:
         """Chunks are saved in order, so the first part that is missing ends them."""
@@ -43,7 +42,8 @@ class PartialScores:
         return sum(len(self.load(chunk)) for chunk in range(self.finished_chunks()))
 
     def save(self, chunk: int, probabilities: np.ndarray) -> None:
-        write_atomically(self._part(chunk), lambda handle: np.save(handle, probabilities, allow_pickle=False))
+        with atomic_write(self._part(chunk), fsync=True) as unfinished, unfinished.open("wb") as handle:
+            np.save(handle, probabilities, allow_pickle=False)
 
     def load(self, chunk: int) -> np.ndarray:
         return np.load(self._part(chunk), allow_pickle=False)
@@ -68,18 +68,3 @@ def check_agreement(folder: Path, agreement: dict[str, Any]) -> None:
     if changed:
         lines = [f"{folder} holds the scores of an earlier run that this one cannot continue; what changed:", *changed]
         raise UserError("\n".join(lines), hint=f"{OVERWRITE_HINT}, or repeat the earlier command to continue it")
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """After a crash at any moment, `path` is absent, as it was, or complete."""
-    unfinished = path.with_name(path.name + ".tmp")
-    with unfinished.open("wb") as handle:
-        write(handle)
-    move_into_place(unfinished, path)
-
-
-def move_into_place(unfinished: Path, path: Path) -> None:
-    """On disk first: a rename that survives a power cut before its content does would leave an empty file."""
-    with unfinished.open("rb+") as handle:
-        os.fsync(handle.fileno())
-    os.replace(unfinished, path)

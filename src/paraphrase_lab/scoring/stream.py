@@ -20,8 +20,9 @@ from rich.progress import Progress
 
 from paraphrase_lab.data.files import BadRow, Row, RowReader, bad_rows_error, read_rows, write_bad_rows
 from paraphrase_lab.errors import BadRowsError, RunError, UserError
+from paraphrase_lab.files import atomic_write
 from paraphrase_lab.scoring.output import open_writer, output_schema
-from paraphrase_lab.scoring.partial import PartialScores, move_into_place
+from paraphrase_lab.scoring.partial import PartialScores
 from paraphrase_lab.scoring.task import ScoringTask, check_task
 
 
@@ -174,17 +175,16 @@ def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row |
 def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, threshold: float) -> Counts:
     """Reads the input again, next to the scores, so that these are all that has to be kept while scoring."""
     ending = task.output.suffix.lower()
-    unfinished = task.partial_folder / f"output{ending}"
     rows = scored = paraphrases = 0
-    with open_writer(unfinished, ending, schema) as write:
-        for index, chunk in enumerate(chunks(read_rows(task.source), task.chunk_rows)):
-            probabilities = scores.load(index)
-            write(list(scored_rows(chunk, probabilities, threshold)))
-            rows += len(chunk)
-            scored += int(np.isfinite(probabilities).sum())
-            paraphrases += int((probabilities >= threshold).sum())
-    write_bad_rows_file(task, any_bad=scored < rows)
-    move_into_place(unfinished, task.output)
+    with atomic_write(task.output, fsync=True) as unfinished:
+        with open_writer(unfinished, ending, schema) as write:
+            for index, chunk in enumerate(chunks(read_rows(task.source), task.chunk_rows)):
+                probabilities = scores.load(index)
+                write(list(scored_rows(chunk, probabilities, threshold)))
+                rows += len(chunk)
+                scored += int(np.isfinite(probabilities).sum())
+                paraphrases += int((probabilities >= threshold).sum())
+        write_bad_rows_file(task, any_bad=scored < rows)
     return Counts(rows, scored, paraphrases)
 
 
@@ -201,6 +201,5 @@ def write_bad_rows_file(task: ScoringTask, *, any_bad: bool) -> None:
     if not any_bad:
         task.bad_rows_file.unlink(missing_ok=True)
         return
-    unfinished = task.partial_folder / "bad_rows.csv"
-    write_bad_rows(unfinished, task.problems(read_rows(task.source)))
-    move_into_place(unfinished, task.bad_rows_file)
+    with atomic_write(task.bad_rows_file, fsync=True) as unfinished:
+        write_bad_rows(unfinished, task.problems(read_rows(task.source)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
+
+from paraphrase_lab.files import atomic_write
 
 FILE_NAME = "metrics.csv"
 
@@ -79,9 +80,7 @@ def logged_rows(path: Path) -> list[tuple[int, dict[str, float]]]:
 
 
 def rewrite(path: Path, rows: list[dict[str, str]], columns: list[str]) -> None:
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(unfinished, path)

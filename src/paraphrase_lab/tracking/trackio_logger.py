@@ -11,7 +11,7 @@ from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from paraphrase_lab.tracking.following import About
+from paraphrase_lab.tracking.hooks import RunInfo
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME, logged_rows
 from paraphrase_lab.tracking.wandb_outcome import summary
 
@@ -38,7 +38,7 @@ class TrackioRun(Logger):
     def experiment(self) -> Any:
         return self._run or Nothing()
 
-    def begin(self, about: About) -> dict[str, Any]:
+    def begin(self, about: RunInfo) -> dict[str, Any]:
         import trackio
 
         who = about.identity

@@ -18,8 +18,8 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from paraphrase_lab.runs.wandb_files import STEP, upload_failed
-from paraphrase_lab.tracking import places, wandb_outcome
-from paraphrase_lab.tracking.following import About
+from paraphrase_lab.tracking import wandb_directories, wandb_outcome
+from paraphrase_lab.tracking.hooks import RunInfo
 from paraphrase_lab.tracking.identity import Identity
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME, logged_rows
 from paraphrase_lab.tracking.redaction import redacted
@@ -61,7 +61,7 @@ class WandbRun(WandbLogger):
         self.run_dir = Path(run_dir)
         self.wanted_mode, self.mode = mode, "disabled"
         self.log_weights, self.hardest_pairs = log_model, hardest_pairs
-        self._environment = places.Environment(self.run_dir)
+        self._environment = wandb_directories.Environment(self.run_dir)
         share = Share(share_console, share_machine, share_code)
         self._opening = Opening(
             self.run_dir, self._environment, project, entity, tuple(tags), notes, share, init_timeout_s, finish_timeout_s
@@ -80,7 +80,7 @@ class WandbRun(WandbLogger):
     def is_open(self) -> bool:
         return self._experiment is not None
 
-    def begin(self, about: About) -> dict[str, Any]:
+    def begin(self, about: RunInfo) -> dict[str, Any]:
         """Opens the run, sends what W&B lacks of an interrupted one, and says where it is. Returns what run.json remembers."""
         self._environment.enter()
         self.mode, reason = resolved_mode(self.wanted_mode)
@@ -88,7 +88,7 @@ class WandbRun(WandbLogger):
             self._environment.leave(uploaded=False)
             return {}
         self._data_name = about.identity.data
-        earlier = places.attempts(self.run_dir, about.identity.id)
+        earlier = wandb_directories.attempts(self.run_dir, about.identity.id)
         opened = self._opening.open(self.mode, about, earlier)
         if opened is None:
             self.mode = "disabled"
@@ -102,7 +102,7 @@ class WandbRun(WandbLogger):
         self.experiment.define_metric("*", step_metric=STEP, step_sync=True)
         for step, row in logged_rows(self.run_dir / FILE_NAME):
             self.log_metrics(row, step)
-        places.link_into_sweep(self.run_dir)
+        wandb_directories.link_into_sweep(self.run_dir)
         if not self._fell_back:
             log.info("W&B: %s", self._where(reason))
         return self._remembered(opened.identity)
@@ -110,15 +110,15 @@ class WandbRun(WandbLogger):
     def _forget_replayed(self, earlier: Sequence[Path]) -> None:
         """metrics.csv sends all that was in an offline record that never went up: twice would be once too often."""
         if (self.run_dir / FILE_NAME).is_file():
-            for attempt in filter(places.never_went_up, earlier):
-                places.forget(attempt, self.run_dir)
+            for attempt in filter(wandb_directories.never_went_up, earlier):
+                wandb_directories.forget(attempt, self.run_dir)
 
     def _where(self, reason: str) -> str:
         if self.mode == "online":
             return str(self.experiment.url)
         if sagemaker_job():
             return f"offline ({reason}); what it records comes home with the results"
-        folder = places.shown_folder(self.run_dir)
+        folder = wandb_directories.shown_folder(self.run_dir)
         return f"offline ({reason}). To look at it: wandb leet {folder}. To upload it: wandb sync {folder}/offline-run-*"
 
     def _remembered(self, identity: Identity) -> dict[str, Any]:
@@ -205,14 +205,14 @@ class WandbRun(WandbLogger):
             self._close(uploaded=uploaded)
 
     def _close(self, *, uploaded: bool) -> None:
-        places.link_into_sweep(self.run_dir)
+        wandb_directories.link_into_sweep(self.run_dir)
         self._environment.leave(uploaded=uploaded)
         if self._attempt is not None and not uploaded and (self.mode == "online" or self._fell_back):
             self._say_command(self._attempt)
 
     def _say_command(self, attempt: Path) -> None:
         shown = attempt.relative_to(Path.cwd()) if attempt.is_relative_to(Path.cwd()) else attempt
-        flag = "" if places.is_offline(attempt) else "--no-skip-online "
+        flag = "" if wandb_directories.is_offline(attempt) else "--no-skip-online "
         log.warning("W&B: this run is not, or not wholly, uploaded. Once the server answers: wandb sync %s%s", flag, shown)
 
 

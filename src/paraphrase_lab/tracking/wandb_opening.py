@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from paraphrase_lab.runs.wandb_files import last_step
-from paraphrase_lab.tracking import places
-from paraphrase_lab.tracking.following import About
+from paraphrase_lab.tracking import wandb_directories
+from paraphrase_lab.tracking.hooks import RunInfo
 from paraphrase_lab.tracking.identity import Identity, tags
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME
 from paraphrase_lab.tracking.wandb_settings import Share, client_settings
@@ -34,7 +34,7 @@ class Opening:
     """Where and as what a run is opened."""
 
     run_dir: Path
-    environment: places.Environment
+    environment: wandb_directories.Environment
     project: str
     entity: str | None
     own_tags: tuple[str, ...]
@@ -43,7 +43,7 @@ class Opening:
     init_timeout_s: float
     finish_timeout_s: float
 
-    def open(self, mode: str, about: About, earlier: Sequence[Path]) -> Opened | None:
+    def open(self, mode: str, about: RunInfo, earlier: Sequence[Path]) -> Opened | None:
         """`earlier`: what previous processes of the run have left. None, with a warning, where not even the disk takes it."""
         opened = self._online(about, earlier) if mode == "online" else None
         opened = opened or self._offline(about, earlier)
@@ -51,7 +51,7 @@ class Opening:
             opened.run.config.update({**about.config, ORIGIN: about.origin}, allow_val_change=True)
         return opened
 
-    def _online(self, about: About, earlier: Sequence[Path]) -> Opened | None:
+    def _online(self, about: RunInfo, earlier: Sequence[Path]) -> Opened | None:
         import wandb
 
         self.environment.stage(online=True)
@@ -69,17 +69,17 @@ class Opening:
             said = f": {said}" if said and said != "<no message>" else ""
             log.warning(
                 "W&B: %s cannot be used (%s%s): training goes on, recorded in %s",
-                _base_url(), type(error).__name__, said, places.shown_folder(self.run_dir),
+                _base_url(), type(error).__name__, said, wandb_directories.shown_folder(self.run_dir),
             )  # fmt: skip
             wandb.teardown()  # else the next init finds the id in use
-            for attempt in set(places.attempts(self.run_dir, identity.id)) - set(earlier):
-                places.forget(attempt, self.run_dir)
+            for attempt in set(wandb_directories.attempts(self.run_dir, identity.id)) - set(earlier):
+                wandb_directories.forget(attempt, self.run_dir)
             return None
 
-    def _offline(self, about: About, earlier: Sequence[Path]) -> Opened | None:
+    def _offline(self, about: RunInfo, earlier: Sequence[Path]) -> Opened | None:
         """A run whose beginning is recorded already goes on after it; else the new record holds the whole run."""
         replays = (self.run_dir / FILE_NAME).is_file()
-        kept = [attempt for attempt in earlier if not replays or not places.never_went_up(attempt)]
+        kept = [attempt for attempt in earlier if not replays or not wandb_directories.never_went_up(attempt)]
         first_step = max((last_step(attempt) + 1 for attempt in kept), default=0)
         self.environment.stage(online=False)
         try:

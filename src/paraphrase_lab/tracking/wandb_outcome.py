@@ -17,21 +17,21 @@ from paraphrase_lab.runs.predictions import Predictions, read_predictions
 from paraphrase_lab.tracking.training_job import sagemaker_job
 
 CURVE_POINTS = 200
-FLOORS_SHOWN = ("accuracy", "f1", "nll")
+BASELINES_SHOWN = ("accuracy", "f1", "nll")
 ANSWERS = ("different", "paraphrase")
 LEAST_UPLOAD_SECONDS, SECONDS_A_MEGABYTE = 60.0, 1.0
 FOLDER_OF_WEIGHTS = "model"
 
 
 def summary(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Flat names: the metrics as run.json has them, best/…, floors/…, seconds/…, sagemaker/…"""
+    """Flat names: the metrics as run.json has them, best/…, baselines/…, seconds/…, sagemaker/…"""
     best = record.get("best") or {}
     found: dict[str, Any] = dict(record.get("metrics") or {})
     if best:
         found |= {f"best/{best['monitor'].replace('/', '_')}": best["value"], "best/step": best["step"]}
-    for split, kinds in (record.get("floors") or {}).items():
+    for split, kinds in (record.get("baselines") or {}).items():
         for kind, values in kinds.items():
-            found |= {f"floors/{split}/{kind}/{name}": values[name] for name in FLOORS_SHOWN if name in values}
+            found |= {f"baselines/{split}/{kind}/{name}": values[name] for name in BASELINES_SHOWN if name in values}
     seconds = record.get("seconds") or {}
     found |= {f"seconds/{name}": value for name, value in seconds.items()}
     found |= {name: record[name] for name in ("steps", "parameters") if name in record}
@@ -71,7 +71,7 @@ def _pictures(given: Predictions, prefix: str) -> dict[str, Any]:
     chosen = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).astype(int))
     bins = reliability_bins(given.labels, given.probabilities)
     filled = bins.counts > 0
-    reliability = {"mean probability": bins.mean_probability[filled], "share of paraphrases": bins.yes_share[filled]}
+    reliability = {"mean probability": bins.mean_probability[filled], "share of paraphrases": bins.positive_rate[filled]}
     return {
         f"{prefix}_confusion": confusion,
         f"{prefix}_precision_recall": _line({"recall": recall[chosen], "precision": precision[chosen]}, prefix),

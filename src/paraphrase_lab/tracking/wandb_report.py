@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.wandb_access import NoProject, WandbError, connect, in_sentences, runs_of
 from paraphrase_lab.statistics.comparison import Comparison
-from paraphrase_lab.tracking.places import shown_folder
+from paraphrase_lab.tracking.wandb_directories import shown_folder
 
 log = logging.getLogger(__name__)
 MARK = "Made by `paraphrase report`, which overwrites it when it is called again."

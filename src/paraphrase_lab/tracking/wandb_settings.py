@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-MODES = ("auto", "online", "offline", "disabled")
 _BY_VARIABLE = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 
 

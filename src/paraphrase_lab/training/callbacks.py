@@ -44,7 +44,7 @@ class EarlyStopping(LightningEarlyStopping):
 class TrainingLog(Callback):
     """Sends the mean loss, the rate and the speed to the loggers, every so many optimiser steps.
 
-    It stands before the resume checkpoint, which then holds a window of batches that is already closed.
+    It stands before the resume checkpoint, which then holds sums that start anew after what was logged.
     """
 
     def __init__(self, every_steps: int) -> None:
@@ -62,7 +62,7 @@ class TrainingLog(Callback):
         if step == self._logged_step or step % self.every_steps:
             return
         self._logged_step = step
-        self.last = pl_module.close_window(step)  # type: ignore[operator]
+        self.last = pl_module.flush_train_metrics(step)  # type: ignore[operator]
         for logger in trainer.loggers:
             logger.log_metrics({**self.last, "epoch": training_epochs(trainer)}, step=step)
 
@@ -74,7 +74,7 @@ class CollapseWarning(Callback):
         self.same_answer_share = same_answer_share
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        yes = getattr(pl_module, "predicted_yes_share", None)
+        yes = getattr(pl_module, "predicted_positive_rate", None)
         if trainer.sanity_checking or yes is None or max(yes, 1 - yes) < self.same_answer_share:
             return
         answer = "paraphrase" if yes > 0.5 else "different"

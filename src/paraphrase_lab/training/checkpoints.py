@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 
+from paraphrase_lab.files import atomic_write
 from paraphrase_lab.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
@@ -66,9 +67,8 @@ class BestCheckpoint(Checkpoint):
 
     def _save(self, pl_module: pl.LightningModule) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_suffix(".tmp")
-        save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
-        os.replace(unfinished, self.path)
+        with atomic_write(self.path) as unfinished:
+            save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
 
 
 class ResumeCheckpoint(Checkpoint):

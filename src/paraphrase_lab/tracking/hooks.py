@@ -19,7 +19,7 @@ PREEMPTED = 143
 
 
 @dataclass(frozen=True)
-class About:
+class RunInfo:
     """What a tracker is told when a run begins."""
 
     identity: Identity
@@ -38,7 +38,7 @@ class About:
 class Tracker(Protocol):
     """A logger that follows a run from begin to end. None of its errors may reach the training."""
 
-    def begin(self, about: About) -> dict[str, Any]:
+    def begin(self, about: RunInfo) -> dict[str, Any]:
         """Returns what run.json shall remember of it."""
         ...
 
@@ -51,7 +51,7 @@ def trackers(loggers: Iterable[Any]) -> list[Tracker]:
     return [logger for logger in loggers if isinstance(logger, Tracker)]
 
 
-def begin(loggers: Iterable[Any], about: About) -> dict[str, Any]:
+def begin(loggers: Iterable[Any], about: RunInfo) -> dict[str, Any]:
     remembered: dict[str, Any] = {}
     for tracker in trackers(loggers):
         with _harmless(tracker):
@@ -68,7 +68,7 @@ def log_outcome(loggers: Iterable[Any], run_dir: Path, record: Mapping[str, Any]
 
 
 @contextmanager
-def ended_truly(loggers: Iterable[Any]) -> Iterator[None]:
+def finish_trackers(loggers: Iterable[Any]) -> Iterator[None]:
     """However the training ends, its trackers say so. A stop while a finished run is still sent changes nothing about it."""
     loggers = list(loggers)
     try:
