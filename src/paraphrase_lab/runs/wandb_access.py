@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.tracking.wandb_settings import has_key
 
 RUNS_PER_REQUEST = 100
 _ABOUT_THE_KEY = re.compile(r"not logged in|API key|\b40[13]\b|permission|unauthorized|Invalid credentials", re.IGNORECASE)
@@ -20,6 +20,18 @@ class WandbError(UserError):
 
 class NoProject(WandbError):
     """Nothing was ever sent to it, or it is somebody else's."""
+
+
+def has_key(settings: Any) -> bool:
+    """In the environment, in W&B's settings or in netrc; nothing is asked for and nothing is contacted."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or settings.api_key:
+        return True
+    from wandb.sdk.lib import wbauth
+
+    try:
+        return wbauth.read_netrc_auth(host=settings.base_url) is not None
+    except Exception:  # a netrc that cannot be read, or holds something else than a key: W&B says so when it is online
+        return True
 
 
 def connect() -> Any:

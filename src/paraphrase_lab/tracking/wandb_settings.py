@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from paraphrase_lab.runs.wandb_access import has_key
+
 _BY_VARIABLE = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 
 
@@ -48,18 +50,6 @@ def _has_key_here() -> bool:
     import wandb
 
     return has_key(wandb.setup().settings)
-
-
-def has_key(settings: Any) -> bool:
-    """In the environment, in W&B's settings or in netrc; nothing is asked for and nothing is contacted."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or settings.api_key:
-        return True
-    from wandb.sdk.lib import wbauth
-
-    try:
-        return wbauth.read_netrc_auth(host=settings.base_url) is not None
-    except Exception:  # a netrc that cannot be read, or holds something else than a key: W&B says so when it is online
-        return True
 
 
 def client_settings(share: Share, *, init_timeout_s: float, finish_timeout_s: float) -> Any:
