@@ -1,4 +1,4 @@
-"""The one account and region there is here, the names made from them, and a container's base directory."""
+"""The account and region, the names made from them, and a container's base directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENDPOINT_LOG_GROUP = "/aws/sagemaker/Endpoints"
 CONTAINER_BASE = "/opt/ml"
 
 CLIENT_KEY, JOB_KEY, SERVER_KEY = "LOCALCLIENT", "LOCALJOB", "LOCALSERVER"
-"""Access keys, each of one caller, by which recorded requests are told apart."""
+"""Access keys, one per caller, that distinguish the recorded requests."""
 
 
 def arn(kind: str, name: str) -> str:
@@ -22,7 +22,7 @@ def arn(kind: str, name: str) -> str:
 
 
 def credentials(url: str, access_key: str) -> dict[str, str]:
-    """The environment variables with which AWS's clients talk to this server."""
+    """Return the environment variables with which AWS's clients talk to this server."""
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_DEFAULT_REGION": REGION,

@@ -1,4 +1,4 @@
-"""Every request that comes in: refused, made to fail, answered here, or passed to moto; and recorded."""
+"""Refuses, fails, answers or passes on to moto every request, and records it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Front:
         return _send(response, start_response)
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response | None:
-        """None if the request is moto's."""
+        """Return the response, or None if the request is moto's."""
         try:
             if call.caller != "server":
                 self.counters.on_call(call.service, call.operation)
@@ -93,7 +93,7 @@ class Front:
     def _pass_on(
         self, call: Call, began: float, bytes_in: int, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> list[bytes]:
-        """Recorded before the answer goes out, so that a client's next question finds it in the record."""
+        """Let moto answer; the call is recorded before the answer is sent, so that a client's next request finds it."""
         status = 0
 
         def start(line: str, *rest: Any, **named: Any) -> Any:
@@ -125,7 +125,7 @@ class Front:
 
 
 def _refusal(environ: dict[str, Any]) -> Response | None:
-    """A page in the user's browser could reach this port too, and what it serves runs commands."""
+    """Refuse web pages: one in the user's browser could reach this port too, and jobs run commands."""
     host = environ.get("HTTP_HOST", "")
     if "HTTP_ORIGIN" in environ or not LOOPBACK.fullmatch(host):
         read_body(environ)

@@ -19,11 +19,11 @@ from sagemaker_local.training_job import FAILURE_REASON_CHARACTERS, TrainingJob
 TICK_SECONDS = 0.05
 LOG_SECONDS = 0.3
 OTHER_HOSTS_SECONDS = 1.0
-"""What the other hosts are left after one has failed."""
+"""Time for the other hosts to end after one has failed."""
 NETWORK_INTERFACE = "lo0" if sys.platform == "darwin" else "lo"
 GROUP = "homogeneousCluster"
 RECLAIMED = "Reclaimed"
-"""Interrupted without notice."""
+"""Reason: interrupted without notice."""
 
 
 class Interrupted(Exception):
@@ -50,7 +50,7 @@ class Attempt:
         self._failed: Container | None = None
 
     def train(self) -> str | None:
-        """Why it was ended from outside: Stopped, MaxRuntimeExceeded, MaxWaitTimeExceeded; None if it ended by itself.
+        """Train, and return the reason for an end from outside: Stopped, MaxRuntimeExceeded, MaxWaitTimeExceeded; else None.
 
         Raises Interrupted, and one of TRANSFER_ERRORS when checkpoints cannot be copied.
         """
@@ -153,11 +153,11 @@ class Attempt:
                 container.kill()
 
     def _failed_host(self) -> Container | None:
-        """The one that failed first."""
+        """Return the host that failed first."""
         return self._failed or next((container for container in self.containers if container.exit_code), None)
 
     def failure(self) -> str | None:
-        """The FailureReason; None if every host ended with 0."""
+        """Return the FailureReason; None if every host ended with 0."""
         failed = self._failed_host()
         if failed is None:
             return None

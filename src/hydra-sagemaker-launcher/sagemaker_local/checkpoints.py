@@ -1,4 +1,4 @@
-"""Checkpoints go to S3 while a job writes them, and a file deleted in the container is deleted there."""
+"""Copies checkpoints to S3 while a job writes them; a file deleted in the container is deleted in S3."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CheckpointSync:
                 log.warning("checkpoints to %s: %s", self._uri, error)
 
     def _sync(self) -> None:
-        """What failed or was changed meanwhile is copied by the next."""
+        """Copy once; the next call copies files that failed or changed meanwhile."""
         state = self._state()
         for path, version in state.items():
             if self._copied.get(path) != version:
@@ -65,6 +65,6 @@ class CheckpointSync:
         self._thread.join()
 
     def close(self) -> None:
-        """The last copy. Raises one of TRANSFER_ERRORS if it fails."""
+        """Stop after a last copy. Raises one of TRANSFER_ERRORS if it fails."""
         self.stop()
         self._sync()

@@ -27,7 +27,7 @@ class Container:
             (self.tree / name).mkdir(parents=True)
 
     def path(self, container_path: str) -> Path:
-        """Where a path under /opt/ml is on this machine."""
+        """Return the path on this machine of a path under /opt/ml."""
         return self.tree / container_path.removeprefix(CONTAINER_BASE).lstrip("/")
 
     def write_json(self, name: str, content: Any) -> None:
@@ -55,7 +55,7 @@ class Container:
 
     @property
     def exit_code(self) -> int | None:
-        """As a shell gives it; None while it runs."""
+        """The exit code as a shell gives it; None while it runs."""
         code = self._process.poll() if self._process else None
         return 128 - code if code is not None and code < 0 else code
 
@@ -71,7 +71,7 @@ class Container:
                 pass
 
     def terminate(self) -> None:
-        """SIGTERM, to the first process only."""
+        """Send SIGTERM, to the first process only."""
         self._order(b"T")
 
     def kill(self) -> None:
@@ -86,7 +86,7 @@ class Container:
                 pass
 
     def close(self) -> None:
-        """Ends whatever is left of it."""
+        """End all of its processes."""
         if self._process is None:
             return
         stdin: IO[bytes] | None = self._process.stdin

@@ -1,4 +1,4 @@
-"""The operations on endpoints: models and endpoint configs are moto's, a model server really runs."""
+"""The operations on endpoints: models and endpoint configs are moto's, the model server really runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from sagemaker_local.services import Services
 from sagemaker_local.tags import Tags
 
 log = logging.getLogger("sagemaker_local")
-
 
 JOIN_SECONDS = 5
 
@@ -138,7 +137,7 @@ class Endpoints:
         thread.start()
 
     def _replace_server(self, endpoint: Endpoint, config_name: str) -> None:
-        """The old model server answers until the new one does; if the new one never does, it stays."""
+        """Keep the old model server until the new one answers, or for good if it never does."""
         old, server = endpoint.server, ModelServer(endpoint.name, config_name, self.services)
         try:
             variants = server.start()
@@ -158,7 +157,7 @@ class Endpoints:
         log.info("endpoint %s %s", endpoint.name, " ".join(filter(None, [endpoint.status, endpoint.failure_reason])))
 
     def close(self) -> None:
-        """`services.closing` is set by now, so that nothing is waited for long."""
+        """End all model servers: `services.closing` is set by now, so this takes no long wait."""
         with self.lock:
             servers = [endpoint.server for endpoint in self.endpoints.values() if endpoint.server]
             self.endpoints.clear()

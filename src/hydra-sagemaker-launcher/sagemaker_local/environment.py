@@ -1,4 +1,4 @@
-"""The Python environment and the variables of a job: what it installs stays in it, what the host keeps secret stays there."""
+"""The Python environment and the variables of a job: it installs for itself only, and sees no secret of the host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sagemaker_local.errors import LocalSageMakerError
 HOST_VARIABLES = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 PIP_DESTINATIONS = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_PYTHON")
-"""Would make pip in a job install elsewhere than in the job's own environment."""
+"""Variables that would make pip in a job install outside the job's own environment."""
 DESCRIBE_PYTHON = """
 import importlib.util, json, site, sysconfig
 folders = site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
@@ -24,7 +24,7 @@ print(json.dumps([folders, sysconfig.get_path("scripts"), importlib.util.find_sp
 
 
 class Environments:
-    """Virtual environments over one Python: its packages count as installed in them, pip writes to the new one only."""
+    """Makes virtual environments over one Python: its packages count as installed, pip writes to the new one only."""
 
     def __init__(self, python: str, directory: Path) -> None:
         self.template = directory / "environment"
@@ -45,7 +45,7 @@ class Environments:
         (packages / "_base_environment.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _copy_scripts(self, scripts: Path) -> None:
-        """The base's commands run under the job's Python: `pip`, or AWS's `train`, must not install into the base."""
+        """Copy the base's commands, to run under the job's Python: `pip`, or AWS's `train`, must not install into the base."""
         bin_directory = self.template / "bin"
         for name in ("activate", "activate.csh", "activate.fish", "Activate.ps1"):
             (bin_directory / name).unlink(missing_ok=True)  # they hold the template's path
@@ -56,13 +56,13 @@ class Environments:
                 (bin_directory / script.name).chmod(0o755)
 
     def create(self, directory: Path) -> str:
-        """A new environment; the value of PATH that puts it first."""
+        """Make a new environment, and return the value of PATH that puts it first."""
         shutil.copytree(self.template, directory, symlinks=True)
         return os.pathsep.join([str(directory / "bin"), self.scripts, os.environ.get("PATH", os.defpath)])
 
 
 def _python_script(script: Path) -> bytes | None:
-    """The script with its first line naming whatever `python3` is first on PATH; None if it is no Python script."""
+    """Return the script with a first line for the first `python3` on PATH; None if it is no Python script."""
     if script.is_symlink() or not script.is_file():
         return None
     with script.open("rb") as file:
@@ -77,7 +77,7 @@ def _python_script(script: Path) -> bytes | None:
 
 
 def job_variables(url: str, path: str, requested: Mapping[str, str]) -> dict[str, str]:
-    """A few of the host's variables, those of the request, and what leads AWS's clients here; never the host's AWS keys."""
+    """Return a few of the host's variables, the request's, and the address for AWS's clients; never the host's AWS keys."""
     host = {name: os.environ[name] for name in HOST_VARIABLES + PROXY_VARIABLES if name in os.environ}
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_") and name not in PIP_DESTINATIONS}
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
@@ -90,6 +90,6 @@ def job_variables(url: str, path: str, requested: Mapping[str, str]) -> dict[str
         "NO_PROXY": direct,
         "no_proxy": direct,
     }
-    # Jobs share this machine's cores: OpenMP's threads, if they waited awake, would keep those of the others from computing.
+    # Jobs share this machine's cores: OpenMP threads that wait actively would slow the other jobs down.
     shared = {} if "OMP_WAIT_POLICY" in requested else {"GOMP_SPINCOUNT": "1000"}
     return {"LANG": "C.UTF-8", **shared, **host, **pip, "PATH": path, "PYTHONUNBUFFERED": "1", **requested, **here}

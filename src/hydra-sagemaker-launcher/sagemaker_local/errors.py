@@ -1,4 +1,4 @@
-"""Two kinds of errors: those a client of the API gets to see, and those of the person who starts the server."""
+"""Two kinds of errors: for a client of the API, and for the person who starts the server."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ class ApiError(Exception):
         return self.status, [("Content-Type", "text/xml")], body.encode()
 
 
-def not_served(what: str) -> ApiError:
-    """For what AWS has and this emulator has not: an error at once, never a job that behaves otherwise than on AWS."""
-    return ApiError("ValidationException", f"The local SageMaker does not serve {what}.")
+def not_served(feature: str) -> ApiError:
+    """Return the error for a feature of AWS that is missing here: no job may silently behave otherwise than on AWS."""
+    return ApiError("ValidationException", f"The local SageMaker does not serve {feature}.")

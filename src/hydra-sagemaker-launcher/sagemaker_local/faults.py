@@ -1,4 +1,4 @@
-"""What clouds do to people, on request: set in code, on the command line or over HTTP, and changed while the server runs."""
+"""Faults of a cloud, injected on request: set in code, on the command line or over HTTP, and changed while the server runs."""
 
 from __future__ import annotations
 
@@ -22,53 +22,53 @@ class Faults:
     """A field ending in `_jobs` holds a part of the names of the jobs meant: "" means every job, None none."""
 
     throttled_calls: int = 0
-    """Of every `throttle_period` SageMaker calls, the first so many are answered with ThrottlingException."""
+    """This many of every `throttle_period` SageMaker calls, the first ones, are answered with ThrottlingException."""
     throttle_period: int = 4
     instance_quota: dict[str, int] = field(default_factory=dict)
     """Instances of a type that may run at once; a type without an entry has no limit."""
     start_delay_seconds: float = 0.0
     capacity_error_jobs: str | None = None
     capacity_error_times: int = 1
-    """Failed with CapacityError: the first so many of the jobs meant."""
+    """This many of the jobs meant, the first ones, fail with CapacityError."""
     internal_error_jobs: str | None = None
     internal_error_times: int = 1
-    """Failed with InternalServerError when their data is there: the first so many of the jobs meant."""
+    """This many of the jobs meant, the first ones, fail with InternalServerError once their data is downloaded."""
     interrupt_jobs: str | None = None
     """Spot jobs only, as on AWS."""
     interrupt_after_seconds: float = 1.0
-    """Of training in each attempt."""
+    """Training time in each attempt before the interruption."""
     interrupt_times: int = 1
     """Per job."""
     interrupt_unannounced_times: int = 0
-    """So many of them, the first ones, without SIGTERM and without a last copy of the checkpoints."""
+    """This many of them, the first ones, come without SIGTERM and without a last copy of the checkpoints."""
     kill_jobs: str | None = None
     """SIGKILL to every process of the job."""
     kill_after_seconds: float = 1.0
     vanish_jobs: str | None = None
-    """Describe says they do not exist, lists leave them out; they run on."""
+    """Describe says they do not exist, lists leave them out; they continue to run."""
     time_scale: float = 1.0
-    """How much faster the clock of MaxRuntimeInSeconds, MaxWaitTimeInSeconds and the reported training time runs."""
+    """Factor by which the clock of MaxRuntimeInSeconds, MaxWaitTimeInSeconds and the reported training time runs faster."""
     fail_put_prefix: str | None = None
     """`bucket/key-prefix`: of the S3 PUTs to it, number `fail_put_number` is answered with AccessDenied."""
     fail_put_number: int = 1
     expired_credentials: bool = False
     denied_operations: list[str] = field(default_factory=list)
-    """As CreateTrainingJob, HeadBucket, GetRole: answered with AccessDenied, to clients and jobs."""
+    """Operations, for example CreateTrainingJob or HeadBucket, answered with AccessDenied, to clients and jobs."""
 
     def update(self, values: Mapping[str, Any]) -> None:
-        """The fields given. Raises LocalSageMakerError, having changed nothing, on an unknown field or a wrong type."""
+        """Set the fields given. Raises LocalSageMakerError, having changed nothing, on an unknown field or a wrong type."""
         for name, value in values.items():
             _check(name, value)
         for name, value in values.items():
             setattr(self, name, value)
 
     def replace(self, values: Mapping[str, Any]) -> None:
-        """The fields given, and the defaults of all others."""
+        """Set the fields given, and all others to their defaults."""
         self.update(dataclasses.asdict(Faults()) | dict(values))
 
     @classmethod
     def parse(cls, assignments: Iterable[str]) -> Faults:
-        """From NAME=VALUE, where a quota is written TYPE:COUNT,TYPE:COUNT."""
+        """Read NAME=VALUE assignments; a quota is written TYPE:COUNT,TYPE:COUNT."""
         faults = cls()
         for assignment in assignments:
             name, _, text = assignment.partition("=")
@@ -81,17 +81,17 @@ def is_meant(pattern: str | None, job_name: str) -> bool:
 
 
 class FaultCounters:
-    """What has been counted so far for the faults that hit the Nth request or the first N jobs."""
+    """Counts requests and jobs for the faults that hit the Nth request or the first N jobs."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
-    def _count(self, what: str) -> int:
+    def _count(self, kind: str) -> int:
         with self._lock:
-            self._counts[what] += 1
-            return self._counts[what]
+            self._counts[kind] += 1
+            return self._counts[kind]
 
     def restart(self) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""InvokeEndpoint: the request to the model server and its answer, or why there is none."""
+"""InvokeEndpoint: passes the request to the model server, and its answer or error back."""
 
 from __future__ import annotations
 

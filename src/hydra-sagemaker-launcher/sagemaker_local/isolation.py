@@ -1,4 +1,4 @@
-"""Two ways to give a job its /opt/ml: told by a variable, or mounted in a namespace where it is also pid 1."""
+"""Two ways to give a job its /opt/ml: named by a variable, or mounted in a namespace where it is also pid 1."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ hostname "$host"
 cd /
 exec "$@"
 """
-"""An overlay, since /opt/ml need not exist and the host's /opt must not change."""
+"""Mounts an overlay, since /opt/ml need not exist and the host's /opt must not change."""
 
 
 def host_names(isolation: Isolation, count: int) -> list[str]:
-    """Names that resolve: a namespace has its own /etc/hosts, elsewhere several hosts go by loopback addresses."""
+    """Return names that resolve: a namespace has its own /etc/hosts, without one several hosts have loopback addresses."""
     if isolation == "namespace":
         return [f"algo-{number}" for number in range(1, count + 1)]
     return [_own_name()] if count == 1 else [f"127.0.0.{number}" for number in range(1, count + 1)]
@@ -66,7 +66,7 @@ def _unshare() -> list[str]:
 
 
 def check_namespaces(directory: Path) -> None:
-    """Raises LocalSageMakerError where the kernel lets this user have no namespaces."""
+    """Raise LocalSageMakerError if the kernel refuses this user namespaces."""
     tree = directory / "namespace-check" / "opt_ml"
     tree.mkdir(parents=True, exist_ok=True)
     problem = "there is no `unshare` (package util-linux)"

@@ -1,4 +1,4 @@
-"""The operations on training jobs. Running them is the scheduler's."""
+"""The operations on training jobs; the scheduler runs them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TrainingJobs:
         return {"TrainingJobArn": job.arn}
 
     def _check_role(self, role: str) -> None:
-        """The words are AWS's: https://github.com/awslabs/predictive-maintenance-using-machine-learning/issues/3"""
+        """Raise ApiError in AWS's words: https://github.com/awslabs/predictive-maintenance-using-machine-learning/issues/3"""
         try:
             found = self.iam.get_role(RoleName=role.rpartition("/")[2])["Role"]
         except self.iam.exceptions.NoSuchEntityException:
@@ -78,7 +78,7 @@ class TrainingJobs:
         for field, uri in uris.items():
             bucket = split_uri(uri)[0]
             region = buckets[bucket]
-            if region is None and not field.startswith("channel"):  # of a channel, the download will say so
+            if region is None and not field.startswith("channel"):  # a channel's fails at the download
                 raise ApiError("ValidationException", f"The S3 bucket {bucket} of {field} does not exist.")
             if region not in (None, REGION):
                 raise ApiError(
@@ -88,7 +88,7 @@ class TrainingJobs:
                 )
 
     def _region_of(self, bucket: str) -> str | None:
-        """None: there is no such bucket."""
+        """Return the region of the bucket; None if there is no such bucket."""
         try:
             return self.s3.head_bucket(Bucket=bucket)["BucketRegion"]
         except self.s3.exceptions.ClientError:
@@ -135,7 +135,7 @@ class TrainingJobs:
         return {}
 
     def take(self, job: TrainingJob) -> bool:
-        """Whether the job is still to be run, and the caller's to run it."""
+        """Take the job for the caller to run; False if it is finished already."""
         with self.lock:
             job.is_taken = job.status not in FINISHED
             return job.is_taken

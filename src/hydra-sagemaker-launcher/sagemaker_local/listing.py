@@ -22,7 +22,7 @@ TIME_FILTERS = {
 def page_of(
     summaries: Sequence[dict[str, Any]], request: dict[str, Any], kind: str
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """One page and, where more follow, its NextToken. `kind` as in the names of the fields: TrainingJob or Endpoint."""
+    """Return one page and, if more follow, its NextToken. `kind`, TrainingJob or Endpoint, begins the names of the fields."""
     sort_by = request.get("SortBy", "CreationTime")
     sort_field = sort_by if sort_by == "CreationTime" else f"{kind}{sort_by}"
     is_descending = request.get("SortOrder", DEFAULT_ORDER[kind]) == "Descending"

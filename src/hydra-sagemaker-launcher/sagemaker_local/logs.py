@@ -1,4 +1,4 @@
-"""What a container prints, sent to CloudWatch Logs while it runs, with the metrics read off it on the way."""
+"""Sends the output of a container to CloudWatch Logs while it runs, and reads the metrics in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LogStream:
         self._lock = threading.Lock()
 
     def send(self, *, is_last: bool = False) -> list[str]:
-        """What was written since the last call, by whole lines; with `is_last` an unfinished line too. Gives the lines."""
+        """Send, and return, the whole lines since the last call; with `is_last` an unfinished line too."""
         with self._lock:
             return self._send(is_last)
 
@@ -69,7 +69,7 @@ def _batches(lines: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
 
 
 class MetricReader:
-    """The last value each MetricDefinition found in the log."""
+    """Keeps the last value that each MetricDefinition found in the log."""
 
     def __init__(self, definitions: Sequence[dict[str, str]]) -> None:
         self._patterns = {definition["Name"]: re.compile(definition["Regex"]) for definition in definitions}

@@ -1,4 +1,4 @@
-"""A model server: the model's files from S3, the `serve` command on them, and its HTTP port."""
+"""A model server: the model's files from S3, the `serve` command and its HTTP port."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TERMINATE_SECONDS = 30
 
 
 class ServingError(Exception):
-    """Why an endpoint has failed: its FailureReason."""
+    """The FailureReason of an endpoint."""
 
 
 class ModelServer:
@@ -40,7 +40,7 @@ class ModelServer:
         self._stream = f"{endpoint_name}/AllTraffic/{self.directory.name}"
 
     def start(self) -> list[dict[str, Any]]:
-        """The endpoint's ProductionVariants once /ping answers 200. Raises ServingError."""
+        """Start, and return the endpoint's ProductionVariants once /ping answers 200. Raises ServingError."""
         try:
             variant, definition = self._variant()
             hosts = host_names(self.services.isolation, 1)
@@ -105,7 +105,7 @@ class ModelServer:
             self._logs.send()
 
     def invoke(self, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of the model's answer. Raises OSError, TimeoutError among them."""
+        """Return status, headers and body of the model's answer. Raises OSError, TimeoutError among them."""
         try:
             return self._request("POST", "/invocations", body, headers, seconds=INVOCATION_SECONDS)
         finally:
@@ -125,7 +125,7 @@ class ModelServer:
             connection.close()
 
     def close(self) -> None:
-        """SIGTERM, and SIGKILL to what is left after 30 s, or at once when the whole server ends."""
+        """End the model with SIGTERM, and with SIGKILL after 30 s, or at once when the whole server ends."""
         container = self._container
         if container:
             container.terminate()

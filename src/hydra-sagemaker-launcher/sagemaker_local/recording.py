@@ -1,4 +1,4 @@
-"""Which call a request is, and the record of all calls: what a benchmark counts."""
+"""Identifies the call of a request, and records all calls: a benchmark counts them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Call:
     service: str
     operation: str
     caller: str
-    """`client`, `job`, or `server` for the local SageMaker's own; whoever uses other keys counts as a client."""
+    """`client`, `job`, or `server` for the local SageMaker's own; other keys count as a client's."""
     region: str
     path: str
 
@@ -45,13 +45,13 @@ class RecordedRequest:
     path: str
     status: int
     bytes_in: int
-    """Of the bodies, without headers."""
+    """Bytes of the body, without headers."""
     bytes_out: int
     seconds: float
 
 
 class Requests:
-    """What clients and jobs have asked for, the server's own calls left out."""
+    """Records the calls of clients and jobs, without the server's own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -101,7 +101,7 @@ def _form_action(environ: dict[str, Any]) -> str | None:
 
 
 def read_body(environ: dict[str, Any]) -> bytes:
-    """The whole body, which stays readable."""
+    """Return the whole body, which stays readable."""
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body

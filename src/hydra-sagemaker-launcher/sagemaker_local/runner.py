@@ -17,7 +17,7 @@ log = logging.getLogger("sagemaker_local")
 
 
 class Ended(Exception):
-    """The job's end: status, secondary status, and the message, which of a failed job is its FailureReason."""
+    """The job's end: status, secondary status and message, the FailureReason of a failed job."""
 
     def __init__(self, status: str, secondary_status: str, message: str) -> None:
         super().__init__(message)
@@ -98,7 +98,7 @@ class JobRun:
             raise Ended("Failed", "Failed", f"{reason}instance type.")
 
     def _fail_if_meant(self) -> None:
-        """The words are AWS's: https://github.com/aws/sagemaker-python-sdk/issues/70"""
+        """Raise Ended in AWS's words: https://github.com/aws/sagemaker-python-sdk/issues/70"""
         if self.services.counters.has_internal_error(self.job.name):
             raise Ended("Failed", "Failed", "InternalServerError: We encountered an internal error. Please try again.")
 
@@ -128,7 +128,7 @@ class JobRun:
                     raise Ended("Failed", "Failed", f"ClientError: Data download failed:{reason}")
 
     def _upload(self, attempt: Attempt, reason: str | None) -> None:
-        """Raises Ended, always."""
+        """Upload the results, then raise Ended, always."""
         failure = attempt.failure() if reason is None else None
         models = [container.tree / "model" for container in attempt.containers]
         outputs = [container.tree / "output" / "data" for container in attempt.containers]
@@ -162,6 +162,6 @@ class JobRun:
         return location
 
     def _remove_trees(self) -> None:
-        """The logs stay."""
+        """Remove the jobs' files, but not their logs."""
         for directory in self.directory.glob("algo-*/"):
             shutil.rmtree(directory, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""So many jobs at once, the others in the order they came."""
+"""Runs a limited number of jobs at once, the others in the order of their arrival."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Scheduler:
             self._run(job)
 
     def close(self) -> None:
-        """Once `closing` is set, jobs end; a thread that does not come back is left behind, being a daemon."""
+        """Wait for the jobs, which end once `closing` is set; a thread that does not end in time is a daemon."""
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:

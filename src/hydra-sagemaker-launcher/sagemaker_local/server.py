@@ -39,7 +39,7 @@ _open_servers: set[str] = set()
 
 
 class LocalSageMaker:
-    """A context manager. Several servers in one process share what moto keeps: buckets, logs, secrets, roles, models.
+    """A context manager. Several servers in one process share the contents of moto: buckets, logs, secrets, roles, models.
 
     `isolation="namespace"` gives jobs a real /opt/ml and pid 1, where the kernel allows it; "environment" tells them where
     their tree is in SAGEMAKER_BASE_DIR. `python` is the interpreter whose packages jobs find installed.
@@ -72,11 +72,11 @@ class LocalSageMaker:
 
     @property
     def client_environment(self) -> dict[str, str]:
-        """What AWS's clients need in their environment to talk to this server and to no other."""
+        """The environment variables with which AWS's clients talk to this server and to no other."""
         return credentials(self.url, CLIENT_KEY)
 
     def __enter__(self) -> LocalSageMaker:
-        """Raises LocalSageMakerError: packages missing, port taken, no namespaces, no Python."""
+        """Start. Raises LocalSageMakerError: packages missing, port taken, no namespaces, no Python."""
         _require_packages()
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(_listen(self.port))
@@ -92,7 +92,7 @@ class LocalSageMaker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends every job and endpoint within seconds, without uploads."""
+        """End every job and endpoint within seconds, without uploads."""
         self._stack.close()
 
     def _services(self, stack: contextlib.ExitStack) -> Services:

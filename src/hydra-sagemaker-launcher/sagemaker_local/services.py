@@ -1,4 +1,4 @@
-"""What the run of every job and endpoint needs of the server."""
+"""The parts of the server that every job and endpoint uses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The process between the server and a job: a job ends with its first process, and never outlives the server.
 
-Run as a script with the command as its arguments. What the server wants comes as bytes on standard input: T is SIGTERM to
+Run as a script with the command as its arguments. The server's orders are bytes on standard input: T is SIGTERM to
 the first process only, as a container gets it; K, and the end of input when the server has died, SIGKILL to all.
 """
 
@@ -43,7 +43,7 @@ def start(command: list[str]) -> int:
 
 
 def parents() -> dict[int, int]:
-    """Of every process, the one it is a child of."""
+    """Return the parent of every process."""
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -65,7 +65,7 @@ def descendants(root: int) -> list[int]:
 
 
 def kill_all(first: int) -> None:
-    """Orphans too: on Linux they have become children of this process. Elsewhere, the first process's group."""
+    """Kill all processes: on Linux orphans too, as children of this process; on other systems the first process's group."""
     for pid in descendants(os.getpid()):
         send(pid, signal.SIGKILL)
     if not IS_LINUX:
@@ -83,7 +83,7 @@ def send(pid: int, number: int) -> None:
 
 
 def reap(first: int) -> int | None:
-    """The first process's exit code as a shell gives it, once it has ended."""
+    """Return the first process's exit code as a shell gives it, or None while it runs."""
     code = None
     while True:
         try:

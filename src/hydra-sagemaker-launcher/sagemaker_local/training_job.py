@@ -1,4 +1,4 @@
-"""What is known of one training job: its request, where it stands, and what its run has told."""
+"""The state of one training job: its request, its status, and the results of its run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FINISHED = ("Completed", "Failed", "Stopped")
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 FAILURE_REASON_CHARACTERS = 1024
 SPOT_PRICE = 0.3
-"""Billable part of the training time of a spot job: there are no prices here, only something lower than the whole."""
+"""Billable part of the training time of a spot job: an invented part, lower than the whole."""
 
 
 @dataclass(eq=False)
@@ -24,13 +24,13 @@ class TrainingJob:
     secondary_status: str = "Starting"
     created: float = field(default_factory=time.time)
     started: float | None = None
-    """When instances were there and the download began, in seconds since the epoch."""
+    """Beginning of the download, once there are instances, in seconds since the epoch."""
     ended: float | None = None
     transitions: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
     """Fields of DescribeTrainingJob that only a run can fill."""
     is_taken: bool = False
-    """Whether a runner has begun with it; until then it waits for a free place."""
+    """True once a runner has begun with it; until then it waits in the queue."""
     stop_requested: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -59,7 +59,7 @@ class TrainingJob:
 
     @property
     def max_wait_seconds(self) -> float:
-        """From the creation to the end; only spot jobs have such a limit."""
+        """Limit from creation to end; only spot jobs have one."""
         return self.request["StoppingCondition"]["MaxWaitTimeInSeconds"] if self.is_spot else float("inf")
 
     @property

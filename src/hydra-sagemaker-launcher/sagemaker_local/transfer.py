@@ -1,4 +1,4 @@
-"""Between S3 and the tree of a job."""
+"""Copies files between S3 and the tree of a job."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ GZIP_LEVEL = 1
 
 
 class DataError(Exception):
-    """Data of a job that cannot be brought in or out."""
+    """Data of a job that cannot be downloaded or uploaded."""
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key. Raises DataError."""
+    """Return bucket and key. Raises DataError."""
     match = re.fullmatch(r"s3://([^/]+)/?(.*)", uri)
     if not match:
         raise DataError(f'"{uri}" is not of the form s3://bucket/key')
@@ -36,10 +36,10 @@ def _transfer(client: Any) -> S3Transfer:
 
 
 def objects(client: Any, uri: str) -> Iterator[tuple[str, str]]:
-    """Every object under a prefix: its key and its path in the container.
+    """Yield the key of every object under a prefix, and its path in the container.
 
-    Paths are relative to the prefix; an object that *is* the prefix keeps its name, and those that only begin like it
-    ("data/train" and "data/train.csv") are relative to the folder.
+    Paths are relative to the prefix; an object that *is* the prefix keeps its name, and the path of an object that only
+    begins like it ("data/train" and "data/train.csv") is relative to the folder.
     """
     bucket, prefix = split_uri(uri)
     folder = prefix[: prefix.rfind("/") + 1]
@@ -52,7 +52,7 @@ def objects(client: Any, uri: str) -> Iterator[tuple[str, str]]:
 
 
 def download(client: Any, uri: str, directory: Path, *, part: int = 0, parts: int = 1) -> list[str]:
-    """The paths written; of several `parts` every object goes to exactly one. Raises DataError."""
+    """Download, and return the paths written; of several `parts` every object goes to exactly one. Raises DataError."""
     bucket, _ = split_uri(uri)
     written = []
     for number, (key, path) in enumerate(objects(client, uri)):
@@ -76,7 +76,7 @@ def files_in(directory: Path) -> Iterator[Path]:
 
 
 def upload_file(client: Any, file: Path, uri: str) -> None:
-    """As it is now: a job may write to the file, or put another in its place, while it is sent."""
+    """Upload the file as it is now: a job may write to it, or replace it, meanwhile."""
     bucket, key = split_uri(uri)
     with file.open("rb") as opened, tempfile.NamedTemporaryFile() as copy:
         shutil.copyfileobj(opened, copy)
@@ -97,7 +97,7 @@ def upload_files(client: Any, directories: Iterable[Path], uri: str) -> None:
 
 
 def upload_archive(client: Any, directories: Iterable[Path], uri: str) -> None:
-    """One .tar.gz of all of them; of files of the same name the first counts."""
+    """Upload one .tar.gz of all directories; of files of the same name the first counts."""
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=GZIP_LEVEL) as archive:
             seen: set[str] = set()
