@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
 from commands import paraphrase
 from paraphrase_lab.errors import RunError
@@ -103,8 +104,9 @@ def test_the_key_that_was_sorted_by_is_shown_and_its_best_value_bold(tmp_path: P
         recorded(tmp_path / str(job), metrics=values, config={"seed": job})
     rows = read_runs([str(tmp_path)])
     table, hidden = runs_table(rows, Fields(rows), 100, sort="test/nll")
-    heading, *bold = [table.plain[span.start : span.end] for span in table.spans if span.style == "bold"]
-    assert bold == ["  0.3000"] and "test/nll" in heading
+    cells = {str(column.header): [cell for cell in column.cells if isinstance(cell, Text)] for column in table.columns}
+    assert [cell.plain for of in cells.values() for cell in of if cell.style == "bold"] == ["0.3000"]
+    assert "0.3000" in map(str, cells["test/nll"])
     assert hidden == []
 
 

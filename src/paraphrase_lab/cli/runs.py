@@ -1,4 +1,4 @@
-"""`paraphrase runs`: the runs of directories, of S3 and of W&B in one table, chosen and sorted."""
+"""`paraphrase runs`: the runs of directories, S3 and W&B in one table, selected and sorted."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from paraphrase_lab.paths import RUNS_DIR
 
-HELP = """Lists runs with the configuration keys that tell them apart, how they stand and what came out.
+HELP = """Lists runs with the configuration keys that distinguish them, their status and their metrics.
 
   paraphrase runs                                          all runs below runs/, the newest sweep first
   paraphrase runs --where 'model=tiny and test/f1>0.9'     = != > >= < <= and ~ (contains); and, or, not, ( )
   paraphrase runs --sort -test/f1 --limit 10               the ten best; without the minus the lowest come first
-  paraphrase runs s3://bucket/runs wandb:entity/project    runs from elsewhere
+  paraphrase runs s3://bucket/runs wandb:entity/project    runs in S3 and in W&B
 
 A key is a metric (test/f1), a configuration key (model.num_layers), a group (model) or status, started, seconds, cost, name,
 error, commit; the ending of a key is enough where it means no other."""
@@ -50,7 +50,7 @@ def run(words: list[str]) -> int:
 
 
 def sorted_rows(rows: Sequence[Any], name: str, *, descending: bool) -> list[Any]:
-    """Numbers before texts, and rows without the value last, either way."""
+    """Sort numbers before texts, and rows without the value last, in both directions."""
     from paraphrase_lab.runs.fields import Fields
     from paraphrase_lab.runs.short import shown
 
@@ -82,11 +82,11 @@ def _count(text: str) -> int:
 
 
 def _with_minus(words: list[str]) -> list[str]:
-    """argparse takes -test/f1 for an option unless it is joined to its own."""
-    joined, rest = [], list(words)
-    while rest:
-        word = rest.pop(0)
-        joined.append(f"--sort={rest.pop(0)}" if word == "--sort" and rest else word)
+    """Join --sort with its key, since argparse takes -test/f1 for an option."""
+    joined, rest = [], iter(words)
+    for word in rest:
+        key = next(rest, None) if word == "--sort" else None
+        joined.append(word if key is None else f"--sort={key}")
     return joined
 
 
@@ -116,16 +116,14 @@ def _print(rows: Sequence[Any], of: int, places: Sequence[str], fields: Any, sor
 
     from paraphrase_lab.runs.table import runs_table
 
-    console = Console()
+    console = Console(markup=False, highlight=False)
     where = ", ".join(places)
+    if not of:
+        return console.print(f"no runs below {where}: `paraphrase train` makes one", soft_wrap=True)
     if not rows:
-        text = (
-            f"no runs below {where}: `paraphrase train` makes one" if not of else f"none of the {of:,} runs below {where} fits"
-        )
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-        return
+        return console.print(f"none of the {of:,} runs below {where} fits", soft_wrap=True)
     table, hidden = runs_table(rows, fields, console.width, sort=sort)
-    console.print(table, soft_wrap=True)
+    console.print(table)
     count = f"{len(rows):,} run{'s' if of > 1 else ''}" if len(rows) == of else f"{len(rows):,} of {of:,} runs"
     notes = [f"{count} below {where}"]
     if hidden:
@@ -135,4 +133,4 @@ def _print(rows: Sequence[Any], of: int, places: Sequence[str], fields: Any, sor
     if len(failed) > ERRORS_SHOWN:
         notes.append(f"{len(failed) - ERRORS_SHOWN:,} more with errors: --where 'error!=null' --json has them")
     for note in notes:
-        console.print(note, style="dim", markup=False, highlight=False, soft_wrap=True)
+        console.print(note, style="dim", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A list of runs for a terminal of any width: what tells them apart, how they stand, what came out."""
+"""A list of runs for a terminal of any width: the keys that distinguish them, their status and their metrics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from rich import box
+from rich.table import Table
 from rich.text import Text
 
 from paraphrase_lab.metrics.names import higher_is_better
@@ -18,11 +20,11 @@ from paraphrase_lab.runs.short import brief_names, cut_in_the_middle, money, sho
 
 METRICS = ("test/accuracy", "test/f1", "val/accuracy", "best")
 WIDTHS = (40, 28, 20)
-"""Of the longest value in a column, tried in turn until the table fits."""
+"""Limits of a column's width, tried in turn until the table fits."""
 NEVER, LAST, EARLY, FIRST = range(4)
-"""When a column goes if there is no room for all."""
-GAP = "  "
-"""Between two columns."""
+"""When a column is left out if they do not all fit."""
+GAP = 2
+"""Spaces between two columns."""
 
 
 @dataclass
@@ -41,10 +43,8 @@ class Column:
         return max(self.header_width, min(longest, max(map(len, self.values))))
 
 
-def runs_table(rows: Sequence[RunRow], fields: Fields, width: int, *, sort: str | None = None) -> tuple[Text, list[str]]:
-    """The table, and the headers that found no place in `width` characters.
-
-    Its lines are put together here, since rich takes a second to lay out a thousand rows.
+def runs_table(rows: Sequence[RunRow], fields: Fields, width: int, *, sort: str | None = None) -> tuple[Table, list[str]]:
+    """Return the table, and the headers of the columns that do not fit in `width` characters.
 
     Args:
         sort: whole name of the field the rows are sorted by; the best value of a metric is bold.
@@ -54,13 +54,13 @@ def runs_table(rows: Sequence[RunRow], fields: Fields, width: int, *, sort: str 
         columns[0].values = brief_names(columns[0].values)
     if _longest(columns, width) is None:
         for column in columns:
-            column.header = _stacked(column.header)
+            column.header = re.sub(r"(?<=[/_.])(?=[^/_.]+$)", "\n", column.header)  # on two lines
     hidden = _make_room(columns, width)
     return _drawn(columns, _longest(columns, width) or WIDTHS[-1]), hidden
 
 
 def _make_room(columns: list[Column], width: int) -> list[str]:
-    """Takes columns away until the rest fits; their headers."""
+    """Remove columns until the rest fits; returns their headers."""
     hidden: list[str] = []
     while _longest(columns, width) is None:
         goes = max(column.goes for column in columns)
@@ -112,7 +112,7 @@ def _value_column(rows: Sequence[RunRow], name: str, sort: str | None, *, goes: 
 
 
 def _mode(rows: Sequence[RunRow], name: str) -> str:
-    """Which way `best` is better depends on what the runs monitored."""
+    """Return which way `best` is better, which depends on what the runs monitored."""
     config = rows[0].config
     if name != "best":
         return "auto"
@@ -130,49 +130,28 @@ def _setting(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else shown(value)
 
 
-def _stacked(header: str) -> str:
-    """On two lines, where it has a natural place to break."""
-    return re.sub(r"(?<=[/_.])(?=[^/_.]+$)", "\n", header)
-
-
 def _longest(columns: Sequence[Column], width: int) -> int | None:
-    """The most generous limit under which the table fits; None when none does."""
+    """Return the most generous limit under which the table fits; None when none does."""
     for longest in WIDTHS:
-        if sum(column.width(longest) + len(GAP) for column in columns) - len(GAP) <= width:
+        if sum(column.width(longest) + GAP for column in columns) - GAP <= width:
             return longest
     return None
 
 
-def _drawn(columns: Sequence[Column], longest: int) -> Text:
-    widths = [column.width(longest) for column in columns]
-    headers = [column.header.splitlines() for column in columns]
-    height = max(map(len, headers))
-    table = Text()
-    for line in range(height):
-        cells = [header[line - height] if len(header) >= height - line else "" for header in headers]
-        table.append(_line(columns, cells, widths), "bold")
-    table.append("─" * (sum(widths) + len(GAP) * (len(widths) - 1)))
-    for number in range(len(columns[0].values)):
-        cells = [cut_in_the_middle(column.values[number], width) for column, width in zip(columns, widths, strict=True)]
-        start = len(table) + 1
-        table.append("\n" + _line(columns, cells, widths).removesuffix("\n"))
-        for place, column in enumerate(columns):
-            if number in column.bold:
-                left = start + sum(widths[:place]) + len(GAP) * place
-                table.stylize("bold", left, left + widths[place])
+def _drawn(columns: Sequence[Column], longest: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    cells = []
+    for column in columns:
+        table.add_column(Text(column.header), justify="right" if column.is_number else "left", no_wrap=True, vertical="bottom")
+        texts = (cut_in_the_middle(value, column.width(longest)) for value in column.values)
+        cells.append([Text(text, "bold" if number in column.bold else "") for number, text in enumerate(texts)])
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
     return table
 
 
-def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (
-        cell.rjust(width) if column.is_number else cell.ljust(width)
-        for column, cell, width in zip(columns, cells, widths, strict=True)
-    )
-    return GAP.join(padded).rstrip() + "\n"
-
-
 def age(started: str) -> str:
-    """Of a time in ISO 8601: 40s, 5m, 3h, 12d."""
+    """Format the time since a moment in ISO 8601: 40s, 5m, 3h, 12d."""
     if not started:
         return ""
     moment = datetime.fromisoformat(started)
