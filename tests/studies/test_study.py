@@ -13,7 +13,7 @@ import pytest
 from checking import check, problems, write
 from commands import FEW_PAIRS, ROOT, TINY, paraphrase
 from paraphrase_lab.check import check_request
-from paraphrase_lab.cli.study import Typed, _typed
+from paraphrase_lab.cli.study import StudyRequest, study_request
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
@@ -167,19 +167,19 @@ def test_few_seeds_are_a_warning(tmp_path: Path) -> None:
 
 
 def test_overrides_that_change_a_result_make_another_study() -> None:
-    def typed(*words: str) -> Typed:
-        return _typed(["ablation=encoder_depth", *words])
+    def typed(*words: str) -> StudyRequest:
+        return study_request(["ablation=encoder_depth", *words])
 
     plain = typed("compute=sagemaker", "hydra.launcher.max_parallel=2", "logger=csv", "keep_model=always", "-m")
-    assert not plain.is_changed and plain.directory == Path("runs/studies/encoder_depth")
+    assert not plain.changed and plain.directory == Path("runs/studies/encoder_depth")
     changed = typed("data.train_pairs=100")
-    assert changed.is_changed and changed.directory != typed("data.train_pairs=200").directory
+    assert changed.changed and changed.directory != typed("data.train_pairs=200").directory
     assert changed.directory.parent == plain.directory.parent and changed.directory.name.startswith("encoder_depth_")
     seeds = typed("seed=0,1")
     for words in (("logger=csv",), ("compute=sagemaker_local", "hydra.launcher.max_parallel=2"), ("trainer.progress=none",)):
         assert typed("seed=0,1", *words).directory == typed(*words, "seed=0,1").directory == seeds.directory
     assert typed("seed=0,1", "logger=csv").command.endswith("seed=0,1 logger=csv")
-    assert typed("study.metric=f1").is_changed, "another metric after the fact is another study"
+    assert typed("study.metric=f1").changed, "another metric after the fact is another study"
     assert typed("--results", "there").results == typed("--results=there").results == Path("there")
     assert changed.command == "paraphrase study ablation=encoder_depth data.train_pairs=100"
 
@@ -189,11 +189,11 @@ def test_overrides_that_change_a_result_make_another_study() -> None:
     [
         ((), "a study is one ablation: ablation=NAME\nablations: encoder_depth, "),
         (("ablation=a,b",), "a study is one ablation"),
-        (("ablation=encoder_dept",), "there is no ablation 'encoder_dept'\nablations: "),
-        (("ablation=encoder_dept",), "did you mean ablation=encoder_depth?"),
-        (("ablation=encoder_depth", "--results"), "--results needs a directory"),
-        (("ablation=encoder_depth", "hydra.sweep.subdir=x"), "the runs of a study lie under their numbers"),
-        (("ablation=encoder_depth", "resume=auto"), "resume=auto: a study goes on by itself, in its own directory"),
+        (("ablation=encoder_dept",), "there is no ablation 'encoder_dept'\ndid you mean ablation=encoder_depth?"),
+        (("ablation=x",), "there is no ablation 'x'\nablations: encoder_depth, "),
+        (("ablation=encoder_depth", "--results"), "argument --results: expected one argument"),
+        (("ablation=encoder_depth", "hydra.sweep.subdir=x"), "the directories of a study's runs are named by their numbers"),
+        (("ablation=encoder_depth", "resume=auto"), "resume=auto: a study continues by itself, in its own directory"),
         (("ablation=encoder_depth", "model.hiden=3"), "there is no key 'model.hiden'"),
         (("ablation=encoder_depth", "--fast"), "paraphrase study has no option --fast"),
     ],
@@ -324,10 +324,10 @@ def test_a_study_on_the_local_sagemaker(lab: Lab, tmp_path: Path) -> None:
         remote = ("compute=sagemaker_local", f"hydra.launcher.endpoint_url={server.url}", "hydra.sweep.dir=runs/remote")
         words = (*remote, "seed=0", "--results", str(tmp_path))
         left = lab.study(*words, "hydra.launcher.wait=false", **server.client_environment)
-        assert left.returncode == 0 and "nothing is home yet: the same command goes on" in left.stdout, (
+        assert left.returncode == 0 and "no run is downloaded yet: run the same command again" in left.stdout, (
             left.stdout + left.stderr
         )
         done = lab.study(*words, **server.client_environment)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert len(server.jobs.jobs) == 2, "the jobs that were left running are adopted"
+        assert len(server.jobs.jobs) == 2, "the same command attaches to the jobs that are still running"
     assert "| cost | $0.0" in (tmp_path / "mine.md").read_text()

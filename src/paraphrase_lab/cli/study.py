@@ -1,7 +1,8 @@
-"""`paraphrase study`: an ablation as a sweep, of which only what is missing runs, and its answer written down."""
+"""`paraphrase study`: runs what is missing of an ablation's sweep, compares the runs and writes the results."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import shlex
 import sys
@@ -20,90 +21,83 @@ from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
 from paraphrase_lab.studies.lab_notes import lab_note
 
 GROUP = "ablation"
-ELSEWHERE = ("compute", "hydra", *(key for key in WITHOUT_EFFECT if key != "study"))
-"""Overrides that say where and how a study runs, and change nothing of what it finds."""
+WITHOUT_EFFECT_ON_STUDY = ("compute", "hydra", *(key for key in WITHOUT_EFFECT if key != "study"))
+"""Keys that choose where and how a study runs, and do not affect its results."""
 REFUSED = {
-    "hydra.sweep.subdir": "the runs of a study lie under their numbers",
-    "resume": "a study goes on by itself, in its own directory",
+    "hydra.sweep.subdir": "the directories of a study's runs are named by their numbers",
+    "resume": "a study continues by itself, in its own directory",
 }
 INTERRUPTED = (130, 143)
 
 
-class Typed(NamedTuple):
+class StudyRequest(NamedTuple):
+    """An ablation's name, and how it was asked for on the command line."""
+
     name: str
-    words: tuple[str, ...]
-    """Overrides, without the directory of the sweep."""
+    overrides: tuple[str, ...]
     changed: tuple[str, ...]
-    """Those of them that make another study of it than the one in the file."""
+    """Overrides that affect the results, so that this is another study than the one in the file."""
     config_dir: str | None
     results: Path | None
 
     @property
-    def is_changed(self) -> bool:
-        return bool(self.changed)
-
-    @property
     def directory(self) -> Path:
-        """Fixed, so that the same command finds what it has run."""
+        """The directory of the sweep: fixed, so that the same command finds its runs."""
         digest = hashlib.sha256("\n".join(sorted(self.changed)).encode()).hexdigest()[:8]
-        return RUNS_DIR / "studies" / (f"{self.name}_{digest}" if self.is_changed else self.name)
+        return RUNS_DIR / "studies" / (f"{self.name}_{digest}" if self.changed else self.name)
 
     @property
     def command(self) -> str:
         flags = ["--config-dir", self.config_dir] if self.config_dir else []
-        return shlex.join(["paraphrase", "study", *flags, *self.words])
+        return shlex.join(["paraphrase", "study", *flags, *self.overrides])
 
 
 def run(words: list[str]) -> int:
     if words == ["--index"]:
         return _index()
-    typed = _typed(words)
+    asked = study_request(words)
     add_to_path()
-    result, file = _checked(typed)
+    result, file = _checked(asked)
 
     from paraphrase_lab.studies.plan import plan_study
 
-    directory = _sweep_directory(result)
-    study = plan_study(result, typed.name, lab_note(file).get("Question", ""), directory)
-    _say_plan(study)
+    study = plan_study(result, asked.name, lab_note(file).get("Question", ""), train.sweep_directory(result))
+    _print_plan(study)
     code = _train(result)
     if code in INTERRUPTED:
         return code
     if code == 0 and not any(run.row() for run in study.runs):
-        print("nothing is home yet: the same command goes on when the jobs have ended")
+        print("no run is downloaded yet: run the same command again when the jobs have ended")
         return 0
-    return _conclude(study, typed, file) or code
+    return _conclude(study, asked, file) or code
 
 
-def _typed(words: Sequence[str]) -> Typed:
-    words, results = _results_option(list(words))
-    request = parse_request([word for word in words if word not in ("-m", "--multirun")], "study")
-    chosen = [text for text in request.overrides if text.partition("=")[0] == GROUP]
-    if len(chosen) != 1 or not chosen[0].partition("=")[2] or "," in chosen[0]:
-        raise UserError(
-            "a study is one ablation: ablation=NAME", valid=f"ablations: {', '.join(ablations(request.config_dir))}"
-        )
-    for text in request.overrides:
-        if why := REFUSED.get(text.partition("=")[0]):
-            raise UserError(f"{text}: {why}", hint="leave it out")
-    changed = tuple(text for text in request.overrides if text not in chosen and not _is_elsewhere(text))
-    return Typed(chosen[0].partition("=")[2], request.overrides, changed, request.config_dir, results)
+def study_request(words: Sequence[str]) -> StudyRequest:
+    """
+    Raises:
+        UserError: not one ablation, or an override that a study sets itself.
+    """
+    parser = argparse.ArgumentParser("paraphrase study", usage="paraphrase study --help", add_help=False, allow_abbrev=False)
+    parser.add_argument("--results", type=Path, metavar="DIR")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    arguments, rest = parser.parse_known_args(words)
+    request = parse_request(rest, "study")
+    keys = [text.partition("=")[0] for text in request.overrides]
+    chosen = [text for text, key in zip(request.overrides, keys, strict=True) if key == GROUP]
+    name = chosen[0].partition("=")[2] if len(chosen) == 1 else ""
+    if not name or "," in name:
+        valid = f"ablations: {', '.join(ablations(request.config_dir))}"
+        raise UserError("a study is one ablation: ablation=NAME", valid=valid)
+    for text, key in zip(request.overrides, keys, strict=True):
+        if key in REFUSED:
+            raise UserError(f"{text}: {REFUSED[key]}", hint="leave it out")
+    changed = tuple(text for text in request.overrides if text not in chosen and _affects_results(text))
+    return StudyRequest(name, request.overrides, changed, request.config_dir, arguments.results)
 
 
-def _is_elsewhere(text: str) -> bool:
+def _affects_results(text: str) -> bool:
     key = text.lstrip("+~").partition("=")[0]
-    return any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in ELSEWHERE)
-
-
-def _results_option(words: list[str]) -> tuple[list[str], Path | None]:
-    for place, word in enumerate(words):
-        if word.startswith("--results="):
-            return words[:place] + words[place + 1 :], Path(word.partition("=")[2])
-        if word == "--results":
-            if place + 1 == len(words):
-                raise UserError("--results needs a directory", hint="paraphrase study ablation=NAME --results DIR")
-            return words[:place] + words[place + 2 :], Path(words[place + 1])
-    return words, None
+    return not any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in WITHOUT_EFFECT_ON_STUDY)
 
 
 def ablations(config_dir: str | None = None) -> list[str]:
@@ -111,29 +105,25 @@ def ablations(config_dir: str | None = None) -> list[str]:
         return composer.group_options(GROUP)
 
 
-def _checked(typed: Typed) -> tuple[CheckedRequest, Path]:
-    """With every job of the sweep, and the ablation's file."""
-    known = ablations(typed.config_dir)
-    if typed.name not in known:
-        near = closest(typed.name, known)
-        hint = f"did you mean ablation={near}?" if near else ""
-        raise UserError(f"there is no ablation {typed.name!r}", valid=f"ablations: {', '.join(known)}", hint=hint)
-    words = list(typed.words)
-    if not any(text.startswith("hydra.sweep.dir=") for text in words):
-        words.append(f"hydra.sweep.dir={quoted(str(typed.directory))}")
-    request = Request(tuple(words), typed.config_dir, multirun=True)
+def _checked(asked: StudyRequest) -> tuple[CheckedRequest, Path]:
+    """Check every job of the sweep; returns the ablation's file, too."""
+    known = ablations(asked.config_dir)
+    if asked.name not in known:
+        near = closest(asked.name, known)
+        valid, hint = ("", f"did you mean ablation={near}?") if near else (f"ablations: {', '.join(known)}", "")
+        raise UserError(f"there is no ablation {asked.name!r}", valid=valid, hint=hint)
+    overrides = list(asked.overrides)
+    if not any(text.startswith("hydra.sweep.dir=") for text in overrides):
+        overrides.append(f"hydra.sweep.dir={quoted(str(asked.directory))}")
+    request = Request(tuple(overrides), asked.config_dir, multirun=True)
     with Composer(request) as composer:
-        loaded = composer.repository.load_config(f"{GROUP}/{typed.name}")
+        loaded = composer.repository.load_config(f"{GROUP}/{asked.name}")
     assert loaded is not None
-    return checked(request), Path(loaded.path.removeprefix("file://")) / GROUP / f"{typed.name}.yaml"
-
-
-def _sweep_directory(result: CheckedRequest) -> Path:
-    return train.sweep_directory(result)
+    return checked(request), Path(loaded.path.removeprefix("file://")) / GROUP / f"{asked.name}.yaml"
 
 
 def _train(result: CheckedRequest) -> int:
-    """A job that failed is told by the exit code alone: what has finished is compared all the same."""
+    """Run the sweep and return its exit code; a failed job does not keep the finished ones from being compared."""
     try:
         return train.start(result)
     except SystemExit as end:
@@ -146,7 +136,7 @@ def _train(result: CheckedRequest) -> int:
         return 1
 
 
-def _say_plan(study: Any) -> None:
+def _print_plan(study: Any) -> None:
     recorded = sum(run.is_recorded() for run in study.runs)
     names = [arm.name for arm in study.arms]
     against = f"; compared with {study.baseline}" if study.baseline else ""
@@ -157,7 +147,7 @@ def _say_plan(study: Any) -> None:
     print(f"budget: {study.budget_minutes:g} minutes of {study.budget_machine} for all {len(study.runs)}", flush=True)
 
 
-def _conclude(study: Any, typed: Typed, file: Path) -> int:
+def _conclude(study: Any, asked: StudyRequest, file: Path) -> int:
     from paraphrase_lab.cli.comparison_tables import print_comparison
     from paraphrase_lab.studies.outcome import judge
     from paraphrase_lab.studies.results import RESULTS, results_directory, write_results
@@ -166,11 +156,11 @@ def _conclude(study: Any, typed: Typed, file: Path) -> int:
     print_comparison(outcome.comparison, with_slices=False)
     for note in outcome.notes:
         print(f"note: {note}")
-    directory = typed.results or (study.directory / RESULTS if typed.is_changed else results_directory(file))
-    files = write_results(outcome, directory, typed.command)
+    directory = asked.results or (study.directory / RESULTS if asked.changed else results_directory(file))
+    files = write_results(outcome, directory, asked.command)
     print(f"\n{outcome.verdict}\n\nwritten: {', '.join(map(str, files))}")
-    if typed.is_changed and not typed.results:
-        print("overrides made another study of it: the results of the one in the file stay as they are")
+    if asked.changed and not asked.results:
+        print("overrides given: recorded results not overwritten")
     if SOURCE_ROOT is not None and directory == EXPERIMENTS_DIR / RESULTS:
         _index()
     return 0

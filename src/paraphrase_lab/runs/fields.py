@@ -1,4 +1,4 @@
-"""What can be asked of a list of runs by name: status and time, configuration keys, metrics, and short forms of them."""
+"""The fields of a list of runs by name: status and time, configuration keys, metrics, and their short forms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWN: dict[str, Callable[[RunRow], Any]] = {
     "error": lambda row: row.record.get("error"),
     "commit": lambda row: (row.record.get("git") or {}).get("commit"),
 }
-"""Of every run; `cost` in USD, `seconds` of work."""
+"""Fields that every run has; `cost` in USD, `seconds` of work."""
 
 
 class Fields:
@@ -32,7 +32,7 @@ class Fields:
         self._repeats = {key: source for row in rows for key, source in (row.record.get("follows") or {}).items()}
 
     def find(self, typed: str) -> str:
-        """The whole name of what was typed: itself, or the only one that ends in it.
+        """Return the whole name of what was typed: itself, or the only one that ends in it.
 
         Raises:
             UserError: no name, or several, fit.
@@ -45,11 +45,14 @@ class Fields:
             return fitting[0]
         if fitting:
             raise UserError(f"{typed} may mean {' or '.join(fitting)}", hint="type the whole name")
-        raise UserError(f"no run has a key {typed}", valid=self._valid(), hint=self._did_you_mean(typed))
+        near = self._near(typed)
+        raise UserError(
+            f"no run has a key {typed}", valid="" if near else self._valid(), hint=f"did you mean {near}?" if near else ""
+        )
 
     @staticmethod
     def value(row: RunRow, name: str) -> Any:
-        """None where the run has no such value."""
+        """Return the run's value; None where it has none."""
         if name in OWN:
             return OWN[name](row)
         return row.metrics[name] if name in row.metrics else row.config.get(name)
@@ -58,7 +61,7 @@ class Fields:
         groups = dict.fromkeys(f"{key.partition('.')[0]}.…" if "." in key else key for key in self.config)
         return f"keys: {', '.join(OWN)}; {', '.join(self.metrics)}; {', '.join(groups)}"
 
-    def _did_you_mean(self, typed: str) -> str:
+    def _near(self, typed: str) -> str:
         endings = {name.replace("/", ".").rpartition(".")[2]: name for name in self._names}
         close = difflib.get_close_matches(typed, [*self._names, *endings], 1)
-        return f"did you mean {endings.get(close[0], close[0])}?" if close else ""
+        return endings.get(close[0], close[0]) if close else ""
