@@ -157,7 +157,7 @@ def test_other_test_data_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_way_to_the_data_of_another_set(tmp_path: Path) -> None:
-    """A limit that came from debug=fast was not typed, and is said all the same."""
+    """A limit that came from debug=fast was not typed, and is named nevertheless."""
     a = write_run(tmp_path / "a", 0.7, config={"data.evaluation_limit": 200})
     b = write_run(tmp_path / "b", 0.8, table=pair_table(300, seed=1), config={"data": "paws", "model.num_layers": 2})
     with pytest.raises(RunError, match=r"b data=pairs data\.path=pairs\.csv data\.evaluation_limit=200` scores it"):

@@ -108,7 +108,7 @@ def test_degenerate_input_is_drawn(draw, tmp_path):
         assert image.format == "PNG"
 
 
-def test_training_shows_the_best_values_and_the_floor(tmp_path, drawn):
+def test_training_shows_the_best_values_and_the_baseline(tmp_path, drawn):
     rows = metrics_csv(tmp_path / "metrics.csv", 100, 20)
     plot_training(rows, tmp_path / "training.png", majority_accuracy=0.558)
     shown = texts(drawn[0])
@@ -135,7 +135,7 @@ def test_confusion_shows_counts_and_shares_of_the_label(tmp_path, drawn):
     assert "labelled\nnot a paraphrase\n3 pairs" in texts(drawn[0])
 
 
-def test_precision_recall_shows_the_threshold_and_the_floor(tmp_path, drawn):
+def test_precision_recall_shows_the_threshold_and_the_baseline(tmp_path, drawn):
     plot_precision_recall(np.array([1, 0, 1, 0]), np.array([0.9, 0.6, 0.4, 0.1]), 0.5, tmp_path / "curve.png")
     shown = texts(drawn[0])
     assert "average precision 0.833" in shown

@@ -230,7 +230,7 @@ def test_trials_that_fail_do_not_end_a_search_unless_all_do(lab: Lab) -> None:
     assert some.code == 0, some.out + some.err
     assert "failed:" in some.out and "of 3, " in some.out
     none = lab.train(*words, "data.max_length=choice(8,9)")
-    assert none.code == 2 and "no trial of the search has come to an end" in none.err and "Traceback" not in none.err
+    assert none.code == 2 and "no trial of the search has finished" in none.err and "Traceback" not in none.err
 
 
 @pytest.mark.slow

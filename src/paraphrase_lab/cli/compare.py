@@ -59,7 +59,7 @@ def run(words: list[str]) -> int:
 
 
 def _wants_slices(arguments: argparse.Namespace) -> bool:
-    """However many comparisons there are: asked for, or written where everything is."""
+    """Tell whether slices were asked for, or the output holds everything."""
     return bool(arguments.slices or arguments.json or arguments.csv or arguments.plot)
 
 
@@ -90,7 +90,7 @@ def _resamples(text: str) -> int:
 
 
 def chosen_runs(places: list[str], condition: str | None) -> tuple[list[Any], list[str] | None]:
-    """Runs in the order of the places, once; the name of what each is compared as, where the places decide it."""
+    """Return the runs in the order of the places, each once; and their names, if the places decide them."""
     found = _found(places, condition)
     return [row for row, _ in found], _names(found)
 
@@ -112,7 +112,7 @@ def _found(places: list[str], condition: str | None) -> list[Found]:
 
 
 def _finished(found: list[Found]) -> tuple[list[Found], list[str]]:
-    """Of directories the runs that are finished, and remarks about the others; a run that was named itself stays.
+    """Leave out the unfinished runs of directories, with notes about them; a run that was named itself stays.
 
     Raises:
         RunError: all but one have to be left out.
@@ -126,13 +126,13 @@ def _finished(found: list[Found]) -> tuple[list[Found], list[str]]:
     kept = [(row, place) for row, place in found if id(row) not in dropped]
     if notes and len(kept) < 2:
         problem = f"a comparison needs two finished runs at least, found {f'only {kept[0][0].path}' if kept else 'none'}"
-        raise RunError(problem, valid="\n".join(notes), hint="`paraphrase train … resume=RUN` goes on with a run")
+        raise RunError(problem, valid="\n".join(notes), hint="`paraphrase train … resume=RUN` continues a run")
     return kept, notes
 
 
 def _names(found: list[Found]) -> list[str] | None:
-    """The place, where the recipe is the same everywhere; the place before the recipe, where the same recipes were trained
-    with the same seeds in several places, but on other data, say, or with other code. Else the recipe alone decides: None."""
+    """Name each run by its place if all are one recipe; by place and recipe if several places trained the same recipe and
+    seed with other data or code. None: the recipe alone decides."""
     from paraphrase_lab.runs.differences import recipe_names, with_data
 
     rows, places = [row for row, _ in found], [place for _, place in found]

@@ -1,4 +1,4 @@
-"""`paraphrase report`: what was found out about runs, as one HTML file, as text for a README, or in W&B."""
+"""`paraphrase report`: a report about runs, as one HTML file, as text for a README, or in W&B."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from paraphrase_lab.errors import UserError
 
-HELP = """Writes what was found out about some runs: verdicts, tables, curves, slices, calibration,
+HELP = """Writes a report about some runs: verdicts, tables, curves, slices, calibration,
 hardest pairs, settings, versions.
 
   paraphrase report                            the newest run, or the sweep it belongs to
@@ -88,7 +88,7 @@ def _newest() -> str:
 
 
 def _beside(places: Sequence[str]) -> Path:
-    """In the one directory that the runs lie in; else here."""
+    """Return a file in the one directory that holds the runs; else in the working directory."""
     from paraphrase_lab.runs.record import LATEST, run_directory
 
     if len(places) > 1:

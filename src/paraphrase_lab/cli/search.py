@@ -1,4 +1,4 @@
-"""Before and after a search: its stored study begins anew, and ends in a picture and the command that trains what was found."""
+"""Before and after a search: its study starts anew; a picture and the command that trains the best parameters end it."""
 
 from __future__ import annotations
 
@@ -31,15 +31,14 @@ def is_search(hydra: DictConfig) -> bool:
 
 @contextmanager
 def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
-    """Around the search in this directory.
+    """Prepare the search in this directory, and report its result at the end.
 
-    What an interrupted search has stored is put aside: with the sampler's seed the same trials are proposed again, and the
-    launcher reuses those that are finished, so that the search goes on where it was. A study that was merely added to would
-    count those trials twice. What was put aside is deleted when the new study holds all its trials; that of another search,
-    or of one that got further than this one, stays.
+    The stored study of an interrupted search is put aside: with the sampler's seed the same trials are proposed again, and
+    the launcher reuses the finished ones, so that the search continues where it was; adding to the study would count those
+    trials twice. It is deleted when the new study holds all its trials; that of another or longer search stays.
 
     Raises:
-        UserError: no trial has come to an end.
+        UserError: no trial has finished.
     """
     os.environ.setdefault("SQLALCHEMY_SILENCE_UBER_WARNING", "1")  # Optuna 2.10 is older than SQLAlchemy 2
     directory.mkdir(parents=True, exist_ok=True)
@@ -53,7 +52,7 @@ def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
         if trials is None or trials.finished:
             raise
         log_file = directory / "0" / ".job" / "output.log"
-        raise UserError("no trial of the search has come to an end", hint=f"what went wrong: {log_file}") from error
+        raise UserError("no trial of the search has finished", hint=f"see {log_file}") from error
     trials = _trials(result, directory)
     if trials is not None and trials.finished:
         delete_repeated(directory, trials, str(result.hydra.sweeper.study_name))
@@ -67,7 +66,7 @@ def _put_aside(directory: Path) -> None:
 
 
 def delete_repeated(directory: Path, trials: Trials, study_name: str) -> None:
-    """Of the studies that were put aside those that have nothing but what the new one has, too."""
+    """Delete the studies that were put aside, if the new one holds all their trials."""
     for old in directory.glob(f"{STUDY_FILE}.old*"):
         try:
             finished = read_trials(f"sqlite:///{old}", study_name).finished
@@ -83,7 +82,7 @@ def _same(one: Trial, other: Trial) -> bool:
 
 
 def _trials(result: CheckedRequest, directory: Path) -> Trials | None:
-    """None where the study is stored elsewhere."""
+    """Read the trials; None if the study is not stored in this directory."""
     file = directory / STUDY_FILE
     return read_trials(f"sqlite:///{file}", str(result.hydra.sweeper.study_name)) if file.is_file() else None
 
@@ -97,12 +96,12 @@ def _conclude(result: CheckedRequest, trials: Trials, directory: Path) -> None:
     print(f"best {result.jobs[0].config.monitor} {best.value:.4f} in trial {best.number} of {trials.count}{failed}:")
     print("  " + " ".join(f"{key}={value}" for key, value in best.parameters.items()))
     print(f"values over trials and parameters: {directory / PLOT_FILE}")
-    print("test was left alone; this trains the best parameters, with test:")
+    print("test was not scored; this trains the best parameters and scores test:")
     print(f"  {_command(result, best.parameters)}")
 
 
 def _command(result: CheckedRequest, parameters: dict[str, object]) -> str:
-    """What was typed, without the search and what it chose."""
+    """Return the typed command without the search, and with the parameters it found."""
     request = result.request
     with Composer(request) as composer:
         parsed = [composer.parse(text) for text in request.overrides]

@@ -1,4 +1,4 @@
-"""What is compared with what: single models, or recipes with their seeds."""
+"""The candidates of a comparison: single models, or recipes with their seeds."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from paraphrase_lab.plots.style import (
 
 
 def plot_training(rows: Sequence[Mapping[str, float | str]], path: Path, *, majority_accuracy: float | None = None) -> None:
-    """Loss, and validation accuracy and F1, by step, from the rows of metrics.csv; an empty cell is no value.
+    """Draw loss, validation accuracy and F1 by step, from the rows of metrics.csv; an empty cell is no value.
 
     `majority_accuracy` in 0-1 draws the accuracy of always giving the more frequent answer.
     """
@@ -106,7 +106,7 @@ def plot_confusion(labels: np.ndarray, predictions: np.ndarray, path: Path) -> N
 
 
 def plot_precision_recall(labels: np.ndarray, probabilities: np.ndarray, threshold: float, path: Path) -> None:
-    """Precision over recall of the answer yes, the point of the threshold, and the share of yes as the floor."""
+    """Draw precision over recall of the positive class, the threshold's point, and the positive rate as the baseline."""
     labels = np.asarray(labels, dtype=np.int64)
     base_rate, predictions = float(labels.mean()), decide(probabilities, threshold)
     title = "Precision and recall"
@@ -133,7 +133,7 @@ def plot_precision_recall(labels: np.ndarray, probabilities: np.ndarray, thresho
 def plot_reliability(
     labels: np.ndarray, probabilities_raw: np.ndarray, probabilities_calibrated: np.ndarray, path: Path
 ) -> None:
-    """How often a pair is a paraphrase by how probable the model calls it, before and after calibration, 15 bins."""
+    """Draw the share of paraphrases over the predicted probability, before and after calibration, in 15 bins."""
     with page(path, 4.8, 5.4) as figure:
         curve, histogram = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         curve.plot((0, 1), (0, 1), color=GREY, linestyle=":", linewidth=1, label="perfectly calibrated")
@@ -166,7 +166,7 @@ def _wilson(shares: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def plot_scores(labels: np.ndarray, probabilities: np.ndarray, threshold: float, path: Path) -> None:
-    """How many pairs of each label get which probability, in 40 bins, on a logarithmic scale."""
+    """Draw a histogram of the probabilities by label, in 40 bins, on a logarithmic scale."""
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     with page(path, 5.6, 3.8) as figure:
         axes = figure.subplots()

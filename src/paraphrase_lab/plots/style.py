@@ -1,4 +1,4 @@
-"""How the pictures look: small PNG files, drawn without a display and without pyplot's global state.
+"""The style of the pictures: small PNG files, drawn without a display and without pyplot's global state.
 
 Colours are Okabe and Ito's, which people with any kind of colour vision tell apart; lines differ in style as well.
 """

@@ -1,4 +1,4 @@
-"""What a report consists of, whether it becomes a page or a text."""
+"""The blocks of a report, whether it becomes a page or a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which candidate is better, by how much and how sure: intervals of the differences, on the whole set and by slice."""
+"""The differences between candidates with their intervals and verdicts, on the whole set and by slice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader wants first: the verdicts, then which runs there are and what each of them got."""
+"""The beginning of a report: the verdicts, then the runs and their metrics."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _findings(material: Material) -> list[str]:
 
 def _best(material: Material) -> list[str]:
     means = {recipe.name: mean for recipe in material.recipes if (mean := recipe.mean(material.metric)) is not None}
-    floor = majority(material)
-    against = f"; predicting the larger class always gets {floor:.4f}" if floor is not None else ""
+    baseline = majority(material)
+    against = f"; predicting the larger class always gets {baseline:.4f}" if baseline is not None else ""
     return [f"{name}: {material.metric} {mean:.4f}{against}." for name, mean in means.items()] if len(means) == 1 else []
 
 
@@ -105,12 +105,12 @@ def recipe_strips(material: Material) -> Strips:
     recipes = [recipe for recipe in material.recipes if recipe.values(metric)]
     left_out = max(0, len(recipes) - MANY_RECIPES)
     recipes = recipes[:MANY_RECIPES]
-    floor = majority(material)
-    values = [value for recipe in recipes for value in recipe.values(metric)] + ([] if floor is None else [floor])
+    baseline = majority(material)
+    values = [value for recipe in recipes for value in recipe.values(metric)] + ([] if baseline is None else [baseline])
     scale = Scale.around(values, 8, STRIP_WIDTH - 8)
-    rows = tuple(Strip(one.name, _mean_and_spread(one, metric), _dots(one, metric, scale, floor)) for one in recipes)
+    rows = tuple(Strip(one.name, _mean_and_spread(one, metric), _dots(one, metric, scale, baseline)) for one in recipes)
     legend = [Mark("s1 dot", "a run"), Mark("mean", "mean of the runs")]
-    legend += [Mark("floor", f"always the larger class ({floor:.4f})")] if floor is not None else []
+    legend += [Mark("floor", f"always the larger class ({baseline:.4f})")] if baseline is not None else []
     more = f" The other {left_out} recipes are in the table." if left_out else ""
     return Strips(metric, rows, axis_of(scale, metric), tuple(legend), f"Each dot is one run.{more}")
 
@@ -120,12 +120,14 @@ def _mean_and_spread(recipe: Recipe, metric: str) -> str:
     return f"{mean:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
 
 
-def _dots(recipe: Recipe, metric: str, scale: Scale, floor: float | None):
+def _dots(recipe: Recipe, metric: str, scale: Scale, baseline: float | None):
     middle = STRIP_HEIGHT / 2
     drawing = Drawing(STRIP_WIDTH, STRIP_HEIGHT, f"{recipe.name}: {metric} {_mean_and_spread(recipe, metric)}")
     drawing.line(scale.start, middle, scale.end, middle, "grid")
-    if floor is not None:
-        drawing.line(scale(floor), 1, scale(floor), STRIP_HEIGHT - 1, "floor", tip=f"always the larger class: {floor:.4f}")
+    if baseline is not None:
+        drawing.line(
+            scale(baseline), 1, scale(baseline), STRIP_HEIGHT - 1, "floor", tip=f"always the larger class: {baseline:.4f}"
+        )
     mean = recipe.mean(metric)
     assert mean is not None
     drawing.line(scale(mean), 3, scale(mean), STRIP_HEIGHT - 3, "mean", tip=f"mean: {mean:.4f}")

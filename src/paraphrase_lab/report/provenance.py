@@ -1,4 +1,4 @@
-"""What was different, and what everything was made with: settings, versions, commits, data, time and cost."""
+"""The settings that differ, and the provenance of each run: versions, commits, data, time and cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sweep compares: its jobs by what differs between them, the seed aside."""
+"""The arms of a sweep: its jobs by the overrides that differ between them, apart from the seed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SEED = "seed"
 class Arm(NamedTuple):
     name: str
     values: dict[str, Any]
-    """By dotted key, what none but this arm has all of."""
+    """Its own overrides by dotted key; no other arm has all of them."""
 
 
 def arms_of(jobs: Sequence[Sequence[str]], known: Iterable[str] = ()) -> list[Arm]:
-    """The arm of each job, from its overrides.
+    """Return the arm of each job, from its overrides.
 
     Args:
         known: keys of the configuration, so that a short name of a key means no other one.
@@ -36,14 +36,14 @@ def arms_of(jobs: Sequence[Sequence[str]], known: Iterable[str] = ()) -> list[Ar
 
 
 def arm_with(arms: Iterable[Arm], words: Sequence[str]) -> Arm | None:
-    """The arm that has all these values, and no others."""
+    """Return the arm that has exactly these values."""
     parser = OverridesParser.create()
     wanted = {key: value for word in words for key, value in _values(parser, word)}
     return next((arm for arm in arms if arm.values == wanted), None)
 
 
 def numbers_of(arms: Iterable[Arm]) -> tuple[str, dict[str, float]] | None:
-    """(key, number of each arm by name) where one key with numbers is all that differs; else None."""
+    """Return the key and each arm's number if one key with numbers is all that differs; else None."""
     distinct = {arm.name: arm.values for arm in arms}
     keys = {key for values in distinct.values() for key in values}
     if len(keys) != 1 or not all(len(values) == 1 for values in distinct.values()):
@@ -56,7 +56,7 @@ def numbers_of(arms: Iterable[Arm]) -> tuple[str, dict[str, float]] | None:
 
 
 def _values(parser: OverridesParser, word: str) -> Iterator[tuple[str, Any]]:
-    """model={layers:2} as model.num_layers=2; a file of a group stands under the group's name."""
+    """Split model={num_layers:2} into model.num_layers=2; a file of a group stands under the group's name."""
     override = parser.parse_override(word)
     value = override.value()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Short forms for the eye: of dotted keys, of long values, of money."""
+"""Short forms of dotted keys, long values and amounts of money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def short_names(keys: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """The shortest ending of each dotted key that means no other key: model.num_layers -> layers."""
+    """Return the shortest ending of each dotted key that means no other key: model.num_layers -> num_layers."""
     keys = list(keys)
     everything = {*known, *keys}
     owners: dict[str, set[str]] = {}
@@ -20,7 +20,7 @@ def short_names(keys: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 
 def _endings(key: str) -> list[str]:
-    """The shortest first."""
+    """Return the endings of a dotted key, the shortest first."""
     parts = key.split(".")
     return [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
 
@@ -30,12 +30,12 @@ def _means_one(name: str, owners: dict[str, set[str]], keys: set[str]) -> bool:
 
 
 def shown(value: Any) -> str:
-    """As it is typed: null, true, 0.001, [1,2]."""
+    """Format a value as it is typed: null, true, 0.001, [1,2]."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
 
 
 def cut_in_the_middle(text: str, longest: int) -> str:
-    """Both ends stay: of a path its top and its name."""
+    """Shorten a text and keep both ends, such as the top of a path and its name."""
     if len(text) <= longest:
         return text
     head = (longest - 1) // 2
@@ -43,7 +43,7 @@ def cut_in_the_middle(text: str, longest: int) -> str:
 
 
 def brief_names(names: Sequence[str]) -> list[str]:
-    """Without years, microseconds and seconds of names such as 2026-11-24/01-07-33-022599_sweep/0, where they stay unique."""
+    """Drop year, seconds and microseconds of names such as 2026-11-24/01-07-33-022599_sweep/0 if they stay unique."""
     briefest = list(names)
     for moment in (r"\1/\2-\3-\4", r"\1/\2-\3"):
         shorter = [re.sub(r"\b\d{4}-(\d\d-\d\d)/(\d\d)-(\d\d)-(\d\d)-\d{6}", moment, name) for name in names]

@@ -1,4 +1,4 @@
-"""What a search has tried, read from its stored study."""
+"""The trials of a search, read from its stored study."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 class Trial:
     number: int
     parameters: dict[str, Any]
-    """By configuration key."""
+    """Values by configuration key."""
     value: float
     """The best value of `monitor`."""
 
@@ -29,12 +29,13 @@ class Trials:
 
     @property
     def best(self) -> Trial:
-        """The first of equals."""
+        """The best finished trial; the first of equals."""
         return max(self.finished, key=lambda trial: trial.value if self.maximize else -trial.value)
 
 
 def read_trials(storage: str, study_name: str) -> Trials:
-    """
+    """Read the trials of a study.
+
     Args:
         storage: its address, as sqlite:///FILE.
     """

@@ -1,4 +1,4 @@
-"""How much a metric, or a difference of two, would move on other pairs like these: paired bootstrap over clusters.
+"""Paired bootstrap over clusters: how much a metric, or a difference of two, would vary on other pairs like these.
 
 Pairs that share a sentence are right or wrong together, so whole clusters are drawn; all runs see the same draws.
 """
@@ -15,19 +15,19 @@ from paraphrase_lab.statistics.ranking import RANKED
 
 LEVEL = 0.95
 WEIGHTS_AT_ONCE = 2**25
-"""Clusters times resamples that are held in memory together: 128 MiB."""
+"""Clusters times resamples that are in memory at a time: 128 MiB."""
 DRAWN_AT_ONCE = 100
 
 
 def portions(clusters: int, resamples: int) -> Iterator[slice]:
-    """The resamples in portions whose weights fit in memory."""
+    """Split the resamples into portions whose weights fit in memory."""
     width = max(1, WEIGHTS_AT_ONCE // clusters)
     for start in range(0, resamples, width):
         yield slice(start, min(start + width, resamples))
 
 
 def cluster_weights(clusters: int, resamples: int, random: np.random.Generator) -> np.ndarray:
-    """How often each cluster is drawn in each resample [clusters, resamples], float32; every column adds up to `clusters`."""
+    """Count how often each resample draws each cluster [clusters, resamples], float32; a column adds up to `clusters`."""
     weights = np.empty((clusters, resamples), dtype=np.float32)
     for start in range(0, resamples, DRAWN_AT_ONCE):
         columns = np.arange(min(DRAWN_AT_ONCE, resamples - start), dtype=np.int32)
@@ -38,7 +38,7 @@ def cluster_weights(clusters: int, resamples: int, random: np.random.Generator) 
 
 
 def resample(metric: str, scored: Scored, clusters: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The metric of every run on every resample [runs, resamples]; nan where a resample does not define it.
+    """Compute the metric of every run on every resample [runs, resamples]; nan where a resample does not define it.
 
     Args:
         clusters: the row of `weights` that holds each pair's weight [pairs].
@@ -51,13 +51,13 @@ def resample(metric: str, scored: Scored, clusters: np.ndarray, weights: np.ndar
 
 
 def resampled_sums(metric: str, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The metric on every resample [..., resamples] from totals per cluster [columns, ..., clusters]."""
+    """Compute the metric on every resample [..., resamples] from totals per cluster [columns, ..., clusters]."""
     # float32 holds whole numbers up to 16 million, and other sums to far more digits than resampling gives.
     return SUMMED[metric].value((sums.astype(np.float32) @ weights).astype(np.float64))
 
 
 def interval(estimates: np.ndarray, clusters: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end [...] of the expanded percentile interval of resampled estimates [..., resamples].
+    """Return both ends [...] of the expanded percentile interval of resampled estimates [..., resamples].
 
     The plain percentile interval is too narrow where clusters are few; its quantiles are moved outwards, by sqrt(n / (n - 1))
     and Student's t, as in Hesterberg, What Teachers Should Know About the Bootstrap (2015). Nan for fewer than two clusters,

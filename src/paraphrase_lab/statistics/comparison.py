@@ -112,7 +112,7 @@ class Comparison:
 
     @property
     def with_seeds(self) -> bool:
-        """Whether tables of the differences have a column for the interval over the seeds."""
+        """True if tables of the differences have a column for the interval over the seeds."""
         return self.question == RECIPES
 
     @property

@@ -1,4 +1,4 @@
-"""Who asks many questions gets some wrong answers by chance: p-values that allow for it."""
+"""Correction of p-values for the number of comparisons, of which some look significant by chance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Adjusted p-values [comparisons] of Holm 1979: below 0.05 with at most 5 % risk of a single false one among all.
+    """Return adjusted p-values [comparisons] of Holm 1979: below 0.05 with at most 5 % risk of a single false one among all.
 
     A p-value that is nan (nothing to test) stays nan and does not count.
     """

@@ -15,7 +15,7 @@ from paraphrase_lab.metrics.binary import CALIBRATION_BINS
 
 
 class Scored(NamedTuple):
-    """What one or several runs answered about the same pairs."""
+    """Predictions of one or several runs for the same pairs."""
 
     labels: np.ndarray
     """0 or 1 [pairs]."""
@@ -25,7 +25,7 @@ class Scored(NamedTuple):
     """0 or 1, at each run's own threshold [runs, pairs]."""
 
     def at(self, pairs: np.ndarray) -> Scored:
-        """Only these pairs: a mask [pairs] or numbers."""
+        """Select these pairs, by a mask [pairs] or numbers."""
         return Scored(self.labels[pairs], self.probabilities[:, pairs], self.predictions[:, pairs])
 
 
@@ -42,7 +42,7 @@ def _share(totals: np.ndarray) -> np.ndarray:
 
 
 def _share_or_zero(totals: np.ndarray) -> np.ndarray:
-    """0 where the denominator is 0, as for nothing answered yes."""
+    """Divide, with 0 where the denominator is 0, as for no positive prediction."""
     return np.divide(totals[0], totals[-1], out=np.zeros(totals[0].shape), where=totals[-1] > 0)
 
 
@@ -79,7 +79,7 @@ SUMMED: dict[str, SummedMetric] = {
 
 
 def cluster_sums(metric: str, scored: Scored, clusters: np.ndarray, number: int) -> np.ndarray:
-    """Totals [columns, runs, clusters] of a metric's columns over each of `number` clusters."""
+    """Sum a metric's columns over each of `number` clusters [columns, runs, clusters]."""
     runs = [
         np.stack(
             [np.bincount(clusters, weights=column, minlength=number) for column in SUMMED[metric].columns(scored.labels, *one)]

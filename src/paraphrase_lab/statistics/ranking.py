@@ -1,4 +1,4 @@
-"""Metrics of the order of the scores, over weighted pairs: computed for many weightings at once.
+"""Ranking metrics over weighted pairs, computed for many weightings at once.
 
 The pairs are walked through once, from the highest score to the lowest; every step is arithmetic on all weightings.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Chance that a yes scores above a no, ties counting half [weightings]; nan where one of the two has no weight.
+    """Return the chance that a positive scores above a negative, ties counting half [weightings]; nan where one has no weight.
 
     Args:
         rows: the row of `weights` [rows, weightings] that holds the weight of each pair [pairs].
@@ -29,7 +29,7 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray, rows: np.ndarray, weights: n
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over the yes of the precision at their own score [weightings], as scikit-learn's average_precision_score."""
+    """Return the mean precision at the score of each positive [weightings], as scikit-learn's average_precision_score."""
     yes, answered, area, precision = _zeros(weights, 4)
     for yes_here, no_here in _from_the_top(labels, scores, rows, weights):
         if no_here is not None:
@@ -56,7 +56,7 @@ def _zeros(weights: np.ndarray, number: int) -> Iterator[np.ndarray]:
 def _from_the_top(
     labels: np.ndarray, scores: np.ndarray, rows: np.ndarray, weights: np.ndarray
 ) -> Iterator[tuple[np.ndarray | None, np.ndarray | None]]:
-    """Weight of the yes and of the no [weightings] at each score, None for none, from the highest score downwards."""
+    """Yield the weights of positives and negatives [weightings] at each score, None for none, from the highest downwards."""
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf)).tolist()
     sorted_rows, is_yes = rows[order], labels[order] == 1

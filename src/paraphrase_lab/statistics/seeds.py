@@ -1,4 +1,4 @@
-"""What the seeds of two recipes say: would another training of the same kind show the difference again?"""
+"""The difference of two recipes over their seeds: would another training of the same kind show it again?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SeedDifference(NamedTuple):
 
 
 def welch(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> SeedDifference:
-    """Welch's t from the values of each recipe's seeds [..., seeds], two or more; their spreads may differ.
+    """Compute Welch's t from the values of each recipe's seeds [..., seeds], two or more; their spreads may differ.
 
     Where no seed differs from another the interval is a single point and the p-value 0, or 1 for no difference.
     """

@@ -1,6 +1,6 @@
-"""Could the difference be chance? A permutation test that exchanges the answers of two candidates, a cluster at a time.
+"""A permutation test that exchanges the predictions of two candidates, a cluster at a time: is the difference chance?
 
-If both were equally good, each cluster's answers could as well have come from the other one. McNemar's test would take the
+If both were equally good, each cluster's predictions could as well be the other one's. McNemar's test would take the
 pairs of a cluster for independent, which they are not.
 """
 
@@ -15,14 +15,14 @@ MOST_BLOCKS = 500
 
 
 def flips(clusters: int, repetitions: int, random: np.random.Generator) -> np.ndarray:
-    """1: as it was, -1: exchanged; [clusters, repetitions], float32."""
+    """Draw signs [clusters, repetitions], float32: 1 as it was, -1 exchanged."""
     return (2 * random.integers(0, 2, size=(clusters, repetitions), dtype=np.int8) - 1).astype(np.float32)
 
 
 def exchanged_sums(metric: str, first: np.ndarray, second: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Differences by chance [..., repetitions] from two candidates' totals per cluster [columns, ..., clusters].
+    """Compute differences by chance [..., repetitions] from two candidates' totals per cluster [columns, ..., clusters].
 
-    The metric is computed anew from the exchanged answers, whether it is a mean or, as F1, is not.
+    The metric is computed anew from the exchanged predictions, whether it is a mean or, as F1, is not.
     """
     value = SUMMED[metric].value
     together = (first + second).sum(axis=-1)[..., None]
@@ -31,7 +31,7 @@ def exchanged_sums(metric: str, first: np.ndarray, second: np.ndarray, signs: np
 
 
 def ranked_shares(metric: str, scored: Scored, clusters: np.ndarray) -> np.ndarray:
-    """What each block of clusters adds to a metric of the order of the scores [runs, blocks].
+    """Return what each block of clusters adds to a ranking metric [runs, blocks].
 
     Jackknife pseudo-values (Miller, The jackknife: a review, 1974) divided by their number: they add up to the metric, but
     for a bias of the order of one over their number. A block is a cluster; of very many clusters, several.
@@ -45,7 +45,7 @@ def ranked_shares(metric: str, scored: Scored, clusters: np.ndarray) -> np.ndarr
 
 
 def exchanged_shares(shares: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Differences by chance [..., repetitions] from what each block adds to the difference [..., blocks]."""
+    """Compute differences by chance [..., repetitions] from what each block adds to the difference [..., blocks]."""
     return (shares.astype(np.float32) @ signs[: shares.shape[-1]]).astype(np.float64)
 
 
@@ -54,14 +54,14 @@ def _ranked(metric: str, scored: Scored, rows: np.ndarray, weights: np.ndarray) 
 
 
 def as_large(observed: np.ndarray, by_chance: np.ndarray) -> np.ndarray:
-    """How many differences by chance [..., repetitions] are as large as the observed one [...], in either direction.
+    """Count the differences by chance [..., repetitions] that are as large as the observed one [...], in either direction.
 
-    Those that are not defined count as large: they are no evidence.
+    Undefined ones count as large: they are no evidence.
     """
     nearly = np.abs(observed) * (1 - 1e-5) - 1e-9  # float32 sums differ in the last digits
     return (~(np.abs(by_chance) < nearly[..., None])).sum(axis=-1)
 
 
 def p_values(counts: np.ndarray, repetitions: int) -> np.ndarray:
-    """Two-sided, from 1 / (repetitions + 1) to 1: the observed difference counts as one more repetition."""
+    """Return two-sided p-values, from 1 / (repetitions + 1) to 1: the observed difference counts as one more repetition."""
     return (1 + counts) / (1 + repetitions)

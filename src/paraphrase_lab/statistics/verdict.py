@@ -12,7 +12,7 @@ SIGNIFICANCE = 0.05
 
 
 class Finding(NamedTuple):
-    """What is known of b - a in one metric."""
+    """The difference b - a in one metric, its intervals and p-values."""
 
     metric: str
     difference: float
@@ -27,7 +27,7 @@ class Finding(NamedTuple):
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether 0 is in none of the intervals."""
+        """True if 0 is in none of the intervals."""
         ends = [(self.low, self.high), *([self.seeds] if self.seeds else [])]
         return all(low > 0 for low, _ in ends) or all(high < 0 for _, high in ends)
 

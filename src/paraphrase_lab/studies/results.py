@@ -1,4 +1,4 @@
-"""Where a study's results go, and the files that are written there."""
+"""The files of a study's results, and their directory."""
 
 from __future__ import annotations
 
