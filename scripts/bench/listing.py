@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def seconds(*words: str) -> tuple[float, float]:
-    """Of a process from its start to its end: on the clock, and at work, which other processes do not lengthen much."""
+    """Return the seconds of a process: on the clock, and at work, which other processes do not lengthen much."""
     started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "COLUMNS": "120"}
     subprocess.run([sys.executable, "-m", "paraphrase_lab", *words], env=environment, stdout=subprocess.DEVNULL, check=True)

@@ -86,7 +86,7 @@ def test_epochs_mix_batches_anew_and_repeat_for_the_same_seed_and_epoch() -> Non
     members = {frozenset(batch.tolist()) for batch in first}
     for seed, epoch in ((5, 3), (6, 2)):
         other = plan.epoch(seed, epoch)
-        # A few may repeat: those that hold all the pairs of a width.
+        # A few may repeat: batches that hold all the pairs of a width.
         assert len(members & {frozenset(batch.tolist()) for batch in other}) < 0.05 * len(plan)
         assert [len(batch) for batch in other] != [len(batch) for batch in first], "the order of the batches is shuffled too"
 

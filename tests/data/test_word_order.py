@@ -125,7 +125,7 @@ def test_sentences_are_plain_text_with_a_capital(splits: Splits) -> None:
 
 
 def test_labels_follow_from_the_constructions() -> None:
-    """Worked out by hand for two families: who travels where, who is taller."""
+    """Worked out by hand for two families: who flies where, who is taller."""
     for pair in generate(train_pairs=4_000)["train"]:
         if pair.family == "journey":
             roles = [_places(sentence) for sentence in pair[:2]]

@@ -35,7 +35,7 @@ def page() -> str:
 
 
 def fields(conf: Any, prefix: str = "") -> dict[str, tuple[str, Any, bool]]:
-    """Of each field in the order of the dataclass: type in words, default, and whether a job may have its own."""
+    """Return for each field in the order of the dataclass: type in words, default, and whether a job may have its own."""
     defaults = OmegaConf.to_container(OmegaConf.structured(conf), enum_to_str=True)
     assert isinstance(defaults, dict)
     found = {}

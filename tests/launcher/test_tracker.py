@@ -85,7 +85,7 @@ class Memory(Backend):
             return Outcome(Status(State.FAILED), None, end)
         if isinstance(end, Exception):
             raise end
-        stopped = Failure(Cause.STOPPED, "it was stopped", "the same command goes on") if end is STOPPED else None
+        stopped = Failure(Cause.STOPPED, "it was stopped", "run the same command again") if end is STOPPED else None
         return Outcome(status, end, stopped, value=job.number)
 
     def stop(self, names: Collection[str]) -> list[str]:
@@ -225,7 +225,7 @@ def test_one_lost_job_does_not_lose_the_others(tracker: Tracker, jobs: list[Job]
 def test_a_stopped_job_and_a_job_whose_service_says_otherwise(tracker: Tracker, jobs: list[Job]) -> None:
     memory(tracker).ends = {0: STOPPED, 1: None}
     returns = run(tracker, jobs[:2])
-    with pytest.raises(RemoteJobError, match=r"it was stopped\nNext: the same command goes on"):
+    with pytest.raises(RemoteJobError, match=r"it was stopped\nNext: run the same command again"):
         _ = returns[0].return_value
     with pytest.raises(RemoteJobError, match=r"it ended as completed"):
         _ = returns[1].return_value

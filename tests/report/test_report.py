@@ -1,4 +1,4 @@
-"""`paraphrase report` on records written as a sweep writes them: what is said where, and in which form."""
+"""`paraphrase report` on records written as a sweep writes them: which text is where, and in which form."""
 
 from __future__ import annotations
 

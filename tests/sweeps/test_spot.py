@@ -143,7 +143,7 @@ def test_a_checkpoint_that_is_not_whole_is_said_and_not_used(
     else:
         file.write_bytes(file.read_bytes()[:-20])
     assert resumable_step(path) is None
-    assert f"{path} cannot be gone on from, and training starts anew" in caplog.text
+    assert f"{path} cannot be resumed from, and training starts again" in caplog.text
 
 
 def test_half_a_line_of_metrics_is_none(tmp_path: Path) -> None:

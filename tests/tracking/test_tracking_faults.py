@@ -41,7 +41,7 @@ def test_a_server_that_cannot_be_had_at_the_start(
         monkeypatch.setenv("WANDB_API_KEY", "9" * 40 if fault == "refused" else "abc")
     code, output = ended(started(tmp_path, *SMALL, "hydra.run.dir=run", "logger.wandb.init_timeout_s=5"))
     assert code == 0, output
-    assert re.search(r"WARNING W&B: http://127\S+ cannot be used \(\w+.*\): training goes on, recorded in run/wandb", output)
+    assert re.search(r"WARNING W&B: http://127\S+ cannot be used \(\w+.*\): training continues, recorded in run/wandb", output)
     assert "Traceback" not in output and "9999" not in output
     wandb_server.heal()
     wandb_server.start()

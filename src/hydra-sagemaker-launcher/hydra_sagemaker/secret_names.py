@@ -34,7 +34,7 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 def looks_secret(name: str) -> bool:
-    """Of an environment variable, a hyperparameter or a tag; read by words, in snake_case, camelCase or with dots.
+    """Tell whether an environment variable, hyperparameter or tag names a secret, in snake_case, camelCase or with dots.
 
     A name of the place of a secret (`DB_PASSWORD_FILE`, `API_KEY_SECRET_ARN`) is none. `token` is, alone, after a word such as
     `auth` or a vendor's name, and at the end of a name in capitals: `answer_token` is text for a tokenizer, JIRA_TOKEN is not.

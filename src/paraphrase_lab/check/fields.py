@@ -40,7 +40,7 @@ def keys_of(schema: type) -> dict[str, Key]:
 
 
 def section_of(config: DictConfig, group: str) -> Section:
-    """Of a composed configuration by its types, of a saved one by its `_target_`."""
+    """Find the schema of a composed configuration by its types, of a saved one by its `_target_`."""
     node = child(config, group)
     known = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
     if known is not None and dataclasses.is_dataclass(known):

@@ -82,7 +82,7 @@ def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator
 
 
 def _study(config: DictConfig, values: dict[str, Any]) -> Iterator[Problem]:
-    """Of an ablation; other runs, and those from before there were studies, have none."""
+    """Check the study of an ablation; other runs, and those from before there were studies, have none."""
     node = child(config, STUDY)
     if not isinstance(node, DictConfig) or is_absent(node):
         return

@@ -1,4 +1,4 @@
-"""`paraphrase jobs`: the launcher's own verbs for a sweep that was submitted, and the table of the runs that are home."""
+"""`paraphrase jobs`: the launcher's own verbs for a sweep that was submitted, and the table of the collected runs."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def _check_metrics(metrics: Sequence[str]) -> None:
 
 
 def _masks(given: CommonPredictions, clusters: np.ndarray, by_slice: bool) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the slices that are large enough and no repetition of another, and a note about those that are too small."""
+    """Return the slices that are large enough and no repetition of another, and a note about slices that are too small."""
     kept = {ALL: np.ones(len(clusters), dtype=bool)}
     small = []
     for name, mask in (slices(given.sentence1, given.sentence2) if by_slice else {}).items():

@@ -54,7 +54,7 @@ def split_by_clusters(
 def _take(sizes: np.ndarray, order: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Which clusters [clusters] to take so that their sizes [clusters, 2] add up to about the target [2].
 
-    First those that fit into what is missing of both labels, then those that bring the sum nearer to the target
+    First clusters that fit into what is missing of both labels, then clusters that bring the sum nearer to the target
     although they overshoot it. At least one is taken, and never all.
     """
     taken = np.zeros(len(sizes), dtype=bool)

@@ -88,7 +88,7 @@ class PairDataModule(pl.LightningDataModule):
         return self._evaluation_loader(self._encode(split, swapped=True), self.tables.splits[split].labels)
 
     def probe_loader(self, table: PairTable) -> DataLoader:
-        """Of pairs that are in no split."""
+        """Return a loader of pairs that are in no split."""
         encoded = encode(table, self.tokenizer, self.max_length)
         return self._evaluation_loader(encoded, table.labels)
 

@@ -1,4 +1,4 @@
-"""What reading a data file yields: rows, and in their place those that cannot be used, named by file and line."""
+"""What reading a data file yields: rows, and in their place rows that cannot be used, named by file and line."""
 
 from __future__ import annotations
 

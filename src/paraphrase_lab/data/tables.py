@@ -124,7 +124,7 @@ def load_split(
 
     Args:
         wanted: null for test, or for all pairs of a source that is a single file.
-        limit: take the first so many pairs.
+        limit: number of pairs to take, the first ones.
 
     Raises:
         UserError: the source has no such split.
@@ -165,7 +165,7 @@ def shared_sentence_notes(splits: dict[str, PairTable]) -> list[str]:
 
 
 def _without_empty(splits: dict[str, PairTable]) -> tuple[dict[str, PairTable], list[str]]:
-    """Of some Hub data sets the test labels are secret: what is left without a usable pair is no split."""
+    """Leave out splits without a usable pair: some Hub data sets keep the test labels secret."""
     empty = [name for name, table in splits.items() if not len(table)]
     if "train" in empty or len(empty) == len(splits):
         where = "the train split" if "train" in empty and len(splits) > 1 else "the data set"

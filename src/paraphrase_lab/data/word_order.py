@@ -70,7 +70,7 @@ def _split(split: str, size: int, seed: int) -> list[WordOrderPair]:
 
 
 def _combinations(family: Family, seed: int) -> list[int]:
-    """Return the indices of a family's word combinations in a shuffled order, without those that hold all FLIGHT_WORDS."""
+    """Return the indices of a family's word combinations in a shuffled order, without the ones that hold all FLIGHT_WORDS."""
     spare = len(TRAVELLERS)
     indices = random.Random(f"{seed} {family.name}").sample(range(family.combinations), COMBINATIONS_PER_FAMILY + spare)
     if FLIGHT_WORDS <= {word for draw in family.draws for word in draw.words}:

@@ -1,4 +1,4 @@
-"""A job's results are home: what SageMaker billed for the run goes into its own record, and W&B's files into the sweep's."""
+"""When a job's results are downloaded, its bill goes into the run's record, and W&B's files into the sweep's directory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEPT = (
 
 
 def note_job(run_dir: Path, record: Mapping[str, Any]) -> None:
-    """Called by the launcher when a job's results are home; a job that ended before its run began has no run.json."""
+    """Called by the launcher when a job's results are downloaded; a job that ended before its run began has no run.json."""
     link_into_sweep(run_dir)
     job = {name: record[name] for name in KEPT if record.get(name) is not None}
     attempts = [record, *record.get("earlier_attempts", ())]

@@ -43,7 +43,7 @@ def _differing(rows: Sequence[RunRow], columns: Mapping[str, Column]) -> list[st
 
 
 def distinguishing_keys(rows: Sequence[RunRow]) -> list[str]:
-    """Return the fewest of `differing_keys` that distinguish the rows: without those that follow from a group's option.
+    """Return the fewest of `differing_keys` that distinguish the rows: without keys that follow from a group's option.
 
     A key that was typed for any of the runs always stays.
     """

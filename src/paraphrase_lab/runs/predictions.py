@@ -35,7 +35,7 @@ class Predictions(NamedTuple):
     threshold: float
     temperature: float
     fingerprint: str
-    """Of the data of that split."""
+    """The fingerprint of the data of that split."""
 
     @property
     def calibration(self) -> Calibration:
@@ -80,7 +80,7 @@ def calibration_before_after(predictions: Predictions) -> dict[str, tuple[float,
 def _table(run_dir: Path, status: str) -> pa.Table:
     path = run_dir / FILE_NAME
     if not path.is_file():
-        go_on = f"`paraphrase train … resume={run_dir}` goes on with it"
+        go_on = f"`paraphrase train … resume={run_dir}` continues it"
         hint = go_on if status in ("interrupted", "failed") else "`paraphrase runs --where status=finished` lists others"
         raise RunError(f"{run_dir} has no predictions: it is {status}", hint=hint)
     try:

@@ -54,7 +54,7 @@ class RunRecord:
         self.run_dir = Path(run_dir)
         self.values: dict[str, Any] = values or {}
         self.is_ours = False
-        """This process has started, or gone on with, the run."""
+        """True when this process has started or continued the run."""
 
     @classmethod
     def read(cls, run_dir: Path) -> RunRecord:

@@ -1,4 +1,4 @@
-"""The processes of a distributed run: which one writes, where they find the run, and how nothing of them is left behind."""
+"""The processes of a distributed run: which one writes, where they find the run, and how all of them end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEFT_BY_LIGHTNING = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MA
 
 
 def is_main_process() -> bool:
-    """Of the processes of a distributed run the one that writes; also under torchrun and srun."""
+    """Tell whether this process of a distributed run writes; also under torchrun and srun."""
     return getattr(rank_zero_only, "rank", 0) in (0, None)
 
 

@@ -168,7 +168,7 @@ def tsv_record_writer(handle: TextIO) -> Callable[[list[str]], object]:
 
 
 class LineFeedEnds:
-    """csv.writer quotes a carriage return only where its records end in CRLF; these then end in LF all the same."""
+    """csv.writer quotes a carriage return only where its records end in CRLF; these then end in LF anyway."""
 
     def __init__(self, handle: TextIO) -> None:
         self._handle = handle

@@ -36,7 +36,7 @@ class PairScorer(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Of the weights and the calibration: equal fingerprints promise equal scores."""
+        """Fingerprint of the weights and the calibration: equal fingerprints promise equal scores."""
         ...
 
 
@@ -147,7 +147,7 @@ def rejected(task: ScoringTask, scores: PartialScores, bad_rows: Iterable[BadRow
     hint = f"{task.command} --on-bad-rows skip leaves them without a score and lists them in {task.bad_rows_file.name}"
     kept = scores.finished_rows()
     if kept:
-        hint += f"; it goes on after the {kept:,} rows whose scores are kept in {task.partial_folder}"
+        hint += f"; the same command continues after the {kept:,} rows whose scores are kept in {task.partial_folder}"
     return bad_rows_error(bad_rows, hint=hint)
 
 

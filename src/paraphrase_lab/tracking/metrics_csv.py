@@ -16,7 +16,7 @@ FILE_NAME = "metrics.csv"
 
 
 class MetricsCsv(Logger):
-    """Lightning's CSVLogger deletes an existing file; a resumed run goes on with its own."""
+    """Lightning's CSVLogger deletes an existing file; a resumed run continues its own."""
 
     def __init__(self, run_dir: str | Path) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class MetricsCsv(Logger):
 
     @rank_zero_only
     def forget_after(self, step: int) -> None:
-        """Drops what was logged after the checkpoint that training goes on from."""
+        """Drops what was logged after the checkpoint from which training continues."""
         rows = [row for row in read_rows(self.path) if int(row["step"]) <= step]
         rewrite(self.path, rows, self._known_columns())
 

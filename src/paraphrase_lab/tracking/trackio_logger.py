@@ -17,7 +17,7 @@ from paraphrase_lab.tracking.wandb_outcome import summary
 
 
 class TrackioRun(Logger):
-    """Needs the extra `trackio`. A run that goes on is known by its id and sends what is not there yet from metrics.csv."""
+    """Needs the extra `trackio`. A resumed run is known by its id and sends what is not there yet from metrics.csv."""
 
     def __init__(self, run_dir: str | Path, project: str = "paraphrase-lab") -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class TrackioRun(Logger):
 
 
 def _known_rows(project: str, name: str) -> set[tuple[Any, ...]]:
-    """Step and names of what an interrupted run has stored; a training that goes on computes the same values again."""
+    """Step and names of what an interrupted run has stored; a resumed training computes the same values again."""
     from trackio.sqlite_storage import SQLiteStorage
 
     rows = SQLiteStorage.get_logs(project, name)

@@ -15,7 +15,7 @@ TOLD = "cost_told_usd"
 
 
 def tell_costs(records: Iterable[RunRecord]) -> None:
-    """Of runs that were online, to W&B; where it cannot be asked, a warning: run.json has them."""
+    """Send the costs of runs that were online to W&B; where it cannot be asked, a warning: run.json has them."""
     pending = [record for record in records if _untold(record) is not None]
     if not pending:
         return

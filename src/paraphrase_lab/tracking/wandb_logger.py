@@ -1,6 +1,6 @@
 """A run in Weights & Biases: online where it can be, else on the disk; nothing that happens there ends a training.
 
-W&B's own step is the optimiser step, and all that is logged for one step is sent as one row. So a run that goes on after an
+W&B's own step is the optimiser step, and all that is logged for one step is sent as one row. So a run that resumes after an
 interruption sends again what W&B lacks, from metrics.csv, and nothing twice.
 """
 
@@ -36,7 +36,7 @@ class WandbRun(WandbLogger):
     Args:
         mode: auto (online where there is an API key), online, offline, disabled.
         log_model: auto (the chosen weights, online and where keep_model keeps them), always, never.
-        hardest_pairs: so many wrongly answered pairs go into a table, with both sentences; 0: no sentence leaves.
+        hardest_pairs: number of wrongly answered pairs that go into a table, with both sentences; 0: no sentence leaves.
         share_console: what is printed. share_machine: host name, hardware, command line, packages, load. share_code: the commit
             and its remote, uncommitted changes and the script.
     """
@@ -117,7 +117,7 @@ class WandbRun(WandbLogger):
         if self.mode == "online":
             return str(self.experiment.url)
         if sagemaker_job():
-            return f"offline ({reason}); what it records comes home with the results"
+            return f"offline ({reason}); its record is downloaded with the results"
         folder = wandb_directories.shown_folder(self.run_dir)
         return f"offline ({reason}). To look at it: wandb leet {folder}. To upload it: wandb sync {folder}/offline-run-*"
 
@@ -151,7 +151,7 @@ class WandbRun(WandbLogger):
         try:
             self._send(row)
         except Exception as error:  # its client is a process of its own, which can be gone
-            log.warning("W&B: its client has ended (%s): training goes on without it", type(error).__name__)
+            log.warning("W&B: its client has ended (%s): training continues without it", type(error).__name__)
             self._experiment = None
             _forget_client()
             self._close(uploaded=False)
@@ -165,7 +165,7 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Lightning calls it when fitting ends; the run goes on to its evaluation, and `end` is what closes it."""
+        """Lightning calls it when fitting ends; the evaluation follows, and `end` is what closes it."""
 
     @rank_zero_only
     def log_outcome(self, run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None:

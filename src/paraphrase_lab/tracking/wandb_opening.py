@@ -68,7 +68,7 @@ class Opening:
             said = (str(error).strip().splitlines() or [""])[0].strip(" .")
             said = f": {said}" if said and said != "<no message>" else ""
             log.warning(
-                "W&B: %s cannot be used (%s%s): training goes on, recorded in %s",
+                "W&B: %s cannot be used (%s%s): training continues, recorded in %s",
                 _base_url(), type(error).__name__, said, wandb_directories.shown_folder(self.run_dir),
             )  # fmt: skip
             wandb.teardown()  # else the next init finds the id in use
@@ -77,7 +77,7 @@ class Opening:
             return None
 
     def _offline(self, about: RunInfo, earlier: Sequence[Path]) -> Opened | None:
-        """A run whose beginning is recorded already goes on after it; else the new record holds the whole run."""
+        """A run whose beginning is recorded already continues after it; else the new record holds the whole run."""
         replays = (self.run_dir / FILE_NAME).is_file()
         kept = [attempt for attempt in earlier if not replays or not wandb_directories.never_went_up(attempt)]
         first_step = max((last_step(attempt) + 1 for attempt in kept), default=0)

@@ -152,7 +152,7 @@ def _artifact_name(name: str) -> str:
 
 
 def _pairs_per_second(record: Mapping[str, Any]) -> float | None:
-    """Of the training as a whole, validation included."""
+    """Pairs per second of the training as a whole, validation included."""
     batches, seconds = record.get("batches") or {}, (record.get("seconds") or {}).get("training")
     if not seconds or "effective_pairs" not in batches or "steps" not in record:
         return None

@@ -22,7 +22,7 @@ SHOWN_NAMES = 5
 
 
 class Uploaded(NamedTuple):
-    """The runs of a report that W&B has, and the names of those that were never recorded for it."""
+    """The runs of a report that W&B has, and the names of runs that were never recorded for it."""
 
     rows: list[RunRow]
     ids: list[str]

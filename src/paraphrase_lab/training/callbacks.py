@@ -42,7 +42,7 @@ class EarlyStopping(LightningEarlyStopping):
 
 
 class TrainingLog(Callback):
-    """Sends the mean loss, the rate and the speed to the loggers, every so many optimiser steps.
+    """Sends the mean loss, the rate and the speed to the loggers, at a fixed interval of optimiser steps.
 
     It stands before the resume checkpoint, which then holds sums that start anew after what was logged.
     """

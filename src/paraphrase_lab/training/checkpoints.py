@@ -57,7 +57,7 @@ class BestCheckpoint(Checkpoint):
                 self._save(pl_module)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
-        """By now last.ckpt names the new one; a run killed before that goes on with the old one."""
+        """By now last.ckpt names the new one; a run killed before that resumes from the old one."""
         if self._replaced is not None and trainer.is_global_zero and self._replaced != self.path:
             self._replaced.unlink(missing_ok=True)
         self._replaced = None
@@ -136,7 +136,7 @@ def resumable_step(path: Path) -> int | None:
             with safe_open(path.with_name(f"best-{best['step']}.safetensors"), framework="pt"):
                 pass
     except Exception as error:  # torch, pickle, zip, safetensors and the file system each have their own
-        log.warning("%s cannot be gone on from, and training starts anew: %s: %s", path, type(error).__name__, error)
+        log.warning("%s cannot be resumed from, and training starts again: %s: %s", path, type(error).__name__, error)
         return None
     return step
 

@@ -20,7 +20,7 @@ from hydra_sagemaker.job.task import TaskReference
 
 KEY_LENGTH = 16
 NAME_LENGTH = 63
-"""Of a training job's name; https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
+"""The longest name of a training job; https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
 
 
 def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
@@ -61,7 +61,7 @@ def job_key(
 
 
 def files_digest(paths: Sequence[Path]) -> str:
-    """Of the contents of files and of everything below directories; of what is not there, the name."""
+    """Return a hash of the contents of files and of everything below directories; of a missing path, of its name."""
     digest = hashlib.sha256()
     for path in paths:
         files = (

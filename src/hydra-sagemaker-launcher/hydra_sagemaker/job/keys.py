@@ -1,4 +1,4 @@
-"""Gives the jobs of a sweep their keys, and refuses those that would take each other's place."""
+"""Gives the jobs of a sweep their keys, and refuses jobs that would take each other's place."""
 
 from __future__ import annotations
 

@@ -48,10 +48,10 @@ def differing_duplicates(jobs: Sequence[Job]) -> Iterator[str]:
     """Jobs of one key, of which only one would run, though they are to run differently."""
     first: dict[str, Job] = {}
     for job in jobs:
-        twin = first.setdefault(job.key, job)
-        if twin is not job and (fields := _differences(_beside(twin), _beside(job))):
+        duplicate = first.setdefault(job.key, job)
+        if duplicate is not job and (fields := _differences(_beside(duplicate), _beside(job))):
             yield (
-                f"{job} and {twin} have the same configuration and would be one run, yet differ in {', '.join(fields)}: "
+                f"{job} and {duplicate} have the same configuration and would be one run, yet differ in {', '.join(fields)}: "
                 f"put the value into the configuration and refer to it, as +value=1,2 and {fields[0]}: ${{value}}"
             )
 

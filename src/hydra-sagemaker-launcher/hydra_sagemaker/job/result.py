@@ -80,7 +80,7 @@ def _module(name: str) -> ModuleType | None:
 
 
 def read_result(job_dir: Path) -> dict[str, Any] | None:
-    """Of a job of several processes, that of the one that failed first. None when the job ended without writing one.
+    """Return the record, of several processes the one that failed first. None when the job ended without writing one.
 
     Raises:
         LauncherError: the file is not what a runner writes.

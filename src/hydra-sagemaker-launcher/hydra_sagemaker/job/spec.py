@@ -1,5 +1,5 @@
 """What crosses the wire for one job: readable JSON, from which the job composes its configuration again and refuses to run with
-another than the one submitted. Unresolved, so that the value of an environment variable never travels; never a pickle."""
+another than the one submitted. Unresolved, so that the value of an environment variable is never written; never a pickle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Spec:
     """The configuration's part: what `compose` needs; the job's part: who it is and where it runs."""
 
     name: str
-    """Of this attempt: the training job's name."""
+    """The training job's name of this attempt."""
     key: str
     number: int
     task_name: str
@@ -61,7 +61,7 @@ class Spec:
     processes_per_instance: int | None = None
     """None: one per GPU, without GPUs one."""
     commit: str | None = None
-    """Of the code's repository, ending in -dirty when files differ from it; the job finds it in HYDRA_JOB_COMMIT."""
+    """The commit of the code's repository, ending in -dirty when files differ from it; the job finds it in HYDRA_JOB_COMMIT."""
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -103,7 +103,7 @@ def version_skew(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]
 
 
 def resolved_now(config: DictConfig) -> list[tuple[list[str], str]]:
-    """Of the cached resolvers Hydra's alone: another one's value might be a secret."""
+    """Return the values of Hydra's cached resolvers alone: another one's value might be a secret."""
     return [(list(arguments), str(value)) for arguments, value in OmegaConf.get_cache(config).get("now", {}).items()]
 
 
@@ -111,7 +111,7 @@ def portable(path: str, root: Path) -> str:
     """A search path entry in words that hold on another machine.
 
     Raises:
-        LauncherError: a directory that neither travels with the code nor belongs to an installed package.
+        LauncherError: a directory that is neither bundled with the code nor belongs to an installed package.
     """
     if not path.startswith("file://") and "://" in path:
         return path  # pkg://, structured://: the same everywhere
@@ -148,7 +148,7 @@ def located(path: str, root: Path) -> str:
 
 
 def python_path(root: Path) -> list[str]:
-    """What of `sys.path` travels with the code: `src` of an editable install, the script's directory."""
+    """Return the directories of `sys.path` that are bundled: `src` of an editable install, the script's directory."""
     found: dict[str, None] = {}
     for entry in sys.path:
         directory = Path(entry or ".").resolve()

@@ -1,6 +1,6 @@
 """Runs one job, on this machine or in a training container: `python -m hydra_sagemaker.runner SPEC --root … --job-dir …`.
 
-Composes the configuration again from the code that travelled, refuses to run when that gives something else than was submitted,
+Composes the configuration again from the bundled code, refuses to run when that gives something else than was submitted,
 and leaves `result.json`. Of the processes of a distributed job each runs this; the first one writes.
 """
 

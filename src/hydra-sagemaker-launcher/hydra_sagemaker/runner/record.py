@@ -33,10 +33,10 @@ def success_record(value: Any, pickle_dir: Path | None = None) -> dict[str, Any]
 
 
 def _plain(value: Any) -> Any:
-    """What comes home equal to what left; numpy's and torch's scalars as the numbers they hold.
+    """Return a value that JSON gives back as it was; numpy's and torch's scalars as the numbers they hold.
 
     Raises:
-        TypeError: a tuple would come home as a list, a dictionary's numbers as text.
+        TypeError: a tuple would be read back as a list, a dictionary's numbers as text.
     """
     if value is None or isinstance(value, str | int | float):
         return value

@@ -22,7 +22,7 @@ RETRIED_AS: dict[Cause, Literal["infra", "spot", "task"]] = {
 
 
 class Retries:
-    """Counted per job and by what ended it: a spot instance that was not to be had uses up nothing of the others."""
+    """Counts retries per job and by cause: spot retries have their own budget."""
 
     def __init__(self, allowed: RetriesConf, first_seconds: float, random: Random | None = None) -> None:
         self.allowed = {"infra": allowed.infra, "spot": allowed.spot, "task": allowed.task}

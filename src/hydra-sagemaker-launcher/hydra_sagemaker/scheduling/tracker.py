@@ -191,7 +191,7 @@ class Tracker:
         return submitted_return(submission.job, submission.name)
 
     def stop(self, names: Sequence[str] | None = None) -> list[str]:
-        """Stop these attempts, by default all that run; return the names of those that could not be told."""
+        """Stop these attempts, by default all that run; return the names of the jobs that could not be told."""
         stopped = list(self.active if names is None else names)
         self.ledger.append("stop", names=stopped)
         return self.backend.stop(stopped)
