@@ -33,7 +33,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
         ),
     },
     LAUNCHER: {
-        9: ("cli", "__main__"),
+        9: ("api", "cli", "__main__"),
         8: ("sweep",),
         7: ("display",),
         6: ("scheduling",),

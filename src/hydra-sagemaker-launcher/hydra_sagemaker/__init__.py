@@ -1,3 +1,19 @@
-"""Runs every job of a Hydra sweep as an Amazon SageMaker training job, or as a local process by the same path."""
+"""Runs every job of a Hydra sweep as an Amazon SageMaker training job, or as a local process by the same path.
+
+`Executor`, `Job` and `attach` submit and find jobs from Python; they are imported when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hydra_sagemaker.api import Executor, Job, attach
 
 __version__ = "0.1.0"
+__all__ = ["Executor", "Job", "__version__", "attach"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Executor", "Job", "attach"):
+        return getattr(import_module("hydra_sagemaker.api"), name)
+    raise AttributeError(f"module 'hydra_sagemaker' has no attribute {name!r}")

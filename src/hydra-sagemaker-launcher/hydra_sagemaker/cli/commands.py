@@ -78,7 +78,7 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
     patience = RetryTransient()
     while True:
         for index, one in enumerate(seen):
-            if one.status.state.ended and one.job.number not in brought and (again or not one.is_downloaded):
+            if one.status.state.ended and one.job.number not in brought and (again or not one.is_collected):
                 seen[index] = sweep.collect(one)
                 brought.add(one.job.number)
                 _say(f"{one.job}: {one.status.state.value}, in {one.job.output_dir}")

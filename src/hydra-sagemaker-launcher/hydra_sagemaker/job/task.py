@@ -64,7 +64,7 @@ def load(reference: TaskReference, root: Path) -> Callable[..., Any]:
     found = _at(found, reference.name)
     if not callable(found):
         raise LauncherError(f"{where} has no function {reference.name}")
-    return _without_hydra_main(found)
+    return without_hydra_main(found)
 
 
 def _script_module(script: Path) -> ModuleType:
@@ -87,10 +87,10 @@ def _at(found: Any, name: str) -> Any:
 
 def _is_at(task: Callable[..., Any], module: Any, name: str) -> bool:
     found = _at(module, name)
-    return callable(found) and _without_hydra_main(found) is task
+    return callable(found) and without_hydra_main(found) is task
 
 
-def _without_hydra_main(found: Any) -> Any:
+def without_hydra_main(found: Any) -> Any:
     """`hydra.main` leaves a wrapper under the function's name; decorators below it belong to the task."""
     while getattr(found, "__globals__", {}).get("__name__") == "hydra.main" and hasattr(found, "__wrapped__"):
         found = found.__wrapped__

@@ -1,19 +1,20 @@
-"""From what came home to what a sweeper expects."""
+"""Turns the outcome of a job into what a sweeper expects."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf, open_dict, read_write
 
-from hydra_sagemaker.backends.base import Outcome
-from hydra_sagemaker.errors import RemoteJobError
+from hydra_sagemaker.backends.base import Outcome, State, Status
+from hydra_sagemaker.errors import Cause, Failure, RemoteJobError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import without_hydra
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.result import rebuilt
+from hydra_sagemaker.job.result import read_result, rebuilt, returned_value
 
 
 class SubmittedJob:
@@ -30,14 +31,27 @@ class SubmittedJob:
 
 
 def job_return(job: Job, name: str, outcome: Outcome, task_package: str | None) -> JobReturn:
-    """A failure is a FAILED return, with the exception of the job or a RemoteJobError that says what happened."""
+    """Write record.json and return the value; a failure is a FAILED return, with the job's exception or a RemoteJobError."""
+    job.job_dir.mkdir(parents=True, exist_ok=True)
+    write_atomically(job.job_dir / "record.json", json.dumps(_record(name, outcome), indent=1, default=str))
+    return _returned(job, name, outcome, task_package)
+
+
+def past_return(job: Job, name: str, record: dict[str, Any], task_package: str | None) -> JobReturn:
+    """Return what `job_return` did when the job was collected, from its files."""
+    result = read_result(job.job_dir)
+    status = Status(State(record["state"]), str(record.get("detail") or ""))
+    failure = Failure(**record["failure"] | {"cause": Cause(record["failure"]["cause"])}) if "failure" in record else None
+    value = None if result is None else returned_value(result, job.job_dir, own_process=False)
+    return _returned(job, name, Outcome(status, result, failure, value), task_package)
+
+
+def _returned(job: Job, name: str, outcome: Outcome, task_package: str | None) -> JobReturn:
     returned = _about(job, name)
     if outcome.is_completed:
         returned.status, returned.return_value = JobStatus.COMPLETED, outcome.value
     else:
         returned.status, returned.return_value = JobStatus.FAILED, _error(job, name, outcome, task_package)
-    job.job_dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(job.job_dir / "record.json", json.dumps(_record(name, outcome), indent=1, default=str))
     return returned
 
 
@@ -48,7 +62,7 @@ def submitted_return(job: Job, name: str) -> JobReturn:
 
 
 def _about(job: Job, name: str) -> JobReturn:
-    """With the job's own configuration, not a copy: of thousands of jobs one is enough."""
+    """A return with the job's own configuration, not a copy: thousands of jobs need the memory."""
     config = job.config
     with open_dict(config.hydra), read_write(config.hydra):
         config.hydra.job.id = name

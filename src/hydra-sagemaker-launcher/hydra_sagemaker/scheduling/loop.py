@@ -110,11 +110,14 @@ class EventLoop:
         """Stop a job that runs, and take one that waits out of the queue.
 
         Raises:
-            LauncherError: the service could not be told.
+            LauncherError: the service could not be told, or the job has no run of its own.
         """
         if submission.status.state.ended:
             return
-        if self.scheduler.withdraw(self._scheduled.index(submission)):
+        index = next((index for index, one in enumerate(self._scheduled) if one is submission), None)
+        if index is None:
+            raise LauncherError(f"{submission.job} shares the run of another job, or was not submitted: cancel the other one")
+        if self.scheduler.withdraw(index):
             self._give_up(submission, Failure(Cause.STOPPED, "it was cancelled before it was submitted", "submit it again"))
         elif not_told := self.tracker.stop([submission.name]):
             raise LauncherError(f"{submission.job} could not be stopped: {', '.join(not_told)}. Try again")

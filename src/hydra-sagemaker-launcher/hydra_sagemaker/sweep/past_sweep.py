@@ -1,4 +1,4 @@
-"""The jobs of a sweep, found again from its directory: what the ledger says was done, and what the jobs say themselves."""
+"""Finds the jobs of a sweep again from its directory: the ledger says what was done, the jobs say how they are."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log
+from hydra_sagemaker.aws.logs import Log
 from hydra_sagemaker.backends.base import Backend, State, Status
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.scheduling.tracker import REUSED, Submission, Tracker
-from hydra_sagemaker.settings import Mode
+from hydra_sagemaker.scheduling.tracker import ATTACHED, REUSED, Submission, Tracker
 from hydra_sagemaker.sweep.hooks import call_collected
 from hydra_sagemaker.sweep.manifest import Attempt, read_manifest
 
@@ -28,28 +27,28 @@ class JobStatus:
     attempt: Attempt
     status: Status
     record: dict[str, Any] | None
-    """What was written down when somebody brought its results home, or tried to."""
+    """As written when the job was collected; None before."""
 
     @property
     def runs(self) -> bool:
         return self.status.state == State.RUNNING
 
     @property
-    def is_downloaded(self) -> bool:
+    def is_collected(self) -> bool:
         return self.record is not None and self.record.get("is_downloaded") is not False
 
     @property
     def has_failed(self) -> bool:
-        """Where a job has ended, a result that could not be downloaded counts too."""
+        """Whether it has ended badly; a result that could not be downloaded counts too."""
         record = self.record or {}
         return self.status.state.ended and (self.status.state != State.COMPLETED or "failure" in record)
 
 
 class SubmittedSweep:
-    """All its jobs, or those with the given numbers.
+    """All jobs of a sweep, or those with the given numbers.
 
     Raises:
-        LauncherError: it is no sweep's directory, or has no job of that number.
+        LauncherError: the directory is no sweep's, or has no job of that number.
     """
 
     def __init__(self, directory: Path, numbers: Sequence[int] = ()) -> None:
@@ -63,7 +62,7 @@ class SubmittedSweep:
 
     @cached_property
     def backend(self) -> Backend:
-        """Made when somebody has to be asked: what is home can be seen without credentials."""
+        """Made when a job has to be asked about: collected jobs need no credentials."""
         return self.manifest.backend()
 
     @cached_property
@@ -76,51 +75,47 @@ class SubmittedSweep:
         return tracker
 
     def refresh(self) -> list[JobStatus]:
-        """One, at what is not home; changes nothing."""
+        """Ask once about every job that is not collected; changes nothing."""
         from hydra_sagemaker.aws.clients import persistently
 
         attempts = self.manifest.attempts()
-        seen = [_seen(job, attempts[job.number]) for job in self.jobs]
-        asked = {one.attempt.name for one in seen if not one.is_downloaded and one.attempt.submitted is not None}
+        found = [_status(job, attempts[job.number]) for job in self.jobs]
+        asked = {one.attempt.name for one in found if not one.is_collected and one.attempt.submitted is not None}
         if not asked:
-            return seen
+            return found
         statuses = persistently(lambda: self.backend.poll(sorted(asked)))
-        for one in seen:
+        for one in found:
             if one.attempt.name in asked:
                 one.status = statuses.get(one.attempt.name, Status(State.RUNNING, "no answer"))
-        doubtful = [one for one in seen if one.status.state == State.LOST and not one.attempt.seen and not one.is_downloaded]
+        doubtful = [one for one in found if one.status.state == State.LOST and not one.attempt.seen and not one.is_collected]
         existing = self.backend.existing([one.job for one in doubtful]) if doubtful else {}
-        for one in doubtful:  # written down as about to be submitted, and then something happened
+        for one in doubtful:  # the ledger says that it was to be submitted, and then something happened
             newest = existing.get(one.job.key)
             if newest is None or newest.name != one.attempt.name:
                 one.status = Status(State.WAITING, NOT_SUBMITTED)
-        return seen
+        return found
 
     def running(self, names: Collection[str]) -> list[str]:
         statuses = self.backend.poll(names)
         return [name for name in names if name not in statuses or not statuses[name].state.ended]
 
-    def log(self, seen: JobStatus, lines: int) -> Log:
-        name = seen.attempt.name
-        if self.manifest.settings.mode == Mode.local:
-            return FileLog(_output_dir(self.manifest.state_dir / name, seen.job) / ".job" / "output.log", lines=lines)
-        file = seen.job.job_dir / "output.log"
-        if seen.is_downloaded and file.is_file():
-            return FileLog(file, lines=lines)
-        from hydra_sagemaker.backends.sagemaker import SageMakerBackend
+    def log(self, one: JobStatus, lines: int) -> Log:
+        return self.backend.log(one.job, one.attempt.name, lines=lines, is_collected=one.is_collected)
 
-        assert isinstance(self.backend, SageMakerBackend)
-        return CloudWatchLog(self.backend.clients.logs, name, lines=lines, hosts=seen.job.settings.instance_count)
+    def submission(self, one: JobStatus) -> Submission:
+        """The job as the tracker knows it, with the configuration that its collection needs."""
+        origin = ATTACHED if one.runs else REUSED
+        submission = Submission(self.manifest.complete(one.job), one.attempt.name, origin, one.status)
+        earlier = self.tracker.earlier_attempts().get(one.job.key, [])
+        submission.attempts = [attempt for attempt in earlier if attempt["name"] != submission.name]
+        return submission
 
-    def collect(self, seen: JobStatus) -> JobStatus:
-        submission = Submission(self.manifest.complete(seen.job), seen.attempt.name, REUSED, seen.status)
-        earlier = self.tracker.earlier_attempts().get(seen.job.key, [])
-        submission.attempts = [one for one in earlier if one["name"] != submission.name]
-        self.tracker.collect(submission)
-        return _seen(seen.job, seen.attempt)
+    def collect(self, one: JobStatus) -> JobStatus:
+        self.tracker.collect(self.submission(one))
+        return _status(one.job, one.attempt)
 
 
-def _seen(job: Job, attempt: Attempt) -> JobStatus:
+def _status(job: Job, attempt: Attempt) -> JobStatus:
     record = _record(job, attempt.name)
     if record is not None:
         return JobStatus(job, attempt, Status(State(record["state"]), str(record.get("detail") or "")), record)
@@ -128,21 +123,13 @@ def _seen(job: Job, attempt: Attempt) -> JobStatus:
 
 
 def _record(job: Job, name: str) -> dict[str, Any] | None:
-    """Of this attempt."""
+    """Return the record of this attempt, None where another one or nothing was collected."""
     try:
         record = json.loads((job.job_dir / "record.json").read_text(encoding="utf-8"))
         ended = State(record["state"]).ended
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return record if ended and record.get("name") == name else None
-
-
-def _output_dir(state: Path, job: Job) -> Path:
-    """Where a job of this machine runs: an earlier sweep's directory, if that has begun it."""
-    try:
-        return Path(json.loads((state / "where.json").read_text(encoding="utf-8"))["output_dir"])
-    except (OSError, ValueError, KeyError):
-        return job.output_dir
 
 
 def _refuse_to_submit(job: Job, name: str) -> Any:

@@ -1,0 +1,130 @@
+"""Submits jobs of an application one by one, as many as fit, and takes their results as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import setup_globals
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig
+
+from hydra_sagemaker.api.job import Job
+from hydra_sagemaker.job.task import without_hydra_main
+from hydra_sagemaker.sweep.launch import event_loop, leave, plan
+from hydra_sagemaker.sweep.lock import locked
+from hydra_sagemaker.sweep.sweep import Sweep
+
+
+class Executor:
+    """Submits jobs of one application, one by one. Its arguments are those of a Hydra sweeper's `setup`.
+
+    Holds the lock of the sweep's directory until `close`, or the end of a `with` block. Jobs that still run then continue;
+    after an exception, jobs of mode local are stopped.
+
+    Raises:
+        LauncherError: another launcher works in hydra.sweep.dir.
+
+    Example:
+        >>> with Executor.for_app(train, "conf", ["hydra.launcher.mode=local"]) as executor:
+        ...     for lr in (1e-3, 1e-4):
+        ...         executor.submit(f"lr={lr}")
+        ...     [job.result() for job in executor.collect()]
+        [0.81, 0.84]
+    """
+
+    def __init__(self, context: HydraContext, task: Callable[..., Any], config: DictConfig) -> None:
+        setup_globals()
+        self._sweep = Sweep(context, without_hydra_main(task), config)
+        self._sweep.directory.mkdir(parents=True, exist_ok=True)
+        self._loop = event_loop(self._sweep)
+        self._reported: set[int] = set()
+        self.jobs: list[Job] = []
+        """In the order of `submit`."""
+        self._lock = ExitStack()
+        self._lock.enter_context(locked(self._sweep.directory))
+
+    @classmethod
+    def for_app(
+        cls, task: Callable[..., Any], config_dir: str | Path, overrides: Sequence[str] = (), config_name: str = "config"
+    ) -> Executor:
+        """Compose an application's configuration and make its executor; `task` may be the function under `hydra.main`.
+
+        Example:
+            >>> executor = Executor.for_app(train, "conf", ["hydra.sweep.dir=sweeps/1", "hydra.launcher.max_parallel=8"])
+        """
+        launcher = [] if any(word.startswith("hydra/launcher=") for word in overrides) else ["hydra/launcher=sagemaker"]
+        with initialize_config_dir(str(Path(config_dir).absolute()), job_name=task.__name__, version_base="1.3"):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            config = hydra.config_loader.load_configuration(config_name, [*launcher, *overrides], RunMode.MULTIRUN)
+            return cls(HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)), task, config)
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            leave(self._sweep)
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock; jobs that run continue, and `attach` finds them again.
+
+        Example:
+            >>> executor.close()
+        """
+        self._lock.close()
+
+    @property
+    def free_slots(self) -> int:
+        """How many more jobs would start at once, as far as hydra.launcher.max_parallel goes; others wait in the queue.
+
+        Example:
+            >>> while executor.free_slots:
+            ...     executor.submit(*next_overrides())
+        """
+        return self._loop.scheduler.free_slots
+
+    def submit(self, *overrides: str) -> Job:
+        """Queue a job and start it if a slot is free. A job that is completed already is reused, one that runs attached to.
+
+        Raises:
+            SubmissionRefused: with every problem of the job, before anything is sent.
+
+        Example:
+            >>> job = executor.submit("x=3", "optimizer.lr=1e-3")
+        """
+        [submission] = plan(self._sweep, self._sweep.jobs([list(overrides)], len(self.jobs)))
+        self._loop.add(submission)
+        self.jobs.append(Job(submission, self._loop, lambda: self._sweep.backend, nullcontext))
+        self._loop.step()
+        return self.jobs[-1]
+
+    def poll(self) -> list[Job]:
+        """Return the jobs that have ended since the last call, at once; the service is asked when a poll is due.
+
+        Example:
+            >>> for job in executor.poll():
+            ...     study.tell(job.overrides, job.result())
+        """
+        self._loop.step()
+        ended = [job for job in self.jobs if job.done and job.number not in self._reported]
+        self._reported.update(job.number for job in ended)
+        return ended
+
+    def collect(self) -> list[Job]:
+        """Wait until every submitted job has ended; return all of them, in the order of `submit`.
+
+        Example:
+            >>> values = [job.result() for job in executor.collect()]
+        """
+        while (seconds := self._loop.step()) is not None:
+            time.sleep(seconds)
+        return list(self.jobs)
