@@ -106,7 +106,7 @@ class Planted:
         return (
             *(f"+hydra.launcher.secrets.TRACKER_KEY={cloud.name}/key", "hydra.verbose=true"),
             *(f"+hydra.launcher.env.SETTING={self.open['env']}", f"+hydra.launcher.tags.team={self.open['tag']}"),
-            f"+hydra.launcher.hyperparameters.setting={self.open['hyperparameter']}",
+            f"+hydra.launcher.extra.HyperParameters.setting={self.open['hyperparameter']}",
             f"+hydra.launcher.extra.AlgorithmSpecification.ContainerArguments=[{self.open['extra']}]",
             f"note={self.open['note']}",
         )

@@ -27,10 +27,8 @@ with Executor.for_app(app.main, "conf", ["hydra.sweep.dir=sweep", "hydra.launche
     done = executor.submit("x=1")
     failing = executor.submit("x=2", "do=raise")
     waiting = executor.submit("x=3", "do=wait")
-    queued = executor.submit("x=4", "do=wait")
     shared = executor.submit("x=1")
-    found = {"free": executor.free_slots, "queued": queued.state}
-    first = []
+    found, first = {}, []
     while not first:
         first = executor.poll()
         time.sleep(0.05)
@@ -48,8 +46,10 @@ with Executor.for_app(app.main, "conf", ["hydra.sweep.dir=sweep", "hydra.launche
         waiting.result(timeout=0.01)
     except TimeoutError as error:
         found["timeout"] = str(error)
-    queued.cancel()
-    waiting.cancel()
+    others = [executor.submit(f"x={x}", "do=wait") for x in (4, 5, 6)]
+    found |= {"free": executor.free_slots, "queued": others[-1].state}
+    for job in (*others[::-1], waiting):
+        job.cancel()
     try:
         waiting.result()
     except Exception as error:
@@ -63,7 +63,7 @@ import sys
 import app
 from hydra_sagemaker import Executor
 
-with Executor.for_app(app.main, "conf", ["hydra.sweep.dir=sweep", *sys.argv[1:]]) as executor:
+with Executor.for_app(app.main, "conf", ["hydra.sweep.dir=later", *sys.argv[1:]]) as executor:
     executor.submit("x=7").result()
     try:
         executor.submit("x=8", "do=raise").result()
@@ -77,7 +77,7 @@ from pathlib import Path
 from hydra_sagemaker import attach
 
 sys.path.append(".")
-jobs = attach("sweep")
+jobs = attach("later")
 found = {"before": [job.state for job in jobs], "overrides": [job.overrides for job in jobs]}
 found["value"], found["logs"] = jobs[0].result(), jobs[0].logs(lines=1)
 try:
@@ -104,7 +104,7 @@ def check_first(said: dict[str, Any]) -> None:
     assert said["timeout"].startswith("job 2 (x=3 do=wait) is still running")
     assert "x is 1" in said["logs"].splitlines()
     assert said["cancelled"].startswith("RemoteJobError: job 2 (x=3 do=wait), ") and "stopped" in said["cancelled"]
-    assert said["states"] == ["completed", "failed", "stopped", "stopped", "completed"]
+    assert said["states"] == ["completed", "failed", "stopped", "completed", "stopped", "stopped", "stopped"]
 
 
 def check_attached(said: dict[str, Any]) -> None:
@@ -151,8 +151,8 @@ def test_training_jobs(cloud: Cloud) -> None:
     cloud.app.write("driver.py", FIRST)
     cloud.app.write("leaving.py", LEAVING)
     cloud.app.write("attaching.py", ATTACHING)
-    words = [word for word in cloud.words if word.startswith("hydra.launcher.")]
+    words = [word for word in cloud.words if word.lstrip("+").startswith("hydra.launcher.")]
     check_first(found(cloud.app.start(*words, script="driver.py", env=cloud.env)))
-    output, _ = cloud.app.start(*words, "hydra.sweep.dir=sweep", script="leaving.py", env=cloud.env).communicate(timeout=120)
+    output, _ = cloud.app.start(*words, script="leaving.py", env=cloud.env).communicate(timeout=120)
     assert "Traceback" not in output, output
     check_attached(found(cloud.app.start(script="attaching.py", env=cloud.env)))

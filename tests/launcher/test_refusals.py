@@ -25,8 +25,15 @@ def refused(app: App, *words: str) -> str:
 
 def test_fields_that_do_not_exist(app: App) -> None:
     said = refused(app, "x=1", "+hydra.launcher.max_paralel=3")
-    assert "hydra.launcher has no field max_paralel. Did you mean max_parallel?" in said
-    assert "valid: mode, sweep_name, on_existing" in said.replace("\\n", "\n")
+    assert "hydra.launcher has no field 'max_paralel'. Did you mean 'max_parallel'?" in said
+    assert "Valid: mode, sweep_name, on_existing" in refused(app, "x=1", "+hydra.launcher.qqq=3")
+
+
+def test_fields_of_earlier_versions(app: App) -> None:
+    for word in ("hydra.launcher.network_isolation=true", "hydra.launcher.hyperparameters={lr: 1}"):
+        said = refused(app, "x=1", word)
+        assert "was removed: type +hydra.launcher.extra." in said
+    assert "+hydra.launcher.extra.HyperParameters=… instead" in said
 
 
 @pytest.mark.skipif(not hydra.__version__.startswith("1.3."), reason="Hydra 1.4 refuses it itself")

@@ -69,7 +69,7 @@ def test_all_problems_of_all_jobs_at_once(cloud: Cloud) -> None:
         *("x=1,2", "hydra.launcher.s3_uri=null", "hydra.launcher.role_arn=null", "hydra.launcher.instance_type=null"),
         *("hydra.launcher.code.max_mb=0.02", "hydra.launcher.max_run_hours=1000", "+hydra.launcher.tags.password=x"),
         *("hydra.launcher.env={API_KEY: abc}", "+hydra.launcher.extra.EnableManagedSpotTrainin=true"),
-        "hydra.launcher.network_isolation=true",
+        "+hydra.launcher.extra.EnableNetworkIsolation=true",
         "+hydra.launcher.secrets.TOKEN=name",
     )
     assert "nothing was submitted: 10 problems" in output
@@ -80,7 +80,7 @@ def test_all_problems_of_all_jobs_at_once(cloud: Cloud) -> None:
         "list the path under hydra.launcher.code.allow_secret_names to send it knowingly",
         *("MaxRuntimeInSeconds is 3600000: at most 2419200 (28 days)", "hydra.launcher.tags.password: its name looks like"),
         *("hydra.launcher.env.API_KEY: its name looks like a secret", "did you mean EnableManagedSpotTraining?"),
-        "an isolated job cannot reach Secrets Manager",
+        "an isolated job cannot read hydra.launcher.secrets",
     ):
         assert problem in output, problem
 

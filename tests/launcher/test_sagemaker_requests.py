@@ -60,13 +60,9 @@ IN_REQUEST: dict[str, list[tuple[Any, str, Any]]] = {
     "checkpoints": [(True, "CheckpointConfig", KEPT)],
     "channels": [({"data": "s3://data/train"}, "InputDataConfig", [CODE, SPEC, channel("data", "s3://data/train")])],
     "env": [({"LOGLEVEL": "info"}, "Environment", {"LOGLEVEL": "info"})],
-    "hyperparameters": [({"lr": "1e-5"}, "HyperParameters", {"lr": "1e-5"})],
     "tags": [({"team": "nlp"}, "Tags", [*OWN_TAGS, {"Key": "team", "Value": "nlp"}])],
     "subnets": [(["subnet-1"], "VpcConfig.Subnets", ["subnet-1"])],
     "security_group_ids": [(["sg-1"], "VpcConfig.SecurityGroupIds", ["sg-1"])],
-    "network_isolation": [(True, "EnableNetworkIsolation", True), (False, "EnableNetworkIsolation", False)],
-    "encrypt_between_nodes": [(True, "EnableInterContainerTrafficEncryption", True)],
-    "volume_kms_key": [(KEY, "ResourceConfig.VolumeKmsKeyId", KEY)],
     "output_kms_key": [(KEY, "OutputDataConfig.KmsKeyId", KEY)],
     "extra": [
         ({"ResourceConfig": {"KeepAlivePeriodInSeconds": 600}}, "ResourceConfig.KeepAlivePeriodInSeconds", 600),
@@ -75,6 +71,10 @@ IN_REQUEST: dict[str, list[tuple[Any, str, Any]]] = {
         ({"StoppingCondition": {"MaxWaitTimeInSeconds": 90000}}, "StoppingCondition.MaxRuntimeInSeconds", 86400),
         ({"RetryStrategy": {"MaximumRetryAttempts": 3}}, "RetryStrategy.MaximumRetryAttempts", 3),
         ({"Tags": [{"Key": "a", "Value": "b"}]}, "Tags", [{"Key": "a", "Value": "b"}]),
+        ({"HyperParameters": {"lr": "1e-5"}}, "HyperParameters", {"lr": "1e-5"}),
+        ({"EnableNetworkIsolation": True}, "EnableNetworkIsolation", True),
+        ({"EnableInterContainerTrafficEncryption": True}, "EnableInterContainerTrafficEncryption", True),
+        ({"ResourceConfig": {"VolumeKmsKeyId": KEY}}, "ResourceConfig.VolumeKmsKeyId", KEY),
     ],
 }
 NOT_IN_REQUEST = {

@@ -98,7 +98,7 @@ def problems(**settings: Any) -> list[str]:
     return list(setting_problems(SageMakerLauncherConf(s3_uri="s3://b", role_arn="r", instance_type="i", **settings)))
 
 
-@pytest.mark.parametrize("field", ["env", "hyperparameters", "tags"])
+@pytest.mark.parametrize("field", ["env", "tags"])
 @pytest.mark.parametrize(
     "name, value, why",
     [
@@ -128,8 +128,10 @@ def test_a_name_in_secrets_manager_is_no_secret() -> None:
 
 
 def test_an_isolated_job_cannot_read_secrets() -> None:
-    (problem,) = problems(network_isolation=True, secrets={"WANDB_API_KEY": "team/wandb"})
-    assert "hydra.launcher.network_isolation: an isolated job cannot reach Secrets Manager; give up one of the two" == problem
+    (problem,) = problems(extra={"EnableNetworkIsolation": True}, secrets={"WANDB_API_KEY": "team/wandb"})
+    assert (
+        "hydra.launcher.extra.EnableNetworkIsolation: an isolated job cannot read hydra.launcher.secrets: remove one" == problem
+    )
 
 
 def test_literal_secrets_in_the_configuration() -> None:

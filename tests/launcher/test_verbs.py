@@ -16,6 +16,7 @@ import pytest
 
 from hydra_apps import LOCAL, App
 from hydra_sagemaker.cli.main import main
+from hydra_sagemaker.pricing.prices import price_table
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Cloud
@@ -109,6 +110,18 @@ def test_mistakes_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[st
         with pytest.raises(SystemExit, match="2"):
             main(list(words))
         assert expected in capsys.readouterr().err
+
+
+def test_prices(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prices", "ml.g5.xlarge", "ml.m5.large", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["instance_type"] for row in rows] == ["ml.g5.xlarge", "ml.m5.large"]
+    assert rows[0]["region"] == "us-east-1" and rows[0]["usd_per_hour"] > rows[1]["usd_per_hour"] > 0 and rows[0]["dated"]
+    assert main(["prices"]) == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) == len(price_table()) + 3 and "us-east-1, on demand" in out and "Spot bills" in out
+    assert main(["prices", "ml.g5.xlrge"]) == 2
+    assert capsys.readouterr().err.endswith("no price is known for instance type 'ml.g5.xlrge'. Did you mean 'ml.g5.xlarge'?\n")
 
 
 @pytest.mark.slow

@@ -142,14 +142,9 @@ class SageMakerLauncherConf:
     """Environment variables of the job; visible to everyone who may describe it."""
     secrets: dict[str, str] = field(default_factory=dict)
     """Environment variable to name or ARN in Secrets Manager; read in the job, with the job's role."""
-    hyperparameters: dict[str, str] = field(default_factory=dict)
-    """Shown in the console; the job's configuration does not travel this way."""
     tags: dict[str, str] = field(default_factory=dict)
     subnets: list[str] = field(default_factory=list)
     security_group_ids: list[str] = field(default_factory=list)
-    network_isolation: bool = False
-    encrypt_between_nodes: bool = False
-    volume_kms_key: Optional[str] = None
     output_kms_key: Optional[str] = None
     """Encrypts code, specifications and results in S3."""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -167,12 +162,19 @@ def processes_of(settings: SageMakerLauncherConf) -> int | None:
 
 PER_JOB = frozenset(
     """
-    check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets hyperparameters tags
-    subnets security_group_ids network_isolation encrypt_between_nodes volume_kms_key extra model_files download_models
+    check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets tags
+    subnets security_group_ids extra model_files download_models
     key_files spot max_wait_hours checkpoints processes_per_instance
     """.split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
-OPEN = ("channels", "env", "secrets", "hyperparameters", "tags", "extra", "price_per_hour")
+OPEN = ("channels", "env", "secrets", "tags", "extra", "price_per_hour")
 """Mappings of free names, which need no `+` on the command line."""
+REMOVED = {
+    "hyperparameters": "extra.HyperParameters",
+    "network_isolation": "extra.EnableNetworkIsolation",
+    "encrypt_between_nodes": "extra.EnableInterContainerTrafficEncryption",
+    "volume_kms_key": "extra.ResourceConfig.VolumeKmsKeyId",
+}
+"""Fields of earlier versions, and what is typed instead."""
 FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")

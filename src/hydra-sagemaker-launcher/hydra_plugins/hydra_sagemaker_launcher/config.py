@@ -3,9 +3,9 @@
 from typing import Any
 
 from hydra.core.config_store import ConfigNode, ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
-from hydra_sagemaker.settings import OPEN, SageMakerLauncherConf
+from hydra_sagemaker.settings import OPEN, REMOVED, SageMakerLauncherConf
 
 
 class SharedNode(ConfigNode):
@@ -19,6 +19,9 @@ def store() -> None:
     node = OmegaConf.structured(SageMakerLauncherConf)
     for name in OPEN:
         OmegaConf.set_struct(node[name], False)
+    with open_dict(node):
+        for name in REMOVED:  # so that the launcher, not Hydra, says what to type instead
+            node[name] = None
     instance = ConfigStore.instance()
     instance.store(group="hydra/launcher", name="sagemaker", node={}, provider="hydra_sagemaker_launcher")
     options = instance.repo["hydra"]["launcher"]

@@ -12,7 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.settings import FIELDS
+from hydra_sagemaker.settings import FIELDS, REMOVED
 
 if TYPE_CHECKING:
     from hydra_sagemaker.sweep.sweep import Sweep
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 class SageMakerLauncher(Launcher):
     def __init__(self, **settings: Any) -> None:
-        """The values are read again from each job's own configuration; only the names are of interest here."""
-        self._names = list(settings)
+        """The values are read again from each job's own configuration; here the names are checked, by `launch`."""
+        self._names = [name for name, value in settings.items() if name not in REMOVED or value is not None]
         self._sweep: Sweep | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -40,9 +40,11 @@ class SageMakerLauncher(Launcher):
 
 
 def _refuse_unknown(names: Sequence[str]) -> None:
-    """`+hydra.launcher.typo=1` comes this far. Raised in the constructor, Hydra would wrap the sentence in its own."""
+    """Refuse `+hydra.launcher.typo=1`. Raised in the constructor, Hydra would wrap the message in its own."""
     for name in names:
+        if name in REMOVED:
+            raise LauncherError(f"hydra.launcher.{name} was removed: type +hydra.launcher.{REMOVED[name]}=… instead")
         if name not in FIELDS:
             near = get_close_matches(name, FIELDS, n=1)
-            meant = f" Did you mean {near[0]}?" if near else ""
-            raise LauncherError(f"hydra.launcher has no field {name}.{meant}\nvalid: {', '.join(FIELDS)}")
+            hint = f"Did you mean '{near[0]}'?" if near else f"Valid: {', '.join(FIELDS)}"
+            raise LauncherError(f"hydra.launcher has no field '{name}'. {hint}")

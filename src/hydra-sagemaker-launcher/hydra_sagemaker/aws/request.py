@@ -44,14 +44,10 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
             "InstanceType": settings.instance_type or "",
             "InstanceCount": settings.instance_count,
             "VolumeSizeInGB": settings.volume_gb,
-            **_if("VolumeKmsKeyId", settings.volume_kms_key),
         },
         "StoppingCondition": _stopping(settings),
-        "EnableNetworkIsolation": settings.network_isolation,
-        "EnableInterContainerTrafficEncryption": settings.encrypt_between_nodes,
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         **_if("Environment", dict(settings.env)),
-        **_if("HyperParameters", dict(settings.hyperparameters)),
         **_if("EnableManagedSpotTraining", settings.spot),
     }
     if keeps_checkpoints(settings):

@@ -1,4 +1,4 @@
-"""What a person does with a sweep from its directory alone, the launcher long gone: list, read, stop and collect its jobs."""
+"""The verbs: list, read, stop and collect the jobs of a sweep from its directory alone; show prices."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from hydra_sagemaker.aws.logs import Log, RetryTransient, clean, follow
 from hydra_sagemaker.backends.base import State
-from hydra_sagemaker.display.tables import JobRow, as_json, counted, jobs_table
+from hydra_sagemaker.display.tables import JobRow, as_json, counted, drawn, jobs_table
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.result import read_result
 from hydra_sagemaker.pricing.cost import total
+from hydra_sagemaker.pricing.prices import REGION, price_table
 from hydra_sagemaker.sweep.lock import holder
 from hydra_sagemaker.sweep.past_sweep import JobStatus, SubmittedSweep
 
@@ -32,7 +34,7 @@ def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> int:
     labels: dict[str, str] = {}
     for one in sweep.refresh():
         if one.status.state == State.WAITING:
-            _say(f"{one.job}: {one.status.detail}")
+            _to_stderr(f"{one.job}: {one.status.detail}")
             continue
         logs[one.attempt.name] = sweep.log(one, lines)
         labels[one.attempt.name] = f"{one.job.number} | " if len(sweep.jobs) > 1 else ""
@@ -44,7 +46,7 @@ def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> int:
         silent.discard(name)
         print(labels[name] + clean(line, colours=colours), flush=is_following)
     for name in sorted(silent):
-        _say(f"{labels[name]}{name} has no log{'' if is_following else ' yet'}")
+        _to_stderr(f"{labels[name]}{name} has no log{'' if is_following else ' yet'}")
     return 0
 
 
@@ -52,9 +54,9 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
     seen = sweep.refresh()
     running = [one for one in seen if one.runs]
     for one in running:
-        _say(f"{one.job} runs as {one.attempt.name}")
+        _to_stderr(f"{one.job} runs as {one.attempt.name}")
     if running and not is_agreed and not _agreed(f"stop {counted(len(running), 'job')}?"):
-        _say("nothing was stopped")
+        _to_stderr("nothing was stopped")
         return 0
     if running:
         names = sorted({one.attempt.name for one in running})
@@ -62,9 +64,9 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
         not_told = sweep.backend.stop(names)
     else:
         not_told = []
-        _say("no job runs")
+        _to_stderr("no job runs")
     if (launcher := holder(sweep.manifest.directory)) is not None:
-        _say(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
+        _to_stderr(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
     _show(sweep.refresh(), in_json)
     if not_told:
         raise LauncherError(f"{len(not_told)} not stopped: {', '.join(not_told)}")
@@ -72,16 +74,16 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
 
 
 def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) -> int:
-    """1 when a job failed, now or earlier."""
-    brought: set[int] = set()
+    """Collect results; return 1 when a job failed, now or earlier."""
+    collected: set[int] = set()
     seen = sweep.refresh()
     patience = RetryTransient()
     while True:
         for index, one in enumerate(seen):
-            if one.status.state.ended and one.job.number not in brought and (again or not one.is_collected):
+            if one.status.state.ended and one.job.number not in collected and (again or not one.is_collected):
                 seen[index] = sweep.collect(one)
-                brought.add(one.job.number)
-                _say(f"{one.job}: {one.status.state.value}, in {one.job.output_dir}")
+                collected.add(one.job.number)
+                _to_stderr(f"{one.job}: {one.status.state.value}, in {one.job.output_dir}")
         if not wait or not any(one.runs for one in seen):
             break
         time.sleep(sweep.poll_seconds)
@@ -89,11 +91,34 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
             seen = sweep.refresh()
     for one in seen:
         if one.has_failed:
-            _say(failure_text(one))
+            _to_stderr(failure_text(one))
     if running := [one for one in seen if one.runs]:
-        _say(f"{counted(len(running), 'job')} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them")
+        _to_stderr(
+            f"{counted(len(running), 'job')} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them"
+        )
     _show(seen, in_json)
     return int(any(one.has_failed for one in seen))
+
+
+def show_prices(instance_types: Sequence[str], *, in_json: bool) -> int:
+    """
+    Raises:
+        LauncherError: the table has no such instance type.
+    """
+    table = price_table()
+    for name in instance_types:
+        if name not in table:
+            near = get_close_matches(name, table, n=1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"The table has {', '.join(table)}"
+            raise LauncherError(f"no price is known for instance type '{name}'. {hint}")
+    rows = {name: table[name] for name in instance_types or table}
+    if in_json:
+        print(as_json([{"instance_type": name, "region": REGION, **listed._asdict()} for name, listed in rows.items()]))
+        return 0
+    shown = [{"instance type": name, "USD per hour": f"{usd:g}", "dated": dated} for name, (usd, dated) in rows.items()]
+    print(f"{drawn(shown)}{REGION}, on demand, one instance of a training job; other regions differ.")
+    print("Spot bills fewer seconds at the same rate: how many is known when the job has ended.")
+    return 0
 
 
 def failure_text(seen: JobStatus) -> str:
@@ -154,7 +179,7 @@ def _row(seen: JobStatus) -> JobRow:
 
 
 def _cost_usd(record: Mapping[str, Any]) -> float | None:
-    """Of all attempts; None where the bill of one is not known."""
+    """Return the cost of all attempts, None where the bill of one is not known."""
     if record.get("mode") == "local" or record.get("same_as") is not None or record.get("detail") == "not submitted":
         return 0.0
     costs = [one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record)]
@@ -163,7 +188,7 @@ def _cost_usd(record: Mapping[str, Any]) -> float | None:
 
 
 def _in_words(seen: JobStatus) -> str:
-    """With what the service calls it, while it runs."""
+    """Return the state, with what the service calls it while it runs."""
     state, detail = seen.status.state.value, seen.status.detail
     return f"{state} ({detail})" if seen.runs and detail and detail.lower() != state else state
 
@@ -175,6 +200,6 @@ def _agreed(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _say(text: str) -> None:
-    """Beside the tables: standard output may be JSON."""
+def _to_stderr(text: str) -> None:
+    """Print beside the tables: standard output may be JSON."""
     print(text, file=sys.stderr)

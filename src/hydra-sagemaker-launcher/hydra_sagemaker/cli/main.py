@@ -1,4 +1,4 @@
-"""`hydra-sagemaker list|logs|stop|collect SWEEP_DIR`, for any Hydra application; `python -m hydra_sagemaker` is the same."""
+"""The command `hydra-sagemaker list|logs|stop|collect SWEEP_DIR|prices`, for any Hydra application."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ EPILOG = "Exit codes: 0; 1 when collect has found a failed job; 2 for a mistake 
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(program, description="The jobs of a sweep, from its directory alone.", epilog=EPILOG)
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="list|logs|stop|collect")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="list|logs|stop|collect|prices")
     texts = {
-        "list": "what became of each job; changes nothing",
-        "logs": "what the jobs print",
-        "stop": "stop those that run; asks first",
-        "collect": "bring home the results of those that have ended; those that run go on",
+        "list": "show the state of each job; changes nothing",
+        "logs": "show what the jobs print",
+        "stop": "stop the jobs that run; asks first",
+        "collect": "download the results of the jobs that have ended; the others keep running",
     }
     added = {verb: verbs.add_parser(verb, help=text, description=text, epilog=EPILOG) for verb, text in texts.items()}
     for verb, one in added.items():
@@ -29,16 +29,20 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         one.add_argument("--job", type=int, nargs="+", action="extend", default=[], metavar="N", help="these jobs alone")
         if verb != "logs":
             one.add_argument("--json", action="store_true", help="the table as JSON, with nothing else on standard output")
-    added["logs"].add_argument("-f", "--follow", action="store_true", help="go on until the jobs have ended")
+    added["logs"].add_argument("-f", "--follow", action="store_true", help="follow until the jobs have ended")
     added["logs"].add_argument("-n", "--lines", type=_positive, default=20, metavar="N", help="last lines per job (20)")
     added["stop"].add_argument("--yes", action="store_true", help="do not ask")
     added["collect"].add_argument("--wait", action="store_true", help="wait for the jobs that run")
-    added["collect"].add_argument("--again", action="store_true", help="also what is home already")
+    added["collect"].add_argument("--again", action="store_true", help="also jobs that are collected already")
+    text = "show what instance types cost by the hour"
+    prices = verbs.add_parser("prices", help=text, description=text, epilog=EPILOG)
+    prices.add_argument("instance_types", metavar="INSTANCE_TYPE", nargs="*", help="these types alone, such as ml.g5.xlarge")
+    prices.add_argument("--json", action="store_true", help="the table as JSON, with nothing else on standard output")
     return top
 
 
 def execute(arguments: argparse.Namespace, program: str = PROGRAM) -> int:
-    """The exit code."""
+    """Carry out a verb and return the exit code."""
     try:
         return _execute(arguments)
     except LauncherError as error:
@@ -50,7 +54,12 @@ def execute(arguments: argparse.Namespace, program: str = PROGRAM) -> int:
 
 def _execute(arguments: argparse.Namespace) -> int:
     from hydra_sagemaker.cli import commands
+    from hydra_sagemaker.sweep.installation import version_conflict
 
+    if conflict := version_conflict():
+        print(f"warning: {conflict}", file=sys.stderr)
+    if arguments.verb == "prices":
+        return commands.show_prices(arguments.instance_types, in_json=arguments.json)
     sweep = commands.SubmittedSweep(arguments.directory, arguments.job)
     match arguments.verb:
         case "list":
@@ -61,7 +70,7 @@ def _execute(arguments: argparse.Namespace) -> int:
             return commands.stop(sweep, is_agreed=arguments.yes, in_json=arguments.json)
     from hydra_sagemaker.sweep.lock import locked
 
-    with locked(sweep.manifest.directory, "let it bring the results home itself"):
+    with locked(sweep.manifest.directory, "let it collect the results itself"):
         return commands.collect(sweep, again=arguments.again, wait=arguments.wait, in_json=arguments.json)
 
 
@@ -75,6 +84,6 @@ def _positive(text: str) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     try:
         return execute(parser().parse_args(words))
-    except BrokenPipeError:  # the reader has left, as in `logs … | head`
+    except BrokenPipeError:  # the reader is gone, as in `logs … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

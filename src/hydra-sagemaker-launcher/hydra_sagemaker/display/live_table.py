@@ -1,4 +1,4 @@
-"""The jobs of a sweep on the screen: a live table on a terminal, elsewhere a line for every change."""
+"""The jobs of a sweep on the screen: a live table on a terminal, a line for every change where there is none."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
 
 from hydra_sagemaker.backends.base import State
 from hydra_sagemaker.scheduling.tracker import NEW, Submission
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 log = logging.getLogger(__name__)
 STYLES = {
@@ -31,7 +32,7 @@ STATE_WIDTH = 30
 
 
 class ChangeLog:
-    """Without a terminal, or without rich."""
+    """Logs every change, where there is no terminal."""
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
@@ -59,8 +60,6 @@ class LiveTable:
     """At most one screen: what runs and what failed before what waits and what is done."""
 
     def __init__(self, submissions: Sequence[Submission], console: Console) -> None:
-        from rich.live import Live
-
         self._submissions = submissions
         self._console = console
         now = time.monotonic()
@@ -82,20 +81,17 @@ class LiveTable:
         if submission.status.state.ended:
             self._ended.setdefault(submission.name, now)
 
-    def _table(self) -> Any:
-        from rich.markup import escape
-        from rich.table import Table
-
+    def _table(self) -> Table:
         counts = Counter(one.status.state.value for one in self._submissions)
         caption = ", ".join(f"{count} {state}" for state, count in counts.items())
         table = Table(caption=caption, caption_justify="left")
         for column in ("job", "overrides", "state", "time", "last line or name"):
             table.add_column(column, no_wrap=True, overflow="ellipsis")
-        room = max(3, self._console.height - 7)
-        first = sorted(self._submissions, key=lambda one: ORDER.index(one.status.state))[:room]
+        rows = max(3, self._console.height - 7)
+        first = sorted(self._submissions, key=lambda one: ORDER.index(one.status.state))[:rows]
         for submission in sorted(first, key=lambda one: one.job.number):
-            said = textwrap.shorten(described(submission), STATE_WIDTH, placeholder="…")  # AWS explains a quota in 200 letters
-            state = f"[{STYLES[submission.status.state]}]{escape(said)}[/]"
+            text = textwrap.shorten(described(submission), STATE_WIDTH, placeholder="…")  # AWS explains a quota in 200 letters
+            state = f"[{STYLES[submission.status.state]}]{escape(text)}[/]"
             words = escape(" ".join(submission.job.distinguishing_overrides))
             last = escape(last_line(submission) or submission.name)
             table.add_row(str(submission.job.number), words, state, self._elapsed(submission.name), last)
@@ -109,7 +105,7 @@ class LiveTable:
 
 
 def last_line(submission: Submission) -> str:
-    """What a local job has printed last; of one elsewhere nothing is known before it comes home."""
+    """Return what a local job has printed last; "" for a remote one, whose output is not here yet."""
     log_file = submission.job.job_dir / "output.log"
     if submission.status.state != State.RUNNING or not log_file.is_file():
         return ""
@@ -121,9 +117,5 @@ def last_line(submission: Submission) -> str:
 
 
 def watcher(submissions: Sequence[Submission]) -> ChangeLog | LiveTable:
-    try:
-        from rich.console import Console
-    except ImportError:
-        return ChangeLog()
     console = Console()
     return LiveTable(submissions, console) if console.is_terminal else ChangeLog()

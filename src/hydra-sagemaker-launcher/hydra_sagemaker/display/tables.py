@@ -1,7 +1,4 @@
-"""Plans, lists of jobs and bills, for people and as JSON.
-
-Drawn by rich where it is installed, which folds what does not fit, else as plain aligned text.
-"""
+"""Plans, lists of jobs, bills and prices, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +9,10 @@ from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from hydra_sagemaker.pricing.cost import money, total
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ONE_BY_ONE = 20
 """Rows of a plan up to which every job has its own."""
 SHOWN_AT_EACH_END = 8
-RIGHT = frozenset({"job", "at most", "hours", "runtime", "cost", "saved", "billed"})
+RIGHT = frozenset({"job", "at most", "hours", "runtime", "cost", "saved", "billed", "USD per hour"})
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class PlanRow:
     job: int
     overrides: str
     origin: str
-    """new, reused or adopted."""
+    """new, reused or attached."""
     instance_type: str
     instance_count: int
     spot: bool
@@ -132,46 +133,21 @@ def counted(count: int, word: str) -> str:
 
 
 def drawn(rows: Sequence[Cells], width: int | None = None) -> str:
-    """A column for every key, without those that are empty in every row; each line with its end."""
+    """Draw a column for every key that is not empty in every row; long overrides are folded."""
     columns = [name for name in dict.fromkeys(key for row in rows for key in row) if any(row.get(name) for row in rows)]
-    try:
-        lines = _with_rich(rows, columns, width or shutil.get_terminal_size().columns)
-    except ImportError:
-        lines = _plain(rows, columns)
-    return "".join(f"{line.rstrip()}\n" for line in lines) if rows else ""
-
-
-def _with_rich(rows: Sequence[Cells], columns: Sequence[str], width: int) -> list[str]:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    if not rows:
+        return ""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
     for name in columns:
         folds = name.startswith("overrides")
         table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=not folds, overflow="fold")
     for row in rows:
         table.add_row(*(Text(row.get(name, "")) for name in columns))
-    console = Console(file=StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    size = width or shutil.get_terminal_size().columns
+    console = Console(file=StringIO(), width=size, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as capture:
         console.print(table)
-    return capture.get().splitlines()
-
-
-def _plain(rows: Sequence[Cells], columns: Sequence[str]) -> list[str]:
-    lines = [list(columns)]
-    for row in rows:
-        cells = [row.get(name, "").split("\n") for name in columns]
-        lines += [[cell[i] if i < len(cell) else "" for cell in cells] for i in range(max(map(len, cells), default=0))]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    aligned = [
-        [
-            cell.rjust(size) if name in RIGHT else cell.ljust(size)
-            for cell, size, name in zip(line, widths, columns, strict=True)
-        ]
-        for line in lines
-    ]
-    return ["  ".join(cells) for cells in aligned]
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def _plan_cells(row: PlanRow, jobs: str, overrides: str) -> Cells:

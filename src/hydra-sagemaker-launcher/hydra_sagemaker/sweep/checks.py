@@ -24,7 +24,7 @@ REQUIRED = {
     "role_arn": "the ARN of an execution role",
     "instance_type": "such as ml.g5.xlarge",
 }
-VISIBLE = ("env", "hyperparameters", "tags", "extra")
+VISIBLE = ("env", "tags", "extra")
 HYDRA_NODES = ("job.env_set", "sweeper", "callbacks", "job_logging", "hydra_logging")
 """Of the hydra node, where applications write values of their own."""
 NUMBER_DIGITS = 8
@@ -78,8 +78,8 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
     processes = settings.processes_per_instance
     if processes != "auto" and not (isinstance(processes, int) and processes >= 1):
         yield f"hydra.launcher.processes_per_instance={processes}: auto, or a number from 1"
-    if settings.network_isolation and settings.secrets:
-        yield "hydra.launcher.network_isolation: an isolated job cannot reach Secrets Manager; give up one of the two"
+    if settings.extra.get("EnableNetworkIsolation") and settings.secrets:
+        yield "hydra.launcher.extra.EnableNetworkIsolation: an isolated job cannot read hydra.launcher.secrets: remove one"
     yield from _visible_secrets(settings)
     for path, value in _leaves({key: node for key, node in asdict(settings).items() if key not in VISIBLE}):
         if kind := _kind_of_secret(value):
@@ -127,7 +127,7 @@ def _named(jobs: Sequence[Job]) -> str:
 
 
 def _visible_secrets(settings: SageMakerLauncherConf) -> Iterator[str]:
-    for field in ("env", "hyperparameters", "tags"):
+    for field in ("env", "tags"):
         yield from _secrets_in(f"hydra.launcher.{field}", getattr(settings, field))
     rest = dict(settings.extra)
     tags = rest.pop("Tags", None)

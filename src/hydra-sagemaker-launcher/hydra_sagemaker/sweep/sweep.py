@@ -27,6 +27,7 @@ from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep import checks
 from hydra_sagemaker.sweep.budget import Spending
 from hydra_sagemaker.sweep.hooks import call_collected
+from hydra_sagemaker.sweep.installation import version_conflict
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Sweep:
             is_local=self.is_local,
         )  # fmt: skip
         self._warned: set[str] = set()
+        if conflict := version_conflict():
+            log.warning("%s", conflict)
         self._with_secrets = False
         self._is_preflighted = False
 
