@@ -32,6 +32,7 @@ class Job:
 
     def __init__(self, submission: Submission, loop: EventLoop, backend: Callable[[], Backend], guard: Guard) -> None:
         self._submission, self._loop, self._backend, self._guard = submission, loop, backend, guard
+        self._is_cancelled = False
         self.number: int = submission.job.number
         """Number within the sweep."""
         self.overrides: tuple[str, ...] = submission.job.overrides
@@ -65,6 +66,8 @@ class Job:
         self.step()
         returned, state = self._submission.returned, self._submission.status.state
         failed = returned is not None and returned.status == JobStatus.FAILED and state == State.COMPLETED
+        if self._is_cancelled and state == State.LOST:  # it was killed before it could write down how it ended
+            return State.STOPPED.value
         return State.FAILED.value if failed else state.value
 
     def result(self, timeout: float | None = None) -> Any:
@@ -122,6 +125,7 @@ class Job:
             RemoteJobError: job 3 (x=3): it was stopped
         """
         with self._guard():
+            self._is_cancelled = True
             self._loop.cancel(self._submission)
 
     def step(self) -> float | None:
