@@ -14,7 +14,7 @@ def test_help_completion_and_mistakes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert paraphrase("jobs", "--help") == 0
-    assert "usage: paraphrase jobs" in (said := capsys.readouterr().out) and "bring home the results" in said
+    assert "usage: paraphrase jobs" in (said := capsys.readouterr().out) and "download the results" in said
     assert paraphrase("jobs") == 2
     assert "the following arguments are required: list|logs|stop|collect" in capsys.readouterr().err
     assert paraphrase("jobs", "list", str(tmp_path)) == 2

@@ -36,7 +36,7 @@ def main(config):
     if config.do == "raise":
         raise Broken("it is broken")
     if config.do == "odd":
-        raise Odd(7, where="home")
+        raise Odd(7, where="sea")
     if config.do == "kill":
         print("the last line", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -123,7 +123,7 @@ def test_failures_are_told_apart_and_only_they_run_again(cloud: Cloud) -> None:
     returns = cloud.returns()
     assert [one["status"] for one in returns] == ["COMPLETED", "FAILED", "FAILED", "FAILED"]
     assert returns[0]["value"] == 5 and returns[1]["error"] == ["Broken", "it is broken"]
-    assert returns[3]["error"][0] == "RemoteJobError" and returns[3]["error"][1].endswith(".Odd: 7 at home")
+    assert returns[3]["error"][0] == "RemoteJobError" and returns[3]["error"][1].endswith(".Odd: 7 at sea")
     killed = returns[2]["error"][1]
     assert "killed by signal 9: out of memory?; the last lines were\nthe last line" in killed
     assert "Next: a larger hydra.launcher.instance_type, or a smaller batch; the same command submits it again" in killed

@@ -39,7 +39,7 @@ class RetriesConf:
 @dataclass
 class CodeConf:
     root: Optional[str] = None
-    """Directory that travels; null: the git repository of the working directory, without git the working directory."""
+    """Directory that is bundled; null: the git repository of the working directory, without git the working directory."""
     exclude: list[str] = field(default_factory=list)
     """Patterns as in .gitignore, beside `.gitignore` and `.sagemakerignore`."""
     max_mb: float = 50
@@ -67,8 +67,8 @@ class SageMakerLauncherConf:
     sweep_name: Optional[str] = None
     """Beginning of the job names; null: `hydra.job.name`."""
     on_existing: OnExisting = OnExisting.retry_failed
-    """What happens to jobs that ran before. Completed ones are reused and running ones adopted, but for `rerun` (all again) and
-    `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` brings the failure home."""
+    """What happens to jobs that ran before. Completed ones are reused, running ones attached, but for `rerun` (all again) and
+    `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` returns the failure."""
     key_exclude: list[str] = field(default_factory=list)
     """Configuration keys that do not change what a job computes: two jobs that differ only there are the same job."""
     key_files: list[Optional[str]] = field(default_factory=list)
@@ -106,7 +106,7 @@ class SageMakerLauncherConf:
     profile: Optional[str] = None
     """Profile of the AWS configuration; null: as boto3 finds it."""
     endpoint_url: Optional[str] = None
-    """Of another SageMaker and S3 than Amazon's; null: as boto3 finds it. One on 127.0.0.1 is sent no credentials of yours."""
+    """Address of another SageMaker and S3; null: as boto3 finds it. One on 127.0.0.1 is sent no credentials of yours."""
     bucket_owner: Optional[str] = None
     """Account number; every S3 call then fails on a bucket of another account."""
     role_arn: Optional[str] = None
@@ -123,7 +123,7 @@ class SageMakerLauncherConf:
     max_run_hours: float = 24.0
     """The job is stopped after this; at most 672."""
     spot: bool = False
-    """Spare capacity, cheaper, that AWS may take back at any time; the job goes on from its checkpoints."""
+    """Spare capacity, cheaper, that AWS may take back at any time; the job continues from its checkpoints."""
     max_wait_hours: Optional[float] = None
     """With spot: from submission to end, waiting and running; null: twice `max_run_hours`."""
     checkpoints: Optional[bool] = None
@@ -135,7 +135,7 @@ class SageMakerLauncherConf:
     max_cost_usd: Optional[float] = None
     """A sweep that could cost more is not submitted."""
     collected: Optional[str] = None
-    """Dotted name of a function that gets a job's output directory and its record once the results are home."""
+    """Dotted name of a function that gets a job's output directory and its record once the results are downloaded."""
     channels: dict[str, str] = field(default_factory=dict)
     """Input data: name to s3 uri, found in the job under /opt/ml/input/data/NAME."""
     env: dict[str, str] = field(default_factory=dict)

@@ -26,7 +26,7 @@ REQUIRED = {
 }
 VISIBLE = ("env", "tags", "extra")
 HYDRA_NODES = ("job.env_set", "sweeper", "callbacks", "job_logging", "hydra_logging")
-"""Of the hydra node, where applications write values of their own."""
+"""Keys of the hydra node in which applications write values of their own."""
 NUMBER_DIGITS = 8
 """Shorter numbers under `token` and the like are identifiers."""
 
