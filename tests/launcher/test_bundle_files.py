@@ -71,7 +71,7 @@ def test_git_tracked_and_untracked_but_neither_ignored_nor_deleted(tmp_path: Pat
     assert [str(path) for path in list_files(root / "src")] == ["model.py"]
 
 
-def test_git_caches_that_nobody_ignored(tmp_path: Path) -> None:
+def test_caches_that_git_does_not_ignore(tmp_path: Path) -> None:
     """Outputs would change the code's identity after the first run. What git tracks under such a name is the user's."""
     root = repository(tmp_path, "train.py", "venv/tracked.py")
     write(

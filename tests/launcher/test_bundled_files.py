@@ -119,7 +119,7 @@ def test_jobs_that_run_here_are_known_by_what_they_import(tmp_path: Path, load: 
     assert identity(tmp_path, limited=False) == before
 
 
-def test_a_directory_that_holds_code_is_no_output_whatever_hydra_has_left_in_it(tmp_path: Path, load: Loader) -> None:
+def test_a_directory_with_code_and_marks_of_hydra_is_no_output(tmp_path: Path, load: Loader) -> None:
     source = ("src/app.py", "src/conf/config.yaml", "tracked/model.py")
     marks = (
         "src/.hydra/config.yaml",

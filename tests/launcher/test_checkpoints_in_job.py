@@ -59,7 +59,7 @@ def starts(job: SubmittedJob) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unannounced", [0, 2])
-def test_an_interrupted_job_goes_on(account: Account, faults: Any, tmp_path: Path, unannounced: int) -> None:
+def test_an_interrupted_job_continues(account: Account, faults: Any, tmp_path: Path, unannounced: int) -> None:
     faults.update({"interrupt_jobs": "by-hand", "interrupt_times": 2, "interrupt_after_seconds": 6.0})
     faults.update({"interrupt_unannounced_times": unannounced})
     job = SubmittedJob(account, tmp_path, COUNTS_ON, x=130).submit({"checkpoints": True}, **SPOT)

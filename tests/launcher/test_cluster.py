@@ -177,7 +177,7 @@ def test_the_first_failure_is_the_jobs(
     assert result is not None and result["ended"] == told
 
 
-def test_a_process_that_was_killed_comes_before_what_the_others_say_of_it(tmp_path: Path) -> None:
+def test_a_killed_process_comes_before_the_failures_it_caused(tmp_path: Path) -> None:
     line = "E1 api.py:984] failed (exitcode: -9) local_rank: 3 (pid: 77) of binary: /python"
     assert cluster.ended_worker(line) == (3, -9) and cluster.ended_worker("[rank 0] going on") is None
     killed = cluster.killed_record("a-job", 7, -9, began=1.0)

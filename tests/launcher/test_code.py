@@ -58,9 +58,7 @@ def test_a_tree_too_large_to_read_is_never_the_same(tmp_path: Path, caplog: pyte
 
 
 @pytest.mark.parametrize("second_name", ["__mp_main__", "__main__"])
-def test_the_command_of_an_environment_below_the_root_need_not_travel(
-    second_name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_of_an_environment_below_the_root_is_not_bundled(second_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`.venv/bin/COMMAND` is __main__, and libraries for processes enter it a second time."""
     command = ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", command)

@@ -69,7 +69,7 @@ def test_never_more_than_the_limit(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_what_is_said_to_fit_does_fit(seed: int) -> None:
+def test_a_suggestion_fits_the_limit(seed: int) -> None:
     chance = random.Random(seed)
     limit, spent = chance.uniform(1, 50), chance.uniform(0, 30)
     jobs = [bound(rate * hours, hours) for rate, hours in ((chance.uniform(0.1, 9), chance.uniform(0.1, 48)) for _ in range(8))]

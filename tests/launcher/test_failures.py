@@ -124,7 +124,7 @@ def test_a_container_without_the_interpreter() -> None:
     assert found.message.endswith("Is there a python9 in the image? (hydra.launcher.python)") and found.next_step == LOG
 
 
-def test_a_log_that_came_home_is_named_and_read(tmp_path: Path) -> None:
+def test_a_downloaded_log_is_named_and_read(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text("".join(f"line {number}\n" for number in range(5000)), encoding="utf-8")
     found = failure(FailureReason="AlgorithmError: , exit code: 1", log=log)

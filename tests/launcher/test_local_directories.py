@@ -61,7 +61,7 @@ def test_a_running_job_keeps_its_directory(dirs: OutputDirs, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("other", ["kept/.job/spec.json", "kept/.launcher/ledger.jsonl"])
-def test_what_other_jobs_and_sweeps_left_below_stays(dirs: OutputDirs, tmp_path: Path, other: str) -> None:
+def test_files_of_other_jobs_and_sweeps_below_stay(dirs: OutputDirs, tmp_path: Path, other: str) -> None:
     ran(dirs, FIRST, tmp_path / "1")
     write_atomically(tmp_path / "1" / other, "")
     assert not dirs.claim(tmp_path / "1", SECOND, resumes=True)

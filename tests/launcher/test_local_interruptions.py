@@ -25,7 +25,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.slow
-def test_after_a_killed_launcher_each_job_goes_on_from_where_it_is(app: App) -> None:
+def test_after_a_killed_launcher_each_job_continues(app: App) -> None:
     """Leave three jobs: one is completed, one has died, one runs."""
     first = app.start(*LOCAL, "x=1,2,3", env={"DO_2": "kill", "DO_3": "wait"})
     app.await_marks(3)

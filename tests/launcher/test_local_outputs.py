@@ -148,7 +148,7 @@ def test_a_retry_writes_to_its_own_weights_not_to_those_of_another_sweep(writing
     assert copy.read_text() == "weights of 1"
 
 
-def test_a_retry_goes_on_with_its_files_and_a_rerun_begins_anew(writing: App) -> None:
+def test_a_retry_continues_with_its_files_and_a_rerun_starts_again(writing: App) -> None:
     writing.sweep("x=1", code=1, env={"FAIL": ""})
     checkpoint = writing.write("sweep/0/checkpoint", "")
     writing.sweep("x=1")
@@ -158,7 +158,7 @@ def test_a_retry_goes_on_with_its_files_and_a_rerun_begins_anew(writing: App) ->
     assert held(writing) == {0: "1"}
 
 
-def test_results_that_somebody_deleted_are_said_to_be_gone(writing: App) -> None:
+def test_deleted_results_are_reported(writing: App) -> None:
     writing.sweep("x=1")
     [job] = read_manifest(writing.sweep_dir).jobs()
     (writing.sweep_dir / "0/.job/result.json").unlink()

@@ -69,7 +69,7 @@ def test_what_cannot_be_read_is_no_error(clients: Clients, account: Account) -> 
         client.close()
 
 
-def test_a_permission_that_is_missing_is_named_where_somebody_asks_for_the_log(clients: Clients, account: Account) -> None:
+def test_a_missing_permission_is_named_when_the_log_is_read(clients: Clients, account: Account) -> None:
     account.server.faults.replace({"expired_credentials": True})
     try:
         with pytest.raises(NotPermitted, match="the log of some-job: .*expired"):
@@ -93,7 +93,7 @@ def test_one_host_of_two_is_named_before_the_other_has_begun(writer: Writer) -> 
     assert CloudWatchLog(writer.logs, writer.name, lines=5, hosts=2).new_lines() == ["algo-1 | alone"]
 
 
-def test_each_line_comes_once(writer: Writer) -> None:
+def test_each_line_is_returned_once(writer: Writer) -> None:
     log = CloudWatchLog(writer.logs, writer.name, lines=2)
     assert log.new_lines() == []
     writer.write("a", "b\nc", "  ")
@@ -176,7 +176,7 @@ def followed(logs: dict[str, Script], running: Running, slept: list[float] | Non
     return list(follow(logs, running, seconds=1, poll_seconds=1, sleep=sleep))
 
 
-def test_following_ends_when_the_job_has_ended_and_its_lines_have_come() -> None:
+def test_following_ends_when_the_job_has_ended_and_its_lines_have_arrived() -> None:
     log = Script(["a"], [], [], [], [], ["late"], [])
     slept: list[float] = []
     assert followed({"job": log}, Running(["job"], ["job"], ["job"], ["job"]), slept) == [("job", "a"), ("job", "late")]

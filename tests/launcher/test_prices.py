@@ -55,7 +55,7 @@ def test_the_table_is_of_one_piece() -> None:
     assert compared > 50
 
 
-def test_given_prices_come_first() -> None:
+def test_given_prices_take_precedence() -> None:
     prices = prices_of(settings(price_per_hour={"ml.g5.xlarge": 2.25, "ml.new.xlarge": 9.0}))
     assert (prices.of("ml.g5.xlarge"), prices.of("ml.new.xlarge"), prices.of("ml.no.xlarge")) == (2.25, 9.0, None)
     assert prices.dated_of("ml.g5.xlarge") is None
@@ -68,7 +68,7 @@ def test_no_price(usd: float) -> None:
         prices_of(settings(price_per_hour={"ml.x.large": usd}))
 
 
-def test_where_prices_come_from() -> None:
+def test_the_source_of_prices() -> None:
     assert PRICES.dated == "2026-09-27"
     assert PRICES.described(["ml.g5.xlarge"]) == "instances only; prices: us-east-1 on demand, 2026-09-27; other regions differ"
     both = Prices({"ml.x.large": 1.0}, PRICES.listed).described(["ml.x.large", "ml.p3.2xlarge", "ml.g5.xlarge"])
@@ -122,7 +122,7 @@ def test_one_unknown_price_is_enough() -> None:
 
 
 @pytest.mark.parametrize("plus", ["", "+"])
-def test_how_a_price_is_said_on_the_command_line(plus: str) -> None:
+def test_a_price_on_the_command_line(plus: str) -> None:
     override = OverridesParser.create().parse_override(f"{plus}hydra.launcher.price_per_hour={{ml.g5.xlarge: 1.41}}")
     assert override.value() == {"ml.g5.xlarge": 1.41}
 

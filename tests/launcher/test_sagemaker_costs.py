@@ -23,7 +23,7 @@ def test_what_could_cost_too_much_is_not_submitted(cloud: Cloud) -> None:
     assert cloud.count("PutObject") == 0 and cloud.names() == [] and "Traceback" not in output
 
 
-def test_a_price_that_nobody_knows(cloud: Cloud) -> None:
+def test_an_unknown_price(cloud: Cloud) -> None:
     words = ("x=1", "hydra.launcher.instance_type=ml.g99.xlarge", "hydra.launcher.max_cost_usd=5")
     output = cloud.sweep(*words, code=1)
     assert "needs the price of ml.g99.xlarge" in output and "'hydra.launcher.price_per_hour={ml.g99.xlarge: USD}'" in output

@@ -53,7 +53,7 @@ def files(cloud: Cloud, number: int | str = 0) -> set[str]:
     return {name for name in names if not name.startswith((".hydra/", ".job/", ".launcher/")) and not name.endswith(".log")}
 
 
-def test_what_is_home_stays_when_s3_forgets_it(cloud: Cloud) -> None:
+def test_downloaded_results_stay_when_s3_deletes_them(cloud: Cloud) -> None:
     cloud.app.write("app.py", WRITES)
     cloud.sweep("x=1", MODELS)
     cloud.returns()
@@ -64,7 +64,7 @@ def test_what_is_home_stays_when_s3_forgets_it(cloud: Cloud) -> None:
     assert (cloud.output(0) / ".job/output.log").is_file()
 
 
-def test_what_is_nowhere_any_more_is_said_with_the_way_out(cloud: Cloud) -> None:
+def test_results_that_are_gone_are_reported_with_a_next_step(cloud: Cloud) -> None:
     cloud.app.write("app.py", WRITES)
     cloud.sweep("x=1")
     outputs_gone(cloud)

@@ -31,7 +31,7 @@ def test_a_job_that_takes_too_long(cloud: Cloud) -> None:
     assert "1 of 2 jobs failed, 1 completed" in output
 
 
-def test_a_job_that_somebody_stops(cloud: Cloud) -> None:
+def test_a_job_stopped_from_outside(cloud: Cloud) -> None:
     process = cloud.start("x=1", "do=wait,nothing")
     cloud.app.await_(lambda: len(cloud.names("Completed")) == 1 and len(cloud.app.marks()) == 2)
     (name,) = cloud.names("InProgress")
@@ -101,7 +101,7 @@ def test_a_quota_of_one_instance_takes_longer(cloud: Cloud) -> None:
     assert cloud.count("CreateTrainingJob") > 3 and len(cloud.names()) == 3
 
 
-def test_no_quota_at_all_is_said_at_once(cloud: Cloud) -> None:
+def test_no_quota_at_all_is_reported_at_once(cloud: Cloud) -> None:
     cloud.fault(instance_quota={"ml.m5.large": 0})
     cloud.sweep("x=1,2", code=1)
     returns = cloud.returns()

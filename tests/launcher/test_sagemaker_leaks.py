@@ -37,7 +37,7 @@ def found(shared_cloud: Cloud, planted: Planted, tmp_path_factory: pytest.TempPa
         return Found(planted, everything(shared_cloud, gate, output))
 
 
-def test_the_search_finds_what_does_travel(found: Found, planted: Planted) -> None:
+def test_the_search_finds_what_is_sent(found: Found, planted: Planted) -> None:
     assert {place.split()[0] for place in found.places} == {"screen", "wire", "job", "s3", "home", "log", "described"}
     assert found.kinds_of(planted.open["source"]) == {"wire", "s3"}
     bundles = [place for place in found.of(planted.open["source"]) if place.endswith("/bundle.tar.gz")]

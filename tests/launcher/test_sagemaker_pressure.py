@@ -64,7 +64,7 @@ def ledger_or_nothing(cloud: Cloud) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
-def test_a_name_that_somebody_else_was_quicker_to_use(cloud: Cloud) -> None:
+def test_a_name_that_another_launcher_has_used(cloud: Cloud) -> None:
     """Two launchers of one sweep, in two directories at the same moment: one job each, and both bring all results home."""
     first, second = (cloud.start("x=1,2,3", "do=nap", f"hydra.sweep.dir={name}") for name in ("one", "two"))
     for process in (first, second):

@@ -40,7 +40,7 @@ def created_names(cloud: Cloud) -> list[str]:
     return [one["TrainingJobName"] for one in cloud.created()]
 
 
-def test_a_launcher_killed_in_the_middle_goes_on(cloud: Cloud) -> None:
+def test_a_launcher_killed_in_the_middle_continues(cloud: Cloud) -> None:
     cloud.app.write("app.py", WAITS_ABOVE_2)
     words = ("x=1,2,3,4,5", "hydra.launcher.max_parallel=2")
     killed = cloud.start(*words)
@@ -133,7 +133,7 @@ def test_another_prefix_finds_what_lies_under_the_first(cloud: Cloud) -> None:
 def test_what_was_not_uploaded_is_tried_again(cloud: Cloud) -> None:
     cloud.fault(fail_put_prefix=f"sagemaker-local/{cloud.prefix}/jobs", fail_put_number=1)
     output = cloud.sweep("x=1,2", code=1)
-    assert "AccessDenied" in output and "your own identity lacks this permission" in output
+    assert "AccessDenied" in output and "your identity lacks this permission" in output
     assert cloud.count("CreateTrainingJob") == 0, "what one job may not do, no job may"
     assert "2 jobs: 2 new in" in cloud.sweep("x=1,2")
     assert [one["value"] for one in cloud.returns()] == [10, 20]

@@ -142,7 +142,7 @@ def test_literal_secrets_in_the_configuration() -> None:
     assert not [text for text in found if PLANTED in text]
 
 
-def test_references_to_secrets_in_the_configuration_may_travel() -> None:
+def test_references_to_secrets_in_the_configuration_are_allowed() -> None:
     config = {"api_key": "${oc.env:API_KEY}", "password": "???", "token": None, "secret": "", "tokenizer": "bert", "hydra": {}}
     assert list(config_secrets(OmegaConf.create(config))) == []
 

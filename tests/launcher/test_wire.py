@@ -88,7 +88,7 @@ def test_directories_in_words_that_hold_elsewhere(tree: Path, path: str, words: 
 
 
 @pytest.mark.parametrize("path", ["file://{tree}/outside/conf", "file://{tree}/root/linked_conf", "file://{tree}/root-2/conf"])
-def test_directories_that_do_not_travel(tree: Path, path: str) -> None:
+def test_directories_that_are_not_sent(tree: Path, path: str) -> None:
     with pytest.raises(
         LauncherError, match="neither lies below the code's root .*set hydra.launcher.code.root to a directory above both"
     ):
@@ -105,7 +105,7 @@ def test_directories_where_the_job_runs(tree: Path) -> None:
         located("path:absent/conf", there)
 
 
-def test_what_of_the_import_path_travels(tree: Path) -> None:
+def test_the_part_of_the_import_path_that_is_sent(tree: Path) -> None:
     assert python_path(tree / "root") == [".", "src"]
 
 

@@ -148,9 +148,12 @@ class SageMakerBackend:
 
     def _describe_into(self, found: dict[str, Status], names: Sequence[str]) -> None:
         for name in names:
-            found[name] = self._described_status(name)
+            described = self._describe(name)
+            found[name] = Status(State.LOST, "not found") if described is None else status_of(described)
             if found[name].state.ended:
                 self._unlisted.discard(name)
+                if described is not None:
+                    self._final_descriptions[name] = described
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
         described = self._final_descriptions.pop(name, None) or persistently(lambda: self._describe(name))
@@ -220,15 +223,6 @@ class SageMakerBackend:
     def _page(self, query: dict[str, Any]) -> Page:
         with api_call("ListTrainingJobs"):
             return self.clients.sagemaker.list_training_jobs(MaxResults=PAGE, **query)
-
-    def _described_status(self, name: str) -> Status:
-        described = self._describe(name)
-        if described is None:
-            return Status(State.LOST, "not found")
-        status = status_of(described)
-        if status.state.ended:
-            self._final_descriptions[name] = described
-        return status
 
     def _describe(self, name: str) -> dict[str, Any] | None:
         with api_call(f"DescribeTrainingJob {name}"):

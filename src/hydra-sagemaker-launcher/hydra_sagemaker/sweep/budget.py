@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hydra_sagemaker.pricing.cost import Budget
-from hydra_sagemaker.pricing.prices import bound_of_settings, prices_of
+from hydra_sagemaker.pricing.prices import Prices, bound_of_settings
 from hydra_sagemaker.scheduling.tracker import REUSED, Submission, next_name
-from hydra_sagemaker.settings import SageMakerLauncherConf
 
 
 class Spending:
-    def __init__(self, settings: SageMakerLauncherConf, *, is_local: bool) -> None:
-        self.prices = prices_of(settings)
-        self.budget = Budget(None if is_local else settings.max_cost_usd)
+    def __init__(self, prices: Prices, max_cost_usd: float | None) -> None:
+        self.prices, self.budget = prices, Budget(max_cost_usd)
 
     def problems(self, submissions: Sequence[Submission]) -> Iterator[str]:
         """Commits what it does not refuse."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from hydra_sagemaker.display.tables import counted
-from hydra_sagemaker.pricing.prices import Prices, bound_of_settings, prices_of
+from hydra_sagemaker.pricing.prices import Prices, bound_of_settings
 from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.settings import Mode, OnInterrupt
 from hydra_sagemaker.sweep.sweep import Sweep
@@ -36,7 +36,7 @@ def interrupted(sweep: Sweep) -> bool:
     choice = Choice.STOP
     if _policy(sweep) != OnInterrupt.stop:
         try:
-            _say(running, prices_of(sweep.settings))
+            _say(running, sweep.backend.prices)
             choice = _asked() if _policy(sweep) == OnInterrupt.ask and _can_ask() else _detached_unless_again()
         except KeyboardInterrupt:
             choice = Choice.STOP

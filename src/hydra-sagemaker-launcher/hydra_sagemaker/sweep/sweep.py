@@ -101,7 +101,7 @@ class Sweep:
 
     @cached_property
     def spending(self) -> Spending:
-        return Spending(self.settings, is_local=self.is_local)
+        return Spending(self.backend.prices, None if self.is_local else self.settings.max_cost_usd)
 
     @cached_property
     def backend(self) -> Backend:
