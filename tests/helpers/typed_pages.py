@@ -28,7 +28,7 @@ def bash_blocks(text: str) -> list[str]:
 
 
 def typed(page: str, directory: Path, port: str, **variables: str) -> str:
-    """What the shell printed, both streams; everything it started is dead afterwards.
+    """Return the output of the shell, both streams; everything it started is dead afterwards.
 
     The page's port is another one here, and its last command, which ends the server, is waited for.
     """

@@ -101,7 +101,7 @@ def test_the_days_of_the_prices(page: str) -> None:
 
 def test_the_verbs_as_they_are_typed(page: str) -> None:
     typed_there = re.findall(rf"^{re.escape(PROGRAM)} (.+?)  ", section(page, "Coming and going"), re.MULTILINE)
-    assert {parser().parse_args(line.split()).verb for line in typed_there} == {"list", "logs", "stop", "collect"}
+    assert {parser().parse_args(line.split()).verb for line in typed_there} == {"list", "logs", "stop", "collect", "prices"}
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,13 @@ def test_the_application_runs_on_the_local_sagemaker(ran: tuple[Path, str]) -> N
     assert "3 jobs: 1 new, 2 reused" in printed
     assert re.search(r"^  0  width=2 +completed ", printed, re.MULTILINE), "by the verb `list`"
     assert len(re.findall(r"^\S+ \S+ Training$", printed, re.MULTILINE)) == 3  # the server's own lines: a job each, once
+
+
+@pytest.mark.slow
+def test_the_sweep_from_python(ran: tuple[Path, str]) -> None:
+    _, printed = ran
+    assert "\n[6, 15, 21]\n" in printed
+    assert "[('completed', 6), ('completed', 15), ('completed', 21)]" in printed
 
 
 @pytest.mark.slow
