@@ -50,7 +50,7 @@ class CodeConf:
 
 @dataclass
 class ImageConf:
-    """What the SageMaker SDK looks an image up by when `image_uri` is null."""
+    """Selects an image of AWS, looked up by sagemaker-core, when `image_uri` is null."""
 
     framework: str = "pytorch"
     version: Optional[str] = None
@@ -112,7 +112,7 @@ class SageMakerLauncherConf:
     role_arn: Optional[str] = None
     """Execution role of the jobs."""
     image_uri: Optional[str] = None
-    """Training image; null: looked up by `image` with the SageMaker SDK."""
+    """Training image; null: looked up by `image` with sagemaker-core."""
     image: ImageConf = field(default_factory=ImageConf)
     python: str = "python3"
     """Interpreter in the image."""
