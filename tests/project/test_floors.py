@@ -28,7 +28,8 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
             "training",
         ),
         0: (
-            "", "errors", "files", "markdown", "paths", "configuration.hydra_internals", "configuration.schema",
+            "", "errors", "files", "markdown", "paths", "configuration.hydra_internals", "configuration.renamed",
+            "configuration.schema",
             "configuration.schema_fields",
         ),
     },

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from paraphrase_lab.check import check_config, check_request
 from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, TrainerConfig
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.runs import own_code
@@ -30,8 +31,9 @@ def saved_config(run_dir: Path) -> DictConfig:
     if not path.is_file():
         raise RunError(f"{run_dir} has no config.yaml: it broke off before training began")
     own_code.make_importable(run_dir)
-    config = OmegaConf.load(path)
-    assert isinstance(config, DictConfig)
+    saved = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    assert isinstance(saved, dict)
+    config = OmegaConf.create(renamed_config({str(key): value for key, value in saved.items()}))
     _add_younger_keys(config)
     return config
 

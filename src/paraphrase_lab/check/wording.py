@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig
 
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
+from paraphrase_lab.configuration.renamed import RENAMED
 
 HIDDEN_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 
@@ -84,6 +85,8 @@ def first_missing(config: DictConfig, parts: Sequence[str]) -> tuple[Any, int]:
 def no_such_key(config: DictConfig, key: str, *, typed: str = "", groups: Sequence[str] = ()) -> str:
     """`typed`: the override that named the key; `groups`: those that may have been meant at the top."""
     parts = key.split(".")
+    if key in RENAMED and first_missing(config, RENAMED[key].split("."))[1] == 2:
+        return f"{key} was renamed: type {RENAMED[key]}=…"
     parent, depth = first_missing(config, parts[:-1])
     place, part = ".".join(parts[:depth]), parts[depth]
     subject = f"{typed}: " if typed and typed != key else ""

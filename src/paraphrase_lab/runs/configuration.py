@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from paraphrase_lab.configuration.renamed import renamed_record
+
 log = logging.getLogger(__name__)
 GROUPS = (
     "experiment", "ablation", "data", "model", "loss", "metrics", "optimizer", "scheduler", "trainer", "callbacks", "logger",
@@ -58,6 +60,7 @@ def configuration_of(record: Mapping[str, Any], run_dir: Path | None = None) -> 
         record |= typed_and_chosen(run_dir)
     if "config" not in record and run_dir is not None:
         record |= _saved(run_dir)
+    record = renamed_record(record)
     return {**record.get("choices", {}), **record.get("config", {})}, record
 
 

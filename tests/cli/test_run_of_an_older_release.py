@@ -1,0 +1,61 @@
+"""A run of 0.1.0, whose configuration has names of keys that were changed since, is evaluated, scored with and compared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from checking import problems, write
+from commands import ROOT, paraphrase
+from paraphrase_lab.check.saved_config import saved_config
+from paraphrase_lab.configuration.renamed import RENAMED
+from paraphrase_lab.runs.listing import read_runs
+
+
+@pytest.fixture
+def old_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(ROOT / "tests" / "golden" / "run_of_0_1_0", tmp_path / "lab")
+    monkeypatch.chdir(tmp_path / "lab")
+    return Path("run")
+
+
+def test_it_is_evaluated(old_run: Path) -> None:
+    assert paraphrase("evaluate", str(old_run), "--split", "test") == 0
+    (file,) = (old_run / "evaluations").glob("test-*/metrics.json")
+    found = json.loads(file.read_text())
+    recorded = json.loads((old_run / "run.json").read_text())
+    for name in ("test/accuracy", "test/nll", "test/roc_auc"):
+        assert found["metrics"][name] == pytest.approx(recorded["metrics"][name], rel=1e-5)
+    assert found["fingerprint"] == recorded["data"]["test"]["fingerprint"]
+
+
+def test_it_predicts(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase("predict", str(old_run), "the dog sees a cat", "a cat sees the dog") == 0
+    assert "P(paraphrase)" in capsys.readouterr().out
+
+
+def test_its_configuration_has_todays_names(old_run: Path) -> None:
+    model = saved_config(old_run).model
+    assert (model.num_layers, model.hidden_size, model.num_heads) == (1, 8, 1)
+    assert (model.vocab_size, model.local_attention, model.initializer_range) == (300, 4, 0.12)
+    assert not {key.partition(".")[2] for key in RENAMED} & set(model)
+
+
+def test_lists_of_runs_do_not_show_a_key_under_two_names(old_run: Path) -> None:
+    (row,) = read_runs([str(old_run)])
+    assert row.config["model.hidden_size"] == 8 and not set(RENAMED) & set(row.config)
+    assert "model.hidden_size=8" in row.record["overrides"] and "model.width=8" not in row.record["overrides"]
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_is_refused_with_the_new_one(old: str, new: str) -> None:
+    assert problems(f"{old}=2") == [f"{old} was renamed: type {new}=…"]
+
+
+def test_an_old_name_in_a_file(tmp_path: Path) -> None:
+    text = "# @package _global_\ndefaults:\n  - override /model: tiny\nmodel:\n  layers: 3\n"
+    (problem,) = problems("experiment=mine", config_dir=write(tmp_path, "experiment/mine.yaml", text))
+    assert problem.endswith("mine.yaml: model.layers was renamed: type model.num_layers=…")
