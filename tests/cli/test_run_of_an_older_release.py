@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from checking import problems, write
 from commands import ROOT, paraphrase
 from paraphrase_lab.check.saved_config import saved_config
 from paraphrase_lab.configuration.renamed import RENAMED
+from paraphrase_lab.runs.fingerprint import config_fingerprint
 from paraphrase_lab.runs.listing import read_runs
 
 
@@ -59,3 +61,11 @@ def test_an_old_name_in_a_file(tmp_path: Path) -> None:
     text = "# @package _global_\ndefaults:\n  - override /model: tiny\nmodel:\n  layers: 3\n"
     (problem,) = problems("experiment=mine", config_dir=write(tmp_path, "experiment/mine.yaml", text))
     assert problem.endswith("mine.yaml: model.layers was renamed: type model.num_layers=…")
+
+
+def test_fingerprints_of_recorded_runs_stay(old_run: Path) -> None:
+    """Of the configuration as it was written then: a release that leaves out other keys would train everything again."""
+    record = json.loads((old_run / "run.json").read_text())
+    saved = OmegaConf.to_container(OmegaConf.load(old_run / "config.yaml"), resolve=True)
+    assert isinstance(saved, dict)
+    assert config_fingerprint({str(key): value for key, value in saved.items()}) == record["fingerprint_parts"]["configuration"]

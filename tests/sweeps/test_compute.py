@@ -13,12 +13,12 @@ from omegaconf import OmegaConf
 from paraphrase_lab import cli
 from paraphrase_lab.check import check_request
 from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.configuration.without_effect import SAME_JOB, WITHOUT_EFFECT
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.model.export import load_model
 from paraphrase_lab.paths import CONF_DIR
 from paraphrase_lab.remote.check import check_job
 from paraphrase_lab.remote.collected import note_job
-from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
 from paraphrase_lab.runs.record import RunRecord, git_state
 
 MODELS = sorted(file.stem for file in (CONF_DIR / "model").glob("*.yaml"))
@@ -32,7 +32,8 @@ def launcher(*overrides: str):
 
 @pytest.mark.parametrize("compute", ["local", "sagemaker", "sagemaker_spot", "sagemaker_local"])
 def test_what_cannot_change_a_result_does_not_make_another_job(compute: str) -> None:
-    assert set(launcher(f"compute={compute}").key_exclude) <= set(WITHOUT_EFFECT)
+    assert tuple(launcher(f"compute={compute}").key_exclude) == SAME_JOB
+    assert set(SAME_JOB) < set(WITHOUT_EFFECT)
 
 
 def test_a_single_run_stays_in_this_process_and_a_sweep_of_one_machine_needs_no_m() -> None:

@@ -15,9 +15,9 @@ from paraphrase_lab.check.wording import closest
 from paraphrase_lab.cli import train
 from paraphrase_lab.cli.request import add_to_path, checked, parse_request
 from paraphrase_lab.configuration.composition import Composer, Request, quoted
+from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import EXPERIMENTS_DIR, RUNS_DIR, SOURCE_ROOT
-from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
 from paraphrase_lab.studies.lab_notes import lab_note
 
 GROUP = "ablation"

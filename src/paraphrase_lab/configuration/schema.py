@@ -12,6 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from paraphrase_lab.configuration.schema_fields import chosen, limited, open_mapping, path_of
+from paraphrase_lab.configuration.without_effect import SAME_JOB
 
 
 @dataclass
@@ -231,6 +232,7 @@ def register() -> None:
     """Tells Hydra of the dataclasses as the groups schema/*, and of schema/{data,model}/own for a researcher's own targets."""
     store = ConfigStore.instance()
     store.store(name="schema", node=_opened(TrainConfig))
+    store.store(group="schema/compute", name="same_job", node={"hydra": {"launcher": {"key_exclude": list(SAME_JOB)}}})
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():
             store.store(group=f"schema/{group}", name=name, node=_opened(schema))

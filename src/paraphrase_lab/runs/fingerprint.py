@@ -8,25 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
 from paraphrase_lab.paths import PACKAGE_DIR
 
-WITHOUT_EFFECT = (
-    "resume",
-    "keep_model",
-    "evaluate_test",
-    "logger",
-    "study",
-    "model.instance_type",  # the device is a part of its own
-    "data.num_workers",
-    "data.path",  # what the files hold is part of the data's own hash
-    "data.train",
-    "data.validation",
-    "data.test",
-    "trainer.progress",
-    "trainer.profiler",
-    "trainer.log_every_steps",
-    "trainer.checkpoint_every_steps",
-)
 LIBRARIES = ("torch", "transformers", "tokenizers", "pytorch-lightning", "numpy", "scikit-learn", "hydra-core", "omegaconf")
 
 

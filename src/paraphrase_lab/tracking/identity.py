@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
 from paraphrase_lab.tracking.redaction import REDACTED, redacted
 from paraphrase_lab.tracking.training_job import sagemaker_job
 
@@ -20,10 +21,7 @@ ID_CHARACTERS = 48
 NAME_CHARACTERS = 120
 TAG_CHARACTERS = 64
 """https://docs.wandb.ai/models/runs/tags"""
-_WITHOUT_EFFECT = re.compile(
-    r"(resume|logger|hydra|compute|study|data/path|data\.(path|train|validation|test|num_workers)|trainer\.(progress|profiler"
-    r"|log_every_steps|checkpoint_every_steps)|keep_model|evaluate_test|model\.instance_type)([./]|$)"
-)
+_NOT_IN_NAMES = re.compile(rf"({'|'.join(map(re.escape, (*WITHOUT_EFFECT, 'hydra', 'compute', 'data/path')))})([./]|$)")
 _JOB_ID = re.compile(r".+-([0-9a-f]{16})-\d+")
 """The launcher's name of an attempt: beginning, the job's key, the number of the attempt."""
 _PATH = re.compile(r"(?<![^\s,\[({'\"=])(?:file://)?(?:~|\.{1,2})?/(?:[^/\s,\[\](){}'\"]+/)*([^/\s,\[\](){}'\"]*)")
@@ -78,7 +76,7 @@ def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
 def telling_words(overrides: Iterable[str]) -> list[str]:
     """The overrides that say what the run tries, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
     split = [word.lstrip("+~").partition("=") for word in overrides]
-    pairs = [(key, str(redacted(_shown(value), name=key))) for key, _, value in split if not _WITHOUT_EFFECT.match(key)]
+    pairs = [(key, str(redacted(_shown(value), name=key))) for key, _, value in split if not _NOT_IN_NAMES.match(key)]
     pairs = [(key, value) for key, value in pairs if REDACTED not in value]
     lasts = [key.rpartition(".")[2] for key, _ in pairs]
     return [f"{last if lasts.count(last) == 1 else key}={value}" for last, (key, value) in zip(lasts, pairs, strict=True)]
