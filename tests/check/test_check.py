@@ -21,14 +21,14 @@ def test_three_typos_in_one_message() -> None:
     with pytest.raises(ConfigError, match=r"3 problems in this configuration:\n  - \+sed=1") as caught:
         check("+sed=1", "model.hiden=3", "optimizer.lrr=1")
     sed, hiden, lrr = caught.value.problems
-    assert sed.startswith("+sed=1: there is no key 'sed'. Did you mean 'seed'? Keys at the top: seed, monitor")
-    assert re.match(
-        r"there is no key 'model.hiden'. Did you mean 'model.hidden_size'\? Keys of model: learning_rate.*, num_heads",
-        hiden,
-    )
-    assert (
-        lrr == "there is no key 'optimizer.lrr'. Did you mean 'optimizer.lr'? Keys of optimizer: lr, weight_decay, betas, eps."
-    )
+    assert sed == "+sed=1: there is no key 'sed'. Did you mean 'seed'?"
+    assert hiden == "there is no key 'model.hiden'. Did you mean 'model.hidden_size'?"
+    assert lrr == "there is no key 'optimizer.lrr'. Did you mean 'optimizer.lr'?"
+
+
+def test_valid_keys_are_listed_where_none_is_near() -> None:
+    (problem,) = problems("+optimizer.zzz.y=1")
+    assert problem.endswith("there is no key 'optimizer.zzz.y'. Keys of optimizer: lr, weight_decay, betas, eps.")
 
 
 def test_a_fraction_of_a_second_without_torch() -> None:
@@ -42,57 +42,61 @@ def test_a_fraction_of_a_second_without_torch() -> None:
 
 
 KEYS = [
-    ("++model.hiden=3", r"\+\+model.hiden=3: there is no key 'model.hiden'. Did you mean 'model.hidden_size'? Keys of model: "),
-    ("+model.foo.bar=1", r"\+model.foo.bar=1: there is no key 'model.foo.bar'. Keys of model: "),
-    ("+model={hiden:3}", r"\+model=\{hiden:3\}: there is no key 'model.hiden'"),
+    ("++model.hiden=3", "++model.hiden=3: there is no key 'model.hiden'. Did you mean 'model.hidden_size'?"),
+    ("+model.foo.bar=1", "+model.foo.bar=1: there is no key 'model.foo.bar'. Keys of model: "),
+    ("+model={hiden:3}", "+model={hiden:3}: there is no key 'model.hiden'"),
     ("model={hiden:3}", "there is no key 'model.hiden'"),
     (
         "modl=tiny",
-        "there is no key 'modl'. Did you mean 'model'.*; groups: ablation, compute, debug, experiment, hparams_search.$",
+        "there is no key 'modl'. Did you mean 'model'?",
     ),
     ("modl.num_layers=3", "there is no key 'modl.num_layers'. Did you mean 'model.num_layers'?"),
     ("lr=3", "there is no key 'lr'. Did you mean 'optimizer.lr'?"),
     ("batch_size=3", "there is no key 'batch_size'. Did you mean 'data.batch_size' or 'model.batch_size'?"),
     ("model.num_layers.foo=3", "model.num_layers is a value and has no keys, so there is no 'model.num_layers.foo'."),
     ("~nope", "~nope: there is no key 'nope'"),
-    ("~callbacks.early_stoping", "~callbacks.early_stoping: .* Did you mean 'callbacks.early_stopping'?"),
+    ("~callbacks.early_stoping", "~callbacks.early_stoping: … Did you mean 'callbacks.early_stopping'?"),
     ("~model.num_layers", "~model.num_layers: model.num_layers cannot be left out, every configuration has it"),
-    ("~seed", "seed is not there: it must be a whole number"),
+    ("~seed", "seed is not there: it must be a whole numbe"),
     ("~model", "model is empty: choose one of its files with model=NAME"),
-    ("+seed=1", r"\+seed=1: seed is there already, so write it without the '\+': seed=1"),
+    ("+seed=1", "+seed=1: seed is there already, so write it without the '+': seed=1"),
     (
         "callbacks.early_stoping.patience=3",
-        "callbacks.early_stoping has no _target_.* Did you mean 'callbacks.early_stopping'?",
+        "callbacks.early_stoping has no _target_… Did you mean 'callbacks.early_stopping'?",
     ),
     ("callbacks.early_stoping=null", "there is no key 'callbacks.early_stoping'. Did you mean 'callbacks.early_stopping'?"),
-    ("callbacks.early_stopping.patiense=3", r"Did you mean '[a-z_.]+patience'.* A further argument of .* is added with '\+'"),
+    (
+        "callbacks.early_stopping.patiense=3",
+        "Did you mean 'callbacks.early_stopping.patience'?… A further argument of … is added with '+'",
+    ),
     ("metrics.mine=3", "metrics.mine has no _target_, which names its class or function as package.module.Name."),
     ("metrics.mine=null", "there is no key 'metrics.mine'"),
     ("hydra.run.dirr=x", "there is no key 'hydra.run.dirr'. Did you mean 'hydra.run.dir'?"),
     (
         "+hydra.launcher.typo=3",
-        r"\+hydra.launcher.typo=3: there is no key 'hydra.launcher.typo'. Keys of hydra.launcher: mode, sweep_name, ",
+        "+hydra.launcher.typo=3: there is no key 'hydra.launcher.typo'. Keys of hydra.launcher: mode, sweep_name, ",
     ),
-    ("+foo/bar=baz", r"\+foo/bar=baz: there is no group 'foo/bar'. Groups: ablation, callbacks"),
+    ("+foo/bar=baz", "+foo/bar=baz: there is no group 'foo/bar'. Groups: ablation, callbacks"),
     ("model/tiny=x", "model/tiny=x: there is no group 'model/tiny'."),
     ("model@other=tiny", "there is no group 'model@other' to choose from."),
-    ("model=robrta_base", "model has no option 'robrta_base'. Did you mean 'roberta_base'? Options of model: deberta_v3_large"),
+    ("model=robrta_base", "model has no option 'robrta_base'. Did you mean 'roberta_base'?"),
     ("experiment=xx", "experiment=xx: experiment has no option 'xx'. Options of experiment: paws"),
     ("hydra/launcher=nope", "hydra/launcher has no option 'nope'. Options of hydra/launcher: basic"),
     ("optimizer=[adamw,foo]", "optimizer has no option 'foo'. Options of optimizer: adamw"),
     ("experiment=null", "experiment=null chooses no file: leave it out"),
     ("model=null", "model=null chooses no file: choose one. Options of model: "),
-    ("++model=tiny", r"\+\+model=tiny: a file is chosen without '\+\+', as in model=tiny"),
-    ("model.num_layers", r"model.num_layers: this is not an override \(it has no '='\). Valid: key=value, group=option"),
-    ("model.num_layers=[1,2", r"model.num_layers=\[1,2: this is not an override"),
+    ("++model=tiny", "++model=tiny: a file is chosen without '++', as in model=tiny"),
+    ("model.num_layers", "model.num_layers: this is not an override (it has no '='). Valid: key=value, group=option"),
+    ("model.num_layers=[1,2", "model.num_layers=[1,2: this is not an override"),
     ("=3", "=3: there is no key before the '='"),
 ]
 
 
 @pytest.mark.parametrize(("override", "text"), KEYS, ids=[override for override, _ in KEYS])
 def test_keys_and_choices(override: str, text: str) -> None:
+    """`…` stands for any words."""
     (problem,) = problems(override)
-    assert re.search(text.replace("?", r"\?") if text.count("?") == 1 else text, problem), problem
+    assert re.search(".*".join(map(re.escape, text.split("…"))), problem), problem
 
 
 VALUES = [
@@ -231,7 +235,7 @@ def test_a_saved_configuration(tmp_path: Path) -> None:
     saved.sed, saved.model.layrs, saved.trainer.precision, saved.data.train_pairs = 1, 3, "bf16", "x"
     found = check_config(saved).problems  # type: ignore[arg-type]
     assert [problem[:59] for problem in found] == [
-        "there is no key 'sed'. Did you mean 'seed'? Keys at the top",
+        "there is no key 'sed'. Did you mean 'seed'?",
         "data.train_pairs=x must be a whole number, 100 or more.",
         "there is no key 'model.layrs'. Did you mean 'model.num_laye",
         "trainer.precision=bf16 must be one of auto, bf16-mixed, 16-",

@@ -22,7 +22,7 @@ def test_every_job_of_a_sweep_is_checked() -> None:
     ]
     (problem,) = problems("model=tiny,robrta_base", multirun=True)
     assert problem.startswith("model=robrta_base: model has no option 'robrta_base'. Did you mean 'roberta_base'?")
-    assert problem.endswith("roberta_large, tiny. (in 1 of 2 jobs: 1)")
+    assert problem.endswith("Did you mean 'roberta_base'? (in 1 of 2 jobs: 1)")
     checked = check("model.num_layers=1,2")
     assert [job.config.model.num_layers for job in checked.jobs] == [1, 2]
     assert checked.multirun_reason == "-m added: model.num_layers=1,2 is a sweep"

@@ -84,7 +84,7 @@ def own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             "metrics.m={_target_:own_parts.gain,bas:3}",
-            "metrics.m: own_parts.gain takes no argument 'bas'. Did you mean 'base'? It takes: base.",
+            "metrics.m: own_parts.gain takes no argument 'bas'. Did you mean 'base'?",
         ),
         (
             "metrics.m={_target_:own_parts.gain,labels:3}",
@@ -93,7 +93,7 @@ def own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (
             "+callbacks.early_stopping.patiense=3",
             "callbacks.early_stopping: paraphrase_lab.training.callbacks.EarlyStopping takes no argument 'patiense'. "
-            "Did you mean 'patience'? It takes: monitor, patience, min_delta, mode.",
+            "Did you mean 'patience'?",
         ),
         (
             "callbacks.m={_target_:paraphrase_lab.training.callbacks.EarlyStopping}",
@@ -102,8 +102,7 @@ def own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         (
             "callbacks.m={_target_:own_parts.anything,inner:{_target_:own_parts.gain,bse:1}}",
-            "callbacks.m.inner: own_parts.gain takes no argument 'bse'. Did you mean 'base'? "
-            "It takes: labels, probabilities, threshold, base.",
+            "callbacks.m.inner: own_parts.gain takes no argument 'bse'. Did you mean 'base'?",
         ),
         (
             "callbacks.m={_target_:own_parts.Source,flavour:x}",
@@ -113,7 +112,7 @@ def own_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("model=mine", "model: own_parts.Recipe has no method encoder, so it cannot serve here."),
         (
             "optimizer.momentun=0.9",
-            "optimizer: torch.optim.SGD takes no argument 'momentun'. Did you mean 'momentum'? It takes: lr, momentum, ",
+            "optimizer: torch.optim.SGD takes no argument 'momentun'. Did you mean 'momentum'?",
         ),
         (
             "scheduler=steps",

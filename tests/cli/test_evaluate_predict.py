@@ -113,7 +113,7 @@ def test_scores_are_the_same_on_the_screen_in_files_and_in_the_run(
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("a",), "1 sentences are not pairs"),
+        (("a",), "give an even number of sentences: got 1"),
         ((), "nothing to score"),
         (("--input", "x.csv"), "nothing to score"),
         (("--input", "{tmp}/missing.csv", "--output", "o.csv"), "missing.csv"),

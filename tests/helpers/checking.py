@@ -31,10 +31,10 @@ def write(directory: Path, name: str, text: str) -> Path:
     return directory
 
 
-def built(*overrides: str, machine: Machine = GPUS, elsewhere: bool = True, config_dir: Path | None = None) -> Findings:
+def built(*overrides: str, machine: Machine = GPUS, remote: bool = True, config_dir: Path | None = None) -> Findings:
     """The second stage, by default without what depends on this machine."""
-    return check_built(check(*overrides, config_dir=config_dir).jobs[0].config, machine=machine, elsewhere=elsewhere)
+    return check_built(check(*overrides, config_dir=config_dir).jobs[0].config, machine=machine, remote=remote)
 
 
 def here(*overrides: str, machine: Machine = GPUS) -> Findings:
-    return built(*overrides, machine=machine, elsewhere=False)
+    return built(*overrides, machine=machine, remote=False)

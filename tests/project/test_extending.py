@@ -58,7 +58,7 @@ def test_no_file_is_left_over() -> None:
 
 
 TYPOS = [
-    ("+loss.gama=1", "loss: mylab.loss.Focal takes no argument 'gama'. Did you mean 'gamma'? It takes: gamma."),
+    ("+loss.gama=1", "loss: mylab.loss.Focal takes no argument 'gama'. Did you mean 'gamma'?"),
     ("loss.gama=1", "there is no key 'loss.gama'. Did you mean 'loss.gamma'?"),
     ("+model.hiden_size=1", "model: mylab.model.Gru takes no argument 'hiden_size'. Did you mean 'hidden_size'?"),
     ("+data.tets=x", "data: mylab.data.Triplets takes no argument 'tets'. Did you mean 'test'?"),

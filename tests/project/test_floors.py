@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -202,17 +201,14 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("words", "code"), ANSWERS, ids=[" ".join(words) for words, _ in ANSWERS])
 def test_answers_at_once(words: tuple[str, ...], code: int, tmp_path: Path) -> None:
-    """Measured: 0.05 s, and 0.5 s where a configuration is composed; a busy machine may take ten times that."""
+    """0.05 s, and 0.5 s where a configuration is composed: what takes seconds to import is not imported."""
     script = (
         "import sys\nfrom paraphrase_lab.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n    status = end.code\n"
         f"heavy = [name for name in {HEAVY} if name in sys.modules]\nsys.exit(f'imported {{heavy}}' if heavy else status)"
     )
-    started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, cwd=tmp_path)
-    seconds = time.monotonic() - started
     assert done.returncode == code, done.stderr
     assert done.stdout if code == 0 else done.stderr.startswith("paraphrase")
-    assert seconds < 5
 
 
 def test_files_can_be_read_in_one_sitting() -> None:

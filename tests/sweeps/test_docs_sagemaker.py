@@ -102,7 +102,7 @@ def test_commands_of_the_aws_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             verbs.add(arguments.verb)
         elif program == "paraphrase":
             assert words[0] == "train"
-            assert paraphrase("check", "--elsewhere", *words[1:]) == 0, capsys.readouterr().err
+            assert paraphrase("check", "--remote", *words[1:]) == 0, capsys.readouterr().err
             checked += 1
         elif program == "python":
             assert (ROOT / words[0]).is_file()

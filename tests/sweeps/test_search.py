@@ -76,7 +76,7 @@ def test_a_direction_that_looks_for_the_worst(words: tuple[str, ...], wanted: st
 
 def test_without_a_seed_it_cannot_go_on() -> None:
     (warning,) = check("hparams_search=tiny", "hydra.sweeper.sampler.seed=null").warnings
-    assert "it cannot go on with a search that was interrupted" in warning
+    assert "it cannot continue an interrupted search" in warning
     assert check("hparams_search=tiny").warnings == []
 
 

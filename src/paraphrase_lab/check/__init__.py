@@ -25,16 +25,14 @@ def check_config(config: DictConfig) -> Findings:
     return Findings(value_problems(config), [])
 
 
-def check_built(
-    config: DictConfig, *, machine: Machine | None = None, elsewhere: bool = False, training: bool = True
-) -> Findings:
+def check_built(config: DictConfig, *, machine: Machine | None = None, remote: bool = False, training: bool = True) -> Findings:
     """Second stage, on a configuration that passed the first.
 
     Args:
         machine: what to judge devices and precision by; None: this machine.
         training: False when the data are only looked at, whatever the machine.
-        elsewhere: the run will not happen here, so leave out devices, precision and what needs the network.
+        remote: the run happens on another machine: leave out devices, precision and what needs the network.
     """
     from paraphrase_lab.check.built import built_findings  # imports torch, Lightning and transformers
 
-    return built_findings(config, machine=machine, elsewhere=elsewhere, training=training)
+    return built_findings(config, machine=machine, remote=remote, training=training)

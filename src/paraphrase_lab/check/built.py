@@ -17,28 +17,28 @@ from paraphrase_lab.paths import CHANNELS_DIR
 from paraphrase_lab.runtime.hardware import Machine, this_machine
 
 
-def built_findings(config: DictConfig, *, machine: Machine | None, elsewhere: bool, training: bool) -> Findings:
+def built_findings(config: DictConfig, *, machine: Machine | None, remote: bool, training: bool) -> Findings:
     plain = plain_config(config)
-    problems = target_problems(plain, elsewhere=elsewhere)
+    problems = target_problems(plain, remote=remote)
     warnings: list[str] = []
     if training:
-        more, warnings = training_findings(plain, machine, elsewhere=elsewhere)
+        more, warnings = training_findings(plain, machine, remote=remote)
         problems += more
-    if not elsewhere and not any(problem.startswith("data:") for problem in problems):
+    if not remote and not any(problem.startswith("data:") for problem in problems):
         problems += hub_problems(plain)
     return Findings(list(dict.fromkeys(problems)), list(dict.fromkeys(warnings)))
 
 
-def training_findings(plain: dict[str, Any], machine: Machine | None, *, elsewhere: bool) -> tuple[list[str], list[str]]:
+def training_findings(plain: dict[str, Any], machine: Machine | None, *, remote: bool) -> tuple[list[str], list[str]]:
     """Problems and warnings."""
     problems = [*rules.monitor_problems(plain), *rules.model_problems(plain)]
     warnings: list[str] = []
-    if machine is None and not elsewhere:
+    if machine is None and not remote:
         try:
             machine = this_machine(plain["trainer"]["accelerator"])
         except UserError as error:
             problems.append(rules.one_line(error))
-    if machine is not None and not elsewhere:
+    if machine is not None and not remote:
         more, warned = rules.machine_problems(plain, machine)
         problems, warnings = [*problems, *more], [*warnings, *warned]
     if not target_problems({"data": plain["data"]}) and not _comes_by_channel(plain["data"]):  # else nothing can be counted

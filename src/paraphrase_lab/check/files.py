@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from paraphrase_lab.check.fields import described, key_at
-from paraphrase_lab.check.wording import closest, did_you_mean, listed, no_such_key, shown
+from paraphrase_lab.check.wording import closest, listed, meant_or_valid, no_such_key, shown
 from paraphrase_lab.configuration.composition import Composer
 from paraphrase_lab.configuration.hydra_internals import root_of
 
@@ -36,8 +36,8 @@ def composition_problem(error: Exception, choices: Sequence[str], composer: Comp
         place = f"{_file(config_path, composer)}: " if match else ""
         name = unused.group(1)
         near = closest(name, groups)
-        also = "" if near or match else f" If no file chooses it yet, write +{name}=OPTION."
-        return f"{place}there is no group '{name}' to choose from.{did_you_mean(near)} Groups: {listed(groups)}.{also}"
+        also = "" if match else f" If no file chooses it yet, write +{name}=OPTION."
+        return f"{place}there is no group '{name}' to choose from.{meant_or_valid(near, f'Groups: {listed(groups)}.{also}')}"
     if repeated := re.search(r"Multiple values for ([^.\s]+)\.", str(error)):
         name = repeated.group(1)
         return f"{name} is chosen twice: write {name}=OPTION without a '+', or 'override' in the file."
@@ -52,10 +52,8 @@ def _missing_file(missing: str, config_path: str, choices: Sequence[str], compos
     places = [path for path in _chosen_paths(choices, composer) if _asks_for(path, option, composer)] or [config_path]
     if not group or not options:
         return f"{_file(places[0], composer)}: asks for '{missing}', which does not exist."
-    return (
-        f"{_file(places[0], composer)}: {group} has no option '{option}'.{did_you_mean(closest(option, options))} "
-        f"Options of {group}: {listed(options)}."
-    )
+    meant = meant_or_valid(closest(option, options), f"Options of {group}: {listed(options)}.")
+    return f"{_file(places[0], composer)}: {group} has no option '{option}'.{meant}"
 
 
 def _chosen_paths(choices: Sequence[str], composer: Composer) -> list[str]:

@@ -14,7 +14,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from paraphrase_lab.check.fields import described, fitting, key_at
 from paraphrase_lab.check.files import composition_problem
-from paraphrase_lab.check.wording import closest, did_you_mean, first_missing, listed, names_in, no_such_key
+from paraphrase_lab.check.wording import closest, first_missing, listed, meant_or_valid, names_in, no_such_key
 from paraphrase_lab.configuration.composition import Composer, note_overrides
 from paraphrase_lab.configuration.hydra_internals import apply_override, child, is_open, schema_type, split_key
 
@@ -117,7 +117,7 @@ def choice_problem(override: Override, composer: Composer) -> tuple[str | None, 
     meant = None
     if all(near.values()) and not isinstance(value, list):
         meant = f"{override.get_key_element()}={near[unknown[0]]}"
-    problem = f"{text}: {group} has no option '{unknown[0]}'.{did_you_mean(near[unknown[0]])} {valid}"
+    problem = f"{text}: {group} has no option '{unknown[0]}'.{meant_or_valid(near[unknown[0]], valid)}"
     return problem, meant
 
 
@@ -137,7 +137,7 @@ def _key_problem(config: DictConfig, override: Override, composer: Composer) -> 
     text, key = override.input_line or "", override.key_or_group
     if "/" in key or override.package is not None:
         near = closest(key, composer.groups())
-        return f"{text}: there is no group '{key}'.{did_you_mean(near)} Groups: {listed(composer.groups())}."
+        return f"{text}: there is no group '{key}'.{meant_or_valid(near, f'Groups: {listed(composer.groups())}.')}"
     parts = [str(part) for part in split_key(key)]
     parent, depth = first_missing(config, parts)
     if depth == len(parts):

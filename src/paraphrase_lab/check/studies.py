@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.check.wording import closest, did_you_mean, listed
+from paraphrase_lab.check.wording import closest, did_you_mean, listed, meant_or_valid
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.runs.arms import SEED, Arm, arm_with, arms_of
@@ -20,11 +20,11 @@ def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
     metric = values.get("study.metric")
     if metric is not None and metric not in compared:
         near = closest(str(metric).rpartition("/")[2], compared)
-        yield f"study.metric={metric}: there is no such metric of test.{did_you_mean(near)} Valid: {listed(compared)}."
+        yield f"study.metric={metric}: there is no such metric of test.{meant_or_valid(near, f'Valid: {listed(compared)}.')}"
     for name in values.get("study.report") or ():
         if name not in reported:
             near = closest(str(name).rpartition("/")[2], reported)
-            yield f"study.report: {name} is no metric of test.{did_you_mean(near)} Valid: {listed(reported)}."
+            yield f"study.report: {name} is no metric of test.{meant_or_valid(near, f'Valid: {listed(reported)}.')}"
 
 
 def study_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:

@@ -11,18 +11,18 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
-from paraphrase_lab.check.wording import HIDDEN_KEYS, closest, did_you_mean, listed
+from paraphrase_lab.check.wording import HIDDEN_KEYS, closest, did_you_mean, listed, meant_or_valid
 from paraphrase_lab.configuration.schema import GROUP_BASES
 
 
 @dataclass(frozen=True)
-class Framework:
+class Injected:
     """What the framework does with a node before its `_target_` is called."""
 
     positional: tuple[str, ...] = ()
     """Arguments it adds, in order, by what they are."""
     keywords: tuple[str, ...] = ()
-    keeps: frozenset[str] = frozenset()
+    not_passed: frozenset[str] = frozenset()
     """Keys it reads itself and does not pass on."""
     methods: tuple[str, ...] = ()
     """What it calls on the result, when the target is a class."""
@@ -32,21 +32,21 @@ def _shared(group: str) -> frozenset[str]:
     return frozenset(field.name for field in fields(GROUP_BASES[group]))
 
 
-FRAMEWORK: dict[str, Framework] = {
-    "data": Framework(keeps=_shared("data"), methods=("splits",)),
-    "model": Framework(keeps=_shared("model"), methods=("tokenizer", "encoder")),
-    "optimizer": Framework(positional=("parameters",)),
-    "scheduler": Framework(positional=("optimizer",), keywords=("total_steps",)),
-    "metrics.*": Framework(positional=("labels", "probabilities", "threshold")),
-    "callbacks.*": Framework(methods=("setup", "on_fit_start")),
-    "logger.*": Framework(methods=("log_metrics", "log_hyperparams")),
+INJECTED: dict[str, Injected] = {
+    "data": Injected(not_passed=_shared("data"), methods=("splits",)),
+    "model": Injected(not_passed=_shared("model"), methods=("tokenizer", "encoder")),
+    "optimizer": Injected(positional=("parameters",)),
+    "scheduler": Injected(positional=("optimizer",), keywords=("total_steps",)),
+    "metrics.*": Injected(positional=("labels", "probabilities", "threshold")),
+    "callbacks.*": Injected(methods=("setup", "on_fit_start")),
+    "logger.*": Injected(methods=("log_metrics", "log_hyperparams")),
 }
 """By place in the configuration; what is not named here gets its own keys and nothing else."""
-OWN_LOGGER = Framework(keywords=("run_dir",), methods=("log_metrics", "log_hyperparams"))
-BY_TARGET: dict[str, Framework] = {
-    "paraphrase_lab.tracking.metrics_csv.MetricsCsv": OWN_LOGGER,
-    "paraphrase_lab.tracking.wandb_logger.WandbRun": OWN_LOGGER,
-    "paraphrase_lab.tracking.trackio_logger.TrackioRun": OWN_LOGGER,
+RUN_DIR_LOGGER = Injected(keywords=("run_dir",), methods=("log_metrics", "log_hyperparams"))
+BY_TARGET: dict[str, Injected] = {
+    "paraphrase_lab.tracking.metrics_csv.MetricsCsv": RUN_DIR_LOGGER,
+    "paraphrase_lab.tracking.wandb_logger.WandbRun": RUN_DIR_LOGGER,
+    "paraphrase_lab.tracking.trackio_logger.TrackioRun": RUN_DIR_LOGGER,
 }
 USUAL_PACKAGES = ("paraphrase_lab", "torch", "pytorch_lightning", "transformers", "torchmetrics", "sklearn")
 ANY_OF: dict[str, tuple[str, ...]] = {
@@ -57,7 +57,7 @@ ANY_OF: dict[str, tuple[str, ...]] = {
 """Modules of which a target needs one, although it can be imported without."""
 
 
-def target_problems(plain: dict[str, Any], *, elsewhere: bool = False) -> list[str]:
+def target_problems(plain: dict[str, Any], *, remote: bool = False) -> list[str]:
     """`plain`: a resolved configuration."""
     problems: list[str] = []
     for place, node in nodes_with_target(plain):
@@ -67,7 +67,7 @@ def target_problems(plain: dict[str, Any], *, elsewhere: bool = False) -> list[s
             continue
         problems += [f"{place}: {text}" for text in _bound(place, node, found)]
         modules = ANY_OF.get(node["_target_"], ())
-        if modules and not elsewhere and not any(importlib.util.find_spec(module) for module in modules):
+        if modules and not remote and not any(importlib.util.find_spec(module) for module in modules):
             problems.append(f"{place}: {node['_target_']} needs a package that is not installed: pip install {modules[0]}.")
     return problems
 
@@ -128,42 +128,42 @@ def _public(owner: Any) -> list[str]:
     return [name for name in dir(owner) if not name.startswith("_")]
 
 
-def framework_of(place: str, target: str) -> Framework:
+def injected_into(place: str, target: str) -> Injected:
     group, _, name = place.partition(".")
     nested = "." in name or "[" in name
-    return BY_TARGET.get(target) or FRAMEWORK.get(f"{group}.*" if name and not nested else place) or Framework()
+    return BY_TARGET.get(target) or INJECTED.get(f"{group}.*" if name and not nested else place) or Injected()
 
 
 def _bound(place: str, node: dict[str, Any], target: Callable[..., Any]) -> Iterator[str]:
     """Why calling the target with its keys and what the framework adds would fail."""
-    framework, name = framework_of(place, node["_target_"]), node["_target_"]
-    absent = [method for method in framework.methods if isinstance(target, type) and not hasattr(target, method)]
+    injected, name = injected_into(place, node["_target_"]), node["_target_"]
+    absent = [method for method in injected.methods if isinstance(target, type) and not hasattr(target, method)]
     if absent:
         yield f"{name} has no {' and no '.join(f'method {method}' for method in absent)}, so it cannot serve here."
     try:
         parameters = list(inspect.signature(target).parameters.values())
     except (ValueError, TypeError):  # some functions written in C do not tell
         return
-    given = [key for key in node if key not in HIDDEN_KEYS and key not in framework.keeps]
-    by_position = len(framework.positional) + len(node.get("_args_") or ())
+    given = [key for key in node if key not in HIDDEN_KEYS and key not in injected.not_passed]
+    by_position = len(injected.positional) + len(node.get("_args_") or ())
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     taken = positional[:by_position]
     if by_position > len(positional) and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        wanted = ", ".join(framework.positional) or f"{by_position} by position"
+        wanted = ", ".join(injected.positional) or f"{by_position} by position"
         yield f"{name} takes too few arguments: it is called with ({wanted}), and takes ({', '.join(positional)})."
-    own = [p.name for p in named if p.name not in taken and p.name not in framework.keywords]
+    own = [p.name for p in named if p.name not in taken and p.name not in injected.keywords]
     for key in given:
         if key in taken:
             yield f"{name} gets its argument '{key}' from the framework: leave out {place}.{key}."
         elif not takes_any and key not in {p.name for p in named}:
-            yield f"{name} takes no argument '{key}'.{did_you_mean(closest(key, own))} It takes: {listed(own)}."
-    for keyword in framework.keywords:
+            yield f"{name} takes no argument '{key}'.{meant_or_valid(closest(key, own), f'It takes: {listed(own)}.')}"
+    for keyword in injected.keywords:
         if not takes_any and keyword not in {p.name for p in named}:
             yield f"{name} takes no argument '{keyword}', which training passes to it."
     required = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    missing = [key for key in required if key not in (*taken, *given, *framework.keywords)]
-    called_later = node.get("_partial_") and framework == Framework()
+    missing = [key for key in required if key not in (*taken, *given, *injected.keywords)]
+    called_later = node.get("_partial_") and injected == Injected()
     if missing and not called_later:
         yield f"{name} needs the argument {listed(missing)}: give it as {place}.{missing[0]}=VALUE."

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from paraphrase_lab.check.targets import FRAMEWORK, located
-from paraphrase_lab.check.wording import closest, did_you_mean, listed
+from paraphrase_lab.check.targets import INJECTED, located
+from paraphrase_lab.check.wording import closest, listed, meant_or_valid
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.metrics.binary import METRIC_NAMES
 from paraphrase_lab.runtime.hardware import Machine, cpu_cores, devices_used, resolve_precision
@@ -23,7 +23,7 @@ def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:
     for key, name in watched.items():
         if name not in known:
             near = closest(name, known) or closest(f"val/{name.rpartition('/')[2]}", known)
-            yield f"{key}={name}: nothing logs this metric.{did_you_mean(near)} Valid: {listed(known)}."
+            yield f"{key}={name}: nothing logs this metric.{meant_or_valid(near, f'Valid: {listed(known)}.')}"
 
 
 def model_problems(plain: dict[str, Any]) -> Iterator[str]:
@@ -112,7 +112,7 @@ def training_pairs(plain: dict[str, Any]) -> int | None:
 
 def data_source(plain: dict[str, Any]) -> Any:
     """Sources are cheap to construct and load nothing by that."""
-    arguments = {key: value for key, value in plain["data"].items() if key not in FRAMEWORK["data"].keeps}
+    arguments = {key: value for key, value in plain["data"].items() if key not in INJECTED["data"].not_passed}
     target, _ = located(plain["data"]["_target_"])
     return target(**arguments) if target is not None else None
 

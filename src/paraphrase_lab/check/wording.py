@@ -14,14 +14,14 @@ from paraphrase_lab.configuration.renamed import RENAMED
 HIDDEN_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 
 
-ELSEWHERE = {
-    "width": "hidden_size", "hidden": "hidden_size", "dim": "hidden_size", "layers": "num_layers", "num_hidden_layers":
-    "num_layers", "depth": "num_layers", "heads": "num_heads", "num_attention_heads": "num_heads", "vocabulary": "vocab_size",
-    "window": "local_attention", "initial_scale": "initializer_range", "max_seq_length": "max_length",
+OTHER_LIBRARIES = {
+    "hidden": "hidden_size", "dim": "hidden_size", "num_hidden_layers":
+    "num_layers", "depth": "num_layers", "num_attention_heads": "num_heads",
+    "max_seq_length": "max_length",
     "per_device_train_batch_size": "batch_size", "num_train_epochs": "max_epochs", "gradient_accumulation_steps":
     "accumulate_grad_batches", "max_grad_norm": "gradient_clip_val", "warmup_ratio": "warmup_fraction", "learning_rate": "lr",
 }  # fmt: skip
-"""Names that other libraries give to a key, by our own."""
+"""The names of other libraries for a key, with ours."""
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
@@ -31,9 +31,14 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
         return matches[0]
     parent, _, leaf = word.rpartition(".")
     prefix = f"{parent}." if parent else ""
-    known = [name for name, ours in ELSEWHERE.items() if f"{prefix}{ours}" in candidates]
+    known = [name for name, ours in OTHER_LIBRARIES.items() if f"{prefix}{ours}" in candidates]
     matches = difflib.get_close_matches(leaf, known, n=1, cutoff=0.8)
-    return f"{prefix}{ELSEWHERE[matches[0]]}" if matches else None
+    return f"{prefix}{OTHER_LIBRARIES[matches[0]]}" if matches else None
+
+
+def meant_or_valid(near: str | None, valid: str) -> str:
+    """Return " Did you mean 'x'?", or what is valid where nothing is near."""
+    return did_you_mean(near) or f" {valid}"
 
 
 def did_you_mean(*words: str | None) -> str:
@@ -94,11 +99,13 @@ def no_such_key(config: DictConfig, key: str, *, typed: str = "", groups: Sequen
         return f"{subject}{place} is a value and has no keys, so there is no '{key}'."
     siblings = [name for name in names_in(parent) if name != part]
     near = closest(part, [*siblings, *groups] if not place else siblings)
-    meant = [_corrected(config, place, near, parts[depth + 1 :])] if near else _same_name_elsewhere(config, parts[-1])
-    where = f"Keys of {place}" if place else "Keys at the top"
+    meant = [_corrected(config, place, near, parts[depth + 1 :])] if near else _same_name_below_another_key(config, parts[-1])
+    problem = f"{subject}there is no key '{key}'."
+    if meant:
+        return f"{problem}{did_you_mean(*meant)}"
     valid = listed(name for name in siblings if place or name != "hydra")
     also = f"; groups: {listed(group for group in groups if group not in siblings)}" if groups and not place else ""
-    return f"{subject}there is no key '{key}'.{did_you_mean(*meant)} {where}: {valid}{also}."
+    return f"{problem} {f'Keys of {place}' if place else 'Keys at the top'}: {valid}{also}."
 
 
 def _corrected(config: DictConfig, place: str, near: str, rest: Sequence[str]) -> str:
@@ -107,7 +114,7 @@ def _corrected(config: DictConfig, place: str, near: str, rest: Sequence[str]) -
     return ".".join(whole) if first_missing(config, whole)[1] == len(whole) else corrected
 
 
-def _same_name_elsewhere(config: DictConfig, name: str) -> list[str]:
+def _same_name_below_another_key(config: DictConfig, name: str) -> list[str]:
     known = list(dotted_keys(config))
     same = [key for key in known if key.rpartition(".")[2] == name]
     if not same:

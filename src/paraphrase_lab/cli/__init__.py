@@ -21,7 +21,7 @@ VERBS = {
     "study": "run an ablation (only what is missing of it), compare its runs, write down what came out",
     "data": "describe a data set: sizes, lengths, overlap, duplicates, leaks",
     "check": "compose a configuration (every job of a sweep) and look for mistakes; builds nothing",
-    "jobs": "list, read, stop or collect the jobs of a sweep that runs elsewhere, from its directory",
+    "jobs": "list, read, stop or collect the jobs of a sweep of remote jobs, from its directory",
 }
 
 

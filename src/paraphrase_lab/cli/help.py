@@ -18,12 +18,12 @@ chooses a file; -m sweeps over comma-separated values: paraphrase train -m seed=
   resume=auto       continue the newest interrupted run (or sweep) of this very configuration
   --hydra-help      Hydra's own options"""
 
-CHECK = """usage: paraphrase check [-m] [--config-dir DIR] [--elsewhere] [overrides]
+CHECK = """usage: paraphrase check [-m] [--config-dir DIR] [--remote] [overrides]
 
 Composes the configuration that `paraphrase train` would run with the same overrides (every job of a sweep) and reports all
 mistakes at once. Exit code 2 when there are any.
 
-  --elsewhere       for a run on another machine: leaves out what depends on this one (devices, precision, network)"""
+  --remote          for a run on another machine: leaves out what depends on this one (devices, precision, network)"""
 
 STUDY = """usage: paraphrase study [--config-dir DIR] [--results DIR] ablation=NAME [overrides]
        paraphrase study --index
@@ -64,6 +64,6 @@ def _groups() -> str:
     for directory in sorted(directories, key=lambda directory: directory.name):
         options = sorted(file.stem for file in directory.glob("*.yaml")) if directory.is_dir() else []
         if options and directory.name != "hydra":
-            group = f"  {directory.name:<12}"
-            lines.append(textwrap.fill(", ".join(options), 120, initial_indent=group, subsequent_indent=" " * 14))
+            group = f"  {directory.name:<16}"
+            lines.append(textwrap.fill(", ".join(options), 120, initial_indent=group, subsequent_indent=" " * 18))
     return "\n".join(lines)

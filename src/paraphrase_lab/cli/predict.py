@@ -10,7 +10,7 @@ from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs.record import run_directory
 
 HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 or 0 at the threshold fitted on validation.
-Files: csv, tsv (unquoted), jsonl, parquet; in and out, in any combination. Killed in the middle, the same command goes on."""
+Files: csv, tsv (unquoted), jsonl, parquet; in and out, in any combination. Killed in the middle, the same command continues."""
 
 
 def run(words: list[str]) -> int:
@@ -20,7 +20,8 @@ def run(words: list[str]) -> int:
         raise UserError("nothing to score", valid='paraphrase predict RUN "A" "B", or --input FILE --output FILE')
     if arguments.sentences and len(arguments.sentences) % 2:
         raise UserError(
-            f"{len(arguments.sentences)} sentences are not pairs", valid='paraphrase predict RUN "A" "B" ["A" "B" …]'
+            f"give an even number of sentences: got {len(arguments.sentences)}",
+            valid='paraphrase predict RUN "A" "B" ["A" "B" …]',
         )
     add_to_path()
     directory = run_directory(arguments.run)

@@ -39,7 +39,7 @@ def checked(request: Request) -> CheckedRequest:
     return result
 
 
-def check_jobs(result: CheckedRequest, *, elsewhere: bool = False, training: bool = True) -> None:
+def check_jobs(result: CheckedRequest, *, remote: bool = False, training: bool = True) -> None:
     """Stage 2 of every job, all problems at once.
 
     Raises:
@@ -50,7 +50,7 @@ def check_jobs(result: CheckedRequest, *, elsewhere: bool = False, training: boo
     problems: dict[str, None] = {}
     warnings: dict[str, None] = {}
     for job in result.jobs:
-        findings = check_built(job.config, elsewhere=elsewhere, training=training)
+        findings = check_built(job.config, remote=remote, training=training)
         problems |= dict.fromkeys(findings.problems)
         warnings |= dict.fromkeys(findings.warnings)
     warn(warnings)

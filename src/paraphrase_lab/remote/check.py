@@ -15,7 +15,7 @@ def check_job(config: DictConfig) -> list[str]:
 
     if problems := list(check_config(config).problems):
         return problems
-    findings = check_built(config, elsewhere=True, training=True)
+    findings = check_built(config, remote=True, training=True)
     for warning in findings.warnings:
         log.warning(warning)
     return list(findings.problems)
