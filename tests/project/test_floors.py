@@ -27,6 +27,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
             "training",
         ),
         0: (
+            "", "errors", "files", "markdown", "paths", "configuration.hydra_internals", "configuration.renamed",
             "configuration.schema", "configuration.schema_fields", "configuration.without_effect",
         ),
     },
