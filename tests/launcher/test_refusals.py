@@ -50,7 +50,7 @@ def test_jobs_that_would_overwrite_each_other(app: App) -> None:
     said = refused(app, "x=1,2,1", "hydra.sweep.subdir=same")
     assert "nothing was submitted: 1 problem" in said
     where = app.sweep_dir / "same"
-    assert f"job 1 (x=2) writes to {where} as job 0 (x=1) does: hydra.sweep.subdir must tell them apart" in said
+    assert f"job 1 (x=2) writes to {where} as job 0 (x=1) does: hydra.sweep.subdir must differ" in said
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ class CodeConf:
     max_mb: float = 50
     """Uncompressed size above which nothing is uploaded."""
     allow_secret_names: list[str] = field(default_factory=list)
-    """Files that travel although their names look like secrets."""
+    """Files that are bundled although their names look like secrets."""
 
 
 @dataclass
@@ -67,18 +67,18 @@ class SageMakerLauncherConf:
     sweep_name: Optional[str] = None
     """Beginning of the job names; null: `hydra.job.name`."""
     on_existing: OnExisting = OnExisting.retry_failed
-    """What happens to jobs that ran before. Completed ones are reused, running ones attached, but for `rerun` (all again) and
-    `fail` (refuse). Failed ones: `retry_failed` submits them again, `reuse` returns the failure."""
+    """What happens to jobs that ran before: `rerun` submits all again, `fail` refuses the sweep. Otherwise completed ones are
+    reused, running ones attached to, and failed ones submitted again (`retry_failed`) or returned as failures (`reuse`)."""
     key_exclude: list[str] = field(default_factory=list)
     """Configuration keys that do not change what a job computes: two jobs that differ only there are the same job."""
     key_files: list[Optional[str]] = field(default_factory=list)
-    """Files and directories here whose contents are part of a job's identity: data that does not travel with the code."""
+    """Files and directories here whose contents are part of a job's identity: data that is not bundled with the code."""
     max_parallel: int = 4
     """Jobs at the same time."""
     wait: bool = True
-    """false: submit and leave; the same command with `wait=true`, or `collect`, brings the results home."""
+    """false: submit and leave; the same command with `wait=true`, or `collect`, downloads the results."""
     on_interrupt: Optional[OnInterrupt] = None
-    """Ctrl-C: `ask` on a terminal (elsewhere detach), `detach`, `stop` all jobs; null: ask, in mode local stop."""
+    """Ctrl-C: `ask` on a terminal (without one detach), `detach`, `stop` all jobs; null: ask, in mode local stop."""
     retries: RetriesConf = field(default_factory=RetriesConf)
     """How often a job is submitted again within one launch, by what ended it."""
     retry_seconds: float = 60.0
@@ -86,7 +86,7 @@ class SageMakerLauncherConf:
     submits_per_second: float = 2.0
     """Rate of CreateTrainingJob, which AWS limits per account."""
     poll_seconds: Optional[float] = None
-    """Between two looks at the jobs; null: 20, in mode local 0.5 (SageMaker allows 2 list calls a second per account)."""
+    """Seconds between two polls; null: 20, in mode local 0.5 (SageMaker allows 2 list calls a second per account)."""
     check: Optional[str] = None
     """Dotted name of a function that gets each job's configuration before anything is uploaded; what it raises or returns
     (sentences) is a problem of that job."""
@@ -96,7 +96,7 @@ class SageMakerLauncherConf:
     model_files: list[str] = field(default_factory=lambda: ["*.safetensors", "*.ckpt", "*.pt", "*.pth", "*.bin", "*.onnx"])
     """Patterns of output files that stay in S3."""
     download_models: bool = False
-    """Bring those home too."""
+    """Download those too."""
     state_dir: str = ".hydra_jobs"
     """Mode local: where it is remembered which job ran where; relative to the working directory."""
     s3_uri: Optional[str] = None

@@ -24,7 +24,7 @@ NAME_LENGTH = 63
 
 
 def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
-    """Unresolved, less the hydra node and the given keys."""
+    """Return the task's configuration unresolved, less the hydra node and the given keys."""
     task = without_hydra(config)
     with open_dict(task), read_write(task):
         for path in without:
@@ -86,7 +86,7 @@ def job_name(slug: str, key: str, attempt: int) -> str:
 
 
 def parse_job_name(name: str) -> tuple[str, int] | None:
-    """Key and attempt."""
+    """Return key and attempt, None for another name."""
     match = re.fullmatch(rf".+-([0-9a-f]{{{KEY_LENGTH}}})-(\d+)", name)
     return (match[1], int(match[2])) if match else None
 

@@ -22,7 +22,7 @@ from hydra_sagemaker.settings import FIELDS, PER_JOB, Mode, SageMakerLauncherCon
 
 log = logging.getLogger(__name__)
 POLL_SECONDS, LOCAL_POLL_SECONDS = 20.0, 0.5
-SAID_EVERY = 200
+LOG_EVERY = 200
 WITHOUT_END = ("code.max_mb", "max_cost_usd")
 """Numbers that may be infinite."""
 
@@ -38,7 +38,7 @@ class Job:
     key: str = ""
     slug: str = ""
     distinguishing_overrides: tuple[str, ...] = ()
-    """The overrides that tell it from the other jobs."""
+    """The overrides in which it differs from the other jobs."""
 
     @property
     def job_dir(self) -> Path:
@@ -118,7 +118,7 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
         except LauncherError as error:
             problems.append(str(error))
         jobs.append(job)
-        if len(jobs) % SAID_EVERY == 0:
+        if len(jobs) % LOG_EVERY == 0:
             log.info("%d of %d jobs composed", len(jobs), len(overrides))
     if problems:
         raise SubmissionRefused(problems)

@@ -52,4 +52,4 @@ def _shared_directories(jobs: Sequence[Job]) -> Iterator[str]:
     for job in jobs:
         other = first.setdefault(job.output_dir, job)
         if other.key != job.key:
-            yield f"{job} writes to {job.output_dir} as {other} does: hydra.sweep.subdir must tell them apart"
+            yield f"{job} writes to {job.output_dir} as {other} does: hydra.sweep.subdir must differ"

@@ -32,7 +32,7 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     if options.lock is not None:
         with suppress(OSError):  # Lightning's other processes do not have it
-            os.set_inheritable(options.lock, False)  # what the task leaves behind shall not hold it
+            os.set_inheritable(options.lock, False)  # processes that outlive the task shall not hold it
     spec = read(options.spec.read_text(encoding="utf-8"))
     if options.output_root is not None:
         spec.sweep_dir = str(options.output_root)

@@ -1,4 +1,4 @@
-"""In the job: from a specification to the configuration that was submitted, or the reason why it cannot be had."""
+"""In the job: from a specification to the configuration that was submitted, or the reason why that fails."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def _refuse_drift(composed: str, submitted_yaml: str) -> None:
     lines = []
     for key in sorted(here.keys() | there.keys()):
         mine, submitted = here.get(key, MISSING), there.get(key, MISSING)
-        if _said(mine) != _said(submitted):
-            lines.append(f"{key}: {_said(submitted)} was submitted, {_said(mine)} is composed here")
+        if _shown(mine) != _shown(submitted):
+            lines.append(f"{key}: {_shown(submitted)} was submitted, {_shown(mine)} is composed here")
     if lines:
         raise LauncherError(
             "the configuration composed in the job is not the one submitted; the code or an installed package differs:\n  "
@@ -147,5 +147,5 @@ def _flat(text: str) -> dict[str, Any]:
     return found
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     return "nothing" if value is MISSING else repr(value)

@@ -159,9 +159,9 @@ class Tracker:
         except NotPermitted:
             raise  # the same command collects them, once the credentials are good again
         except Exception as error:  # the network, the disk: the other jobs' results shall not be lost with this one's
-            said = f"its results could not be downloaded: {type(error).__name__}: {error}"
+            message = f"its results could not be downloaded: {type(error).__name__}: {error}"
             cause = error.failure.cause if isinstance(error, LauncherError) and error.failure else Cause.INFRASTRUCTURE
-            failure = Failure(cause, said, "the same command again collects them")
+            failure = Failure(cause, message, "the same command again collects them")
             return Outcome(submission.status, None, failure, record={"is_downloaded": False})
 
     def retried_after(self, submission: Submission) -> float | None:

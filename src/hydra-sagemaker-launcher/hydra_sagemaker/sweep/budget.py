@@ -1,4 +1,4 @@
-"""What a sweep has committed itself to, of all its batches and retries together."""
+"""Keeps a sweep within its budget, all its batches and retries together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Spending:
             self._commit(submission)
 
     def reserve_retry(self, submission: Submission) -> str | None:
-        """Asked when the attempt before has ended and the next one has no name yet."""
+        """Commit the cost of one more attempt, or return the reason why it does not fit."""
         bound = bound_of_settings(submission.job.settings, self.prices)
         refusal = self.budget.refusal([bound])
         if refusal is None:
@@ -32,7 +32,7 @@ class Spending:
         return refusal
 
     def settle(self, submission: Submission) -> None:
-        """What an attempt was billed; of one that was never submitted, nothing."""
+        """Replace an attempt's bound by its bill; one that was never submitted costs nothing."""
         if submission.origin != REUSED and submission.outcome is not None:
             cost = submission.outcome.record.get("cost") or {}
             self.budget.settle(submission.name, 0.0 if submission.failure else cost.get("cost_usd"))

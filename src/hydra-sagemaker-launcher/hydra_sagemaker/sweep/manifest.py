@@ -67,7 +67,7 @@ class Manifest:
         return [self._job(number, entry) for number, entry in sorted(self.entries.items())]
 
     def complete(self, job: Job) -> Job:
-        """With those values of the hydra node that bringing its results home needs."""
+        """Return the job with those values of the hydra node that its collection needs."""
         return replace(job, config=self._config(self.entries[job.number]))
 
     def attempts(self) -> dict[int, Attempt]:
