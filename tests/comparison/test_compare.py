@@ -189,7 +189,7 @@ def write_evaluation(
 
 @pytest.mark.parametrize("older", [False, True], ids=["by the report", "by the directory of older releases"])
 def test_what_evaluate_found_on_another_split_is_not_used(tmp_path: Path, older: bool) -> None:
-    """Both saw the same validation pairs, which say nothing about test."""
+    """The runs share validation pairs only, which are no evidence about test."""
     shared = pair_table(450, seed=7)
     named = {"directory": "validation-12345678"} if older else {"directory": "x", "split": "validation"}
     for name, seed in (("a", 1), ("b", 2)):

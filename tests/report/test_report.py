@@ -210,8 +210,8 @@ def test_nothing_has_finished(tmp_path: Path) -> None:
     assert "failed: no such file" in page.sections["runs"]
 
 
-def test_records_from_elsewhere(sweep: Path) -> None:
-    """As they come from S3 and W&B: no file of the run is there."""
+def test_records_of_remote_runs(sweep: Path) -> None:
+    """The records come from S3 or W&B, without any other file of the run."""
     rows = [replace(row, path=f"s3://bucket/sweep/{row.name}") for row in read_runs([str(sweep)])]
     page = Page(reported(rows))
     assert "0.7100 ± 0.0100" in page.sections["runs"] and "only its record is shown here" in page.sections["runs"]

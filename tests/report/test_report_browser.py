@@ -108,7 +108,7 @@ def test_what_a_mark_stands_for_is_said_under_the_finger(browser: Browser, file:
 
 
 def test_a_script_that_is_not_the_pages_own_does_not_run(browser: Browser, file: Path, tmp_path: Path) -> None:
-    """What would be so if a sentence were ever not escaped."""
+    """The policy holds even if a sentence were not escaped."""
     text = file.read_text(encoding="utf-8")
     copy = tmp_path / "copy.html"
     copy.write_text(text.replace("<main>", "<main><script>window.ran = true</script><img src='other.png'>"), encoding="utf-8")

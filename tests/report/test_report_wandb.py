@@ -37,7 +37,7 @@ def write_tracked_sweep(root: Path, seeds: int = 3) -> Path:
 
 
 def upload(root: Path, *names: str) -> None:
-    """As W&B has them after a sweep; all, if no names are given."""
+    """Upload runs as a sweep does; all, if no names are given."""
     quiet = wandb.Settings(x_disable_stats=True, console="off", x_save_requirements=False, finish_timeout=20)
     for row in read_runs([str(root)]):
         if names and row.name not in names:

@@ -31,7 +31,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSageMaker]:
 
 @pytest.fixture
 def account(s3: LocalSageMaker, monkeypatch: pytest.MonkeyPatch) -> LocalSageMaker:
-    """As AWS's own clients find it: through their environment."""
+    """The endpoint is found as AWS's own clients find it: in the environment."""
     for name, value in s3.client_environment.items():
         monkeypatch.setenv(name, value)
     return s3

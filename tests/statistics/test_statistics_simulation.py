@@ -28,7 +28,7 @@ ROW = RunRow("run", "run", "finished", {}, {}, {})
 
 
 def hidden(random: np.random.Generator, simulations: int, clusters: int = CLUSTERS) -> np.ndarray:
-    """How hard a pair is, normal with mean 0 and spread 1 [simulations, clusters, pairs]."""
+    """Draw the hardness of each pair, normal with mean 0 and spread 1 [simulations, clusters, pairs]."""
     shared = random.normal(size=(simulations, clusters, 1))
     own = random.normal(size=(simulations, clusters, PAIRS_PER_CLUSTER))
     return np.sqrt(WITHIN_CLUSTER) * shared + np.sqrt(1 - WITHIN_CLUSTER) * own
@@ -42,7 +42,7 @@ def answers(random: np.random.Generator, share_right: np.ndarray, simulations: i
 def found(
     right_a: np.ndarray, right_b: np.ndarray, metrics: Sequence[str] = ("accuracy",), *, naive: bool = False
 ) -> list[list[Difference]]:
-    """What `paraphrase compare` finds in every simulation, one difference per metric.
+    """Compare as `paraphrase compare` does in every simulation, one difference per metric.
 
     Args:
         right_a, right_b: right or wrong [seeds, simulations, clusters, pairs].

@@ -1,4 +1,4 @@
-"""What a study asks, what it will run and what of that is recorded; and studies that are really run, as typed."""
+"""The request, plan and record of a study; and studies that are really run, as typed."""
 
 from __future__ import annotations
 

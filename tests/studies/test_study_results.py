@@ -1,4 +1,4 @@
-"""What a study writes down, from records as runs write them; and the index of the repository's experiments."""
+"""The results that a study writes, from records as runs write them; and the index of the repository's experiments."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, Composer, target_of
 from paraphrase_lab.configuration.hydra_internals import root_of
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.runs.trials import Trial, Trials, read_trials
+from paraphrase_lab.runs.trials import Trials, read_trials
 
 log = logging.getLogger(__name__)
 SWEEP_FILE = "multirun.yaml"
@@ -73,12 +73,9 @@ def delete_repeated(directory: Path, trials: Trials, study_name: str) -> None:
         except Exception as error:  # whatever Optuna or SQLAlchemy say of a file that holds no such study
             log.debug("%s stays: %s", old, error)
             continue
-        if all(any(_same(one, other) for other in trials.finished) for one in finished):
+        known = [(trial.number, trial.parameters) for trial in trials.finished]
+        if all((trial.number, trial.parameters) in known for trial in finished):
             old.unlink()
-
-
-def _same(one: Trial, other: Trial) -> bool:
-    return one.number == other.number and one.parameters == other.parameters
 
 
 def _trials(result: CheckedRequest, directory: Path) -> Trials | None:
