@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,10 @@ def _write(text: str, output: str) -> None:
 def _publish(material: Any, arguments: argparse.Namespace) -> None:
     from paraphrase_lab.tracking.wandb_report import publish
 
+    if find_spec("wandb_workspaces") is None:
+        raise UserError(
+            "--to wandb needs wandb-workspaces, which is not installed", hint='pip install "paraphrase-lab[reports]"'
+        )
     entity, _, project = (arguments.project or "").rpartition("/")
     report, workspace = publish(
         material.rows,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from netrc import NetrcParseError, netrc
 from typing import Any
+from urllib.parse import urlsplit
 
 from paraphrase_lab.errors import UserError
 
@@ -26,12 +28,11 @@ def has_key(settings: Any) -> bool:
     """In the environment, in W&B's settings or in netrc; nothing is asked for and nothing is contacted."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or settings.api_key:
         return True
-    from wandb.sdk.lib import wbauth
-
-    try:
-        return wbauth.read_netrc_auth(host=settings.base_url) is not None
-    except Exception:  # a netrc that cannot be read, or holds something else than a key: W&B says so when it is online
-        return True
+    for file in [os.environ["NETRC"]] if "NETRC" in os.environ else ["~/.netrc", "~/_netrc"]:
+        with suppress(OSError, NetrcParseError):
+            if netrc(os.path.expanduser(file)).authenticators(urlsplit(settings.base_url).netloc):
+                return True
+    return False
 
 
 def connect() -> Any:
@@ -41,7 +42,6 @@ def connect() -> Any:
         WandbError: no key, a key that is refused, or no answer.
     """
     import wandb
-    from wandb.errors import term
 
     settings = wandb.setup().settings
     if not has_key(settings):
@@ -49,7 +49,7 @@ def connect() -> Any:
             "W&B cannot be asked: there is no API key",
             hint="`wandb login` stores one for this machine, WANDB_API_KEY gives one to this process",
         )
-    term.termsetup(settings.model_copy(update={"silent": True}), None)  # what is saved where is said by the verbs
+    wandb.termsetup(settings.model_copy(update={"silent": True}), None)  # what is saved where is said by the verbs
     with in_sentences():
         return wandb.Api()
 
@@ -60,12 +60,12 @@ def in_sentences() -> Iterator[None]:
     Raises:
         WandbError: for what W&B's client raises within.
     """
-    import wandb
-    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
     try:
         yield
-    except (wandb.Error, WandbApiFailedError, ValueError, TimeoutError) as error:
+    except Exception as error:  # those of W&B's own have no class in common
+        if not isinstance(error, ValueError | TimeoutError) and not type(error).__module__.startswith("wandb."):
+            raise
         said = (str(error).strip().splitlines() or [type(error).__name__])[0].strip(" .")
         if "did not respond" not in said and _ABOUT_THE_KEY.search(said):
             raise WandbError(
