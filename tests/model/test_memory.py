@@ -43,10 +43,11 @@ def test_halves_are_scored_and_keep_their_order(memory: int, tried: list[int]) -
 
 
 def test_a_pair_that_does_not_fit() -> None:
-    said = (
-        r"no memory to score a single pair of 3 tokens \(CUDA out of memory. Tried to allocate 20.00 GiB\): a lower data.max_"
+    message = (
+        r"a single pair of 3 tokens does not fit in the device.s memory "
+        r"\(CUDA out of memory. Tried to allocate 20.00 GiB\): lower data.max_"
     )
-    with pytest.raises(TrainingError, match=said):
+    with pytest.raises(TrainingError, match=message):
         split_on_oom(Device(0), batch_of(7))
 
 

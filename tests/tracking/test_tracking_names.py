@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from paraphrase_lab.tracking import wandb_directories
-from paraphrase_lab.tracking.identity import fitting, identify, job_key, origin, run_id, sweep_name, tags, telling_words
+from paraphrase_lab.tracking.identity import distinguishing_words, fitting, identify, job_key, origin, run_id, sweep_name, tags
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv, logged_rows
 from paraphrase_lab.tracking.redaction import REDACTED, is_secret_name, redacted
 
@@ -94,7 +94,7 @@ def test_words_that_tell_runs_apart() -> None:
         "+callbacks.a.api_key=abc", "model.name=/models/mine", "trainer.log_every_steps=2", "scheduler.lr=3",
     ]  # fmt: skip
     told = ["num_layers=2", "seed=1", "optimizer.lr=1e-3", "debug=fast", "name=mine", "scheduler.lr=3"]
-    assert telling_words(typed) == told
+    assert distinguishing_words(typed) == told
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_words_that_tell_runs_apart() -> None:
     ],
 )
 def test_no_directory_is_told(word: str, told: str) -> None:
-    assert telling_words([word]) == [told]
+    assert distinguishing_words([word]) == [told]
 
 
 def test_ids_are_legal_short_and_keep_the_seed() -> None:

@@ -22,8 +22,8 @@ def split_on_oom(logits: Callable[[Mapping[str, Tensor]], Tensor], batch: Mappin
     except torch.OutOfMemoryError as error:
         if pairs == 1:
             raise TrainingError(
-                f"no memory to score a single pair of {tokens:,} tokens ({first_sentences(error)}): a lower data.max_length, "
-                "a smaller model, or a device that nothing else uses"
+                f"a single pair of {tokens:,} tokens does not fit in the device's memory ({first_sentences(error)}): lower "
+                "data.max_length, choose a smaller model, or free the device"
             ) from error
     # Only now: the error's traceback kept alive what the failed attempt had allocated.
     halves = ({name: tensor[part] for name, tensor in batch.items()} for part in (slice(pairs // 2), slice(pairs // 2, None)))

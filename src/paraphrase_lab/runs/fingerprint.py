@@ -15,12 +15,12 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "pytorch-lightning", "numpy"
 
 
 def config_fingerprint(config: Mapping[str, Any]) -> str:
-    """Of a resolved configuration, without the keys that cannot change a result."""
+    """Hash a resolved configuration, without the keys that cannot change a result."""
     return _hash(json.dumps(_with_text_keys(_without(config, WITHOUT_EFFECT)), sort_keys=True, default=str))
 
 
 def code_fingerprint(own_files: Iterable[Path] = ()) -> str:
-    """Of this package's sources and of a researcher's own modules."""
+    """Hash this package's sources and a researcher's own modules."""
     digest = hashlib.sha256()
     for file in [*sorted(PACKAGE_DIR.rglob("*.py")), *sorted(own_files)]:
         digest.update(file.name.encode())

@@ -17,7 +17,7 @@ from paraphrase_lab.tracking.redaction import REDACTED, redacted
 from paraphrase_lab.tracking.training_job import sagemaker_job
 
 ID_CHARACTERS = 48
-"""Of a run; `wandb leet` lists runs by it, in a narrow column."""
+"""Length of a run's id; `wandb leet` lists runs by it, in a narrow column."""
 NAME_CHARACTERS = 120
 TAG_CHARACTERS = 64
 """https://docs.wandb.ai/models/runs/tags"""
@@ -45,7 +45,7 @@ def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Id
     hydra = _hydra_of(run_dir)
     overrides = [str(word) for word in hydra.overrides.task] if hydra is not None else []
     choices = dict(hydra.runtime.choices) if hydra is not None else {}
-    words = telling_words(overrides)
+    words = distinguishing_words(overrides)
     group = sweep_name(hydra) if hydra is not None and hydra.mode is not None and hydra.mode.name == "MULTIRUN" else None
     where = job_key(hydra, overrides) if group is not None else f"{run_dir.absolute()} {record.get('started')}"
     anew = record.get("started_anew", 0)
@@ -69,11 +69,11 @@ def origin(record: Mapping[str, Any]) -> str:
 
 
 def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a resolved configuration what may leave this machine: without secrets, and without loggers and directories of runs."""
+    """Return the part of a resolved configuration that may leave this machine: no secrets, no loggers, no run directories."""
     return redacted({key: value for key, value in config.items() if key not in ("logger", "resume")})
 
 
-def telling_words(overrides: Iterable[str]) -> list[str]:
+def distinguishing_words(overrides: Iterable[str]) -> list[str]:
     """The overrides that say what the run tries, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
     split = [word.lstrip("+~").partition("=") for word in overrides]
     pairs = [(key, str(redacted(_shown(value), name=key))) for key, _, value in split if not _NOT_IN_NAMES.match(key)]
@@ -90,7 +90,7 @@ def run_id(words: Iterable[str], group: str | None, where: str) -> str:
 
 
 def fitting(words: Sequence[str], room: int) -> list[str]:
-    """Those that fit with one character between them, in their order; the seed before all others, the first ones then."""
+    """Return the words that fit with one character between them, in their order; the seed comes first, then the earliest."""
     chosen: list[str] = []
     for word in sorted(words, key=lambda word: not word.startswith("seed")):
         if sum(len(one) + 1 for one in chosen) + len(word) <= room:
@@ -121,7 +121,7 @@ def _what(choices: Mapping[str, Any]) -> list[str]:
 
 
 def _shown(value: str) -> str:
-    """Of paths the last part."""
+    """Return a value with paths shortened to their last part."""
     return _PATH.sub(r"\1", value.strip("'\""))
 
 
