@@ -214,7 +214,7 @@ def test_commands_from_the_wheel(installed: Path, tmp_path: Path) -> None:
         return run(str(installed / "bin" / "paraphrase"), *words, cwd=tmp_path)
 
     assert paraphrase("check") == "no problems found\n"
-    assert paraphrase("check", "experiment=paws_roberta_large", "--elsewhere") == "no problems found\n"
+    assert paraphrase("check", "experiment=paws_roberta_large", "--remote") == "no problems found\n"
     assert "_target_: paraphrase_lab.data.sources.WordOrder" in paraphrase("train", "--cfg", "job")
     assert "ParaphraseLabSearchPath" in paraphrase("train", "--info", "plugins")
     assert "encoder_depth" in paraphrase("train", "--help")

@@ -123,7 +123,7 @@ def cheap(words: tuple[str, ...]) -> list[str]:
     verb, *rest = words[1:]
     if verb in ("train", "study"):
         rest = [word for word in rest if word not in ("--cfg", "job")]
-        return ["check", "--elsewhere", *rest]
+        return ["check", "--remote", *rest]
     return [verb, *rest]
 
 
