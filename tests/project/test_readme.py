@@ -26,7 +26,7 @@ TYPOS = "paraphrase train +sed=1 model.hiden=3 optimizer.lrr=1"
 FOR_A_SHELL = ("eval",)
 """First words of lines that are not looked at."""
 TYPED_IN_ORDER = "sagemaker.md"
-"""The page whose commands tests/launcher runs in order."""
+"""The page whose commands tests/sweeps runs in order."""
 
 
 class Command(NamedTuple):
