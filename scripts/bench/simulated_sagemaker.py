@@ -27,7 +27,7 @@ from hydra_sagemaker.settings import CodeConf, SageMakerLauncherConf
 
 LATENCY_SECONDS = {"list": 0.2, "describe": 0.1, "create": 0.15}
 CALLS_PER_SECOND = {"list": 2.0, "describe": 10.0, "create": 10.0}
-PUT_SECONDS, BRING_HOME_SECONDS = 0.05, 1.0
+PUT_SECONDS, COLLECT_SECONDS = 0.05, 1.0
 NO_CAPACITY = "CapacityError: Unable to provision requested ML compute capacity. Please retry using another instance type."
 INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
 
@@ -177,13 +177,13 @@ class SimulatedStorage(Storage):
         self.clock = clock
 
     def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
-        self.clock.sleep(BRING_HOME_SECONDS)
+        self.clock.sleep(COLLECT_SECONDS)
 
     def put_spec(self, name: str, text: str) -> None:
         self.clock.sleep(PUT_SECONDS)
 
-    def bring_home(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
-        self.clock.sleep(BRING_HOME_SECONDS)
+    def collect(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
+        self.clock.sleep(COLLECT_SECONDS)
         return None if described.get("FailureReason") else success_record({"accuracy": 0.9, "loss": 0.3})
 
 

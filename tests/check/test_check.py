@@ -242,7 +242,7 @@ def test_a_saved_configuration(tmp_path: Path) -> None:
     ]
 
 
-def test_file_endings_are_those_that_can_be_read() -> None:
+def test_file_endings_are_the_ones_that_can_be_read() -> None:
     from paraphrase_lab.data.files import FORMATS
 
     assert FILE_ENDINGS == FORMATS

@@ -64,7 +64,7 @@ def test_an_old_name_in_a_file(tmp_path: Path) -> None:
 
 
 def test_fingerprints_of_recorded_runs_stay(old_run: Path) -> None:
-    """Of the configuration as it was written then: a release that leaves out other keys would train everything again."""
+    """A release that leaves other keys out of the fingerprint would train everything again."""
     record = json.loads((old_run / "run.json").read_text())
     saved = OmegaConf.to_container(OmegaConf.load(old_run / "config.yaml"), resolve=True)
     assert isinstance(saved, dict)

@@ -75,7 +75,7 @@ def test_two_files_for_the_training_pairs_are_refused(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_what_is_said_where_there_are_no_pairs(tmp_path: Path, arguments: dict[str, Any], problem: str) -> None:
+def test_the_message_where_there_are_no_pairs(tmp_path: Path, arguments: dict[str, Any], problem: str) -> None:
     splits_in(tmp_path, "pairs.tsv", "notes.txt")
     with pytest.raises(UserError, match=problem):
         load_tables(Pairs(**{name: value.format(tmp=tmp_path) for name, value in arguments.items()}))

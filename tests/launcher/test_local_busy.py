@@ -73,7 +73,7 @@ def test_a_directory_where_another_job_still_runs_is_refused_and_the_jobs_can_be
 
 
 @pytest.mark.slow
-def test_jobs_that_are_never_recognised_are_not_started_beside_those_that_run(app: App) -> None:
+def test_jobs_that_are_never_recognised_are_not_started_beside_the_ones_that_run(app: App) -> None:
     """Too much code to read at each start: every start is new jobs."""
     words = ("x=1", "do=wait", "hydra.launcher.code.max_mb=0.000001")
     first = app.start(*LOCAL, *words)

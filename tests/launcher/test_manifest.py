@@ -151,7 +151,7 @@ def test_the_newest_attempt_is_what_the_ledger_says(tmp_path: Path) -> None:
     assert [attempts[number].seen for number in range(6)] == [False, False, True, True, False, False]
 
 
-def test_an_attempt_that_was_planned_after_those_that_were_made(tmp_path: Path) -> None:
+def test_an_attempt_that_was_planned_after_the_ones_that_were_made(tmp_path: Path) -> None:
     one = job(tmp_path, 0)
     ledger(tmp_path, ("submit", one.name(0)), ("status", one.name(0), "failed"))
     manifest = written(tmp_path, [one], attempt=1)

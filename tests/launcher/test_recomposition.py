@@ -159,7 +159,7 @@ def test_a_job_writes_below_its_own_output_directory(submitted: Elsewhere) -> No
     assert told["config"]["secret"] == len("none"), "read in the job's own environment"
 
 
-def test_no_value_of_the_environment_travels(submitted: Elsewhere) -> None:
+def test_no_value_of_the_environment_is_written(submitted: Elsewhere) -> None:
     for directory in ("sweep", "local", ".hydra_jobs"):
         files = [file for file in (submitted.app.root / directory).rglob("*") if file.is_file()]
         assert len(files) > 3

@@ -88,7 +88,7 @@ def rebuilt_here(error: BaseException, package: str | None = "task_package.train
     "error",
     [ValueError("two", 2), KeyError("x"), FileNotFoundError(2, "No such file", "a.tsv"), ValueError((1, 2)), AssertionError()],
 )
-def test_builtin_exceptions_come_home_with_their_arguments(error: Exception) -> None:
+def test_builtin_exceptions_come_back_with_their_arguments(error: Exception) -> None:
     found = rebuilt_here(error, None)
     assert type(found) is type(error)
     assert str(found) == str(error)
@@ -129,14 +129,14 @@ def test_the_file_of_an_error_is_kept() -> None:
     assert found.filename == "a.tsv"
 
 
-def test_classes_of_the_tasks_package_come_home(own: Any) -> None:
+def test_classes_of_the_tasks_package_come_back(own: Any) -> None:
     for error in (own.Plain("a", 1), own.Outer.Inner("b"), own.Reduced(7, "here")):
         found = rebuilt_here(error)
         assert type(found) is type(error)
         assert str(found) == str(error)
 
 
-def test_classes_of_a_script_come_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classes_of_a_script_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the job they are of the module the script was loaded as, here of __main__."""
     monkeypatch.setattr(sys.modules["__main__"], "TaskSpecific", TaskSpecific, raising=False)
     record = raised(TaskSpecific("x"))["exception"] | {"module": "__hydra_job__"}

@@ -20,7 +20,7 @@ def through_json(record: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(record))
 
 
-def come_home(value: Any) -> Any:
+def come_back(value: Any) -> Any:
     return returned_value(through_json(success_record(value)), Path("nowhere"), own_process=False)
 
 
@@ -31,13 +31,13 @@ class Level(IntEnum):
 @pytest.mark.parametrize(
     "value", [None, 0.5, -1, True, "text", [1, [2.5, None]], {"f1": 0.5, "curve": [1, 2]}, {}, (0.5, 3), float("inf"), "\ud800"]
 )
-def test_values_come_home_as_they_left(value: Any) -> None:
-    assert come_home(value) == value
-    assert type(come_home(value)) is type(value)
+def test_values_come_back_as_they_left(value: Any) -> None:
+    assert come_back(value) == value
+    assert type(come_back(value)) is type(value)
 
 
-def test_a_loss_that_is_no_number_comes_home_as_such() -> None:
-    found = come_home({"loss": float("nan")})
+def test_a_loss_that_is_no_number_comes_back_as_such() -> None:
+    found = come_back({"loss": float("nan")})
     assert found["loss"] != found["loss"]
 
 
@@ -62,8 +62,8 @@ class Scalar:
         ({"f1": Scalar()}, {"f1": 0.25}),
     ],
 )
-def test_scalars_come_home_as_numbers(value: Any, number: Any) -> None:
-    assert come_home(value) == number
+def test_scalars_come_back_as_numbers(value: Any, number: Any) -> None:
+    assert come_back(value) == number
 
 
 class Odd:

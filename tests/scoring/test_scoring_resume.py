@@ -53,7 +53,7 @@ def start(kind: str, source: Path, output: Path, chunk_rows: int) -> subprocess.
     return subprocess.Popen([sys.executable, "-c", PROCESS, *arguments], env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def test_skip_goes_on_where_the_error_stopped(tmp_path: Path) -> None:
+def test_skip_continues_where_the_error_stopped(tmp_path: Path) -> None:
     source = pairs_csv(tmp_path / "a.csv", 25)
     source.write_text(source.read_text() + "25,,\n26,a,b\n")
     output = tmp_path / "b.csv"
@@ -66,7 +66,7 @@ def test_skip_goes_on_where_the_error_stopped(tmp_path: Path) -> None:
     assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
-def test_error_is_an_error_too_where_skip_had_gone_on(tmp_path: Path) -> None:
+def test_error_is_an_error_too_where_skip_had_continued(tmp_path: Path) -> None:
     class Broken(HashScorer):
         def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
             if self.pairs_scored > 9:

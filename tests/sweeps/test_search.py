@@ -151,7 +151,7 @@ def reused(out: str) -> list[bool]:
 
 
 @pytest.mark.slow
-def test_a_search_goes_on_where_it_was_and_says_what_it_found(lab: Lab) -> None:
+def test_a_search_continues_where_it_was_and_says_what_it_found(lab: Lab) -> None:
     words = ("hparams_search=tiny", "monitor=val/nll", "hydra.sweeper.direction=minimize")
     part = lab.train(*words, "hydra.sweep.dir=runs/search", "hydra.sweeper.n_trials=2")
     assert part.code == 0, part.out + part.err

@@ -113,7 +113,7 @@ def test_a_record_that_cannot_be_read_is_none_in_a_job(
     assert "the run starts anew" in caplog.text and list(tmp_path.iterdir()) == []
 
 
-def test_a_finished_run_without_its_weights_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_without_its_weights_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record_of(tmp_path, status="finished", model="model")
     assert not remote._was_interrupted(tmp_path)
     monkeypatch.setenv("HYDRA_JOB_CHECKPOINTS", str(tmp_path))

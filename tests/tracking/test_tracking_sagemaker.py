@@ -46,7 +46,7 @@ def test_a_sweep_online_with_the_key_from_secrets_manager(lab: Lab, wandb_server
         assert seen.summary["sagemaker/cost_usd"] == record(home)["job"]["cost_of_all_attempts_usd"] > 0
 
 
-def test_an_offline_run_that_was_interrupted_comes_home_as_one_curve(lab: Lab, wandb_server: WandbServer) -> None:
+def test_an_offline_run_that_was_interrupted_comes_back_as_one_curve(lab: Lab, wandb_server: WandbServer) -> None:
     process = lab.sweep("spot", "hydra.launcher.spot=true", "+hydra.launcher.env.STEP_SECONDS='0.15'")
     logs = lambda: [file.read_text() for file in lab.server.root.glob("training-jobs/spot-*/algo-1.log")]  # noqa: E731
     lab.await_(lambda _: any("step 10\n" in log for log in logs()), process)

@@ -163,7 +163,7 @@ def test_a_run_resumed_offline_is_one_curve(kill: str, wandb_server: WandbServer
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["online", "offline, uploaded", "offline"])
-def test_a_run_goes_on_where_the_network_has_come_or_gone(
+def test_a_run_continues_where_the_network_has_come_or_gone(
     first: str, wandb_server: WandbServer, own_places: Path, tmp_path: Path
 ) -> None:
     modes = ("online", "offline") if first == "online" else ("offline", "online")

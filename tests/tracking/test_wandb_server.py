@@ -52,7 +52,7 @@ def test_a_run_online(wandb_server: WandbServer) -> None:
     assert not any(wandb_server.key in str(request) for request in wandb_server.requests)
 
 
-def test_a_resumed_run_goes_on(wandb_server: WandbServer) -> None:
+def test_a_resumed_run_continues(wandb_server: WandbServer) -> None:
     for scores in ([0.1, 0.2], [0.3]):
         run = start("one", resume="allow", config={"lr": scores[0]})
         log(run, scores)

@@ -133,7 +133,7 @@ def test_resume_auto_leaves_other_configurations_and_other_data_alone(tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_and_keeps_what_is_finished(tmp_path: Path) -> None:
+def test_a_killed_sweep_continues_and_keeps_what_is_finished(tmp_path: Path) -> None:
     sweep = ("-m", *SMALL, "seed=3,4", "hydra.sweep.dir=runs/sweep")
     killed = train(tmp_path, *sweep, kill="batch 17 SIGKILL")  # each job in its own process
     assert killed.returncode == 1 and "killed by SIGKILL" in killed.stdout, killed.stderr

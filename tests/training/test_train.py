@@ -154,7 +154,7 @@ def test_overfitting_32_pairs(tmp_path: Path) -> None:
     assert float(rows[-1]["train/loss"]) < 0.02 < 0.3 < float(rows[0]["train/loss"])
 
 
-def test_metrics_csv_goes_on_after_a_resume(tmp_path: Path) -> None:
+def test_metrics_csv_continues_after_a_resume(tmp_path: Path) -> None:
     first = MetricsCsv(tmp_path)
     first.log_metrics({"train/loss": 1.0}, 2)
     first.log_metrics({"val/f1": 0.5, "step": 4.0}, 4)

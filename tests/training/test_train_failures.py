@@ -89,7 +89,7 @@ def test_a_gpu_without_memory_is_told_how_to_train_with_less(
     assert said in capsys.readouterr().err and said in record(tmp_path / "run")["error"]
 
 
-def test_a_validation_without_memory_goes_on_with_smaller_batches(
+def test_a_validation_without_memory_continues_with_smaller_batches(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fits, largest = PairClassifier.logits, []

@@ -25,7 +25,7 @@ OTHER_LIBRARIES = {
 
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
-    """Of the candidates the one that is spelt nearly so, or that another library calls nearly so."""
+    """Return the candidate that is spelt nearly so, or that another library calls nearly so."""
     candidates = list(candidates)
     if matches := difflib.get_close_matches(word, candidates, n=1, cutoff=0.6):
         return matches[0]
@@ -88,7 +88,7 @@ def first_missing(config: DictConfig, parts: Sequence[str]) -> tuple[Any, int]:
 
 
 def no_such_key(config: DictConfig, key: str, *, typed: str = "", groups: Sequence[str] = ()) -> str:
-    """`typed`: the override that named the key; `groups`: those that may have been meant at the top."""
+    """`typed`: the override that named the key; `groups`: groups that may have been meant at the top."""
     parts = key.split(".")
     if key in RENAMED and first_missing(config, RENAMED[key].split("."))[1] == 2:
         return f"{key} was renamed: type {RENAMED[key]}=…"

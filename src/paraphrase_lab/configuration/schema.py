@@ -37,7 +37,7 @@ class DataConfig:
     train_limit: Optional[int] = limited(None, minimum=1)
     """Train on this many pairs, drawn with split_seed."""
     evaluation_limit: Optional[int] = limited(None, minimum=1)
-    """Validate and test on the first so many pairs: for debugging, never for reported numbers."""
+    """Number of pairs, the first ones, of validation and of test: for debugging, never for reported numbers."""
     num_workers: int = limited(0, minimum=0, maximum=64)
     epochs: int = limited(3, minimum=1)
     """What trainer.max_epochs is unless said otherwise."""
@@ -183,13 +183,13 @@ class StudyConfig:
 
     hypothesis: str = MISSING
     metric: str = "accuracy"
-    """Of test; what the verdict is about."""
+    """The metric of test that the verdict is about."""
     report: list[str] = field(default_factory=list)
     """Further metrics of test, shown without a verdict."""
     baseline: list[str] = field(default_factory=list)
     """A value of every axis, as in [model.num_layers=2], that the others are compared with; empty: each with each."""
     budget_minutes: float = limited(MISSING, above=0.0)
-    """Of all its runs, one after the other."""
+    """Minutes of all its runs, one after the other."""
     budget_machine: str = "1 CPU core"
     """What the budget was reckoned for."""
 
