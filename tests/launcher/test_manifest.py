@@ -114,9 +114,9 @@ def test_what_is_no_sweep_is_named(tmp_path: Path) -> None:
         read_manifest(tmp_path)
     file = tmp_path / ".launcher/manifest.json"
     file.parent.mkdir()
-    for text in ("{", "[]", '{"format": 99}'):
+    for text in ("{", "[]", '{"format": 1}', '{"format": 99}'):
         file.write_text(text, encoding="utf-8")
-        with pytest.raises(LauncherError, match="by another version of the launcher, or damaged; this one reads format 1"):
+        with pytest.raises(LauncherError, match="by another version of the launcher, or damaged; this one reads format 2"):
             read_manifest(tmp_path)
     assert [one.number for one in written(tmp_path, [job(tmp_path, 0)]).jobs()] == [0]
 

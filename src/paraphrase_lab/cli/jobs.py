@@ -5,7 +5,7 @@ from __future__ import annotations
 from paraphrase_lab.cli.request import add_to_path
 
 PROGRAM = "paraphrase jobs"
-VERBS = ("list", "logs", "stop", "collect")
+VERBS = ("list", "logs", "stop", "collect", "prices")
 
 
 def run(words: list[str]) -> int:

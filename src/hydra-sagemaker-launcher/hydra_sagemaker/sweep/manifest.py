@@ -22,7 +22,7 @@ from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 
-FORMAT = 1
+FORMAT = 2
 SWEEP_FIELDS = """
 mode region profile endpoint_url bucket_owner s3_uri output_kms_key collected price_per_hour poll_seconds
 """.split()
