@@ -18,8 +18,12 @@ def atomic_write(path: Path, *, fsync: bool = False, shared: bool = False) -> It
         shared: several processes may write `path` at the same time.
     """
     unfinished = path.with_name(f"{path.name}.{uuid4().hex}.tmp" if shared else f"{path.name}.tmp")
-    yield unfinished
-    if fsync:
-        with unfinished.open("rb+") as handle:
-            os.fsync(handle.fileno())
-    os.replace(unfinished, path)
+    try:
+        yield unfinished
+        if fsync:
+            with unfinished.open("rb+") as handle:
+                os.fsync(handle.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
