@@ -74,7 +74,7 @@ def test_a_direction_that_looks_for_the_worst(words: tuple[str, ...], wanted: st
     check("hparams_search=tiny", *(word for word in words if "direction" not in word), f"hydra.sweeper.direction={wanted}")
 
 
-def test_without_a_seed_it_cannot_go_on() -> None:
+def test_a_search_without_a_seed_cannot_be_continued() -> None:
     (warning,) = check("hparams_search=tiny", "hydra.sweeper.sampler.seed=null").warnings
     assert "it cannot continue an interrupted search" in warning
     assert check("hparams_search=tiny").warnings == []

@@ -47,6 +47,6 @@ def _direction_problems(master: DictConfig, sweeper: DictConfig) -> Iterator[str
 def _warnings(sweeper: DictConfig) -> Iterator[str]:
     if OmegaConf.select(sweeper, "sampler.seed", default=0) is None:
         yield (
-            "hydra.sweeper.sampler.seed=null: the same command proposes other trials each time, so it cannot go on with a "
-            "search that was interrupted."
+            "hydra.sweeper.sampler.seed=null: the same command proposes other trials each time, so it cannot continue an "
+            "interrupted search."
         )

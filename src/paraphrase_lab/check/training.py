@@ -22,7 +22,8 @@ def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:
             watched[f"callbacks.{name}.monitor"] = node["monitor"]
     for key, name in watched.items():
         if name not in known:
-            near = closest(name, known) or closest(f"val/{name.rpartition('/')[2]}", known)
+            leaf = closest(name.rpartition("/")[2], [one.removeprefix("val/") for one in known])
+            near = closest(name, known) or (f"val/{leaf}" if leaf else None)
             yield f"{key}={name}: nothing logs this metric.{meant_or_valid(near, f'Valid: {listed(known)}.')}"
 
 
