@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 from omegaconf import OmegaConf
 
 from paraphrase_lab.check import check_built, check_config, check_request
 from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.configuration.json_schema import file_schemas
 from paraphrase_lab.paths import CONF_DIR, EXPERIMENTS_DIR
 from paraphrase_lab.runs.arms import arms_of
 from paraphrase_lab.runtime.hardware import Machine
@@ -83,3 +88,44 @@ def test_no_file_hides_another() -> None:
 def test_hydra_plugins_stays_a_namespace() -> None:
     """An __init__.py there would hide every other Hydra plugin that is installed."""
     assert not (ROOT / "src" / "hydra_plugins" / "__init__.py").exists()
+
+
+SCHEMA_COMMENT = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
+WITHOUT_DATACLASS = ("callbacks", "hydra", "logger", "metrics")
+"""Groups of free mappings, which no schema could complete."""
+
+
+def schema_files() -> list[Path]:
+    files = [file for place in ("conf", "experiments") for file in sorted((ROOT / place).rglob("*.yaml"))]
+    return [file for file in files if file.parent.name not in WITHOUT_DATACLASS]
+
+
+def test_the_json_schemas_are_those_of_the_dataclasses() -> None:
+    written = {file.stem: json.loads(file.read_text("utf-8")) for file in (ROOT / "conf" / "json_schema").glob("*.json")}
+    assert written == json.loads(json.dumps(file_schemas())), "run python scripts/config_schema.py"
+
+
+@pytest.mark.parametrize("file", schema_files(), ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_every_file_holds_to_the_schema_that_it_names(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    (named,) = SCHEMA_COMMENT.findall(text)
+    schema = json.loads((file.parent / named).read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(yaml_1_2(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hiden_size: 3", r"'hiden_size' was unexpected"),
+        ("num_layers: 99", r"99 is greater than the maximum of 48"),
+        ("num_layers: two", r"^'two' (is not|does not)"),
+    ],
+)
+def test_the_schema_of_a_model_refuses(text: str, message: str) -> None:
+    with pytest.raises(jsonschema.ValidationError, match=message):
+        jsonschema.validate(yaml_1_2(text), file_schemas()["model.tiny"])
+
+
+def yaml_1_2(text: str) -> Any:
+    """As editors read it: 5e-4 is a number there, and to OmegaConf, but not to PyYAML."""
+    return OmegaConf.to_container(OmegaConf.create(text), resolve=False)
