@@ -29,13 +29,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 class Front:
     def __init__(
-        self,
-        moto: Application,
-        jobs: TrainingJobs,
-        endpoints: Endpoints,
-        tags: Tags,
-        services: Services,
-        requests: Requests,
+        self, moto: Application, jobs: TrainingJobs, endpoints: Endpoints, tags: Tags, services: Services, requests: Requests
     ) -> None:
         self.moto, self.endpoints, self.tags, self.requests = moto, endpoints, tags, requests
         self.counters, self.ready = services.counters, services.ready

@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sagemaker_local import supervisor
 from sagemaker_local.account import CONTAINER_BASE
@@ -65,10 +66,8 @@ class Container:
 
     def wait(self, seconds: float) -> None:
         if self._process:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                pass
 
     def terminate(self) -> None:
         """Send SIGTERM, to the first process only."""
@@ -79,22 +78,17 @@ class Container:
 
     def _order(self, order: bytes) -> None:
         if self._process and self._process.stdin:
-            try:
+            with suppress(BrokenPipeError, ValueError):  # it has ended
                 self._process.stdin.write(order)
                 self._process.stdin.flush()
-            except (BrokenPipeError, ValueError):  # it has ended
-                pass
 
     def close(self) -> None:
         """End all of its processes."""
         if self._process is None:
             return
-        stdin: IO[bytes] | None = self._process.stdin
-        if stdin:
-            try:
-                stdin.close()
-            except BrokenPipeError:
-                pass
+        if self._process.stdin:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

@@ -57,12 +57,9 @@ def namespace_command(command: list[str], *, tree: Path, host: str, hosts: list[
     scratch = tree.parent / "scratch"
     scratch.mkdir(exist_ok=True)
     (tree.parent / "hosts").write_text(f"127.0.0.1 localhost {' '.join(hosts)}\n", encoding="utf-8")
-    return [*_unshare(), "bash", "-c", NAMESPACE_SCRIPT, "bash", str(tree), str(scratch), host, *command]
-
-
-def _unshare() -> list[str]:
     as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    return ["unshare", *as_root, *"--mount --pid --uts --fork --kill-child --mount-proc --propagation private".split()]
+    options = [*as_root, *"--mount --pid --uts --fork --kill-child --mount-proc --propagation private".split()]
+    return ["unshare", *options, "bash", "-c", NAMESPACE_SCRIPT, "bash", str(tree), str(scratch), host, *command]
 
 
 def check_namespaces(directory: Path) -> None:

@@ -123,8 +123,7 @@ class TrainingJobs:
             job = self._get(request["TrainingJobName"])
             if job.status != "InProgress":
                 raise ApiError(
-                    "ValidationException",
-                    f"The request was rejected because the training job is in status {job.status}.",
+                    "ValidationException", f"The request was rejected because the training job is in status {job.status}."
                 )
             job.status = "Stopping"
             job.enter("Stopping", "Stopping the training job")

@@ -35,7 +35,8 @@ def page_of(
         order = [position for position in order if (position < last if is_descending else position > last)]
     size = request.get("MaxResults", DEFAULT_PAGE)
     page = [positions[position] for position in order[:size]]
-    return page, {"NextToken": _token(order[size - 1])} if len(order) > size else {}
+    token = base64.urlsafe_b64encode(json.dumps(order[size - 1]).encode()).decode() if len(order) > size else None
+    return page, {"NextToken": token} if token else {}
 
 
 def _matches(summary: dict[str, Any], request: dict[str, Any], kind: str) -> bool:
@@ -44,10 +45,6 @@ def _matches(summary: dict[str, Any], request: dict[str, Any], kind: str) -> boo
     if request.get("StatusEquals", summary[f"{kind}Status"]) != summary[f"{kind}Status"]:
         return False
     return all(sign * summary[field] > sign * request[name] for name, (field, sign) in TIME_FILTERS.items() if name in request)
-
-
-def _token(position: tuple[Any, str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
 def _position(token: str) -> tuple[Any, str]:

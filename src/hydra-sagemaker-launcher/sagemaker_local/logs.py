@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,17 @@ class LogStream:
 
     def send(self, *, is_last: bool = False) -> list[str]:
         """Send, and return, the whole lines since the last call; with `is_last` an unfinished line too."""
+        names = {"logGroupName": self._group, "logStreamName": self._stream}
         with self._lock:
-            return self._send(is_last)
-
-    def _send(self, is_last: bool) -> list[str]:
-        lines = self._new_lines(is_last)
-        if lines and not self._is_created:
-            self._create()
-        for batch in _batches(lines):
-            self._client.put_log_events(logGroupName=self._group, logStreamName=self._stream, logEvents=batch)
-        return lines
-
-    def _create(self) -> None:
-        self._is_created = True
-        try:
-            self._client.create_log_stream(logGroupName=self._group, logStreamName=self._stream)
-        except self._client.exceptions.ResourceAlreadyExistsException:
-            pass  # of a job of the same name on another server of this process
+            lines = self._new_lines(is_last)
+            if lines and not self._is_created:
+                self._is_created = True
+                # it may exist, of a job of the same name on another server of this process
+                with suppress(self._client.exceptions.ResourceAlreadyExistsException):
+                    self._client.create_log_stream(**names)
+            for batch in _batches(lines):
+                self._client.put_log_events(**names, logEvents=batch)
+            return lines
 
     def _new_lines(self, is_last: bool) -> list[str]:
         if not self._file.exists():

@@ -9,6 +9,7 @@ import socket
 import tarfile
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from sagemaker_local.account import ENDPOINT_LOG_GROUP
@@ -34,7 +35,8 @@ class ModelServer:
     def __init__(self, endpoint_name: str, config_name: str, services: Services) -> None:
         self.config_name, self.services = config_name, services
         self.directory = services.root / "endpoints" / f"{endpoint_name}-{uuid.uuid4().hex[:8]}"
-        self.port = _free_port()
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
         self._container: Container | None = None
         self._logs: LogStream | None = None
         self._stream = f"{endpoint_name}/AllTraffic/{self.directory.name}"
@@ -89,11 +91,9 @@ class ModelServer:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and container.is_running and not self.services.closing.is_set():
             self.send_logs()
-            try:
+            with suppress(OSError):
                 if self._request("GET", "/ping", seconds=2)[0] == 200:
                     return
-            except OSError:
-                pass
             container.wait(0.1)
         raise ServingError(
             f"The primary container for production variant {variant} did not pass the ping health check. Please check "
@@ -143,8 +143,3 @@ def _running_variant(variant: dict[str, Any]) -> dict[str, Any]:
         return running | {"CurrentServerlessConfig": variant["ServerlessConfig"]}
     count = variant.get("InitialInstanceCount", 1)
     return running | {"CurrentInstanceCount": count, "DesiredInstanceCount": count}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]

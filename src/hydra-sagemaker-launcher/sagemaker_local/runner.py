@@ -72,7 +72,9 @@ class JobRun:
             try:
                 self._download(attempt)
                 self._stop_if_asked()
-                self._fail_if_meant()
+                if self.services.counters.has_internal_error(self.job.name):
+                    # in AWS's words: https://github.com/aws/sagemaker-python-sdk/issues/70
+                    raise Ended("Failed", "Failed", "InternalServerError: We encountered an internal error. Please try again.")
                 self.enter("Training", "Training image download completed. Training in progress.")
                 reason = attempt.train()
                 if self.services.closing.is_set():
@@ -96,11 +98,6 @@ class JobRun:
         if self.services.counters.lacks_capacity(self.job.name):
             reason = "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML "
             raise Ended("Failed", "Failed", f"{reason}instance type.")
-
-    def _fail_if_meant(self) -> None:
-        """Raise Ended in AWS's words: https://github.com/aws/sagemaker-python-sdk/issues/70"""
-        if self.services.counters.has_internal_error(self.job.name):
-            raise Ended("Failed", "Failed", "InternalServerError: We encountered an internal error. Please try again.")
 
     def _stop_if_asked(self) -> None:
         if self.services.closing.is_set():

@@ -13,15 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sagemaker_local.account import (
-    BUCKET,
-    CLIENT_KEY,
-    ENDPOINT_LOG_GROUP,
-    LOG_GROUP,
-    ROLE_NAME,
-    SERVICE_PRINCIPAL,
-    credentials,
-)
+from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, SERVICE_PRINCIPAL, credentials
 from sagemaker_local.errors import LocalSageMakerError
 from sagemaker_local.faults import FaultCounters, Faults
 from sagemaker_local.recording import Requests
@@ -152,12 +144,11 @@ class LocalSageMaker:
             moto_api_backend.reset()
         services.s3.create_bucket(Bucket=BUCKET)
         iam, logs = services.iam, services.logs
-        try:
+        exists = (iam.exceptions.EntityAlreadyExistsException, logs.exceptions.ResourceAlreadyExistsException)
+        with contextlib.suppress(*exists):  # another server of this process has made them
             iam.create_role(RoleName=ROLE_NAME, AssumeRolePolicyDocument=json.dumps(TRUST_POLICY))
             for group in (LOG_GROUP, ENDPOINT_LOG_GROUP):
                 logs.create_log_group(logGroupName=group)
-        except (iam.exceptions.EntityAlreadyExistsException, logs.exceptions.ResourceAlreadyExistsException):
-            pass  # another server of this process has made them
 
 
 def _require_packages() -> None:

@@ -12,6 +12,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 NOT_EXECUTABLE = 127
@@ -69,17 +70,13 @@ def kill_all(first: int) -> None:
     for pid in descendants(os.getpid()):
         send(pid, signal.SIGKILL)
     if not IS_LINUX:
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(first, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
 
 
 def send(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def reap(first: int) -> int | None:

@@ -14,14 +14,12 @@ WHO = f"`aws sts get-caller-identity` shows who you are to AWS: correct hydra.la
 CONNECTION = f"check the connection, the proxy and hydra.launcher.region, {AGAIN}"
 PERMIT = "`aws sts get-caller-identity` shows the identity that lacks this permission: give it the permission, " + AGAIN
 
-THROTTLED = frozenset(
-    """
+THROTTLED = """
     Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException TooManyRequests
     TooManyRequestsException RequestLimitExceeded BandwidthLimitExceeded SlowDown PriorRequestNotComplete 429
-    """.split()
-)
+""".split()
 """The codes of botocore.retries.standard, without other services' own."""
-IN_TROUBLE = frozenset("InternalFailure InternalServerError InternalError ServiceUnavailable RequestTimeout".split())
+IN_TROUBLE = "InternalFailure InternalServerError InternalError ServiceUnavailable RequestTimeout".split()
 UNKNOWN_IDENTITY = """
     UnrecognizedClientException InvalidClientTokenId InvalidAccessKeyId SignatureDoesNotMatch InvalidSignatureException
     MissingAuthenticationToken MissingAuthenticationTokenException IncompleteSignature InvalidToken AuthFailure 401
@@ -42,13 +40,11 @@ NOT_PERMITTED: dict[str, tuple[Cause, str]] = {
     ),
     "NoSuchBucket": (Cause.REGION, f"create the bucket, or correct hydra.launcher.s3_uri, {AGAIN}"),
 }
-NO_CREDENTIALS = frozenset(
-    """
+NO_CREDENTIALS = """
     NoCredentialsError PartialCredentialsError CredentialRetrievalError NoAuthTokenError TokenRetrievalError SSOError
     SSOTokenLoadError UnauthorizedSSOTokenError LoginError LoginTokenLoadError LoginAuthorizationCodeError
     RefreshWithMFAUnsupportedError InvalidConfigError
-    """.split()
-)
+""".split()
 # https://github.com/awslabs/predictive-maintenance-using-machine-learning/issues/3, the last as Lambda and others answer
 ROLE_REFUSED = re.compile("Could not assume role|unable to assume|iam:PassRole|[Cc]ross-account pass role")
 CAPACITY = re.compile("CapacityError|Insufficient(Instance)?Capacity|CapacityExceeded")

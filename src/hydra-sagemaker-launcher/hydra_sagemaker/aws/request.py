@@ -16,6 +16,8 @@ from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 SECONDS_PER_HOUR = 3600
 CHECKPOINTS = "/opt/ml/checkpoints"
 RESERVED_CHANNELS = ("code", "job")
+WORD_OF_FIELD = {"s3_uri": "S3", "role_arn": "RoleArn", "instance_type": "InstanceType"}
+"""In problems of the request that follow from a field that is not set, which is reported already."""
 STAND_IN_IMAGE = "looked-up-when-submitting"
 ENTRYPOINT = (
     "cd /opt/ml && mkdir -p code && tar -xzf input/data/code/bundle.tar.gz -C code .launcher/entry.py"
@@ -63,7 +65,7 @@ def findings_of(job: Job) -> Findings:
     settings = job.settings
     name = f"{job.slug or 'job'}-{'0' * 16}-0"
     request = training_job_request(job, name, bundle="0" * 64, image=settings.image_uri or STAND_IN_IMAGE)
-    missing = [field for field in ("s3_uri", "role_arn", "instance_type") if not getattr(settings, field)]
+    implied = [word for field, word in WORD_OF_FIELD.items() if not getattr(settings, field)]
     reserved = [
         f"hydra.launcher.channels.{channel}: the launcher itself uses this name; choose another"
         for channel in settings.channels
@@ -79,7 +81,8 @@ def findings_of(job: Job) -> Findings:
         if error.name not in ("boto3", "botocore"):
             raise
         raise LauncherError(f"hydra.launcher.mode={settings.mode.value} needs boto3: pip install boto3") from None
-    return Findings([*reserved, *(problem for problem in found.problems if not _concerns(problem, missing))], found.warnings)
+    others = (problem for problem in found.problems if not any(word in problem for word in implied))
+    return Findings([*reserved, *others], found.warnings)
 
 
 def code_uri(prefix: str, bundle: str) -> str:
@@ -113,12 +116,6 @@ def merged(request: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, An
 
 def settings_account(settings: SageMakerLauncherConf) -> dict[str, str]:
     return {"ExpectedBucketOwner": settings.bucket_owner} if settings.bucket_owner else {}
-
-
-def _concerns(problem: str, missing: list[str]) -> bool:
-    """Return whether a problem follows from a field that is already reported as not set."""
-    shown = {"s3_uri": ("S3",), "role_arn": ("RoleArn",), "instance_type": ("InstanceType",)}
-    return any(word in problem for field in missing for word in shown[field])
 
 
 def _stopping(settings: SageMakerLauncherConf) -> dict[str, int]:

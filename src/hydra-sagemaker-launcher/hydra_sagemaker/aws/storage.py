@@ -62,7 +62,12 @@ class Storage:
                     raise LauncherError(f"the code in {code.root} changed while it was packed: run the same command again")
                 size = archive.stat().st_size / 1e6
                 log.info("code: %d files, %.2f MB to s3://%s/%s", len(code.files), size, bucket, key)
-                self._put_once(bucket, key, archive.read_bytes())
+                own = {**self.owner, **self.encryption}
+                try:
+                    self.s3.put_object(Bucket=bucket, Key=key, Body=archive.read_bytes(), IfNoneMatch="*", **own)
+                except ClientError as error:
+                    if error_code(error) not in EXISTS:  # another launcher has uploaded the same bytes
+                        raise
 
     def put_spec(self, name: str, text: str) -> None:
         bucket, key = split(spec_uri(self.prefix, name))
@@ -127,13 +132,6 @@ class Storage:
 
     def _is_listed(self, bucket: str, key: str) -> bool:
         return bool(self.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1, **self.owner).get("KeyCount"))
-
-    def _put_once(self, bucket: str, key: str, data: bytes) -> None:
-        try:
-            self.s3.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*", **self.owner, **self.encryption)
-        except ClientError as error:
-            if error_code(error) not in EXISTS:  # another launcher has uploaded the same bytes
-                raise
 
 
 def split(uri: str) -> tuple[str, str]:

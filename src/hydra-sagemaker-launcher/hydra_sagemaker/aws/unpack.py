@@ -6,13 +6,13 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from omegaconf import OmegaConf, open_dict
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.files import write_atomically
+from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.job import Job
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,10 @@ def remove_earlier(job: Job, name: str) -> None:
             continue
         if path.is_symlink() or path.is_file():
             path.unlink()
-        _remove_empty(path.parent, root)
+        folder = path.parent
+        while folder.resolve() != root and not folder.is_symlink() and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
     for known in OF_THE_JOB:
         (job.job_dir / known).unlink(missing_ok=True)
     shutil.rmtree(job.job_dir / "ranks", ignore_errors=True)
@@ -106,18 +109,14 @@ def _files(root: Path, without: Path | None = None) -> tuple[list[str], list[str
     """Return files and links below `root`, and apart from them the links that lead out of it."""
     files: list[str] = []
     outside: list[str] = []
-    for path in _walked(root, without):
-        name = path.relative_to(root).as_posix()
-        (outside if path.is_symlink() and _leaves(path, root) else files).append(name)
-    return files, outside
-
-
-def _walked(root: Path, without: Path | None) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         here = Path(folder)
         links = [name for name in folders if (here / name).is_symlink()]
         folders[:] = sorted(name for name in folders if name not in links and here / name != without)
-        yield from (here / name for name in sorted([*names, *links]))
+        for path in (here / name for name in sorted([*names, *links])):
+            leaves = path.is_symlink() and _leaves(path, root)
+            (outside if leaves else files).append(path.relative_to(root).as_posix())
+    return files, outside
 
 
 def _leaves(link: Path, root: Path) -> bool:
@@ -131,17 +130,8 @@ def _is_below(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts
 
 
-def _remove_empty(directory: Path, root: Path) -> None:
-    while directory.resolve() != root and not directory.is_symlink() and directory.is_dir() and not any(directory.iterdir()):
-        directory.rmdir()
-        directory = directory.parent
-
-
 def _read(file: Path) -> dict[str, object]:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    values = read_json(file)
     return values if isinstance(values, dict) else {}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ LOG_LINES = 20
 MESSAGE_CHARACTERS = 1500
 KILLED, NO_SUCH_COMMAND = 137, (126, 127)
 """Exit codes: 128 + SIGKILL, of a container that has used up its memory; a shell's."""
-
-
 OUT_OF_MEMORY = re.compile(
     r"out of memory|OutOfMemoryError|\bMemoryError\b|(cannot|can't) allocate memory|not enough memory|_ALLOC_FAILED"
     r"|killed by (signal:? (9|Killed)|SIGKILL)|insufficient shared memory|an instance type with more memory",
@@ -134,19 +132,15 @@ def _of_reason(reason: str, lines: Sequence[str], settings: SageMakerLauncherCon
 
 def _cause_of_exception(exception: Mapping[str, Any]) -> Cause:
     """Look at the causes of the exception too: a library may have wrapped the original one."""
-    chain = list(_chain(exception))
+    chain, one = [exception], exception
+    while one := one.get("cause"):
+        chain.append(one)
     texts = [f"{one['type']}: {one['message']}" for one in chain]
     if any(OUT_OF_MEMORY.search(text) for text in texts):
         return Cause.MEMORY
     if any(one["type"] in ("ModuleNotFoundError", "ImportError") for one in chain):
         return Cause.IMPORT
     return Cause.ROLE if any(DENIED_TO_THE_JOB.search(text) for text in texts) else Cause.CODE
-
-
-def _chain(exception: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
-    while exception is not None:
-        yield exception
-        exception = exception.get("cause")
 
 
 def _as_raised(exception: Mapping[str, Any]) -> str:
@@ -156,10 +150,8 @@ def _as_raised(exception: Mapping[str, Any]) -> str:
 
 def _cause_of_text(text: str) -> Cause:
     """Find the cause in what the job itself wrote."""
-    for cause, pattern in ((Cause.MEMORY, OUT_OF_MEMORY), (Cause.IMPORT, IMPORTS), (Cause.ROLE, DENIED_TO_THE_JOB)):
-        if pattern.search(text):
-            return cause
-    return Cause.CODE
+    patterns = ((Cause.MEMORY, OUT_OF_MEMORY), (Cause.IMPORT, IMPORTS), (Cause.ROLE, DENIED_TO_THE_JOB))
+    return next((cause for cause, pattern in patterns if pattern.search(text)), Cause.CODE)
 
 
 def _with_log(message: str, lines: Sequence[str]) -> str:

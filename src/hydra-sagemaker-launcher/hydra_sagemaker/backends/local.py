@@ -82,7 +82,8 @@ class LocalBackend:
         state = self.state_dir / name
         try:
             state.mkdir(parents=True, exist_ok=True)
-            _ignored_by_git(self.state_dir)
+            if not (ignore_file := self.state_dir / ".gitignore").exists():  # git must not take it for source
+                ignore_file.write_text("*\n", encoding="utf-8")
             lock = free_lock(state)
             if lock is None:
                 return False
@@ -99,7 +100,9 @@ class LocalBackend:
             return False
         self.outputs.forget_attempts(job.key, name)
         is_alone = self.outputs.claim(job.output_dir, name, resumes=not fresh)
-        _forget(job.job_dir)
+        job.job_dir.mkdir(parents=True, exist_ok=True)
+        for record in ("result.json", "started.json", "record.json"):  # of an earlier attempt
+            (job.job_dir / record).unlink(missing_ok=True)
         write_atomically(job.job_dir / "spec.json", spec.to_json())
         output_dir = str(job.output_dir)
         places = [output_dir] if is_alone else []
@@ -114,9 +117,15 @@ class LocalBackend:
         return True
 
     def _process(self, job: Job, state: Path, lock: int) -> subprocess.Popen[bytes]:
+        # -P, so that no file of the working directory replaces a module of the standard library
+        words = [sys.executable, "-u", "-P", "-m", "hydra_sagemaker.runner", str(job.job_dir / "spec.json")]
+        words += ["--root", str(self.root), "--job-dir", str(job.job_dir), "--lock", str(lock)]
+        if self.closure is not None:
+            (state / "closure.pickle").write_bytes(self.closure)
+            words += ["--closure", str(state / "closure.pickle")]
         with (job.job_dir / "output.log").open("wb") as output:
             return subprocess.Popen(
-                self._command(job, state, lock),
+                words,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -166,17 +175,6 @@ class LocalBackend:
                 self._signal(name, signal.SIGKILL)
         return []
 
-    def _command(self, job: Job, state: Path, lock: int) -> list[str]:
-        """Pass -P, so that no file of the working directory replaces a module of the standard library."""
-        runner = "hydra_sagemaker.runner"
-        words = [sys.executable, "-u", "-P", "-m", runner, str(job.job_dir / "spec.json")]
-        words += ["--root", str(self.root), "--job-dir", str(job.job_dir), "--lock", str(lock)]
-        if self.closure is None:
-            return words
-        file = state / "closure.pickle"
-        file.write_bytes(self.closure)
-        return [*words, "--closure", str(file)]
-
     def _result(self, name: str) -> dict[str, Any] | None:
         directory = self.outputs.results_dir(name)
         result = read_result(directory / ".job") if directory is not None else None
@@ -210,17 +208,3 @@ class LocalBackend:
         if pid is not None and self._runs(name):
             with suppress(ProcessLookupError):
                 os.killpg(pid, number)
-
-
-def _ignored_by_git(directory: Path) -> None:
-    """Make git ignore the directory: it is not source."""
-    file = directory / ".gitignore"
-    if not file.exists():
-        file.write_text("*\n", encoding="utf-8")
-
-
-def _forget(job_dir: Path) -> None:
-    """Remove the records of an earlier attempt in the same directory."""
-    job_dir.mkdir(parents=True, exist_ok=True)
-    for name in ("result.json", "started.json", "record.json"):
-        (job_dir / name).unlink(missing_ok=True)

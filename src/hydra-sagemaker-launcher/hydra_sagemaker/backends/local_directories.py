@@ -62,8 +62,9 @@ class OutputDirs:
 
     def occupied(self, jobs: Iterable[Job]) -> list[str]:
         """Return a sentence for each output directory in which another job still runs."""
-        found = ((job, self._running_other(job.output_dir, job.key)) for job in jobs)
-        return [f"{job}: {_busy(job.output_dir, other)}" for job, other in found if other is not None]
+        found = [(job, other) for job in jobs if (other := output_owner(job.output_dir)) is not None]
+        running = [(job, other) for job, other in found if other.key != job.key and self.runs(other.name)]
+        return [f"{job}: {_busy(job.output_dir, other)}" for job, other in running]
 
     def claim(self, output_dir: Path, name: str, *, resumes: bool) -> bool:
         """Give the directory to a job, and remove the files of the job before. Returns whether nothing else is in it.
@@ -139,10 +140,6 @@ class OutputDirs:
         for state in self.state_dir.glob(f"*-{key}-*"):
             if state.name != name:
                 self.needed.discard(state.name)
-
-    def _running_other(self, output_dir: Path, key: str) -> OutputOwner | None:
-        other = output_owner(output_dir)
-        return other if other is not None and other.key != key and self.runs(other.name) else None
 
     def _is_alone(self, name: str, output_dir: Path) -> bool:
         """Return whether the directory holds nothing from before the job claimed it."""

@@ -22,11 +22,13 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         "logs": "show what the jobs print",
         "stop": "stop the jobs that run; asks first",
         "collect": "download the results of the jobs that have ended; the others keep running",
+        "prices": "show what instance types cost by the hour",
     }
     added = {verb: verbs.add_parser(verb, help=text, description=text, epilog=EPILOG) for verb, text in texts.items()}
     for verb, one in added.items():
-        one.add_argument("directory", metavar="SWEEP_DIR", type=Path, help="hydra.sweep.dir of the sweep")
-        one.add_argument("--job", type=int, nargs="+", action="extend", default=[], metavar="N", help="these jobs alone")
+        if verb != "prices":
+            one.add_argument("directory", metavar="SWEEP_DIR", type=Path, help="hydra.sweep.dir of the sweep")
+            one.add_argument("--job", type=int, nargs="+", action="extend", default=[], metavar="N", help="these jobs alone")
         if verb != "logs":
             one.add_argument("--json", action="store_true", help="the table as JSON, with nothing else on standard output")
     added["logs"].add_argument("-f", "--follow", action="store_true", help="follow until the jobs have ended")
@@ -34,10 +36,8 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     added["stop"].add_argument("--yes", action="store_true", help="do not ask")
     added["collect"].add_argument("--wait", action="store_true", help="wait for the jobs that run")
     added["collect"].add_argument("--again", action="store_true", help="also jobs that are collected already")
-    text = "show what instance types cost by the hour"
-    prices = verbs.add_parser("prices", help=text, description=text, epilog=EPILOG)
-    prices.add_argument("instance_types", metavar="INSTANCE_TYPE", nargs="*", help="these types alone, such as ml.g5.xlarge")
-    prices.add_argument("--json", action="store_true", help="the table as JSON, with nothing else on standard output")
+    text = "these types alone, such as ml.g5.xlarge"
+    added["prices"].add_argument("instance_types", metavar="INSTANCE_TYPE", nargs="*", help=text)
     return top
 
 

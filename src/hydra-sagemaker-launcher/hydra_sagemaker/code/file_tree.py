@@ -49,8 +49,8 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
         raise LauncherError(f"{root} is no directory: hydra.launcher.code.root must be the directory of the code to send")
     ignore = _sagemakerignore(root, exclude)
     tree = _Tree(root)
-    with closing(_git_files(root) if _git_toplevel(root) else _nothing()) as names:
-        first = next(names, None)
+    with closing(_git_files(root)) as names:
+        first = next(names, None) if _git_toplevel(root) else None
         if first is None:  # no repository, or a directory that its repository ignores as a whole
             tree.add(_walk(root, ignore, []))
         else:
@@ -161,10 +161,6 @@ def _git_names(root: Path, *selection: str) -> Iterator[str]:
                 raise LauncherError(f"exit code {process.returncode} from `{' '.join(command)}`: run it to see why")
         finally:
             process.kill()
-
-
-def _nothing() -> Generator[str, None, None]:
-    yield from ()
 
 
 def _sagemakerignore(root: Path, exclude: Sequence[str]) -> GitIgnoreSpec | None:

@@ -98,13 +98,12 @@ class Code:
         if limited and (problem := self._too_large()):
             log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
             return uuid.uuid4().hex
-        beside = self._beside_here() if limited else self._required(requirements)
+        if limited:  # jobs here import files that are not bundled, too
+            files = [PurePosixPath(name) for name in self.not_bundled]
+            beside = bundle.content_hash(self.root, files) if files else ""
+        else:
+            beside = self._required(requirements)
         return bundle.content_hash(self.root, self.files) + self._installed(package) + beside
-
-    def _beside_here(self) -> str:
-        """Hash the files that only local jobs import."""
-        files = [PurePosixPath(name) for name in self.not_bundled]
-        return bundle.content_hash(self.root, files) if files else ""
 
     def _required(self, setting: str | None) -> str:
         """Hash the requirements, where the bundled files do not contain them."""

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra_sagemaker.files import read_json
+
 PEERS_SECONDS = 600
 FIRST_PORT, PORTS = 10_000, 20_000
 """Below the ports that Linux gives to outgoing connections."""
@@ -137,10 +139,6 @@ def rank() -> int:
     return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
 
 
-def is_by_torchrun() -> bool:
-    return RUN_ID in os.environ
-
-
 def workers(torchrun: int) -> list[int]:
     """Return torchrun's processes; each leads a session of its own, which no signal to torchrun's group reaches.
 
@@ -166,10 +164,7 @@ def rank_records(job_dir: Path) -> list[dict[str, Any]]:
     """Return the records of failed processes except rank 0; one that cannot be read counts as absent."""
     found = []
     for file in sorted((job_dir / "ranks").glob("*.json")):
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue
+        record = read_json(file)
         if isinstance(record, dict) and isinstance(record.get("ended"), int | float):
             found.append(record)
     return found

@@ -40,7 +40,8 @@ def main() -> int:
     spec = json.loads((BASE / "input/data/job/spec.json").read_text(encoding="utf-8"))
     (JOB_DIR / "spec.json").write_text(json.dumps(spec, indent=1), encoding="utf-8")
     try:
-        _unpack()
+        with tarfile.open(BASE / "input/data/code/bundle.tar.gz") as tar:
+            tar.extractall(CODE, filter="data")
         say(f"code unpacked, {time.monotonic() - started:.1f} s")
         started = time.monotonic()
         message = _install(CODE / ".launcher/requirements.txt")
@@ -57,11 +58,6 @@ def main() -> int:
 
 def say(text: str) -> None:
     print(f"[launcher] {text}", flush=True)
-
-
-def _unpack() -> None:
-    with tarfile.open(BASE / "input/data/code/bundle.tar.gz") as tar:
-        tar.extractall(CODE, filter="data")
 
 
 def _install(requirements: Path) -> str:

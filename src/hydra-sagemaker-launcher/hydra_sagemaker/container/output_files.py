@@ -17,12 +17,6 @@ OUTPUT = "output"
 """Below that directory; used as hydra.sweep.dir."""
 
 
-def private_copy(kept: Path, copy: Path) -> Path:
-    """Copy kept files for a machine that must not change them: all machines synchronise to the same place."""
-    shutil.copytree(kept, copy, symlinks=True, dirs_exist_ok=True)
-    return copy
-
-
 def model_files(output_dir: Path, patterns: Sequence[str]) -> list[Path]:
     """Return paths relative to the output directory; a pattern matches the file's name or that path."""
     files = (file.relative_to(output_dir) for file in sorted(output_dir.rglob("*")) if file.is_file())

@@ -15,10 +15,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra_sagemaker.container import cluster, output_files
+from hydra_sagemaker.files import read_json
 
 RUNNER = "hydra_sagemaker.runner"
 REASON_CHARACTERS = 1024
@@ -50,7 +52,9 @@ class Processes:
         self.cluster = cluster.read(base, spec.get("processes_per_instance"))
         self.is_first = self.cluster.node == 0
         self.data, self.private = base / "output/data", base / "private"
-        self.kept = self._kept() if spec.get("checkpoints") else None
+        self.kept = base / "checkpoints" if spec.get("checkpoints") else None
+        if self.kept is not None and not self.is_first:  # all machines synchronise to the same place: only one changes it
+            self.kept = shutil.copytree(self.kept, self.private / "checkpoints", symlinks=True, dirs_exist_ok=True)
         results = self.data if self.is_first else self.private / output_files.OUTPUT
         self.output = results if self.kept is None else self.kept / output_files.OUTPUT
         self.stopped = False
@@ -59,10 +63,6 @@ class Processes:
         self.ended_workers: dict[int, int] = {}
         """Local rank to exit code of the processes that torchrun reported as failed."""
         self.last: deque[str] = deque(maxlen=LAST_LINES)
-
-    def _kept(self) -> Path:
-        kept = self.base / "checkpoints"
-        return kept if self.is_first else output_files.private_copy(kept, self.private / "checkpoints")
 
     def run(self) -> int:
         """Return the exit code, negative after a signal."""
@@ -101,10 +101,8 @@ class Processes:
             return
         groups = cluster.workers(self.process.pid) if self.cluster.size > 1 else []
         for group in groups or [self.process.pid]:
-            try:
+            with suppress(ProcessLookupError):  # it has ended
                 os.killpg(group, signal.SIGTERM)
-            except ProcessLookupError:  # it has ended
-                pass
 
     def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
         """Copy to the container's log, and to a file that is downloaded with the results."""
@@ -124,15 +122,17 @@ class Processes:
         """Return the container's exit code and reason; of several processes, the first failure counts."""
         if not self.stopped:
             self._record_killed_workers()
-        result = self._result()
+        result = read_json(self.job_dir / "result.json")
         failure = cluster.first_to_end([*cluster.rank_records(self.job_dir), *([result] if result else [])])
         failed = failure is not None and failure["status"] == "failed"
         if self.stopped and not failed and (self.cluster.size > 1 or code in (0, -signal.SIGTERM, 128 + signal.SIGTERM)):
             return 0, ""
         if code == 0 and failure is not None:  # of another process than the first
             code = failure["exit_code"]
-        if code and not self.is_first:
-            self._leave_failures()
+        if code and not self.is_first:  # SageMaker merges the results of all machines
+            for file in self.job_dir.glob("ranks/*.json"):
+                (self.data / ".job/ranks").mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, self.data / ".job/ranks")
         reason = reason_of(code, failure if failed else None, self.last) if code and not self.stopped else ""
         return (code if code >= 0 else 128 - code), reason
 
@@ -144,23 +144,11 @@ class Processes:
                 file.parent.mkdir(exist_ok=True)
                 file.write_text(json.dumps(cluster.killed_record(self.spec["name"], rank, code, self.began)), encoding="utf-8")
 
-    def _result(self) -> dict[str, Any] | None:
-        try:
-            return json.loads((self.job_dir / "result.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def _leave_failures(self) -> None:
-        """Copy failures of another machine than the first into the results: SageMaker merges those of all machines."""
-        for file in self.job_dir.glob("ranks/*.json"):
-            (self.data / ".job/ranks").mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file, self.data / ".job/ranks")
-
     def place(self) -> None:
         """Move results from the kept directory to SageMaker's; the kept one is emptied once the job has completed."""
         if self.kept is None or not self.is_first:
             return
-        result = self._result()
+        result = read_json(self.job_dir / "result.json")
         completed = result is not None and result["status"] == "completed" and not self.stopped
         model = self.base / "model" if completed else None
         output_files.place_results(self.output, self.spec["sweep_subdir"], self.data, model, self.spec["model_files"])

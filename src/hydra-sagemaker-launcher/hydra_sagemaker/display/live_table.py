@@ -7,7 +7,8 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Sequence
-from types import TracebackType
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -37,12 +38,6 @@ class ChangeLog:
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
 
-    def __enter__(self) -> ChangeLog:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        return None
-
     def changed(self, submission: Submission) -> None:
         shown = described(submission)
         if self._shown.get(submission.name) != shown:
@@ -71,8 +66,8 @@ class LiveTable:
         self._live.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._live.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._live.__exit__(*error)
 
     def changed(self, submission: Submission) -> None:
         now = time.monotonic()
@@ -116,6 +111,6 @@ def last_line(submission: Submission) -> str:
     return lines[-1] if lines else ""
 
 
-def watcher(submissions: Sequence[Submission]) -> ChangeLog | LiveTable:
+def watcher(submissions: Sequence[Submission]) -> AbstractContextManager[ChangeLog | LiveTable]:
     console = Console()
-    return LiveTable(submissions, console) if console.is_terminal else ChangeLog()
+    return LiveTable(submissions, console) if console.is_terminal else nullcontext(ChangeLog())

@@ -57,7 +57,10 @@ def job_key(
     `referred`: values that the configuration refers to and does not hold.
     """
     parts = [task_yaml(config, without), code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
-    return _digest([*parts, *(part for part in (data, referred) if part)])
+    digest = hashlib.sha256()
+    for part in [*parts, *filter(None, (data, referred))]:
+        digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
+    return digest.hexdigest()[:KEY_LENGTH]
 
 
 def files_digest(paths: Sequence[Path]) -> str:
@@ -89,14 +92,6 @@ def parse_job_name(name: str) -> tuple[str, int] | None:
     """Return key and attempt, None for another name."""
     match = re.fullmatch(rf".+-([0-9a-f]{{{KEY_LENGTH}}})-(\d+)", name)
     return (match[1], int(match[2])) if match else None
-
-
-def _digest(parts: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode()
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.hexdigest()[:KEY_LENGTH]
 
 
 def _remove(config: DictConfig, path: str) -> None:

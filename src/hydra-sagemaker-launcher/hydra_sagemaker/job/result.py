@@ -13,6 +13,7 @@ from typing import Any
 
 from hydra_sagemaker.container import cluster
 from hydra_sagemaker.errors import LauncherError, RemoteJobError, RemoteTraceback
+from hydra_sagemaker.files import read_json
 from hydra_sagemaker.job.task import SCRIPT_MODULE
 
 PICKLED_VALUE = "value.pickle"
@@ -86,18 +87,11 @@ def read_result(job_dir: Path) -> dict[str, Any] | None:
         LauncherError: the file is not what a runner writes.
     """
     result = _own_result(job_dir)
-    name = result.get("name") if result is not None else _name(job_dir)
+    name = (result or read_json(job_dir / "spec.json") or {}).get("name")
     others = [record for record in cluster.rank_records(job_dir) if _is_result(record) and record.get("name") == name]
     if not others:
         return result
     return cluster.first_to_end([*others, *([] if result is None else [result])])
-
-
-def _name(job_dir: Path) -> str | None:
-    try:
-        return json.loads((job_dir / "spec.json").read_text(encoding="utf-8"))["name"]
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _own_result(job_dir: Path) -> dict[str, Any] | None:

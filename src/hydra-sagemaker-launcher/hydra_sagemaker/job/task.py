@@ -32,7 +32,7 @@ def reference_to(task: Callable[..., Any], root: Path) -> TaskReference | None:
     """None for what cannot be imported: a closure, a lambda, an object with `__call__`."""
     name = getattr(task, "__qualname__", "")
     module = sys.modules.get(getattr(task, "__module__", None) or "")
-    if module is None or not inspect.isfunction(task) or not _is_at(task, module, name):
+    if module is None or not inspect.isfunction(task) or without_hydra_main(_at(module, name)) is not task:
         return None
     if module.__name__ != "__main__":
         return TaskReference(name, module=module.__name__)
@@ -83,11 +83,6 @@ def _at(found: Any, name: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
-
-
-def _is_at(task: Callable[..., Any], module: Any, name: str) -> bool:
-    found = _at(module, name)
-    return callable(found) and without_hydra_main(found) is task
 
 
 def without_hydra_main(found: Any) -> Any:

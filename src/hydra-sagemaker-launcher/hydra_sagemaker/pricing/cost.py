@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR, Bound, Prices, hourly_usd, machines
@@ -61,7 +62,12 @@ class Budget:
         if self.max_cost_usd is None or not additional:
             return None
         if unpriced := sorted({name for one in additional for name in one.unpriced}):
-            return _unpriced(self.max_cost_usd, unpriced)
+            prices = ", ".join(f"{name}: USD" for name in unpriced)
+            return (
+                f"hydra.launcher.max_cost_usd={self.max_cost_usd:g} needs the price of {', '.join(unpriced)}, "
+                f"which is not known. Set it: 'hydra.launcher.price_per_hour={{{prices}}}', in US dollars an hour "
+                f"({PRICE_PAGE}), or hydra.launcher.max_cost_usd=null."
+            )
         amounts = [math.inf if one.usd is None else one.usd for one in additional]
         wanted = math.fsum([self.total_usd, *amounts])
         if wanted <= self.max_cost_usd + TOLERANCE_USD:
@@ -82,7 +88,8 @@ class Budget:
         hours = math.floor(left / hourly * 100) / 100 if hourly else 0.0
         if hours:
             ways.append(f"hydra.launcher.max_run_hours={hours:g}")
-        if len(additional) > 1 and (count := _how_many(additional, left)):
+        spent = accumulate(one.usd or 0.0 for one in additional)
+        if len(additional) > 1 and (count := sum(usd <= left + TOLERANCE_USD for usd in spent)):
             ways.append(f"{count} of the {len(additional)} jobs")
         ways.append(f"hydra.launcher.max_cost_usd={math.ceil(wanted * 100 - TOLERANCE_USD) / 100:.2f}")
         return f"It fits with {' or '.join(ways)}."
@@ -138,22 +145,3 @@ def _saved(described: Mapping[str, Any], seconds: float | None, training: float 
     if not described.get("EnableManagedSpotTraining"):
         return 0.0
     return None if seconds is None or training is None else _usd(max(0, training - seconds), hourly)
-
-
-def _how_many(additional: Sequence[Bound], usd: float) -> int:
-    """Count how many of the first attempts fit."""
-    spent = 0.0
-    for count, one in enumerate(additional):
-        spent += one.usd or 0.0
-        if spent > usd + TOLERANCE_USD:
-            return count
-    return len(additional)
-
-
-def _unpriced(max_cost_usd: float, instance_types: Sequence[str]) -> str:
-    prices = ", ".join(f"{name}: USD" for name in instance_types)
-    return (
-        f"hydra.launcher.max_cost_usd={max_cost_usd:g} needs the price of {', '.join(instance_types)}, which is not known. "
-        f"Set it: 'hydra.launcher.price_per_hour={{{prices}}}', in US dollars an hour ({PRICE_PAGE}), "
-        "or hydra.launcher.max_cost_usd=null."
-    )

@@ -49,7 +49,7 @@ def main(words: list[str] | None = None) -> int:
     record |= {"name": spec.name, "key": spec.key, "seconds": round(ended - started, 3), "ended": ended}
     record["version_skew"] = version_skew(spec.versions, versions())
     _finish(redacted(record, secrets), options, rank)
-    if record["status"] == "interrupted" and (rank > 0 or cluster.is_by_torchrun()):
+    if record["status"] == "interrupted" and (rank > 0 or cluster.RUN_ID in os.environ):
         return 0  # another code, and torchrun or Lightning would kill the others while they save
     return int(record["exit_code"])
 

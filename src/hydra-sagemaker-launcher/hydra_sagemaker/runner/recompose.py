@@ -27,8 +27,6 @@ from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.spec import Spec, located
 from hydra_sagemaker.job.task import load
 
-MISSING = object()
-
 
 @dataclass
 class ComposedJob:
@@ -98,12 +96,9 @@ def _stand_in_for_plugins(spec: Spec) -> None:
 def _refuse_drift(composed: str, submitted_yaml: str) -> None:
     """Compared as words: an enumeration in YAML is its name, and a number that is not equal to itself is no drift."""
     here, there = _flat(composed), _flat(submitted_yaml)
-    lines = []
-    for key in sorted(here.keys() | there.keys()):
-        mine, submitted = here.get(key, MISSING), there.get(key, MISSING)
-        if _shown(mine) != _shown(submitted):
-            lines.append(f"{key}: {_shown(submitted)} was submitted, {_shown(mine)} is composed here")
-    if lines:
+    keys = here.keys() | there.keys()
+    shown = {key: [repr(side[key]) if key in side else "nothing" for side in (there, here)] for key in keys}
+    if lines := [f"{key}: {a} was submitted, {b} is composed here" for key, (a, b) in sorted(shown.items()) if a != b]:
         raise LauncherError(
             "the configuration composed in the job is not the one submitted; the code or an installed package differs:\n  "
             + "\n  ".join(lines)
@@ -145,7 +140,3 @@ def _flat(text: str) -> dict[str, Any]:
 
     visit(OmegaConf.to_container(OmegaConf.create(text), resolve=False), "")
     return found
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is MISSING else repr(value)

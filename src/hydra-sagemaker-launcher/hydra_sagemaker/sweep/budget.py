@@ -16,12 +16,13 @@ class Spending:
     def problems(self, submissions: Sequence[Submission]) -> Iterator[str]:
         """Commits what it does not refuse."""
         paid = [one for one in submissions if one.origin != REUSED]
-        refusal = self.budget.refusal([bound_of_settings(one.job.settings, self.prices) for one in paid])
+        bounds = [bound_of_settings(one.job.settings, self.prices) for one in paid]
+        refusal = self.budget.refusal(bounds)
         if refusal is not None:
             yield refusal
             return
-        for submission in paid:
-            self._commit(submission)
+        for submission, bound in zip(paid, bounds, strict=True):
+            self.budget.commit(submission.name, bound.usd)
 
     def reserve_retry(self, submission: Submission) -> str | None:
         """Commit the cost of one more attempt, or return the reason why it does not fit."""
@@ -36,6 +37,3 @@ class Spending:
         if submission.origin != REUSED and submission.outcome is not None:
             cost = submission.outcome.record.get("cost") or {}
             self.budget.settle(submission.name, 0.0 if submission.failure else cost.get("cost_usd"))
-
-    def _commit(self, submission: Submission) -> None:
-        self.budget.commit(submission.name, bound_of_settings(submission.job.settings, self.prices).usd)

@@ -59,8 +59,7 @@ def user_check_problems(job: Job) -> list[str]:
     problems: list[str] = []
     try:
         found = check(config) or ()
-        for problem in [found] if isinstance(found, str) else found:
-            problems.append(str(problem))
+        problems.extend(map(str, [found] if isinstance(found, str) else found))
     except Exception as error:  # a check may raise what it likes: it is a sentence about this job
         problems.append(str(error) or type(error).__name__)
     finally:

@@ -37,7 +37,8 @@ def interrupted(sweep: Sweep) -> bool:
     if _policy(sweep) != OnInterrupt.stop:
         try:
             _say(running, sweep.backend.prices)
-            choice = _asked() if _policy(sweep) == OnInterrupt.ask and _can_ask() else _detached_unless_again()
+            can_ask = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+            choice = _asked() if _policy(sweep) == OnInterrupt.ask and can_ask else _detached_unless_again()
         except KeyboardInterrupt:
             choice = Choice.STOP
     if choice == Choice.STOP:
@@ -93,10 +94,6 @@ def _per_hour(submission: Submission, prices: Prices) -> float | None:
         return 0.0
     bound = bound_of_settings(settings, prices)
     return None if bound.usd is None else bound.usd / bound.hours
-
-
-def _can_ask() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _asked() -> Choice:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_sagemaker.backends.base import Backend
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.files import write_atomically
+from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.ledger import Ledger
@@ -181,10 +181,7 @@ def _file(directory: Path) -> Path:
 
 
 def _readable(file: Path) -> dict[str, Any] | None:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    values = read_json(file)
     parts = {"settings", "state_dir", "root", "working_dir", "task_package", "hydra", "jobs"}
     return values if isinstance(values, dict) and values.get("format") == FORMAT and parts <= values.keys() else None
 
