@@ -43,8 +43,7 @@ class Front:
         if call.caller != "server":
             self.ready.wait()
         bytes_in = int(environ.get("CONTENT_LENGTH") or 0)
-        response = self._answer(call, environ)
-        if response is None:
+        if (response := self._answer(call, environ)) is None:
             return self._pass_on(call, began, bytes_in, environ, start_response)
         self.requests.add(call, began, response[0], bytes_in, len(response[2]))
         return _send(response, start_response)
@@ -60,8 +59,7 @@ class Front:
                 return self._sagemaker(call, environ)
         except ApiError as error:
             read_body(environ)  # an unread body would be taken for the connection's next request
-            is_xml = call.service in XML_SERVICES
-            return error.as_xml(wrapped=call.service != "s3") if is_xml else error.as_json()
+            return error.as_xml(wrapped=call.service != "s3") if call.service in XML_SERVICES else error.as_json()
         return None
 
     def _sagemaker(self, call: Call, environ: dict[str, Any]) -> Response | None:
@@ -71,8 +69,7 @@ class Front:
             )
         if call.operation == "InvokeEndpoint":
             return invoke(self.endpoints, unquote(call.path.split("/")[2]), environ, read_body(environ))
-        operation = self.operations.get(call.operation)
-        if operation is None:
+        if (operation := self.operations.get(call.operation)) is None:
             return None
         try:
             request = json.loads(read_body(environ) or b"{}")
@@ -81,8 +78,7 @@ class Front:
         validate(call.operation, request)
         if call.operation in self.tags.operations and not request["ResourceArn"].startswith(OUR_ARNS):
             return None
-        answer = json.dumps(operation(request)).encode()
-        return 200, [("Content-Type", "application/x-amz-json-1.1")], answer
+        return 200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps(operation(request)).encode()
 
     def _pass_on(
         self, call: Call, began: float, bytes_in: int, environ: dict[str, Any], start_response: Callable[..., Any]

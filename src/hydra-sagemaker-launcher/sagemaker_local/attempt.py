@@ -57,12 +57,11 @@ class Attempt:
         for container in self.containers:
             self._configure(container)
             self._sync_checkpoints(container)
-        self._open_logs()
-        variables = {
-            **self.job.request.get("Environment", {}),
-            "TRAINING_JOB_NAME": self.job.name,
-            "TRAINING_JOB_ARN": self.job.arn,
-        }
+        for index, container in enumerate(self.containers, start=1):
+            stream = f"{self.job.name}/algo-{index}-{int(time.time() * 1000)}"
+            self._streams.append(LogStream(self.services.logs, LOG_GROUP, stream, container.log_file))
+        names = {"TRAINING_JOB_NAME": self.job.name, "TRAINING_JOB_ARN": self.job.arn}
+        variables = {**self.job.request.get("Environment", {}), **names}
         for container in self.containers:
             container.start(self.command, variables, self.services.environments, self.services.url)
         reason = self._watch()
@@ -95,15 +94,9 @@ class Attempt:
         )
 
     def _sync_checkpoints(self, container: Container) -> None:
-        config = self.job.request.get("CheckpointConfig")
-        if config:
+        if config := self.job.request.get("CheckpointConfig"):
             directory = container.path(config.get("LocalPath", f"{CONTAINER_BASE}/checkpoints"))
             self._checkpoints.append(CheckpointSync(self.services.s3, config["S3Uri"], directory))
-
-    def _open_logs(self) -> None:
-        for index, container in enumerate(self.containers, start=1):
-            stream = f"{self.job.name}/algo-{index}-{int(time.time() * 1000)}"
-            self._streams.append(LogStream(self.services.logs, LOG_GROUP, stream, container.log_file))
 
     def _send_logs(self, *, is_last: bool = False) -> None:
         for stream in self._streams:
@@ -158,8 +151,7 @@ class Attempt:
 
     def failure(self) -> str | None:
         """Return the FailureReason; None if every host ended with 0."""
-        failed = self._failed_host()
-        if failed is None:
+        if (failed := self._failed_host()) is None:
             return None
         file = failed.tree / "output" / "failure"
         text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

@@ -68,8 +68,7 @@ class Endpoints:
         self._check_config(request["EndpointConfigName"])
         with self.lock:
             if name in self.endpoints:
-                existing = arn("endpoint", name)
-                raise ApiError("ValidationException", f'Cannot create already existing endpoint "{existing}".')
+                raise ApiError("ValidationException", f'Cannot create already existing endpoint "{arn("endpoint", name)}".')
             endpoint = self.endpoints[name] = Endpoint(name, request["EndpointConfigName"])
         self.tags.add(arn("endpoint", name), request.get("Tags", []))
         self._deploy(endpoint, endpoint.config_name)

@@ -108,10 +108,10 @@ class TrainingJobs:
                 "Service Quotas to request an increase for this quota.",
             )
 
-    def _get(self, name: str) -> TrainingJob:
+    def _get(self, name: str, code: str = "ValidationException") -> TrainingJob:
         job = self.jobs.get(name)
         if job is None or is_meant(self.faults.vanish_jobs, name):
-            raise ApiError("ValidationException", "Requested resource not found.")
+            raise ApiError(code, "Requested resource not found.")
         return job
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -142,9 +142,7 @@ class TrainingJobs:
     def delete(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request["TrainingJobName"]
         with self.lock:
-            job = self.jobs.get(name)
-            if job is None or is_meant(self.faults.vanish_jobs, name):
-                raise ApiError("ResourceNotFound", "Requested resource not found.")
+            job = self._get(name, "ResourceNotFound")
             if job.status not in FINISHED:
                 raise ApiError("ResourceInUse", f"The training job {arn('training-job', name)} is in status {job.status}.")
             del self.jobs[name]

@@ -49,11 +49,8 @@ class ModelServer:
             container = Container(self.directory / "model", isolation=self.services.isolation, host=hosts[0], hosts=hosts)
             self._container = container
             self._fetch_model(definition, container)
-            variables = {
-                **definition.get("Environment", {}),
-                "SAGEMAKER_BIND_TO_PORT": str(self.port),
-                "SM_MODEL_DIR": "/opt/ml/model",
-            }
+            own = {"SAGEMAKER_BIND_TO_PORT": str(self.port), "SM_MODEL_DIR": "/opt/ml/model"}
+            variables = {**definition.get("Environment", {}), **own}
             self._logs = LogStream(self.services.logs, ENDPOINT_LOG_GROUP, self._stream, container.log_file)
             container.start([*self.services.serve_command], variables, self.services.environments, self.services.url)
         except (*TRANSFER_ERRORS, DataError, tarfile.TarError) as error:
@@ -126,8 +123,7 @@ class ModelServer:
 
     def close(self) -> None:
         """End the model with SIGTERM, and with SIGKILL after 30 s, or at once when the whole server ends."""
-        container = self._container
-        if container:
+        if container := self._container:
             container.terminate()
             deadline = time.monotonic() + TERMINATE_SECONDS
             while container.is_running and time.monotonic() < deadline and not self.services.closing.is_set():

@@ -81,8 +81,7 @@ def identify(environ: dict[str, Any]) -> Call:
     signed = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, region, service = signed.groups() if signed else ("", REGION, "s3")
     path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-    target = environ.get("HTTP_X_AMZ_TARGET", "")
-    if target:
+    if target := environ.get("HTTP_X_AMZ_TARGET", ""):
         operation = target.partition(".")[2]
     elif service == "s3":
         operation = s3_operation(method, path, parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))

@@ -146,17 +146,15 @@ class JobRun:
             raise Ended("Failed", "Failed", failure)
         if reason is None:
             raise Ended("Completed", "Completed", "Training job completed")
-        message = "Training job stopped" if reason == "Stopped" else f"Training job stopped: {reason}"
-        raise Ended("Stopped", reason, message)
+        raise Ended("Stopped", reason, "Training job stopped" if reason == "Stopped" else f"Training job stopped: {reason}")
 
     def _upload_models(self, models: list[Path]) -> str:
+        location = f"{self.output_uri}/model"
         if self.is_compressed:
-            location = f"{self.output_uri}/model.tar.gz"
-            upload_archive(self.services.s3, models, location)
-        else:
-            location = f"{self.output_uri}/model/"
-            upload_files(self.services.s3, models, location.rstrip("/"))
-        return location
+            upload_archive(self.services.s3, models, f"{location}.tar.gz")
+            return f"{location}.tar.gz"
+        upload_files(self.services.s3, models, location)
+        return f"{location}/"
 
     def _remove_trees(self) -> None:
         """Remove the jobs' files, but not their logs."""

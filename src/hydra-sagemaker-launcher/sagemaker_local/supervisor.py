@@ -27,8 +27,7 @@ def prctl(option: int, value: int) -> None:
 
 
 def start(command: list[str]) -> int:
-    pid = os.fork()
-    if pid:
+    if pid := os.fork():
         return pid
     try:
         os.setsid()

@@ -26,8 +26,7 @@ class Tags:
             self._tags.pop(resource, None)
 
     def _of(self, request: dict[str, Any]) -> dict[str, str]:
-        tags = self._tags.get(request["ResourceArn"])
-        if tags is None:
+        if (tags := self._tags.get(request["ResourceArn"])) is None:
             raise ApiError("ValidationException", f"Could not find the resource {request['ResourceArn']}.")
         return tags
 

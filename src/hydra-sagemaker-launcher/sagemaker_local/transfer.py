@@ -25,8 +25,7 @@ class DataError(Exception):
 
 def split_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key. Raises DataError."""
-    match = re.fullmatch(r"s3://([^/]+)/?(.*)", uri)
-    if not match:
+    if not (match := re.fullmatch(r"s3://([^/]+)/?(.*)", uri)):
         raise DataError(f'"{uri}" is not of the form s3://bucket/key')
     return match[1], match[2]
 

@@ -45,7 +45,6 @@ def _looked_up(framework: str, version: str | None, python: str | None, region: 
 def _default_region(profile: str | None) -> str:
     import boto3
 
-    region = boto3.Session(profile_name=profile).region_name
-    if region is None:
+    if (region := boto3.Session(profile_name=profile).region_name) is None:
         raise LauncherError("no AWS region: set hydra.launcher.region, AWS_DEFAULT_REGION, or one in ~/.aws/config")
     return region

@@ -195,15 +195,11 @@ class RetryTransient:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if error is None:
-            self._has_logged = False
-            return False
-        if not isinstance(error, Throttled | Unreachable):
-            return False
-        if not self._has_logged:
+        is_transient = isinstance(error, Throttled | Unreachable)
+        if is_transient and not self._has_logged:
             log.warning("%s; trying again", str(error).splitlines()[0])
-        self._has_logged = True
-        return True
+        self._has_logged = is_transient
+        return is_transient
 
 
 def clean(line: str, *, colours: bool) -> str:

@@ -60,8 +60,7 @@ def _sections(request: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _instances(request: Mapping[str, Any]) -> Iterator[str]:
-    resources = _section(request, "ResourceConfig")
-    if not resources:
+    if not (resources := _section(request, "ResourceConfig")):
         return
     kinds = ("InstanceType", "InstanceGroups", "InstancePreferences")
     given = [name for name in kinds if resources.get(name)]

@@ -90,7 +90,6 @@ class Backend(Protocol):
         Raises:
             SubmissionRefused: with every problem found.
         """
-        ...
 
     def occupied(self, jobs: Sequence[Job]) -> list[str]:
         """Return a sentence for each output directory in which another job still runs."""
@@ -106,7 +105,6 @@ class Backend(Protocol):
 
     def prepare(self, job: Job, name: str, spec: Spec) -> None:
         """Do what can be done before the job exists. Raises what `submit` raises."""
-        ...
 
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
         """Start a prepared job. False: a job of this name exists. `fresh`: ignore the checkpoints of earlier attempts.

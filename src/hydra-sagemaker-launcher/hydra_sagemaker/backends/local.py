@@ -84,8 +84,7 @@ class LocalBackend:
             state.mkdir(parents=True, exist_ok=True)
             if not (ignore_file := self.state_dir / ".gitignore").exists():  # git must not take it for source
                 ignore_file.write_text("*\n", encoding="utf-8")
-            lock = free_lock(state)
-            if lock is None:
+            if (lock := free_lock(state)) is None:
                 return False
             try:
                 return self._started(job, name, spec, lock, fresh)
@@ -147,7 +146,7 @@ class LocalBackend:
         ran_in = where.get("ran_in") or where.get("output_dir")
         if ran_in not in (None, str(job.output_dir)):
             record["first_run_in"] = ran_in
-        value = None if result is None else returned_value(result, job.job_dir, own_process=name in self._processes)
+        value = returned_value(result, job.job_dir, own_process=name in self._processes)
         outcome = Outcome(status, result, value=value, record=record)
         if not outcome.is_completed:
             log_file = job.job_dir / "output.log"

@@ -75,8 +75,7 @@ class OutputDirs:
             LauncherError: another job runs there.
         """
         key, _ = parse_job_name(name) or ("", 0)
-        before = output_owner(output_dir)
-        if before is None:
+        if (before := output_owner(output_dir)) is None:
             return _is_empty(output_dir)
         is_alone = self._is_alone(before.name, output_dir)
         if before.name == name:

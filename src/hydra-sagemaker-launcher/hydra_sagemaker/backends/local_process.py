@@ -27,8 +27,7 @@ def is_locked(state: Path) -> bool:
     """Return whether a process of the job lives."""
     if not (state / "lock").is_file():
         return False
-    lock = free_lock(state)
-    if lock is None:
+    if (lock := free_lock(state)) is None:
         return True
     os.close(lock)
     return False
@@ -42,8 +41,7 @@ def environment_of(job: Job) -> dict[str, str]:
     environment = {**spins, **os.environ, **own}
     if "OMP_WAIT_POLICY" in own and "GOMP_SPINCOUNT" not in own:
         environment.pop("GOMP_SPINCOUNT", None)  # it would take precedence
-    path = [entry for entry in (environment.get("PYTHONPATH"), str(PLUGIN_PATH)) if entry]
-    return environment | {"PYTHONPATH": os.pathsep.join(path)}
+    return environment | {"PYTHONPATH": os.pathsep.join(filter(None, (environment.get("PYTHONPATH"), str(PLUGIN_PATH))))}
 
 
 def exit_meaning(code: int | None) -> str:

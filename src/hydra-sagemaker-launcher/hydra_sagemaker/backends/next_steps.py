@@ -72,8 +72,7 @@ class NextSteps:
 
     def _image(self, role: str) -> str:
         uri = self.described.get("AlgorithmSpecification", {}).get("TrainingImage") or self.settings.image_uri
-        parts = ECR_IMAGE.fullmatch(str(uri))
-        if parts is None:
+        if (parts := ECR_IMAGE.fullmatch(str(uri))) is None:
             return f"hydra.launcher.image_uri={uri} has to be an image in ECR that {role} may pull"
         account, region, repository, tag = parts.groups()
         image = f"--registry-id {account} --repository-name {repository} --image-ids imageTag={tag or 'latest'}"

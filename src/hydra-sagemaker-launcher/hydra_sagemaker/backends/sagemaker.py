@@ -166,14 +166,13 @@ class SageMakerBackend:
             result = persistently(lambda: self.storage.collect(job, described))
         except ResultsGone as error:
             gone = error.failure
-        status = status_of(described)
         record = record_of(described, result, self._console, self.prices)
-        value = None if result is None else returned_value(result, job.job_dir, own_process=False)
-        outcome = Outcome(status, result, value=value, record=record)
+        value = returned_value(result, job.job_dir, own_process=False)
+        outcome = Outcome(status_of(described), result, value=value, record=record)
         if not outcome.is_completed:
             output = job.job_dir / "output.log"
-            lines = () if output.is_file() else tail(self.clients.logs, name)
             log_file = output if output.is_file() else None
+            lines = tail(self.clients.logs, name) if log_file is None else ()
             outcome.failure = gone or failure_of_job(described, result, job.settings, log_file=log_file, log_lines=lines)
         return outcome
 

@@ -46,8 +46,7 @@ def distribution(line: str) -> str:
 def _requirement_lines(file: Path, outer: Sequence[Path]) -> Iterator[tuple[str, Path]]:
     """Yield the lines of a file and of the files that it includes by -r."""
     for line in _text(file).splitlines():
-        other = re.match(r"\s*(?:-r\s*|--requirement[\s=]\s*)(?!\S+://)(\S+)", line)
-        if other is None:
+        if (other := re.match(r"\s*(?:-r\s*|--requirement[\s=]\s*)(?!\S+://)(\S+)", line)) is None:
             yield line, file
         elif not (named := file.parent / other[1]).is_file():
             raise LauncherError(f"{file} names {other[1]}, and there is no {named}")

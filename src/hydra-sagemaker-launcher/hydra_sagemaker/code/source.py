@@ -68,8 +68,7 @@ class Code:
     @cached_property
     def commit(self) -> str | None:
         """The commit of the repository; None without one."""
-        commit = self._git("rev-parse", "HEAD")
-        if commit is None:
+        if (commit := self._git("rev-parse", "HEAD")) is None:
             return None
         return f"{commit}-dirty" if self._git("status", "--porcelain", "--untracked-files=no") else commit
 

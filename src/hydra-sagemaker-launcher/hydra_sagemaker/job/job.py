@@ -108,8 +108,7 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
         job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path(), distinguishing_overrides=own)
-        differing = _differing_from(master, config)
-        if differing:
+        if differing := _differing_from(master, config):
             problems.append(f"{job} changes the launcher itself: {', '.join(differing)}. Start one sweep for each.")
             continue
         try:

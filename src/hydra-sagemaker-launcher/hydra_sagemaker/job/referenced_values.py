@@ -64,8 +64,7 @@ def _environment(job: Job) -> dict[str, str]:
 
 def _env_set(config: DictConfig) -> dict[str, str]:
     """What Hydra sets before the task runs; unresolved where only the job can resolve it."""
-    node = config.hydra.get("job", {}).get("env_set", {})
-    if not node:
+    if not (node := config.hydra.get("job", {}).get("env_set", {})):
         return {}
     instance = HydraConfig.instance()
     previous = instance.cfg

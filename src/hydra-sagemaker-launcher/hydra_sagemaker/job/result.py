@@ -114,8 +114,7 @@ def _is_result(record: Any) -> bool:
         return False
     if "tuple" in record and not isinstance(record.get("return_value"), list):
         return False
-    exception = record.get("exception")
-    if exception is None:
+    if (exception := record.get("exception")) is None:
         return record["status"] == "completed"
     texts = ("module", "type", "message", "traceback")
     return (
@@ -125,9 +124,9 @@ def _is_result(record: Any) -> bool:
     )
 
 
-def returned_value(record: dict[str, Any], job_dir: Path, *, own_process: bool) -> Any:
+def returned_value(record: dict[str, Any] | None, job_dir: Path, *, own_process: bool) -> Any:
     """`own_process`: this user wrote the files on this machine a moment ago; what was downloaded is never unpickled."""
-    file = job_dir / PICKLED_VALUE
+    record, file = record or {}, job_dir / PICKLED_VALUE
     if own_process and record.get("pickled") and file.is_file():
         return pickle.loads(file.read_bytes())
     value = record.get("return_value")

@@ -36,8 +36,7 @@ def reference_to(task: Callable[..., Any], root: Path) -> TaskReference | None:
         return None
     if module.__name__ != "__main__":
         return TaskReference(name, module=module.__name__)
-    spec = getattr(module, "__spec__", None)
-    if spec is not None:  # python -m package.module
+    if (spec := getattr(module, "__spec__", None)) is not None:  # python -m package.module
         return TaskReference(name, module=spec.name)
     file = Path(getattr(module, "__file__", "") or "").resolve()
     if not file.is_file():  # a notebook, an interactive session
@@ -54,14 +53,9 @@ def load(reference: TaskReference, root: Path) -> Callable[..., Any]:
     Raises:
         LauncherError: the module has no such function.
     """
-    if reference.script is not None:
-        found: Any = _script_module(root / reference.script)
-        where = reference.script
-    else:
-        assert reference.module is not None
-        found = importlib.import_module(reference.module)
-        where = reference.module
-    found = _at(found, reference.name)
+    where = reference.script or reference.module or ""
+    module = _script_module(root / where) if reference.script is not None else importlib.import_module(where)
+    found = _at(module, reference.name)
     if not callable(found):
         raise LauncherError(f"{where} has no function {reference.name}")
     return without_hydra_main(found)

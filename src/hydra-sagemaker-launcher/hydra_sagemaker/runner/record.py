@@ -7,6 +7,7 @@ import shutil
 import signal
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,10 @@ INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 def success_record(value: Any, pickle_dir: Path | None = None) -> dict[str, Any]:
     """With the return value as JSON; another one is described, and kept in `pickle_dir` (a closure's, on this machine)."""
     record: dict[str, Any] = {"status": "completed", "exit_code": 0}
-    try:
+    with suppress(TypeError, RecursionError):
         if type(value) is tuple:  # of a task with several objectives
             return record | {"return_value": _plain(list(value)), "tuple": True}
         return record | {"return_value": _plain(value)}
-    except (TypeError, RecursionError):
-        pass
     if pickle_dir is not None:
         (pickle_dir / PICKLED_VALUE).write_bytes(pickle.dumps(value))
         return record | {"return_value": None, "pickled": True}

@@ -42,26 +42,21 @@ def past_return(job: Job, name: str, record: dict[str, Any], task_package: str |
     result = read_result(job.job_dir)
     status = Status(State(record["state"]), str(record.get("detail") or ""))
     failure = Failure(**record["failure"] | {"cause": Cause(record["failure"]["cause"])}) if "failure" in record else None
-    value = None if result is None else returned_value(result, job.job_dir, own_process=False)
+    value = returned_value(result, job.job_dir, own_process=False)
     return _returned(job, name, Outcome(status, result, failure, value), task_package)
 
 
 def _returned(job: Job, name: str, outcome: Outcome, task_package: str | None) -> JobReturn:
-    returned = _about(job, name)
     if outcome.is_completed:
-        returned.status, returned.return_value = JobStatus.COMPLETED, outcome.value
-    else:
-        returned.status, returned.return_value = JobStatus.FAILED, _error(job, name, outcome, task_package)
-    return returned
+        return _return_of(job, name, JobStatus.COMPLETED, outcome.value)
+    return _return_of(job, name, JobStatus.FAILED, _error(job, name, outcome, task_package))
 
 
 def submitted_return(job: Job, name: str) -> JobReturn:
-    returned = _about(job, name)
-    returned.status, returned.return_value = JobStatus.COMPLETED, SubmittedJob(name)
-    return returned
+    return _return_of(job, name, JobStatus.COMPLETED, SubmittedJob(name))
 
 
-def _about(job: Job, name: str) -> JobReturn:
+def _return_of(job: Job, name: str, status: JobStatus, value: Any) -> JobReturn:
     """A return with the job's own configuration, not a copy: thousands of jobs need the memory."""
     config = job.config
     with open_dict(config.hydra), read_write(config.hydra):
@@ -73,6 +68,8 @@ def _about(job: Job, name: str) -> JobReturn:
         hydra_cfg=config,
         working_dir=str(job.output_dir),
         task_name=config.hydra.job.name,
+        status=status,
+        _return_value=value,
     )
 
 

@@ -171,8 +171,7 @@ class EventLoop:
     def _collect(self, index: int) -> None:
         submission = self._scheduled[index]
         returned = self.tracker.collect(submission)
-        delay = self.tracker.retried_after(submission)
-        if delay is None:
+        if (delay := self.tracker.retried_after(submission)) is None:
             submission.returned = returned
             self._return_duplicates(submission, self.tracker.collect)
         else:

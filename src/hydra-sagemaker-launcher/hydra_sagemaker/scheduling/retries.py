@@ -38,8 +38,7 @@ class Retries:
         if kind is None or used[kind] >= self.allowed[kind]:
             return None
         used[kind] += 1
-        backoff = self._backoffs.setdefault(key, Backoff(self.first_seconds, LONGEST_RETRY_SECONDS, self.random))
-        return backoff.next()
+        return self._backoffs.setdefault(key, Backoff(self.first_seconds, LONGEST_RETRY_SECONDS, self.random)).next()
 
 
 def retried_as(cause: Cause, *, keeps_checkpoints: bool) -> Literal["infra", "spot", "task"] | None:

@@ -205,8 +205,7 @@ class Tracker:
                 return Submission(job, existing.name, ATTACHED, existing.status)
             if state == State.COMPLETED or on_existing == OnExisting.reuse:
                 return Submission(job, existing.name, REUSED, existing.status)
-        fresh = on_existing == OnExisting.rerun
-        return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), fresh)
+        return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), on_existing == OnExisting.rerun)
 
     def earlier_attempts(self) -> dict[str, list[dict[str, Any]]]:
         """Return failed attempts by key, as earlier launches in this directory have written them down."""

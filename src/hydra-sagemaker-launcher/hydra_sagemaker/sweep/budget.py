@@ -17,8 +17,7 @@ class Spending:
         """Commits what it does not refuse."""
         paid = [one for one in submissions if one.origin != REUSED]
         bounds = [bound_of_settings(one.job.settings, self.prices) for one in paid]
-        refusal = self.budget.refusal(bounds)
-        if refusal is not None:
+        if (refusal := self.budget.refusal(bounds)) is not None:
             yield refusal
             return
         for submission, bound in zip(paid, bounds, strict=True):
@@ -27,8 +26,7 @@ class Spending:
     def reserve_retry(self, submission: Submission) -> str | None:
         """Commit the cost of one more attempt, or return the reason why it does not fit."""
         bound = bound_of_settings(submission.job.settings, self.prices)
-        refusal = self.budget.refusal([bound])
-        if refusal is None:
+        if (refusal := self.budget.refusal([bound])) is None:
             self.budget.commit(next_name(submission), bound.usd)
         return refusal
 

@@ -19,11 +19,7 @@ from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, varia
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 from hydra_sagemaker.sweep.hooks import imported
 
-REQUIRED = {
-    "s3_uri": "s3://bucket/prefix",
-    "role_arn": "the ARN of an execution role",
-    "instance_type": "such as ml.g5.xlarge",
-}
+REQUIRED = {"s3_uri": "s3://bucket/prefix", "role_arn": "the ARN of an execution role", "instance_type": "such as ml.g5.xlarge"}
 VISIBLE = ("env", "tags", "extra")
 HYDRA_NODES = ("job.env_set", "sweeper", "callbacks", "job_logging", "hydra_logging")
 """Keys of the hydra node in which applications write values of their own."""
@@ -47,8 +43,7 @@ def findings_of(job: Job, sweep_dir: Path, code_problems: Sequence[str]) -> Find
 
 def user_check_problems(job: Job) -> list[str]:
     """Return what the function named in `hydra.launcher.check` finds wrong with the job's configuration."""
-    name = job.settings.check
-    if name is None:
+    if (name := job.settings.check) is None:
         return []
     check = imported(name, "check")
     config = copy.deepcopy(job.config)
@@ -166,8 +161,7 @@ def _typed(words: list[str]) -> Iterator[tuple[str, Any]]:
 
 def _literal_secret(path: str, value: Any, environment: Mapping[str, str]) -> str | None:
     text = "" if value is None or isinstance(value, bool) else str(value)
-    variable = variable_within(text, environment)
-    if variable is not None:
+    if (variable := variable_within(text, environment)) is not None:
         return (
             f"the configuration's {path} holds the value of {variable} of this machine's environment: "
             f"write ${{oc.env:{variable}}} there, and {variable} under hydra.launcher.secrets"

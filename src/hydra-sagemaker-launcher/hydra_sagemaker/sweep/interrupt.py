@@ -29,8 +29,7 @@ class Choice(Enum):
 
 def interrupted(sweep: Sweep) -> bool:
     """Return whether to continue; otherwise the jobs have been stopped, or run on without the launcher."""
-    running = list(sweep.tracker.active.values())
-    if not running:
+    if not (running := list(sweep.tracker.active.values())):
         log.warning("interrupted: nothing runs, and nothing more is submitted; run the same command to continue")
         return False
     choice = Choice.STOP
@@ -72,8 +71,7 @@ def detach_message(sweep: Sweep, running: int) -> str:
 
 def _policy(sweep: Sweep) -> OnInterrupt:
     """Local jobs end with their launcher; remote ones cost money either way, so a person is asked."""
-    chosen = sweep.settings.on_interrupt
-    return chosen or (OnInterrupt.stop if sweep.is_local else OnInterrupt.ask)
+    return sweep.settings.on_interrupt or (OnInterrupt.stop if sweep.is_local else OnInterrupt.ask)
 
 
 def _say(running: Sequence[Submission], prices: Prices) -> None:
@@ -99,8 +97,7 @@ def _per_hour(submission: Submission, prices: Prices) -> float | None:
 def _asked() -> Choice:
     while True:
         print(QUESTION, end="", file=sys.stderr, flush=True)
-        answer = sys.stdin.readline()
-        if not answer:  # the terminal was closed
+        if not (answer := sys.stdin.readline()):  # the terminal was closed
             return Choice.DETACH
         for choice in Choice:
             if answer.strip().lower() in (choice.value, choice.name.lower()):

@@ -119,11 +119,9 @@ def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submi
 def leave(sweep: Sweep) -> None:
     """Stop local jobs, since nobody is left to wait for them; others keep running, and a message says how to return."""
     running = len(sweep.tracker.active)
-    if not running:
-        return
-    if sweep.is_local:
+    if running and sweep.is_local:
         stop_all(sweep)
-    else:
+    elif running:
         log.warning("%s", detach_message(sweep, running))
 
 

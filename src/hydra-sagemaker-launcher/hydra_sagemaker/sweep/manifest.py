@@ -159,8 +159,7 @@ def read_manifest(directory: Path) -> Manifest:
             f"{directory} is not the directory of a sweep that this launcher submitted: no {file.relative_to(directory)}."
             " Give the sweep's hydra.sweep.dir"
         )
-    values = _readable(file)
-    if values is None:
+    if (values := _readable(file)) is None:
         raise LauncherError(
             f"{file} was written by another version of the launcher, or damaged; this one reads format {FORMAT}:"
             " the sweep's own command writes it again"

@@ -40,8 +40,7 @@ class JobStatus:
     @property
     def has_failed(self) -> bool:
         """Whether it has ended badly; a result that could not be downloaded counts too."""
-        record = self.record or {}
-        return self.status.state.ended and (self.status.state != State.COMPLETED or "failure" in record)
+        return self.status.state.ended and (self.status.state != State.COMPLETED or "failure" in (self.record or {}))
 
 
 class SubmittedSweep:
@@ -116,8 +115,7 @@ class SubmittedSweep:
 
 
 def _status(job: Job, attempt: Attempt) -> JobStatus:
-    record = _record(job, attempt.name)
-    if record is not None:
+    if (record := _record(job, attempt.name)) is not None:
         return JobStatus(job, attempt, Status(State(record["state"]), str(record.get("detail") or "")), record)
     return JobStatus(job, attempt, Status(State.WAITING, NOT_SUBMITTED), None)
 
