@@ -76,11 +76,7 @@ def build_tokenizer(recipe: EncoderRecipe, tables: PairTables) -> PreTrainedToke
 def build_datamodule(
     config: DictConfig, tables: PairTables, tokenizer: PreTrainedTokenizerBase, *, devices: int = 1
 ) -> PairDataModule:
-    swap = "none"
-    if config.model.swap_augmentation:
-        swap = "augment"
-    elif config.model.consistency_weight > 0:
-        swap = "paired"
+    swap = "augment" if config.model.swap_augmentation else "paired" if config.model.consistency_weight > 0 else "none"
     return PairDataModule(
         tables,
         tokenizer,
@@ -100,7 +96,10 @@ def build_datamodule(
 
 def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairDataModule, precision: str) -> PairClassifier:
     if config.model.gradient_checkpointing:
-        _checkpoint_activations(encoder)
+        if hasattr(encoder, "activation_checkpointing_enable"):  # newer releases of transformers 5 warn of the old name
+            encoder.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        else:
+            encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return PairClassifier(
         encoder,
         build_object(config.loss),
@@ -113,13 +112,6 @@ def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairD
         fused_optimizer=precision != "16-mixed",
         own_metrics=build_metrics(config),
     )
-
-
-def _checkpoint_activations(encoder: PreTrainedModel) -> None:
-    if hasattr(encoder, "activation_checkpointing_enable"):  # newer releases of transformers 5 warn of the old name
-        encoder.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-    else:
-        encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def build_metrics(config: DictConfig) -> dict[str, Any]:

@@ -41,12 +41,9 @@ def training_findings(plain: dict[str, Any], machine: Machine | None, *, remote:
     if machine is not None and not remote:
         more, warned = rules.machine_problems(plain, machine)
         problems, warnings = [*problems, *more], [*warnings, *warned]
-    if not target_problems({"data": plain["data"]}) and not _comes_by_channel(plain["data"]):  # else nothing can be counted
+    paths = [plain["data"].get(key) for key in ("path", "train", "validation", "test")]
+    by_channel = any(isinstance(path, str) and Path(path).is_relative_to(CHANNELS_DIR) for path in paths)
+    if not by_channel and not target_problems({"data": plain["data"]}):  # else nothing can be counted
         more, warned = rules.step_findings(plain, machine)
         problems, warnings = [*problems, *more], [*warnings, *warned]
     return problems, warnings
-
-
-def _comes_by_channel(data: dict[str, Any]) -> bool:
-    paths = [data.get(key) for key in ("path", "train", "validation", "test")]
-    return any(isinstance(path, str) and Path(path).is_relative_to(CHANNELS_DIR) for path in paths)

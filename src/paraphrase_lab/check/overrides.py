@@ -114,17 +114,13 @@ def choice_problem(override: Override, composer: Composer) -> tuple[str | None, 
     if not unknown:
         return None, None
     near = {name: closest(name, options) for name in unknown}
-    meant = None
-    if all(near.values()) and not isinstance(value, list):
-        meant = f"{override.get_key_element()}={near[unknown[0]]}"
-    problem = f"{text}: {group} has no option '{unknown[0]}'.{meant_or_valid(near[unknown[0]], valid)}"
-    return problem, meant
+    meant = f"{override.get_key_element()}={near[unknown[0]]}" if all(near.values()) and not isinstance(value, list) else None
+    return f"{text}: {group} has no option '{unknown[0]}'.{meant_or_valid(near[unknown[0]], valid)}", meant
 
 
 def _applied(config: DictConfig, override: Override, composer: Composer) -> str | None:
     """Applies a value to the configuration, or says why not."""
-    problem = _key_problem(config, override, composer)
-    if problem is not None:
+    if (problem := _key_problem(config, override, composer)) is not None:
         return problem
     try:
         apply_override(config, override)

@@ -66,9 +66,7 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
             today = check_request(replace(request, overrides=inside)).jobs[0].config
             for name in groups:
                 config[name] = today[name]
-        problems = [
-            problem for text in keys if text not in inside and (problem := _set(config, composer.parse(text)))
-        ]  # fmt: skip
+        problems = [problem for text in keys if text not in inside and (problem := _set(config, composer.parse(text)))]
     if not problems:
         known = set(check_config(saved).problems)  # of an older release, say
         problems = [problem for problem in check_config(config).problems if problem not in known]

@@ -26,7 +26,13 @@ def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tupl
             "the search has nothing to search: type a range, as in 'optimizer.lr=tag(log,interval(1e-4,1e-2))', or choose "
             "hparams_search=tiny or hparams_search=pretrained, which have some."
         )
-    return [*problems, *_direction_problems(master, sweeper)], list(_warnings(sweeper))
+    warnings = []
+    if OmegaConf.select(sweeper, "sampler.seed", default=0) is None:
+        warnings.append(
+            "hydra.sweeper.sampler.seed=null: the same command proposes other trials each time, so it cannot continue an "
+            "interrupted search."
+        )
+    return [*problems, *_direction_problems(master, sweeper)], warnings
 
 
 def _direction_problems(master: DictConfig, sweeper: DictConfig) -> Iterator[str]:
@@ -41,12 +47,4 @@ def _direction_problems(master: DictConfig, sweeper: DictConfig) -> Iterator[str
         yield (
             f"hydra.sweeper.direction={name} looks for the worst run: monitor={master.monitor} is better when it is {better}. "
             f"Write hydra.sweeper.direction={wanted}."
-        )
-
-
-def _warnings(sweeper: DictConfig) -> Iterator[str]:
-    if OmegaConf.select(sweeper, "sampler.seed", default=0) is None:
-        yield (
-            "hydra.sweeper.sampler.seed=null: the same command proposes other trials each time, so it cannot continue an "
-            "interrupted search."
         )

@@ -37,7 +37,13 @@ def study_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple
     if len(arms) < 2:
         missing = "the study has no axis: name one under hydra.sweeper.params, as in 'model.num_layers: 1,2,3'."
         return ([] if axes else [missing]), []
-    return list(_baseline_problems(study, list(arms.values()))), list(_few_seeds(len(jobs), len(arms)))
+    warnings, seeds = [], len(jobs) / len(arms)
+    if seeds < FEWEST_SEEDS:
+        warnings.append(
+            f"{seeds:g} seed{'s' if seeds > 1 else ''} of each: with fewer than {FEWEST_SEEDS} nothing can be said about the "
+            "recipes, only about these very models, as in seed=0,1,2."
+        )
+    return list(_baseline_problems(study, list(arms.values()))), warnings
 
 
 def _baseline_problems(study: DictConfig, arms: Sequence[Arm]) -> Iterator[str]:
@@ -57,12 +63,3 @@ def _baseline_problems(study: DictConfig, arms: Sequence[Arm]) -> Iterator[str]:
 
 def _typed(arm: Arm) -> str:
     return " ".join(f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in arm.values.items())
-
-
-def _few_seeds(jobs: int, arms: int) -> Iterator[str]:
-    if jobs / arms < FEWEST_SEEDS:
-        seeds = f"{jobs / arms:g} seed{'s' if jobs > arms else ''}"
-        yield (
-            f"{seeds} of each: with fewer than {FEWEST_SEEDS} nothing can be said about the recipes, only about these very "
-            "models, as in seed=0,1,2."
-        )

@@ -39,10 +39,8 @@ def launch_problems(
 ) -> list[str]:
     """Hydra takes launcher and sweeper from what is not swept and ignores what the jobs' own files say about them."""
     problems: list[str] = []
-    asked: dict[tuple[str, ...], None] = {}
-    for job in jobs:
-        asked[tuple(text for text in (*hydra_texts, *job) if composer.chooses_files(composer.parse(text)))] = None
-    for choices in asked:
+    chosen = [[text for text in (*hydra_texts, *job) if composer.chooses_files(composer.parse(text))] for job in jobs]
+    for choices in dict.fromkeys(map(tuple, chosen)):
         config = composer.base(choices, with_hydra=True)
         for text in hydra_texts:
             if not composer.chooses_files(composer.parse(text)):

@@ -34,8 +34,7 @@ def model_problems(plain: dict[str, Any]) -> Iterator[str]:
         near = max(2 * num_heads, hidden_size // (2 * num_heads) * 2 * num_heads)
         yield (
             f"model.hidden_size={hidden_size} is not a multiple of twice model.num_heads={num_heads}: "
-            f"every head gets an equal and even share, "
-            f"for example model.hidden_size={near}."
+            f"every head gets an equal and even share, for example model.hidden_size={near}."
         )
 
 
@@ -119,5 +118,4 @@ def data_source(plain: dict[str, Any]) -> Any:
 
 
 def one_line(error: UserError) -> str:
-    parts = [part if part.endswith((".", "?")) else f"{part}." for part in str(error).splitlines()]
-    return " ".join(parts)
+    return " ".join(part if part.endswith((".", "?")) else f"{part}." for part in str(error).splitlines())

@@ -103,8 +103,7 @@ def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], 
             if problem is None:
                 values[dotted] = value
             else:
-                raw = raw_value(child(node, key.name))
-                yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), _followed(raw))
+                yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), _followed(raw_value(child(node, key.name))))
 
 
 def _resolved(node: DictConfig, name: str) -> Any:

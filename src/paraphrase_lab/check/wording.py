@@ -12,14 +12,11 @@ from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.configuration.renamed import RENAMED
 
 HIDDEN_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
-
-
 OTHER_LIBRARIES = {
-    "hidden": "hidden_size", "dim": "hidden_size", "num_hidden_layers":
-    "num_layers", "depth": "num_layers", "num_attention_heads": "num_heads",
-    "max_seq_length": "max_length",
-    "per_device_train_batch_size": "batch_size", "num_train_epochs": "max_epochs", "gradient_accumulation_steps":
-    "accumulate_grad_batches", "max_grad_norm": "gradient_clip_val", "warmup_ratio": "warmup_fraction", "learning_rate": "lr",
+    "hidden": "hidden_size", "dim": "hidden_size", "num_hidden_layers": "num_layers", "depth": "num_layers",
+    "num_attention_heads": "num_heads", "max_seq_length": "max_length", "per_device_train_batch_size": "batch_size",
+    "num_train_epochs": "max_epochs", "gradient_accumulation_steps": "accumulate_grad_batches",
+    "max_grad_norm": "gradient_clip_val", "warmup_ratio": "warmup_fraction", "learning_rate": "lr",
 }  # fmt: skip
 """The names of other libraries for a key, with ours."""
 
@@ -63,9 +60,8 @@ def shown(value: Any) -> str:
 
 
 def names_in(node: Any) -> list[str]:
-    if not isinstance(node, DictConfig) or is_absent(node):
-        return []
-    return [str(key) for key in node.keys() if key not in HIDDEN_KEYS]
+    is_mapping = isinstance(node, DictConfig) and not is_absent(node)
+    return [str(key) for key in node.keys() if key not in HIDDEN_KEYS] if is_mapping else []
 
 
 def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:

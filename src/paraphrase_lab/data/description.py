@@ -36,11 +36,7 @@ def describe(splits: Mapping[str, SplitPairs], max_length: int | None = None) ->
 
 
 def describe_split(
-    sentence1: Sequence[str],
-    sentence2: Sequence[str],
-    labels: np.ndarray,
-    lengths: np.ndarray | None,
-    max_length: int | None,
+    sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray, lengths: np.ndarray | None, max_length: int | None
 ) -> dict[str, Any]:
     """Everything `describe` says about one split. Sentences are the same only when every character is.
 

@@ -64,10 +64,7 @@ class PairTable:
     def select(self, indices: Sequence[int] | np.ndarray) -> PairTable:
         rows = [int(index) for index in indices]
         return PairTable(
-            [self.ids[i] for i in rows],
-            [self.sentence1[i] for i in rows],
-            [self.sentence2[i] for i in rows],
-            self.labels[rows],
+            [self.ids[i] for i in rows], [self.sentence1[i] for i in rows], [self.sentence2[i] for i in rows], self.labels[rows]
         )
 
 

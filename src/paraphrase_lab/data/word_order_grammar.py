@@ -49,36 +49,12 @@ QUALITIES = (
 )  # fmt: skip
 SAYING = ("said", "thought", "wrote", "claimed", "believed", "hoped")
 STATES = ("was late", "was ill", "was tired", "was angry", "was happy", "was rich", "was right", "was famous")
-EVENTS = (
-    "arrived",
-    "left",
-    "slept",
-    "laughed",
-    "cried",
-    "sang",
-    "danced",
-    "waited",
-    "worked",
-    "cooked",
-    "fell",
-    "spoke",
-)
+EVENTS = ("arrived", "left", "slept", "laughed", "cried", "sang", "danced", "waited", "worked", "cooked", "fell", "spoke")
 CONJUNCTIONS = ("before", "after", "because")
 SIDES = ("above", "behind", "below", "north of", "south of", "east of", "west of", "inside")
 TITLES = (
-    "boss",
-    "coach",
-    "doctor",
-    "driver",
-    "guest",
-    "guide",
-    "landlord",
-    "lawyer",
-    "nurse",
-    "student",
-    "teacher",
-    "tutor",
-)
+    "boss", "coach", "doctor", "driver", "guest", "guide", "landlord", "lawyer", "nurse", "student", "teacher", "tutor",
+)  # fmt: skip
 
 
 class Draw(NamedTuple):

@@ -9,13 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    log_loss,
-    precision_recall_fscore_support,
-    roc_auc_score,
-)
+from sklearn.metrics import accuracy_score, average_precision_score, log_loss, precision_recall_fscore_support, roc_auc_score
 
 from paraphrase_lab.errors import TrainingError
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER

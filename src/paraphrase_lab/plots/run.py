@@ -12,20 +12,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from paraphrase_lab.metrics.binary import decide, expected_calibration_error, reliability_bins
-from paraphrase_lab.plots.style import (
-    BLUE,
-    GREY,
-    INK,
-    NO,
-    SERIES,
-    SKY,
-    VERMILION,
-    YES,
-    finish,
-    log_counts,
-    page,
-    percent,
-)
+from paraphrase_lab.plots.style import BLUE, GREY, INK, NO, SERIES, SKY, VERMILION, YES, finish, log_counts, page, percent
 
 
 def plot_training(rows: Sequence[Mapping[str, float | str]], path: Path, *, majority_accuracy: float | None = None) -> None:

@@ -18,10 +18,7 @@ from paraphrase_lab.statistics.formatting import factor, interval, signed, with_
 
 PAIRS_DRAWN_BY_SLICE = 3
 STRIPS_DRAWN = 24
-LEGEND = (
-    Mark("s1 dot", "difference"),
-    Mark("interval", "95 % interval over the pairs"),
-)
+LEGEND = (Mark("s1 dot", "difference"), Mark("interval", "95 % interval over the pairs"))
 OVER_SEEDS = Mark("seeds", "95 % interval over the seeds")
 NO_DIFFERENCE = Mark("floor", "no difference")
 

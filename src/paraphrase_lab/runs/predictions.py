@@ -57,7 +57,7 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
     if "calibration" not in record.values:
         raise RunError(f"{run_dir} broke off before its calibration was written", hint=f"`paraphrase train … resume={run_dir}`")
     calibration = Calibration.from_dict(record.values["calibration"])
-    margins = _floats(rows, "margin")
+    margins = rows.column("margin").to_numpy().astype(np.float64)
     return Predictions(
         run_dir, split, *(rows.column(name).to_pylist() for name in ("id", "sentence1", "sentence2")),
         labels=rows.column("label").to_numpy().astype(np.int64),
@@ -92,7 +92,3 @@ def _table(run_dir: Path, status: str) -> pa.Table:
 def _not_scored(run_dir: Path, split: str, known: list[str]) -> RunError:
     hint = "a search leaves test alone; evaluate_test=always scores it" if split == "test" else ""
     return RunError(f"{run_dir} has no predictions for {split}", valid=f"splits it scored: {', '.join(known)}", hint=hint)
-
-
-def _floats(rows: pa.Table, name: str) -> np.ndarray:
-    return rows.column(name).to_numpy().astype(np.float64)

@@ -14,12 +14,7 @@ from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import shown
 
 Condition = Callable[[RunRow], bool]
-ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
+ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 TEXT = r"""(?:'[^']*'|"[^"]*"|[^\s()=!<>~'"]+)"""
 PART = re.compile(
     rf"(?P<logic>[()]|(?:and|or|not)(?=[\s()]|$))|(?P<key>{TEXT})\s*(?P<sign>[=!<>]=|[=<>~])\s*(?P<value>{TEXT})|(?P<rest>\S+)",

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def link_into_sweep(run_dir: Path) -> Path | None:
         return None
     folder = sweep / FOLDER
     folder.mkdir(exist_ok=True)
-    for link in _dead_links(folder):
+    for link in (link for link in list(folder.iterdir()) if link.is_symlink() and not link.exists()):
         link.unlink(missing_ok=True)
     for attempt in (run_dir / FOLDER).glob("*run-*"):
         link = folder / attempt.name
@@ -113,10 +113,6 @@ def link_into_sweep(run_dir: Path) -> Path | None:
         except OSError as error:  # a file system without links
             log.debug("no link %s: %s", link, error)
     return folder
-
-
-def _dead_links(folder: Path) -> Iterator[Path]:
-    return (link for link in list(folder.iterdir()) if link.is_symlink() and not link.exists())
 
 
 def shown_folder(run_dir: Path) -> Path:

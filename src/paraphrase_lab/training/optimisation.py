@@ -9,11 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
-from transformers import (
-    get_constant_schedule_with_warmup,
-    get_cosine_schedule_with_warmup,
-    get_linear_schedule_with_warmup,
-)
+from transformers import get_constant_schedule_with_warmup, get_cosine_schedule_with_warmup, get_linear_schedule_with_warmup
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 _LAYER = re.compile(r"\.(?:layer|layers|h|block|blocks)\.(\d+)\.")
@@ -34,11 +30,7 @@ def build_optimizer(factory: OptimizerFactory, encoder: nn.Module, layer_decay: 
     first = next(iter(groups.values()))
     rate = factory([{"params": first}], **options).param_groups[0]["lr"]
     parameters = [
-        {
-            "params": members,
-            "lr": rate * layer_decay ** (head - depth),
-            **({} if decayed else {"weight_decay": 0.0}),
-        }
+        {"params": members, "lr": rate * layer_decay ** (head - depth), **({} if decayed else {"weight_decay": 0.0})}
         for (depth, decayed), members in groups.items()
     ]
     return factory(parameters, **options)
