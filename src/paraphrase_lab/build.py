@@ -1,7 +1,5 @@
 """From a checked configuration to objects: the one place that calls `instantiate`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path

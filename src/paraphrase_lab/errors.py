@@ -1,7 +1,5 @@
 """Errors a user can cause: what is wrong, what is valid and what to type next. The command line prints them and exits 2."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

@@ -1,7 +1,5 @@
 """A finished run's model on its own data or on others, with the configuration the run was saved with."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import NamedTuple

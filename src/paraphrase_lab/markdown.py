@@ -1,7 +1,5 @@
 """Tables in markdown, and text that markdown leaves as it is."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

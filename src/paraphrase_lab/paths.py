@@ -1,7 +1,5 @@
 """Where the configuration lives (checkout or installed wheel) and where prepared data is kept."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Scores of sentence pairs with a run's model: the same loop, threshold and temperature as in its evaluation."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path

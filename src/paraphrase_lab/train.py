@@ -1,7 +1,5 @@
 """A run from configuration to record: prepare, fit (or continue an interrupted fit), finish."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

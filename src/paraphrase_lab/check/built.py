@@ -1,7 +1,5 @@
 """The second stage: what can only be known by importing what the configuration names and by looking at the machine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

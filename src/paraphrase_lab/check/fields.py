@@ -1,7 +1,5 @@
 """What a key may hold, read off the schema: its type, range and choices, and whether a value fits them."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import types

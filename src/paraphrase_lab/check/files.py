@@ -1,7 +1,5 @@
 """Why the chosen files do not compose, in a sentence that names the file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a check hands back."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from omegaconf import DictConfig

@@ -1,7 +1,5 @@
 """The second stage on names of the Hugging Face Hub: is a name wrong, or is the network not there? Answers within seconds."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

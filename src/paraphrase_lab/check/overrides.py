@@ -1,7 +1,5 @@
 """The first stage on what was typed: every override on its own, so that one mistake does not hide the next."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field

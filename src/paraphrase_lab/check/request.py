@@ -1,7 +1,5 @@
 """The first stage on a command line: every override, every file it chooses, every job of a sweep."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 

@@ -3,8 +3,6 @@
 A rule reads the values that passed on their own, by dotted key, and gives sentences; an absent value has been reported.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path

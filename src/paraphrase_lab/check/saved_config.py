@@ -1,7 +1,5 @@
 """The configuration a run was saved with, and what an evaluation may change of it."""
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import fields, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The first stage on a search: that it has something to search, and looks for what `monitor` calls better."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The first stage on an ablation's `study`: what is compared with what, by which metric, over how many seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The first stage on a sweep: what differs between jobs although Hydra launches all of them alike."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf

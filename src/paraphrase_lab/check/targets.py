@@ -1,7 +1,5 @@
 """The second stage on everything behind a `_target_`: it exists, and takes the arguments it will get."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import inspect

@@ -1,7 +1,5 @@
 """The second stage on what would go wrong, or hardly be meant, once training runs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The first stage on a composed configuration: every key known, given, of its type and in its range. No torch."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """How a problem is put: what is wrong, what was probably meant, what is valid."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The command `paraphrase`: finds the verb, imports no more than it needs, turns errors into sentences and exit codes."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """`paraphrase check`: composes and checks, builds nothing."""
 
-from __future__ import annotations
-
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.errors import UserError
 

@@ -1,7 +1,5 @@
 """`paraphrase compare`: which of these runs, or recipes, is better, on what, by how much and how sure."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import dataclasses

@@ -1,7 +1,5 @@
 """A comparison on the screen: the question, the candidates, their differences, the verdict."""
 
-from __future__ import annotations
-
 import string
 from collections.abc import Mapping, Sequence
 

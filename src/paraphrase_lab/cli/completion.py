@@ -1,7 +1,5 @@
 """Tab completion: verbs by us, overrides by Hydra. The shell function that Hydra installs knows nothing of verbs."""
 
-from __future__ import annotations
-
 import os
 
 from paraphrase_lab.errors import UserError

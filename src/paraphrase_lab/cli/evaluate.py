@@ -1,7 +1,5 @@
 """`paraphrase evaluate`: a run's model on one data set or several."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What `paraphrase VERB --help` says, for the verbs that take overrides; from files alone, so that it answers at once."""
 
-from __future__ import annotations
-
 import textwrap
 
 from paraphrase_lab.paths import CONF_DIR, EXPERIMENTS_DIR

@@ -1,7 +1,5 @@
 """`paraphrase jobs`: the launcher's own verbs for a sweep that was submitted, and the table of the collected runs."""
 
-from __future__ import annotations
-
 from paraphrase_lab.cli.request import add_to_path
 
 PROGRAM = "paraphrase jobs"

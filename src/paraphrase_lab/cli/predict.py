@@ -1,7 +1,5 @@
 """`paraphrase predict`: two sentences on the screen, or a file of pairs into another file."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`paraphrase report`: a report about runs, as one HTML file, as text for a README, or in W&B."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

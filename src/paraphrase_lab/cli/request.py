@@ -1,7 +1,5 @@
 """From the words behind a verb to a checked request, for every verb that composes a configuration."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`paraphrase runs`: the runs of directories, S3 and W&B in one table, selected and sorted."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import json

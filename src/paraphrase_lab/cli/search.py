@@ -1,7 +1,5 @@
 """Before and after a search: its study starts anew; a picture and the command that trains the best parameters end it."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 import os

@@ -1,7 +1,5 @@
 """`paraphrase study`: runs what is missing of an ablation's sweep, compares the runs and writes the results."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import shlex

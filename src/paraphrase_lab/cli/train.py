@@ -1,7 +1,5 @@
 """`paraphrase train`: checks every job, finds the directory of a run to go on with, and hands over to Hydra."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The candidates of a comparison: single models, or recipes with their seeds."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path

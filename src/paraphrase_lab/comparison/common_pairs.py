@@ -1,7 +1,5 @@
 """The predictions of several runs for the same pairs, or the reason why there are no such pairs."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Sequence

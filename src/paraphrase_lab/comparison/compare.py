@@ -1,7 +1,5 @@
 """Is B better than A, on what, by how much, how sure: runs that were evaluated on the same pairs, compared with statistics."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Parts of a data set by what makes its pairs hard: on which of them is one model better than another?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 A cluster holds all pairs connected by identical sentences (the very same string), directly or through other pairs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

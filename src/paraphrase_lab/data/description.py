@@ -3,8 +3,6 @@
 The report holds plain numbers, strings, lists and dicts (JSON); a share is in 0-1, and None where it has no whole.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Pairs as tokens: encoded once, kept in the cache under the fingerprint of text and tokenizer, never truncated silently."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from dataclasses import dataclass

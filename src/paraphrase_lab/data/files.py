@@ -3,8 +3,6 @@
 csv follows RFC 4180; tsv is unquoted, so that no cell can hold a tab or a line break. Both have a header.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The LightningDataModule: encodes the splits once, and hands out the same batches after a resume as without one."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """How many words two sentences share: the hard pairs of PAWS share nearly all of them, in another order."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

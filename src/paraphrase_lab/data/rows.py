@@ -1,7 +1,5 @@
 """What reading a data file yields: rows, and in their place rows that cannot be used, named by file and line."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable
 from itertools import chain, islice

@@ -1,7 +1,5 @@
 """Where pairs come from: the embedded generator, PAWS, files or Hub data sets of your own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path

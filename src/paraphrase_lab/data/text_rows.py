@@ -1,7 +1,5 @@
 """Streams csv, tsv and jsonl from bytes, line by line, so that one broken line costs one row and not the file."""
 
-from __future__ import annotations
-
 import csv
 import json
 from codecs import BOM_UTF8

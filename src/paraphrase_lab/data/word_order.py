@@ -4,8 +4,6 @@ No person wrote or labelled these pairs. They show whether a model reads word or
 paraphrase and a non-paraphrase with the same forms and the same bag of words, and no two splits share a combination.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from itertools import chain

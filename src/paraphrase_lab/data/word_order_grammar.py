@@ -4,8 +4,6 @@ Within a family every form says the same of the same roles, so two forms are par
 roles changes who did what and keeps the words.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from math import comb, prod
 from typing import NamedTuple

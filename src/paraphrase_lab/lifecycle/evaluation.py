@@ -1,7 +1,5 @@
 """Evaluation of one split with a trained model: metrics beside baselines, predictions.parquet and plots."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType

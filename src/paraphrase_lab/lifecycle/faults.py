@@ -1,7 +1,5 @@
 """What a training that broke down says: where, on which pairs, and what usually helps."""
 
-from __future__ import annotations
-
 import json
 
 import torch

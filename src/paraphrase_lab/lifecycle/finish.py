@@ -1,7 +1,5 @@
 """The end of a training: the best weights are calibrated, evaluated, drawn and written, and the record closed."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

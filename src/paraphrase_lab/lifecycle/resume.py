@@ -1,7 +1,5 @@
 """Finds the directory that `resume` continues: Hydra must know it before it starts."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The beginning of a run: its record, what is continued of an interrupted one, and what is written before it trains."""
 
-from __future__ import annotations
-
 import logging
 import signal
 from collections.abc import Iterator, Sequence

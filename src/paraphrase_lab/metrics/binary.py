@@ -3,8 +3,6 @@
 Throughout: labels [pairs] are 0 (negative) or 1 (positive, a paraphrase); probabilities [pairs] are P(paraphrase) in 0-1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

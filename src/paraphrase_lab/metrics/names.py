@@ -1,7 +1,5 @@
 """The names of the metrics and their directions, for lists and checks that must not load numpy."""
 
-from __future__ import annotations
-
 PREFIX = {"validation": "val", "test": "test", "train": "train"}
 """Begins the names of a split's metrics, as in val/accuracy."""
 HIGHER_IS_BETTER: dict[str, bool] = {

@@ -5,8 +5,6 @@ Inconsistency in Pre-trained Models for Symmetric Classification Tasks, Findings
 sentence paired with itself (Chen, Ji, Evans, Pointwise Paraphrase Appraisal is Potentially Problematic, ACL SRW 2020).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from paraphrase_lab.data.clusters import sentence_clusters

@@ -1,7 +1,5 @@
 """How an encoder and its tokenizer come to be: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """model/: the trained classifier as plain Hugging Face files, with its threshold, its temperature and a card."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Margins of many pairs with a trained encoder: one loop for the end of training, for evaluate and for predict."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """Losses of a batch of pairs. A loss takes logits [pairs, 2] and labels [pairs] and gives the mean over the pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

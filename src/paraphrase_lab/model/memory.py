@@ -1,7 +1,5 @@
 """What to do when a batch is too big for the device's memory."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import torch

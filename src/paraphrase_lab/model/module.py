@@ -1,7 +1,5 @@
 """The LightningModule: loss, what is logged when, and the metrics of a whole validation split."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A comparison's picture: every difference with its intervals, around the line that means no difference."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

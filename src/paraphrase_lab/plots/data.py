@@ -1,7 +1,5 @@
 """A data set's pictures: lengths, label shares and word overlap of its splits."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path

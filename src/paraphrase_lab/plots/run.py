@@ -1,7 +1,5 @@
 """A run's pictures: its training, and how its answers compare with the labels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A search's picture: the best value so far over the trials, and every trial's value over each parameter."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

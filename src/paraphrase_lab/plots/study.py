@@ -1,7 +1,5 @@
 """A study's picture where one number was varied: the metric over it, every seed's run and their mean."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

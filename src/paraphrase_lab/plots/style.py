@@ -3,8 +3,6 @@
 Colours are Okabe and Ito's, which people with any kind of colour vision tell apart; lines differ in style as well.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

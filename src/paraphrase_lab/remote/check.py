@@ -1,7 +1,5 @@
 """The project's check as a launcher calls it: on a composed configuration, for a machine that is not this one."""
 
-from __future__ import annotations
-
 import logging
 
 from omegaconf import DictConfig

@@ -1,7 +1,5 @@
 """When a job's results are downloaded, its bill goes into the run's record, and W&B's files into the sweep's directory."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

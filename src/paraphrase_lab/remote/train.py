@@ -1,7 +1,5 @@
 """One run, inside Hydra: in the process that was typed, or in a job's own, here or in a training container."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

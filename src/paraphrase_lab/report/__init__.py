@@ -1,7 +1,5 @@
 """A report about runs, in one HTML file or as text for a README."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from paraphrase_lab import __version__

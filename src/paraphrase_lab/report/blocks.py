@@ -1,7 +1,5 @@
 """The blocks of a report, whether it becomes a page or a text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Learning curves from metrics.csv, grouped by what the runs differ in."""
 
-from __future__ import annotations
-
 import csv
 import math
 import statistics

@@ -1,7 +1,5 @@
 """The differences between candidates with their intervals and verdicts, on the whole set and by slice."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

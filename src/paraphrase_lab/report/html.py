@@ -1,7 +1,5 @@
 """The report as one page that needs no network and no other file."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Sequence

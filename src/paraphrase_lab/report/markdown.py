@@ -1,7 +1,5 @@
 """The report as text for a README: its sentences and tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from paraphrase_lab.markdown import escaped, markdown_table

@@ -1,7 +1,5 @@
 """Everything a report is made from: the runs, their predictions, and how they compare."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The beginning of a report: the verdicts, then the runs and their metrics."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from paraphrase_lab.comparison.candidates import FAILED_SEEDS

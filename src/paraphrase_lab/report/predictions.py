@@ -1,7 +1,5 @@
 """The models' predictions: consistency under swapped sentences, calibration, and the pairs that most runs get wrong."""
 
-from __future__ import annotations
-
 import numpy as np
 from markupsafe import Markup
 from scipy.special import expit

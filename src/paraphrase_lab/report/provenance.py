@@ -1,7 +1,5 @@
 """The settings that differ, and the provenance of each run: versions, commits, data, time and cost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

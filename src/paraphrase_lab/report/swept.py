@@ -1,7 +1,5 @@
 """Parallel coordinates: one line per run through the values of every swept key, to the metric it reached."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

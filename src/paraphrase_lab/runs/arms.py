@@ -1,7 +1,5 @@
 """The arms of a sweep: its jobs by the overrides that differ between them, apart from the seed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What a run was made with, as one flat mapping: dotted keys, resolved values, and the option chosen of each group."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The configuration keys in which runs differ, and which runs are one recipe with several seeds."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The fields of a list of runs by name: status and time, configuration keys, metrics, and their short forms."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Sequence
 from typing import Any

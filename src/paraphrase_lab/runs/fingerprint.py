@@ -1,7 +1,5 @@
 """What can change the result of a run, as hashes: configuration, data, code and library versions."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping

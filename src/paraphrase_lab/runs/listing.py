@@ -1,7 +1,5 @@
 """Runs from anywhere as one list: directories, single runs, `latest`, records in S3 and runs in W&B."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

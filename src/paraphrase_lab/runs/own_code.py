@@ -1,7 +1,5 @@
 """A researcher's own modules, named by `_target_`: found, fingerprinted, copied into the run and importable from there."""
 
-from __future__ import annotations
-
 import importlib.util
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """What a run answered for every pair of a split, read back from its predictions.parquet: what comparisons start from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The runs of one recipe, and what they reached on average."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass

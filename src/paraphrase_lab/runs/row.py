@@ -1,7 +1,5 @@
 """One run in a list of runs, wherever its record lies: on this machine, in S3 or in W&B. Its readers import this module."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Small objects below an s3:// prefix, read without copying what lies beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

@@ -1,7 +1,5 @@
 """Short forms of dotted keys, long values and amounts of money."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Sequence

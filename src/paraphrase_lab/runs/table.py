@@ -1,7 +1,5 @@
 """A list of runs for a terminal of any width: the keys that distinguish them, their status and their metrics."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field

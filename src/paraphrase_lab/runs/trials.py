@@ -1,7 +1,5 @@
 """The trials of a search, read from its stored study."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

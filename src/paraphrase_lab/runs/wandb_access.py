@@ -1,7 +1,5 @@
 """Asking W&B for something, rather than recording a run there: with its errors as sentences, and without ever a prompt."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What the W&B client has left of an earlier process, read with its own reader."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

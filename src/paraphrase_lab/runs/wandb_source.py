@@ -1,7 +1,5 @@
 """Runs that lie in W&B as rows beside those of this machine: `wandb:entity/project/group`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

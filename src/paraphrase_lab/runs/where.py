@@ -1,7 +1,5 @@
 """The condition of `paraphrase runs --where`: 'model=tiny and test/f1>0.9', with and, or, not and parentheses."""
 
-from __future__ import annotations
-
 import ast
 import operator
 import re

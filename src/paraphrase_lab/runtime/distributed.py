@@ -1,7 +1,5 @@
 """The processes of a distributed run: which one writes, where they find the run, and how all of them end."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What a machine computes with, and which precision suits it."""
 
-from __future__ import annotations
-
 import os
 import platform
 from dataclasses import dataclass

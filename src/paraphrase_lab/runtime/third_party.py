@@ -1,7 +1,5 @@
 """What the libraries below say on their own account, kept off the screen where the project's own lines say it better."""
 
-from __future__ import annotations
-
 import logging
 import warnings
 from collections.abc import Iterator

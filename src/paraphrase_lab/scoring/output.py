@@ -5,8 +5,6 @@ their values have (one pass over the file finds it); where values disagree or ar
 and JSON text otherwise. jsonl to jsonl keeps every object as it is.
 """
 
-from __future__ import annotations
-
 import base64
 import csv
 import json

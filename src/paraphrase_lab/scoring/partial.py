@@ -1,7 +1,5 @@
 """Scores of a file that is not finished yet, kept so that a killed process costs one chunk and not the night."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -4,8 +4,6 @@ Scores are kept chunk by chunk in `OUTPUT.partial`. Once all are there, the outp
 place. So a killed process loses one chunk at most, and nobody ever sees half an output.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

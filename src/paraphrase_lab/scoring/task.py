@@ -1,7 +1,5 @@
 """What is asked of one scoring: which pairs of which file go where, and whether that can be done at all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 Pairs that share a sentence are right or wrong together, so whole clusters are drawn; all runs see the same draws.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The result of a comparison: candidates and their differences, with the cells that every table of them shows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Correction of p-values for the number of comparisons, of which some look significant by chance."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Metrics, differences, intervals and p-values as text: the same in every table, page and picture."""
 
-from __future__ import annotations
-
 IN_POINTS = ("accuracy", "f1", "precision", "recall", "roc_auc", "average_precision")
 """Shown in points (hundredths): 1.2 points for 0.012."""
 

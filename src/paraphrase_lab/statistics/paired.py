@@ -1,7 +1,5 @@
 """Runs against each other on the same pairs: interval and p-value of every metric on every slice, in one pass of resampling."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 The pairs are walked through once, from the highest score to the lowest; every step is arithmetic on all weightings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """The difference of two recipes over their seeds: would another training of the same kind show it again?"""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

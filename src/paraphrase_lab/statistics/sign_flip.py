@@ -4,8 +4,6 @@ If both were equally good, each cluster's predictions could as well be the other
 pairs of a cluster for independent, which they are not.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from paraphrase_lab.statistics.metric_sums import SUMMED, Scored

@@ -1,7 +1,5 @@
 """From numbers to one sentence: which candidate is better, by how much and how sure that is."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER

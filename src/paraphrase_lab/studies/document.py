@@ -1,7 +1,5 @@
 """A study's results as a page: the question, the verdict, and what it was made with."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """experiments/README.md: every experiment and ablation with its question, its command and its verdict."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The note at the head of an experiment's file: question, cost, expected result, command."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

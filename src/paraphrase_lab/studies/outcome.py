@@ -1,7 +1,5 @@
 """The outcome of a study: its finished runs compared, and one sentence about them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """The runs of a study, and which of them are recorded already."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """The files of a study's results, and their directory."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from paraphrase_lab.paths import EXPERIMENTS_DIR, SOURCE_ROOT

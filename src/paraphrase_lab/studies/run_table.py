@@ -1,7 +1,5 @@
 """A study's runs as CSV: what each was, its metrics, and its directory."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

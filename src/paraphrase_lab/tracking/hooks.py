@@ -1,7 +1,5 @@
 """How a training speaks to its trackers: those of its loggers that want to know how a run begins, ends and what came out."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager

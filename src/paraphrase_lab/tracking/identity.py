@@ -3,8 +3,6 @@
 Only what Hydra says of the job goes in, since a job's directory and process are not the same in a training container.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence

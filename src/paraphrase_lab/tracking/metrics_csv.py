@@ -1,7 +1,5 @@
 """metrics.csv: one row per logged step, readable by any spreadsheet, without repeated steps after a resume."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 from typing import Any

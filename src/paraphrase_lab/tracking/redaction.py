@@ -1,7 +1,5 @@
 """A configuration as it may leave this machine: what looks like a secret is gone, and so is the user's home directory."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Trackio: curves of a run in a browser, from a file of this machine, without an account. `trackio show` opens it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

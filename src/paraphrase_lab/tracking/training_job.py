@@ -1,7 +1,5 @@
 """Which training job on SageMaker this process runs in."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

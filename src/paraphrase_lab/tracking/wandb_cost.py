@@ -1,7 +1,5 @@
 """What a training job has cost is known only when it has ended: then it goes into the summary of its run in W&B."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 from typing import Any

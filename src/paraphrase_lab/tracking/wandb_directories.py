@@ -1,7 +1,5 @@
 """Where W&B keeps a run: in the run's own directory, with which it is moved and deleted; a sweep has links to all its runs."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

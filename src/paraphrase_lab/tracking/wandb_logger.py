@@ -4,8 +4,6 @@ W&B's own step is the optimiser step, and all that is logged for one step is sen
 interruption sends again what W&B lacks, from metrics.csv, and nothing twice.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """How a run comes to be open in W&B: online, offline where W&B cannot be had, and never in place of another run."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What came out of a run, for W&B: numbers in the summary, pictures and the hardest pairs as tables, weights as an artifact."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

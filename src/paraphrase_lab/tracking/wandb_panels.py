@@ -1,7 +1,5 @@
 """The contents of a W&B report and a workspace: panels over the swept keys, and this project's own comparison as tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """`paraphrase report … --to wandb`: a W&B report and a saved workspace of some runs, made once and then kept up to date."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Whether a run goes online, and what the W&B client may do and send."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What watches a training: early stopping and the warning for collapse. The checkpoints stand in checkpoints.py."""
 
-from __future__ import annotations
-
 import logging
 import math
 import sys

@@ -1,7 +1,5 @@
 """The two checkpoints of a run: the best weights, and everything that lets a killed run go on bit for bit."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os

@@ -1,7 +1,5 @@
 """Parameter groups and learning-rate schedules."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any
