@@ -90,9 +90,5 @@ def evaluate_run(
     }  # fmt: skip
     (directory / "metrics.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     OmegaConf.save(config, directory / "config.yaml", resolve=False)
-    return Evaluation(f"{run_dir}: {name} of {_data_name(config)}", directory, metrics, baselines, notes)
-
-
-def _data_name(config: DictConfig) -> str:
-    """The data source, as in `Paws ../paws`."""
-    return " ".join(str(part) for part in (config.data["_target_"].rpartition(".")[2], config.data.get("path")) if part)
+    data = " ".join(str(part) for part in (config.data["_target_"].rpartition(".")[2], config.data.get("path")) if part)
+    return Evaluation(f"{run_dir}: {name} of {data}", directory, metrics, baselines, notes)  # as in `test of Paws ../paws`

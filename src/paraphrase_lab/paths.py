@@ -24,6 +24,11 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paraphrase-lab"
 
 
+def as_typed(path: Path) -> Path:
+    """The path as one would type it: relative to the working directory, where it lies below that."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def can_exist(path: str) -> bool:
     """It exists, or will where a training job runs."""
     return Path(path).expanduser().exists() or Path(path).is_relative_to(CHANNELS_DIR)

@@ -14,6 +14,7 @@ from paraphrase_lab.check.fields import described, key_at
 from paraphrase_lab.check.wording import closest, listed, meant_or_valid, no_such_key, shown
 from paraphrase_lab.configuration.composition import Composer
 from paraphrase_lab.configuration.hydra_internals import root_of
+from paraphrase_lab.paths import as_typed
 
 SEARCH_PLUGIN = "hydra/sweeper/optuna"
 _IN_FILE = re.compile(r"In '([^']+)'")
@@ -89,8 +90,7 @@ def _file(config_path: str, composer: Composer) -> str:
     loaded = composer.repository.load_config(config_path) if composer.repository.config_exists(config_path) else None
     if loaded is None or not loaded.path.startswith("file://"):
         return f"{config_path}.yaml" if config_path else "a configuration file"
-    path = Path(loaded.path.removeprefix("file://")) / f"{config_path}.yaml"
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return str(as_typed(Path(loaded.path.removeprefix("file://")) / f"{config_path}.yaml"))
 
 
 def _one_line(error: BaseException) -> str:

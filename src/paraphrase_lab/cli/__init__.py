@@ -51,15 +51,9 @@ def run(arguments: list[str]) -> int:
             print(text)
             return 0
         return importlib.import_module(f"paraphrase_lab.cli.{verb}").run(arguments[1:]) or 0
-    except UserError as error:
+    except (UserError, TrainingError, Interrupted) as error:
         print(f"paraphrase {verb}: {error}", file=sys.stderr)
-        return 2
-    except TrainingError as error:
-        print(f"paraphrase {verb}: {error}", file=sys.stderr)
-        return 1
-    except Interrupted as error:
-        print(f"paraphrase {verb}: {error}", file=sys.stderr)
-        return error.exit_code
+        return error.exit_code if isinstance(error, Interrupted) else 2 if isinstance(error, UserError) else 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has left, as in `paraphrase … | head`

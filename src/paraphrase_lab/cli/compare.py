@@ -28,6 +28,7 @@ def run(words: list[str]) -> int:
 
     from paraphrase_lab.comparison.compare import SLICES_UP_TO, compare_runs
 
+    wants_slices = arguments.slices or arguments.json or arguments.csv or arguments.plot  # which hold everything
     found, left_out = _finished(_found(arguments.places, arguments.where))
     comparison = compare_runs(
         [row for row, _ in found],
@@ -36,7 +37,7 @@ def run(words: list[str]) -> int:
         resamples=arguments.resamples,
         baseline=arguments.baseline,
         by_slice=arguments.slices is not False,
-        slices_up_to=SLICES_UP_TO if _wants_slices(arguments) else SLICES_UNASKED_UP_TO,
+        slices_up_to=SLICES_UP_TO if wants_slices else SLICES_UNASKED_UP_TO,
         names=_names(found),
     )
     comparison = dataclasses.replace(comparison, notes=(*left_out, *comparison.notes))
@@ -54,11 +55,6 @@ def run(words: list[str]) -> int:
         versus = {(one.a, one.b) for one in comparison.differences}
         print_comparison(comparison, with_slices=arguments.slices or len(versus) <= SLICES_UNASKED_UP_TO)
     return 0
-
-
-def _wants_slices(arguments: argparse.Namespace) -> bool:
-    """Tell whether slices were asked for, or the output holds everything."""
-    return bool(arguments.slices or arguments.json or arguments.csv or arguments.plot)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -150,5 +146,4 @@ def _write_csv(comparison: Any) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["question", "split", "fingerprint", *columns])
     for one in comparison.to_dict()["differences"]:
-        values = ["" if one[name] is None else one[name] for name in columns]
-        writer.writerow([comparison.question, comparison.split, comparison.fingerprint, *values])
+        writer.writerow([comparison.question, comparison.split, comparison.fingerprint, *(one[name] for name in columns)])

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from paraphrase_lab.statistics.comparison import EXPLANATION, QUESTIONS, Candidate, Comparison, Difference, difference_columns
+from paraphrase_lab.statistics.comparison import EXPLANATION, QUESTIONS, Comparison, Difference, difference_columns
 from paraphrase_lab.statistics.formatting import shown, with_unit
 
 WIDE = 100
@@ -16,7 +16,9 @@ WIDE = 100
 
 def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
     console = Console()
-    letters = _letters(comparison.candidates)
+    count = len(comparison.candidates)
+    numbered = string.ascii_uppercase if count <= 26 else map(str, range(1, count + 1))
+    letters = {candidate.name: letter for candidate, letter in zip(comparison.candidates, numbered, strict=False)}
     _say(console, QUESTIONS[comparison.question], "bold")
     _say(console, comparison.scope)
     heads = ("", "what differs", "runs", *map(with_unit, comparison.metrics))
@@ -40,11 +42,6 @@ def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
 
 def _say(console: Console, text: str, style: str | None = None) -> None:
     console.print(text, style=style, markup=False, highlight=False)
-
-
-def _letters(candidates: Sequence[Candidate]) -> dict[str, str]:
-    names = string.ascii_uppercase if len(candidates) <= 26 else [str(number + 1) for number in range(len(candidates))]
-    return {candidate.name: letter for candidate, letter in zip(candidates, names, strict=False)}
 
 
 def _table(title: str | None, heads: Sequence[str], texts: Sequence[str]) -> Table:

@@ -48,12 +48,9 @@ share. Tables on the screen; report.json and data.png below data-report/.
 def help_text(verb: str) -> str | None:
     """None for the verbs that have an argument parser of their own."""
     texts = {"train": TRAIN, "study": STUDY, "check": CHECK, "data": DATA}
-    return texts[verb].format(groups=_groups(), ablations=_ablations()) if verb in texts else None
-
-
-def _ablations() -> str:
     names = sorted(file.stem for file in (EXPERIMENTS_DIR / "ablation").glob("*.yaml"))
-    return textwrap.fill(", ".join(names), 108, subsequent_indent=" " * 14)
+    ablations = textwrap.fill(", ".join(names), 108, subsequent_indent=" " * 14)
+    return texts[verb].format(groups=_groups(), ablations=ablations) if verb in texts else None
 
 
 def _groups() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.paths import as_typed
 
 HELP = """Writes a report about some runs: verdicts, tables, curves, slices, calibration,
 hardest pairs, settings, versions.
@@ -39,14 +40,11 @@ def run(words: list[str]) -> int:
         rows = [replace(row, name=str(row.path)) for row in rows]
     title = arguments.title or ", ".join(place.rstrip("/") for place in places)
     metrics = tuple(arguments.metric.split(",")) if arguments.metric else ()
-    material = gather(
-        rows, title=title, split=arguments.split, metrics=metrics, baseline=arguments.baseline, names=names
-    )  # fmt: skip
+    material = gather(rows, title=title, split=arguments.split, metrics=metrics, baseline=arguments.baseline, names=names)
     if form == "wandb":
         _publish(material, arguments)
     else:
-        default = SCREEN if form == "markdown" else str(_beside(places))
-        _write(render(material, form), arguments.output or default)
+        _write(render(material, form), arguments.output or (SCREEN if form == "markdown" else str(_beside(places))))
     return 0
 
 
@@ -82,8 +80,7 @@ def _newest() -> str:
     from paraphrase_lab.tracking.wandb_directories import sweep_of
 
     run_dir = run_directory(LATEST)
-    place, here = sweep_of(run_dir) or run_dir, Path.cwd()
-    return str(place.relative_to(here) if place.is_relative_to(here) else place)
+    return str(as_typed(sweep_of(run_dir) or run_dir))
 
 
 def _beside(places: Sequence[str]) -> Path:

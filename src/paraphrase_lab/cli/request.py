@@ -45,15 +45,10 @@ def check_jobs(result: CheckedRequest, *, remote: bool = False, training: bool =
     """
     from paraphrase_lab.check import check_built  # imports torch
 
-    problems: dict[str, None] = {}
-    warnings: dict[str, None] = {}
-    for job in result.jobs:
-        findings = check_built(job.config, remote=remote, training=training)
-        problems |= dict.fromkeys(findings.problems)
-        warnings |= dict.fromkeys(findings.warnings)
-    warn(warnings)
-    if problems:
-        raise ConfigError(list(problems))
+    found = [check_built(job.config, remote=remote, training=training) for job in result.jobs]
+    warn(dict.fromkeys(warning for findings in found for warning in findings.warnings))
+    if problems := list(dict.fromkeys(problem for findings in found for problem in findings.problems)):
+        raise ConfigError(problems)
 
 
 def warn(warnings: Iterable[str]) -> None:

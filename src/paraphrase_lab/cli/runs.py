@@ -105,8 +105,7 @@ def _write_csv(rows: Sequence[Any], fields: Any) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
-        values = [fields.value(row, name) for name in columns]
-        writer.writerow("" if value is None else shown(value) for value in values)
+        writer.writerow("" if (value := fields.value(row, name)) is None else shown(value) for name in columns)
 
 
 def _print(rows: Sequence[Any], of: int, places: Sequence[str], fields: Any, sort: str | None) -> None:

@@ -9,7 +9,7 @@ def print_summary(sweep_dir: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from paraphrase_lab.remote.train import relative
+    from paraphrase_lab.paths import as_typed
     from paraphrase_lab.runs.record import find_runs
     from paraphrase_lab.runs.short import money
 
@@ -17,7 +17,7 @@ def print_summary(sweep_dir: Path) -> None:
     if not records:
         return
     costs = [money((record.values.get("job") or {}).get("cost_of_all_attempts_usd")) for record in records]
-    table = Table(title=Text(str(relative(sweep_dir.absolute()))), title_justify="left")
+    table = Table(title=Text(str(as_typed(sweep_dir.absolute()))), title_justify="left")
     for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy", *(["cost"] if any(costs) else [])):
         table.add_column(column)
     words = [_overrides(record.run_dir) for record in records]

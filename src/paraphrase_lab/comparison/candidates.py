@@ -72,10 +72,8 @@ def _check(row: RunRow) -> None:
 
 
 def _names_of_repetitions(rows: Sequence[RunRow]) -> list[str]:
-    for names in ([f"seed={row.seed}" for row in rows], [row.name for row in rows]):
-        if len(set(names)) == len(names):
-            return names
-    return [str(row.path) for row in rows]
+    kinds = ([f"seed={row.seed}" for row in rows], [row.name for row in rows])
+    return next((names for names in kinds if len(set(names)) == len(names)), [str(row.path) for row in rows])
 
 
 def _once_per_seed(rows: Sequence[RunRow], notes: list[str]) -> tuple[RunRow, ...]:

@@ -120,15 +120,10 @@ def _data_words(row: RunRow, other: RunRow) -> list[str]:
     typed = [word for word in row.record.get("overrides") or () if word.lstrip("+").startswith(("data=", "data."))]
     group = row.config.get("data")
     if group == other.config.get("data"):
-        keys = [key for key in row.config if _chooses_pairs(key) and row.config[key] != other.config.get(key)]
-        return [shlex.quote(f"{key}={shown(row.config[key])}") for key in keys]
+        keys = [key for key in row.config if key.startswith("data.") and not key.startswith(TRAINING_DATA)]
+        return [shlex.quote(f"{key}={shown(row.config[key])}") for key in keys if row.config[key] != other.config.get(key)]
     words = {word.partition("=")[0]: word for word in typed} | ({"data": f"data={group}"} if group else {})
     for key in LIMITS:  # set by debug=fast, say, and not typed
         if row.config.get(key) is not None:
             words.setdefault(key, f"{key}={shown(row.config[key])}")
     return [shlex.quote(word) for key, word in sorted(words.items(), key=lambda item: item[0] != "data")]
-
-
-def _chooses_pairs(key: str) -> bool:
-    """Tell keys that choose the pairs of an evaluation from those of training and batching."""
-    return key.startswith("data.") and not key.startswith(TRAINING_DATA)

@@ -24,12 +24,7 @@ def slices(sentence1: Sequence[str], sentence2: Sequence[str]) -> dict[str, np.n
     found = {ALL: np.ones(len(sentence1), dtype=bool)}
     found |= {f"overlap {name}": bands == number for number, name in enumerate(OVERLAP_BANDS)}
     found[SAME_BAG] = same_bag
-    lengths = np.searchsorted(LENGTH_EDGES, _longer(sentence1, sentence2), side="right")
+    longer = [max(len(words_of(first)), len(words_of(second))) for first, second in zip(sentence1, sentence2, strict=True)]
+    lengths = np.searchsorted(LENGTH_EDGES, longer, side="right")
     found |= {f"{name} words": lengths == number for number, name in enumerate(LENGTH_BANDS)}
     return {name: mask for name, mask in found.items() if mask.any()}
-
-
-def _longer(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.ndarray:
-    """Count the words of the longer sentence [pairs]."""
-    pairs = zip(sentence1, sentence2, strict=True)
-    return np.array([max(len(words_of(first)), len(words_of(second))) for first, second in pairs], dtype=np.int64)

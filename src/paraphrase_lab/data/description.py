@@ -131,7 +131,15 @@ def describe_tables(report: Mapping[str, Any]) -> list[Table]:
     if any(split["lengths"] for split in splits.values()):
         tables.insert(1, _length_table(splits, report["max_length"]))
     if report["shared"]:
-        tables.append(_shared_table(report["shared"]))
+        rows = [
+            (
+                " and ".join(entry["splits"]),
+                f"{entry['sentences']:,}",
+                ", ".join(f"{count:,} of {name}" for name, count in entry["pairs"].items()),
+            )
+            for entry in report["shared"]
+        ]
+        tables.append(_table("Sentences shared between splits", "splits", ("sentences", "pairs touched"), rows))
     return tables
 
 
@@ -185,18 +193,6 @@ def _noise_table(splits: Mapping[str, Any]) -> Table:
     }
     rows = [(shown, *(f"{split['noise'][key]:,}" for split in splits.values())) for key, shown in names.items()]
     return _table("Noise", "", splits, rows)
-
-
-def _shared_table(shared: Sequence[Mapping[str, Any]]) -> Table:
-    rows = [
-        (
-            " and ".join(entry["splits"]),
-            f"{entry['sentences']:,}",
-            ", ".join(f"{count:,} of {name}" for name, count in entry["pairs"].items()),
-        )
-        for entry in shared
-    ]
-    return _table("Sentences shared between splits", "splits", ("sentences", "pairs touched"), rows)
 
 
 def _percent(share: float | None) -> str:

@@ -87,8 +87,7 @@ class PairDataModule(pl.LightningDataModule):
 
     def probe_loader(self, table: PairTable) -> DataLoader:
         """Return a loader of pairs that are in no split."""
-        encoded = encode(table, self.tokenizer, self.max_length)
-        return self._evaluation_loader(encoded, table.labels)
+        return self._evaluation_loader(encode(table, self.tokenizer, self.max_length), table.labels)
 
     def state_dict(self) -> dict[str, int]:
         """Where training stands: Lightning starts the loaders before it sets the epoch, so the sampler must know it itself."""

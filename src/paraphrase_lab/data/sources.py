@@ -27,7 +27,7 @@ class WordOrder:
         self.seed = seed
 
     def splits(self) -> dict[str, Rows]:
-        generated = _generated(self.pairs["train"], self.pairs["validation"], self.pairs["test"], self.seed)
+        generated = _generated(*self.pairs.values(), self.seed)
         return {
             split: (
                 RawPair(pair.sentence1, pair.sentence2, pair.label, f"{pair.family}-{number}", "word_order", number)
@@ -120,17 +120,14 @@ class Pairs:
         return rows - (ending != ".jsonl")
 
     def _file_rows(self, file: Path) -> Iterator[RawPair | BadRow]:
-        sentence1, sentence2, label = self.columns
         for row in read_rows(file):
             if isinstance(row, BadRow):
                 yield row
             else:
-                values = row.values
-                name = _identity(values, row.line)
-                yield RawPair(values.get(sentence1), values.get(sentence2), values.get(label), name, str(file), row.line)
+                texts = (row.values.get(name) for name in self.columns)
+                yield RawPair(*texts, _identity(row.values, row.line), str(file), row.line)
 
     def _hub_rows(self, place: str, rows: Iterable[dict]) -> Iterator[RawPair]:
-        sentence1, sentence2, label = self.columns
         for number, row in enumerate(rows, start=1):
             if number == 1 and (missing := [column for column in self.columns if column not in row]):
                 raise UserError(
@@ -138,7 +135,7 @@ class Pairs:
                     valid=f"columns: {', '.join(row)}",
                     hint="data.sentence1=… data.sentence2=… data.label=… name the columns",
                 )
-            yield RawPair(row[sentence1], row[sentence2], row[label], _identity(row, number), place, number)
+            yield RawPair(*(row[name] for name in self.columns), _identity(row, number), place, number)
 
 
 class Paws(Pairs):

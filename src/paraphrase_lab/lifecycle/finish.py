@@ -29,8 +29,9 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     encoder.zero_grad(set_to_none=True)  # a copy of the parameters' size that scoring has no use for
     encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
     best.load_into(encoder)
-    splits, both = _splits(run), _in_both_orders(run)
-    scored = {split: evaluation.score_split(encoder, run.datamodule, split, both_orders=split == both) for split in splits}
+    splits = _splits(run)
+    both = splits[-1:] if splits[-1:] == ["test"] or not run.searching else []  # scored with the sentences swapped, too
+    scored = {split: evaluation.score_split(encoder, run.datamodule, split, both_orders=split in both) for split in splits}
     calibration = NEUTRAL
     if "validation" in scored:
         calibration = Calibration.fit(scored["validation"].margins, scored["validation"].table.labels)
@@ -71,12 +72,6 @@ def _wanted(run: Run, choice: str) -> bool:
 def _splits(run: Run) -> list[str]:
     with_test = _wanted(run, run.config.evaluate_test)
     return [split for split in ("validation", "test") if split in run.tables.splits and (split != "test" or with_test)]
-
-
-def _in_both_orders(run: Run) -> str | None:
-    """The split whose pairs are scored a second time with the sentences swapped: the last one, but none in a search."""
-    splits = _splits(run)
-    return splits[-1] if splits and (splits[-1] == "test" or not run.searching) else None
 
 
 def _write(

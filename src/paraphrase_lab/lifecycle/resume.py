@@ -22,8 +22,7 @@ SWEEP_FILE = "multirun.yaml"
 def directory_to_resume(request: CheckedRequest) -> Path | None:
     """Return the directory of the run or sweep that `resume` continues; None when there is none and training starts anew."""
     resume = request.jobs[0].config.resume
-    is_sweep = len(request.jobs) > 1 or request.request.multirun or request.multirun_reason is not None
-    if is_sweep:
+    if len(request.jobs) > 1 or request.request.multirun or request.multirun_reason is not None:
         return _sweep_directory(request, resume)
     return run_directory(resume) if resume != "auto" else _newest_interrupted(request)
 
@@ -40,8 +39,7 @@ def _newest_interrupted(request: CheckedRequest) -> Path | None:
         if recorded is None or recorded["configuration"] != fingerprint.config_fingerprint(plain):
             continue
         parts = parts or fingerprint_parts(plain, build.build_tables(config), machine, precision)
-        changed = fingerprint.differences(parts, recorded)
-        if not changed:
+        if not (changed := fingerprint.differences(parts, recorded)):
             _say(f"resume=auto: continuing {record.run_dir} ({record.status})")
             return record.run_dir
         _say(f"resume=auto: {record.run_dir} has the same configuration, but not the same {', '.join(changed)}: left alone")
@@ -57,9 +55,10 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
                 f"resume={resume} is not the directory of a sweep", valid="resume=auto, or a directory with multirun.yaml"
             )
         return Path(resume)
-    wanted = _task_overrides(request.request.overrides)
-    files = sorted(RUNS_DIR.rglob(SWEEP_FILE), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in files:
+    wanted, sweeper = _task_overrides(request.request.overrides), request.hydra.sweeper
+    # The jobs of a search that is checked stand for its trials.
+    planned = int(sweeper.n_trials) if target_of(sweeper) == OPTUNA_SWEEPER else len(request.jobs)
+    for file in sorted(RUNS_DIR.rglob(SWEEP_FILE), key=lambda file: file.stat().st_mtime, reverse=True):
         recorded = OmegaConf.select(OmegaConf.load(file), "hydra.overrides.task", default=[])
         if _task_overrides(recorded) == wanted:
             statuses = [record.status for record in find_runs(file.parent)]
@@ -67,17 +66,11 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
             started = len(statuses)
             if "running" in statuses:
                 continue
-            if unfinished or started < _planned(request):
+            if unfinished or started < planned:
                 _say(f"resume=auto: continuing the sweep {file.parent}: {started - len(unfinished)} jobs are finished")
                 return file.parent
     _say("resume=auto: no unfinished sweep with these overrides: starting anew")
     return None
-
-
-def _planned(request: CheckedRequest) -> int:
-    """Jobs; those of a search that is checked stand for its trials."""
-    sweeper = request.hydra.sweeper
-    return int(sweeper.n_trials) if target_of(sweeper) == OPTUNA_SWEEPER else len(request.jobs)
 
 
 def _task_overrides(overrides: object) -> list[str]:

@@ -3,23 +3,13 @@
 PREFIX = {"validation": "val", "test": "test", "train": "train"}
 """Begins the names of a split's metrics, as in val/accuracy."""
 HIGHER_IS_BETTER: dict[str, bool] = {
-    "accuracy": True,
-    "f1": True,
-    "precision": True,
-    "recall": True,
-    "roc_auc": True,
-    "average_precision": True,
-    "nll": False,
-    "brier": False,
-    "ece": False,
-}
+    "accuracy": True, "f1": True, "precision": True, "recall": True, "roc_auc": True, "average_precision": True,
+    "nll": False, "brier": False, "ece": False,
+}  # fmt: skip
 PROBE_HIGHER_IS_BETTER: dict[str, bool] = {
-    "flip_rate": False,
-    "order_gap": False,
-    "symmetrised_accuracy": True,
-    "identical_positive_rate": True,
-    "random_positive_rate": False,
-}
+    "flip_rate": False, "order_gap": False, "symmetrised_accuracy": True,
+    "identical_positive_rate": True, "random_positive_rate": False,
+}  # fmt: skip
 """Metrics of `paraphrase_lab.metrics.symmetry`."""
 
 

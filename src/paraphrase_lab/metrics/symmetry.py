@@ -59,10 +59,9 @@ def _partner(clusters: np.ndarray, others: np.ndarray, row: int) -> int:
 
 
 def _paired(table: PairTable, first: np.ndarray, second: np.ndarray, *, label: int) -> PairTable:
-    is_same = label == 1
     return PairTable(
         [f"{table.ids[a]}/{table.ids[b]}" for a, b in zip(first, second, strict=True)],
         [table.sentence1[a] for a in first],
-        [(table.sentence1 if is_same else table.sentence2)[b] for b in second],
+        [(table.sentence1 if label == 1 else table.sentence2)[b] for b in second],
         np.full(len(first), label, dtype=np.int64),
     )

@@ -20,13 +20,7 @@ from transformers import (
 
 from paraphrase_lab.errors import UserError
 
-SPECIAL_TOKENS = {
-    "pad_token": "[PAD]",
-    "unk_token": "[UNK]",
-    "cls_token": "[CLS]",
-    "sep_token": "[SEP]",
-    "mask_token": "[MASK]",
-}
+SPECIAL_TOKENS = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
 LABEL_NAMES = {0: "different", 1: "paraphrase"}
 
 

@@ -37,8 +37,7 @@ def _refuse_weights_elsewhere(run_dir: Path) -> None:
     record = run_dir / ".job" / "record.json"
     if any((run_dir / MODEL_DIR).glob("*.safetensors")) or not record.is_file():
         return
-    place = json.loads(record.read_text(encoding="utf-8")).get("model")
-    if place:
+    if place := json.loads(record.read_text(encoding="utf-8")).get("model"):
         raise RunError(
             f"the weights of {run_dir} are in {place}",
             hint=f"aws s3 cp {place} - | tar -xz -C {run_dir}; or the sweep again with hydra.launcher.download_models=true",

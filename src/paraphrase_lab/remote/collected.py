@@ -9,17 +9,8 @@ from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.tracking.wandb_directories import link_into_sweep
 
 KEPT = (
-    "name",
-    "url",
-    "instance_type",
-    "instance_count",
-    "spot",
-    "interruptions",
-    "model",
-    "failure",
-    "cost",
-    "earlier_attempts",
-)
+    "name", "url", "instance_type", "instance_count", "spot", "interruptions", "model", "failure", "cost", "earlier_attempts",
+)  # fmt: skip
 
 
 def note_job(run_dir: Path, record: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from paraphrase_lab.configuration.hydra_internals import BASIC_SWEEPER, Ended, config_dir_of, name_this_process
 from paraphrase_lab.configuration.schema import register
 from paraphrase_lab.errors import TrainingError, UserError
+from paraphrase_lab.paths import as_typed
 
 log = logging.getLogger(__name__)
 COMMAND = "paraphrase_lab.__main__"
@@ -26,7 +27,7 @@ def train_job(config: Any) -> float | None:
 
     hydra_config = HydraConfig.get()
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
-    directory = relative(Path(hydra_config.runtime.output_dir))
+    directory = as_typed(Path(hydra_config.runtime.output_dir))
     config_dir = config_dir_of(hydra_config)
     flags = ["--config-dir", str(config_dir)] if config_dir else []
     name_this_process(COMMAND, ["train", *flags, *hydra_config.overrides.task])  # this job alone, not the sweep
@@ -77,8 +78,3 @@ def _mend(directory: Path) -> None:
     if record.status == "finished" and model is not None and not (directory / model / "model.safetensors").is_file():
         log.warning("%s was finished, but its weights did not reach S3: it continues from its last checkpoint", directory)
         record.update(status="interrupted")
-
-
-def relative(directory: Path) -> Path:
-    """As the user would type it."""
-    return directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory

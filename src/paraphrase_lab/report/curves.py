@@ -89,9 +89,9 @@ def _grouped(rows: Sequence[RunRow], key: str | None, points: dict[int, Sequence
     """Group the curves by the value of the key; of many values, the first ones get a style of their own."""
     groups: dict[str, list[Curve]] = {}
     for row in rows:
-        if points[id(row)]:
-            name = shown(row.config.get(key)) if key else row.name
-            groups.setdefault(name, []).append(Curve(row.name, _thinned(points[id(row)])))
+        if given := points[id(row)]:
+            name, every = shown(row.config.get(key)) if key else row.name, math.ceil(len(given) / POINTS_AT_MOST)
+            groups.setdefault(name, []).append(Curve(row.name, (*given[:-1:every], given[-1])))
     names = sorted(groups, key=_as_number)
     told = names if len(names) <= SERIES else names[: SERIES - 1]
     found = [CurveGroup(name, number, tuple(groups[name])) for number, name in enumerate(told, start=1)]
@@ -104,11 +104,6 @@ def _as_number(name: str) -> tuple[float, str]:
         return float(name), name
     except ValueError:
         return math.inf, name
-
-
-def _thinned(points: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    every = math.ceil(len(points) / POINTS_AT_MOST)
-    return (*points[:-1:every], points[-1])
 
 
 def panel(groups: Sequence[CurveGroup], name: str) -> Markup:

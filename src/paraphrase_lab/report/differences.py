@@ -89,13 +89,9 @@ def difference_table(
 
 def by_slice(material: Material) -> Section:
     """Show the accuracy of every recipe by slice, and the differences that the comparison found there."""
-    section = Section("slices", "By slice")
     if not material.evaluated:
-        section.blocks.append(Text(f"No run has predictions for {material.split} here.", note=True))
-        return section
-    section.blocks.append(_slice_table(material))
-    section.blocks.extend(_slice_differences(material.comparison))
-    return section
+        return Section("slices", "By slice", [material.no_predictions])
+    return Section("slices", "By slice", [_slice_table(material), *_slice_differences(material.comparison)])
 
 
 def _slice_table(material: Material) -> Table:

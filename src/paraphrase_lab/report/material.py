@@ -8,6 +8,7 @@ from pathlib import Path
 from paraphrase_lab.comparison.compare import compare_runs
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.metrics.names import PREFIX
+from paraphrase_lab.report.blocks import Text
 from paraphrase_lab.runs.differences import distinguishing_keys, recipe_names
 from paraphrase_lab.runs.predictions import Predictions, read_predictions
 from paraphrase_lab.runs.recipe import Recipe, recipes_of
@@ -52,6 +53,10 @@ class Material:
         return f"{PREFIX[self.split]}/{metric}"
 
     @property
+    def no_predictions(self) -> Text:
+        return Text(f"No run has predictions for {self.split} here.", note=True)
+
+    @property
     def swept(self) -> list[str]:
         """Config keys that distinguish the finished runs, without the seed."""
         rows = [row for recipe in self.recipes for row in recipe.rows]
@@ -80,7 +85,8 @@ def gather(
     if not rows:
         raise UserError("no run to report on", hint="`paraphrase runs` lists runs, `paraphrase train` makes one")
     finished = [row for row in rows if row.status == FINISHED]
-    split = split or next((split for split in ("test", "validation") if any(_has(row, split) for row in finished)), "test")
+    measured = {name.partition("/")[0] for row in finished for name in row.metrics}
+    split = split or next((split for split in ("test", "validation") if PREFIX[split] in measured), "test")
     chosen = _checked_metrics(metrics, finished, split)
     read, left_out = _read(finished, split)
     own = {id(row): name for row, name in zip(rows, names, strict=True)} if names else {}
@@ -93,10 +99,6 @@ def gather(
         title, split, chosen, tuple(rows), tuple(recipes.values()), tuple(evaluated),
         (*left_out, *other_data), comparison, why_not,
     )  # fmt: skip
-
-
-def _has(row: RunRow, split: str) -> bool:
-    return any(name.startswith(f"{PREFIX[split]}/") for name in row.metrics)
 
 
 def _checked_metrics(metrics: Sequence[str], finished: Sequence[RunRow], split: str) -> tuple[str, ...]:

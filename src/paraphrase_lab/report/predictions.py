@@ -38,11 +38,10 @@ LABELS = {0: "different meaning", 1: "same meaning"}
 
 
 def symmetry(material: Material) -> Section:
-    section = Section("symmetry", "Symmetry and probes")
     names = [name for name in PROBES if any(recipe.values(material.named(name)) for recipe in material.recipes)]
     if not names:
-        section.blocks.append(Text(f"No run has scored the swapped pairs of {material.split}.", note=True))
-        return section
+        nothing = Text(f"No run has scored the swapped pairs of {material.split}.", note=True)
+        return Section("symmetry", "Symmetry and probes", [nothing])
     rows = []
     for recipe in material.recipes:
         cells = [Cell(recipe.name), number(recipe.mean(material.metric))]
@@ -56,17 +55,13 @@ def symmetry(material: Material) -> Section:
         "Whether the order of the two sentences changes the prediction, which it should not, and predictions for pairs that "
         "need no model; mean ± standard deviation over runs."
     )
-    section.blocks.append(Table(columns, rows, "Swapped and trivial pairs", note))
-    return section
+    return Section("symmetry", "Symmetry and probes", [Table(columns, rows, "Swapped and trivial pairs", note)])
 
 
 def calibration(material: Material) -> Section:
-    section = Section("calibration", "Calibration")
     if not material.evaluated:
-        section.blocks.append(Text(f"No run has predictions for {material.split} here.", note=True))
-        return section
-    section.blocks.extend([_reliability_figures(material), _calibration_table(material)])
-    return section
+        return Section("calibration", "Calibration", [material.no_predictions])
+    return Section("calibration", "Calibration", [_reliability_figures(material), _calibration_table(material)])
 
 
 def _calibration_table(material: Material) -> Table:
@@ -122,9 +117,8 @@ def reliability(name: str, evaluated: list[EvaluatedRun]) -> Markup:
 
 def hardest(material: Material) -> Section:
     """List pairs by how many runs fail on them, then by how little probability the label got."""
-    section = Section("hardest", "Hardest pairs")
+    section = Section("hardest", "Hardest pairs", [] if material.evaluated else [material.no_predictions])
     if not material.evaluated:
-        section.blocks.append(Text(f"No run has predictions for {material.split} here.", note=True))
         return section
     first = material.evaluated[0].predictions
     given = [one.predictions for one in material.evaluated]

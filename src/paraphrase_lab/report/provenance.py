@@ -38,12 +38,10 @@ def _values_of(key: str, rows: Sequence[RunRow]) -> list[list[Cell]]:
 
 
 def provenance(material: Material) -> Section:
-    section = Section("provenance", "Versions, data, time")
     rows = material.rows
-    section.blocks.extend(_shared("Versions", rows, lambda row: row.record.get("versions") or {}))
-    section.blocks.extend(_shared("Data (the first 8 characters of the fingerprint)", rows, _data))
-    section.blocks.append(_run_table(rows))
-    return section
+    versions = _shared("Versions", rows, lambda row: row.record.get("versions") or {})
+    data = _shared("Data (the first 8 characters of the fingerprint)", rows, _data)
+    return Section("provenance", "Versions, data, time", [*versions, *data, _run_table(rows)])
 
 
 def _data(row: RunRow) -> dict[str, str]:

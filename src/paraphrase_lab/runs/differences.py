@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from paraphrase_lab.runs.configuration import GROUPS
 from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
@@ -90,17 +89,18 @@ def _pairs_of(row: RunRow, split: str) -> list[str]:
 def _recipe_names(rows: Sequence[RunRow]) -> list[str]:
     keys = [key for key in distinguishing_keys(rows) if key != SEED]
     if not keys:
-        return [_common_name(rows[0])] * len(rows)
+        config = rows[0].config
+        parts = " on ".join(str(config[group]) for group in ("model", "data") if group in config)
+        return [str(config.get("experiment") or parts)] * len(rows)
     short = short_names(keys, [key for row in rows for key in row.config])
     return [" ".join(f"{short[key]}={shown(row.config.get(key))}" for key in keys if key in row.config) for row in rows]
 
 
 def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
     """Collect the values of the keys that differ and matter."""
-    places = len({_data(row) for row in rows}) > 1
-    keys = dict.fromkeys(key for row in rows for key in row.config)
-    columns = {}
-    for key in keys:
+    data = {json.dumps((row.record.get("fingerprint_parts") or {}).get("data"), sort_keys=True) for row in rows}
+    places, columns = len(data) > 1, {}
+    for key in dict.fromkeys(key for row in rows for key in row.config):
         if key in NOISE or key.startswith(MAPPINGS_OF_NOISE) or (key in DATA_PLACES and not places):
             continue
         given = [row.config.get(key, MISSING) for row in rows]
@@ -110,11 +110,6 @@ def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
         if len(set(values)) > 1:
             columns[key] = values
     return columns
-
-
-def _data(row: RunRow) -> str:
-    parts: Mapping[str, Any] = row.record.get("fingerprint_parts") or {}
-    return json.dumps(parts.get("data"), sort_keys=True)
 
 
 def _typed(rows: Sequence[RunRow]) -> set[str]:
@@ -131,8 +126,3 @@ def _follows(column: Column, others: Column) -> bool:
     """Tell whether the value in the other column determines the one in this column, in every row."""
     values: dict[str, str] = {}
     return all(values.setdefault(other, value) == value for other, value in zip(others, column, strict=True))
-
-
-def _common_name(row: RunRow) -> str:
-    config = row.config
-    return str(config.get("experiment") or " on ".join(str(config[group]) for group in ("model", "data") if group in config))

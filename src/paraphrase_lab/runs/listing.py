@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ def _rows(place: str) -> list[RunRow]:
         from paraphrase_lab.runs.s3 import read_objects
 
         records = {address.rpartition("/")[0]: text for address, text in read_objects(place, FILE_NAME).items()}
-        return _known(_row(path, place, text) for path, text in records.items() if _is_listed(path, place, records))
+        rows = (_row(path, place, text) for path, text in records.items() if _is_listed(path, place, records))
+        return list(filter(None, rows))
     if place.startswith(WANDB):
         from paraphrase_lab.runs.wandb_source import read_wandb
 
@@ -51,11 +52,7 @@ def _rows(place: str) -> list[RunRow]:
     if not root.is_dir():
         problem = f"{place} is a file, not a directory" if root.exists() else f"{place} does not exist"
         raise RunError(problem, hint="`paraphrase train` makes a run below runs/")
-    return _known(_read(directory, root) for directory in _run_directories(root))
-
-
-def _known(rows: Iterable[RunRow | None]) -> list[RunRow]:
-    return [row for row in rows if row is not None]
+    return list(filter(None, (_read(directory, root) for directory in _run_directories(root))))
 
 
 def _is_listed(path: str, place: str, runs: Container[str]) -> bool:

@@ -50,7 +50,9 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
     table = _table(run_dir, record.status)
     splits = np.array(table.column("split").to_pylist(), dtype=object)
     if not (splits == split).any():
-        raise _not_scored(run_dir, split, [str(name) for name in dict.fromkeys(splits)])
+        hint = "a search leaves test alone; evaluate_test=always scores it" if split == "test" else ""
+        known = ", ".join(map(str, dict.fromkeys(splits)))
+        raise RunError(f"{run_dir} has no predictions for {split}", valid=f"splits it scored: {known}", hint=hint)
     rows = table.filter(pa.array(splits == split))
     if "calibration" not in record.values:
         raise RunError(f"{run_dir} broke off before its calibration was written", hint=f"`paraphrase train … resume={run_dir}`")
@@ -85,8 +87,3 @@ def _table(run_dir: Path, status: str) -> pa.Table:
         return pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"{path} cannot be read: {error}", hint="copy the run again, or train it anew") from None
-
-
-def _not_scored(run_dir: Path, split: str, known: list[str]) -> RunError:
-    hint = "a search leaves test alone; evaluate_test=always scores it" if split == "test" else ""
-    return RunError(f"{run_dir} has no predictions for {split}", valid=f"splits it scored: {', '.join(known)}", hint=hint)

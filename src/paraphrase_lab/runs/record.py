@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -135,12 +136,9 @@ def now() -> str:
 
 def find_runs(root: Path = RUNS_DIR) -> Iterator[RunRecord]:
     """All runs below a directory, the newest first."""
-    files = sorted(Path(root).rglob(FILE_NAME), key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in files:
-        try:
+    for file in sorted(Path(root).rglob(FILE_NAME), key=lambda file: file.stat().st_mtime, reverse=True):
+        with suppress(RunError):
             yield RunRecord.read(file.parent)
-        except RunError:
-            continue
 
 
 def run_directory(name: str, root: Path = RUNS_DIR) -> Path:

@@ -1,6 +1,5 @@
 """Small objects below an s3:// prefix, read without copying what lies beside them."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ def read_objects(prefix: str, file_name: str) -> dict[str, str]:
         RunError: boto3 is not installed, the address is none, or S3 refuses or cannot be reached.
     """
     bucket, key = _bucket_and_key(prefix)
+    below = key if not key or key.endswith("/") else f"{key}/"  # a directory, as runs/ is: runs does not mean runs-old/
     client = _client()
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,7 +27,9 @@ def read_objects(prefix: str, file_name: str) -> dict[str, str]:
         return f"s3://{bucket}/{found}", body.decode("utf-8")
 
     try:
-        names = list(_names(client, bucket, key, file_name))
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below)
+        found = [one["Key"] for page in pages for one in page.get("Contents", ())]
+        names = [name for name in found if name.rpartition("/")[2] == file_name]
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             return dict(pool.map(text, names))
     except (BotoCoreError, ClientError) as error:
@@ -49,12 +51,3 @@ def _client() -> Any:
     from botocore.config import Config
 
     return boto3.client("s3", config=Config(max_pool_connections=CONNECTIONS))
-
-
-def _names(client: Any, bucket: str, key: str, file_name: str) -> Iterator[str]:
-    """A prefix is a directory here, as runs/ is: runs does not mean runs-old/."""
-    below = key if not key or key.endswith("/") else f"{key}/"
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=below):
-        for found in page.get("Contents", ()):
-            if found["Key"].rpartition("/")[2] == file_name:
-                yield found["Key"]

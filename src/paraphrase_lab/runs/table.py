@@ -130,10 +130,7 @@ def _setting(value: Any) -> str:
 
 def _longest(columns: Sequence[Column], width: int) -> int | None:
     """Return the most generous limit under which the table fits; None when none does."""
-    for longest in WIDTHS:
-        if sum(column.width(longest) + GAP for column in columns) - GAP <= width:
-            return longest
-    return None
+    return next((one for one in WIDTHS if sum(column.width(one) + GAP for column in columns) - GAP <= width), None)
 
 
 def _drawn(columns: Sequence[Column], longest: int) -> Table:

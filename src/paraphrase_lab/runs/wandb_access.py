@@ -58,20 +58,22 @@ def in_sentences() -> Iterator[None]:
     Raises:
         WandbError: for what W&B's client raises within.
     """
-
     try:
         yield
     except Exception as error:  # those of W&B's own have no class in common
         if not isinstance(error, ValueError | TimeoutError) and not type(error).__module__.startswith("wandb."):
             raise
+        import wandb
+
+        settings = wandb.setup().settings
         said = (str(error).strip().splitlines() or [type(error).__name__])[0].strip(" .")
         if "did not respond" not in said and _ABOUT_THE_KEY.search(said):
             raise WandbError(
                 f"W&B refuses the API key: {said}",
-                hint=f"`wandb login --relogin` stores another one; yours are at {_keys_page()}",
+                hint=f"`wandb login --relogin` stores another one; yours are at {settings.app_url}/authorize",
             ) from error
         raise WandbError(
-            f"W&B at {_base_url()} does not answer as it should: {said}",
+            f"W&B at {settings.base_url} does not answer as it should: {said}",
             hint="try again later; what is on this machine is shown by `paraphrase runs` and `paraphrase report` without W&B",
         ) from error
 
@@ -90,26 +92,9 @@ def runs_of(api: Any, entity: str, project: str, filters: dict[str, Any]) -> lis
         except ValueError as error:
             if "Could not find project" not in str(error):
                 raise
-    raise _no_project(api, entity, project)
-
-
-def _no_project(api: Any, entity: str, project: str) -> NoProject:
-    with in_sentences():
         known = sorted(one.name for one in api.projects(entity))
-    return NoProject(
+    raise NoProject(
         f"W&B has no project {entity}/{project}, or you may not see it",
         valid=f"projects of {entity}: {', '.join(known) or 'none'}",
         hint="runs that were recorded offline make their project when `wandb sync` uploads them",
     )
-
-
-def _base_url() -> str:
-    import wandb
-
-    return str(wandb.setup().settings.base_url)
-
-
-def _keys_page() -> str:
-    import wandb
-
-    return f"{wandb.setup().settings.app_url}/authorize"

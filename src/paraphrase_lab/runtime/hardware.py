@@ -45,7 +45,8 @@ def this_machine(accelerator: str = "auto") -> Machine:
         return Machine("gpu", count, torch.cuda.get_device_name(0), bf16=oldest >= _AMPERE, fp16=True)
     if chosen == "mps":
         return Machine("mps", 1, platform.processor() or "Apple GPU", bf16=False, fp16=True)
-    return Machine("cpu", 1, _cpu_name(), bf16=bool(cpu_bf16_instructions()), fp16=False)
+    name = _cpu_information("model name") or platform.processor() or platform.machine()
+    return Machine("cpu", 1, name, bf16=bool(cpu_bf16_instructions()), fp16=False)
 
 
 def resolve_precision(precision: str, machine: Machine) -> tuple[str, str]:
@@ -75,11 +76,7 @@ def devices_used(devices: str | int, machine: Machine) -> int:
 
 def cpu_bf16_instructions() -> tuple[str, ...]:
     """Those of avx512_bf16 and amx_bf16 that this CPU has (x86 under Linux; elsewhere unknown, so none)."""
-    information = Path("/proc/cpuinfo")
-    if not information.is_file():
-        return ()
-    lines = information.read_text(encoding="utf-8", errors="replace").splitlines()
-    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    flags = _cpu_information("flags").split()
     return tuple(name for name in ("amx_bf16", "avx512_bf16") if name in flags)
 
 
@@ -101,10 +98,8 @@ def cpu_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cpu_name() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def _cpu_information(key: str) -> str:
+    """Return the first value of the key in /proc/cpuinfo; empty where there is none."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")

@@ -176,10 +176,8 @@ class LineFeedEnds:
 
 
 def cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return value or ""
     if isinstance(value, float):
         return repr(value)
     return json_text(value) if isinstance(value, (bool, int, list, tuple, dict)) else plain(value)

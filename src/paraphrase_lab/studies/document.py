@@ -1,11 +1,9 @@
 """A study's results as a page: the question, the verdict, and what it was made with."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from paraphrase_lab.markdown import markdown_table
 from paraphrase_lab.runs.recipe import Recipe
-from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import EXPLANATION, difference_columns
 from paraphrase_lab.statistics.formatting import interval, mean_and_spread, shown, signed, with_unit
@@ -118,6 +116,7 @@ def _origin(outcome: StudyOutcome, command: str) -> str:
     versions = {f"{name} {one}": None for name in LIBRARIES for record in records if (one := record["versions"].get(name))}
     days = sorted({str(record[end])[:10] for record in records for end in ("started", "ended") if record.get(end)})
     spent = f"{outcome.minutes:.1f} minutes of the {study.budget_minutes:g} planned for {study.budget_machine}"
+    costs = [row.cost_usd for row in rows if row.cost_usd is not None]
     between = f"; {' to '.join(dict.fromkeys((days[0], days[-1])))}" if days else ""
     lines = [
         ("command", f"`{command}`"),
@@ -125,7 +124,7 @@ def _origin(outcome: StudyOutcome, command: str) -> str:
         ("test data", f"fingerprint {comparison.fingerprint[:SHORT]}"),
         ("machine", "; ".join(dict.fromkeys(map(_machine, records)))),
         ("time", f"{spent}, all runs one after the other{between}"),
-        ("cost", _cost(rows)),
+        ("cost", f"${sum(costs):,.2f} billed" if costs else ""),
         ("versions", ", ".join(versions)),
         ("written", outcome.written),
     ]  # fmt: skip
@@ -137,11 +136,6 @@ def _machine(record: dict[str, Any]) -> str:
     devices = f"{device.get('count')} x {device.get('kind')}"
     instance, precision = (record.get("job") or {}).get("instance_type"), (record.get("precision") or {}).get("used")
     return ", ".join(str(part) for part in (instance, device.get("name"), devices, precision) if part)
-
-
-def _cost(rows: Sequence[RunRow]) -> str:
-    costs = [row.cost_usd for row in rows if row.cost_usd is not None]
-    return f"${sum(costs):,.2f} billed" if costs else ""
 
 
 def _runs(outcome: StudyOutcome) -> str:

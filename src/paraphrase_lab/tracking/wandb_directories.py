@@ -5,7 +5,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+from paraphrase_lab.paths import as_typed
 
 log = logging.getLogger(__name__)
 FOLDER = "wandb"
@@ -47,10 +50,8 @@ class Environment:
             shutil.rmtree(self.directory / folder, ignore_errors=True)
         if uploaded and self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
-        try:
+        with suppress(OSError):
             self.directory.rmdir()
-        except OSError:
-            pass
 
     def _set(self, variables: Mapping[str, str]) -> None:
         for name, value in variables.items():
@@ -80,8 +81,7 @@ def never_went_up(attempt: Path) -> bool:
 
 def forget(attempt: Path, run_dir: Path) -> None:
     shutil.rmtree(attempt, ignore_errors=True)
-    sweep = sweep_of(run_dir)
-    if sweep is not None:
+    if (sweep := sweep_of(run_dir)) is not None:
         (sweep / FOLDER / attempt.name).unlink(missing_ok=True)
 
 
@@ -115,6 +115,4 @@ def link_into_sweep(run_dir: Path) -> Path | None:
 
 def shown_folder(run_dir: Path) -> Path:
     """As the user would type it: of the sweep, where there is one."""
-    sweep = sweep_of(run_dir)
-    folder = (sweep or run_dir) / FOLDER
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    return as_typed((sweep_of(run_dir) or run_dir) / FOLDER)

@@ -15,6 +15,7 @@ from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from paraphrase_lab.paths import as_typed
 from paraphrase_lab.runs.wandb_files import STEP, upload_failed
 from paraphrase_lab.tracking import wandb_directories, wandb_outcome
 from paraphrase_lab.tracking.hooks import RunInfo
@@ -151,7 +152,10 @@ class WandbRun(WandbLogger):
         except Exception as error:  # its client is a process of its own, which can be gone
             log.warning("W&B: its client has ended (%s): training continues without it", type(error).__name__)
             self._experiment = None
-            _forget_client()
+            with suppress(Exception):  # else W&B talks to it again when the process ends, and prints a traceback
+                import wandb
+
+                wandb.teardown()
             self._close(uploaded=False)
 
     def _send(self, row: dict[str, Any]) -> None:
@@ -209,14 +213,6 @@ class WandbRun(WandbLogger):
             self._say_command(self._attempt)
 
     def _say_command(self, attempt: Path) -> None:
-        shown = attempt.relative_to(Path.cwd()) if attempt.is_relative_to(Path.cwd()) else attempt
         flag = "" if wandb_directories.is_offline(attempt) else "--no-skip-online "
-        log.warning("W&B: this run is not, or not wholly, uploaded. Once the server answers: wandb sync %s%s", flag, shown)
-
-
-def _forget_client() -> None:
-    """Else W&B talks to it again when the process ends, and prints a traceback."""
-    import wandb
-
-    with suppress(Exception):
-        wandb.teardown()
+        message = "W&B: this run is not, or not wholly, uploaded. Once the server answers: wandb sync %s%s"
+        log.warning(message, flag, as_typed(attempt))

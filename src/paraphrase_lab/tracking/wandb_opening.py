@@ -67,7 +67,7 @@ class Opening:
             said = f": {said}" if said and said != "<no message>" else ""
             log.warning(
                 "W&B: %s cannot be used (%s%s): training continues, recorded in %s",
-                _base_url(), type(error).__name__, said, wandb_directories.shown_folder(self.run_dir),
+                wandb.setup().settings.base_url, type(error).__name__, said, wandb_directories.shown_folder(self.run_dir),
             )  # fmt: skip
             wandb.teardown()  # else the next init finds the id in use
             for attempt in set(wandb_directories.attempts(self.run_dir, identity.id)) - set(earlier):
@@ -99,9 +99,3 @@ class Opening:
                 self.share, init_timeout_s=self.init_timeout_s, finish_timeout_s=self.finish_timeout_s
             ),
         )  # fmt: skip
-
-
-def _base_url() -> str:
-    import wandb
-
-    return str(wandb.setup().settings.base_url)

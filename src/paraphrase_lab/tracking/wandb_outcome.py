@@ -30,8 +30,7 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     for split, kinds in (record.get("baselines") or {}).items():
         for kind, values in kinds.items():
             found |= {f"baselines/{split}/{kind}/{name}": values[name] for name in BASELINES_SHOWN if name in values}
-    seconds = record.get("seconds") or {}
-    found |= {f"seconds/{name}": value for name, value in seconds.items()}
+    found |= {f"seconds/{name}": value for name, value in (record.get("seconds") or {}).items()}
     found |= {name: record[name] for name in ("steps", "parameters") if name in record}
     found |= {f"calibration/{name}": value for name, value in (record.get("calibration") or {}).items()}
     found |= {f"sagemaker/{name}": value for name, value in sagemaker_job().items()}
@@ -82,9 +81,7 @@ def _line(columns: dict[str, np.ndarray], prefix: str) -> Any:
     import wandb
 
     x, y = columns
-    table = wandb.Table(columns=[x, y])
-    for a, b in zip(columns[x].tolist(), columns[y].tolist(), strict=True):
-        table.add_data(a, b)
+    table = wandb.Table(columns=[x, y], data=list(zip(columns[x].tolist(), columns[y].tolist(), strict=True)))
     return wandb.plot.line(table, x, y, title=f"{prefix}: {y} over {x}")
 
 
@@ -101,10 +98,8 @@ def hardest_pairs(given: Predictions, most: int) -> list[list[Any]]:
 def _hardest(given: Predictions, prefix: str, most: int) -> dict[str, Any]:
     import wandb
 
-    table = wandb.Table(columns=["id", "first", "second", "label", "P(paraphrase)"])
-    for row in hardest_pairs(given, most):
-        table.add_data(*row)
-    return {f"{prefix}_hardest_pairs": table}
+    columns = ["id", "first", "second", "label", "P(paraphrase)"]
+    return {f"{prefix}_hardest_pairs": wandb.Table(columns=columns, data=hardest_pairs(given, most))}
 
 
 def use_data(run: Any, name: str, record: Mapping[str, Any]) -> None:

@@ -76,7 +76,7 @@ def blocks(subject: Subject, comparison: Comparison | None, left_out: Sequence[s
 def panels(subject: Subject) -> list[Any]:
     drawn = [
         *curve_panels(subject),
-        reports.BarPlot(title=subject.metric, metrics=[reports.SummaryMetric(subject.metric)], **_averaged(subject.swept[:1])),
+        _bars(subject),
         *search_panels(subject),
         reports.RunComparer(diff_only="split"),
     ]
@@ -108,13 +108,15 @@ def search_panels(subject: Subject) -> list[Any]:
     ]
 
 
+def _bars(subject: Subject) -> Any:
+    metrics = [reports.SummaryMetric(subject.metric)]
+    return reports.BarPlot(title=subject.metric, metrics=metrics, **_averaged(subject.swept[:1]))
+
+
 def workspace(subject: Subject) -> workspaces.Workspace:
-    looked_at = [
-        reports.BarPlot(title=subject.metric, metrics=[reports.SummaryMetric(subject.metric)], **_averaged(subject.swept[:1]))
-    ]
     sections = [
         workspaces.Section(name="Curves", panels=curve_panels(subject), is_open=True),
-        workspaces.Section(name="Sweep", panels=[*looked_at, *search_panels(subject)], is_open=True),
+        workspaces.Section(name="Sweep", panels=[_bars(subject), *search_panels(subject)], is_open=True),
         workspaces.Section(name="Runs side by side", panels=[reports.RunComparer(diff_only="split")], is_open=True),
     ]
     settings = workspaces.RunsetSettings(

@@ -54,7 +54,8 @@ def publish(
         raise WandbError("the runs are in different projects of W&B", hint="--project ENTITY/PROJECT chooses one")
     uploaded = _uploaded(api, entity, project, rows, tracked)
     group = group or _shared(uploaded.rows, "group")
-    title = (title or _title(group, uploaded.rows))[:TITLE_CHARACTERS]
+    named = f"Sweep {group}" if group else f"{len(uploaded.rows)} runs, {uploaded.rows[0].name} the first"
+    title = (title or named)[:TITLE_CHARACTERS]
     from paraphrase_lab.tracking import wandb_panels as panels
 
     swept, log_axes = panels.swept_keys(uploaded.rows)
@@ -119,10 +120,6 @@ def sync_command(rows: Sequence[RunRow], entity: str, project: str) -> str:
     return f"`wandb sync --entity {entity} --project {project} {places}`"
 
 
-def _title(group: str | None, rows: Sequence[RunRow]) -> str:
-    return f"Sweep {group}" if group else f"{len(rows)} runs, {rows[0].name} the first"
-
-
 def _metric(rows: Sequence[RunRow], comparison: Comparison | None) -> str:
     """Choose a metric that all of the runs have, if there is one: test before validation."""
     asked = [f"{comparison.split}/{comparison.metric}".replace("validation/", "val/")] if comparison else []
@@ -136,10 +133,8 @@ def _monitor(rows: Sequence[RunRow]) -> str:
 
 def _filters(api: Any, entity: str, project: str, group: str | None, ids: Sequence[str]) -> str:
     """Filter by group if it holds exactly these runs, so that later ones of the sweep appear too; else by id."""
-    if group is not None:
-        whole = {run.id for run in runs_of(api, entity, project, {"group": group})}
-        if whole == set(ids):
-            return f"Group = {json.dumps(group)}"
+    if group is not None and {run.id for run in runs_of(api, entity, project, {"group": group})} == set(ids):
+        return f"Group = {json.dumps(group)}"
     return f"ID in {json.dumps(list(ids))}"
 
 
