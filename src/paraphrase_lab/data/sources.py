@@ -124,8 +124,8 @@ class Pairs:
             if isinstance(row, BadRow):
                 yield row
             else:
-                texts = (row.values.get(name) for name in self.columns)
-                yield RawPair(*texts, _identity(row.values, row.line), str(file), row.line)
+                sentence1, sentence2, label = (row.values.get(name) for name in self.columns)
+                yield RawPair(sentence1, sentence2, label, _identity(row.values, row.line), str(file), row.line)
 
     def _hub_rows(self, place: str, rows: Iterable[dict]) -> Iterator[RawPair]:
         for number, row in enumerate(rows, start=1):
@@ -135,7 +135,8 @@ class Pairs:
                     valid=f"columns: {', '.join(row)}",
                     hint="data.sentence1=… data.sentence2=… data.label=… name the columns",
                 )
-            yield RawPair(*(row[name] for name in self.columns), _identity(row, number), place, number)
+            sentence1, sentence2, label = (row[name] for name in self.columns)
+            yield RawPair(sentence1, sentence2, label, _identity(row, number), place, number)
 
 
 class Paws(Pairs):

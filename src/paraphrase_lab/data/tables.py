@@ -184,8 +184,10 @@ def _cut_validation(splits: dict[str, PairTable], fraction: float, seed: int) ->
 def _checked(rows: Iterable[RawPair | BadRow], labels: dict[str, int], problems: list[BadRow]) -> PairTable:
     ids, first, second, answers = [], [], [], []
     for row in rows:
-        if isinstance(row, BadRow) or (bad := _problem(row, labels)):
-            problems.append(row if isinstance(row, BadRow) else bad)
+        if isinstance(row, BadRow):
+            problems.append(row)
+        elif bad := _problem(row, labels):
+            problems.append(bad)
         else:
             ids.append(row.id)
             first.append(row.sentence1)

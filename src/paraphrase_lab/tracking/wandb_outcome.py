@@ -98,8 +98,10 @@ def hardest_pairs(given: Predictions, most: int) -> list[list[Any]]:
 def _hardest(given: Predictions, prefix: str, most: int) -> dict[str, Any]:
     import wandb
 
-    columns = ["id", "first", "second", "label", "P(paraphrase)"]
-    return {f"{prefix}_hardest_pairs": wandb.Table(columns=columns, data=hardest_pairs(given, most))}
+    table = wandb.Table(columns=["id", "first", "second", "label", "P(paraphrase)"])
+    for row in hardest_pairs(given, most):
+        table.add_data(*row)
+    return {f"{prefix}_hardest_pairs": table}
 
 
 def use_data(run: Any, name: str, record: Mapping[str, Any]) -> None:

@@ -109,7 +109,7 @@ def search_panels(subject: Subject) -> list[Any]:
 
 
 def _bars(subject: Subject) -> Any:
-    metrics = [reports.SummaryMetric(subject.metric)]
+    metrics: list[Any] = [reports.SummaryMetric(subject.metric)]
     return reports.BarPlot(title=subject.metric, metrics=metrics, **_averaged(subject.swept[:1]))
 
 
