@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         from botocore.exceptions import BotoCoreError, ClientError
     except ImportError:
-        return _refuse('this needs boto3: pip install "paraphrase-lab[aws]"')
+        return _refuse("this needs boto3: pip install boto3")
     try:
         return _run(options)
     except Refused as refusal:

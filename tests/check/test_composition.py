@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check import overrides as overrides_check
 from paraphrase_lab.configuration.composition import CONFIG_NAME, Composer, Request, jobs_of, wants_multirun
+from paraphrase_lab.configuration.settings import resolved
 from paraphrase_lab.errors import UserError
 
 COMMAND_LINES = [
@@ -154,3 +155,10 @@ def test_why_multirun_is_added(overrides: tuple[str, ...], reason: str | None) -
         hydra = hydra_node(request, composer)
     assert wants_multirun(request, hydra) == reason
     assert wants_multirun(Request(overrides, multirun=True), hydra) is None
+
+
+def test_text_that_looks_like_an_interpolation_stays_text() -> None:
+    config = OmegaConf.create({"x": 1, "a": r"\${x}", "b": "${x}", "deep": [{"c": r"\${nothing} and ${x}"}]})
+    settings = resolved(config)
+    assert settings.plain["a"] == settings.config.a == "${x}"
+    assert (settings.config.b, settings.config.deep[0].c) == (1, "${nothing} and 1")

@@ -15,7 +15,7 @@ from paraphrase_lab.cli import main
 
 def test_unknown_verbs_and_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert paraphrase("tarin") == 2
-    assert "there is no verb 'tarin'" in (error := capsys.readouterr().err) and "did you mean `paraphrase train`?" in error
+    assert "there is no command 'tarin'" in (error := capsys.readouterr().err) and "did you mean `paraphrase train`?" in error
     assert paraphrase("check", "--multi") == 2
     assert "paraphrase check has no option --multi" in capsys.readouterr().err
     assert paraphrase("--version") == 0

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from checking import problems, write
 from commands import ROOT, paraphrase
 from paraphrase_lab.check.saved_config import saved_config
-from paraphrase_lab.configuration.renamed import RENAMED
+from paraphrase_lab.configuration.renamed import RENAMED, TARGET, renamed_record
 from paraphrase_lab.runs.fingerprint import config_fingerprint
 from paraphrase_lab.runs.listing import read_runs
 
@@ -69,3 +69,8 @@ def test_fingerprints_of_recorded_runs_stay(old_run: Path) -> None:
     saved = OmegaConf.to_container(OmegaConf.load(old_run / "config.yaml"), resolve=True)
     assert isinstance(saved, dict)
     assert config_fingerprint({str(key): value for key, value in saved.items()}) == record["fingerprint_parts"]["configuration"]
+
+
+def test_signs_before_an_old_name_stay() -> None:
+    found = renamed_record({"config": {"model._target_": TARGET}, "overrides": ["+model.layers=2", "~model.window", "seed=1"]})
+    assert found["overrides"] == ["+model.num_layers=2", "~model.local_attention", "seed=1"]

@@ -66,7 +66,8 @@ def test_an_ignored_module_that_is_imported_is_named(tmp_path: Path, load: Loade
     (problem,) = code(tmp_path).problems()
     assert "imported modules are not bundled, since .gitignore names them" in problem
     assert (
-        ": gen/made.py. `git add -f` adds them; name in " in problem and ".sagemakerignore what the jobs do not need" in problem
+        ": gen/made.py. `git add -f` adds them; install them, or list in " in problem
+        and ".sagemakerignore what the jobs do not need" in problem
     )
     assert code(tmp_path, exclude=("gen/",)).problems() == []
     repository(tmp_path, "gen/made.py")
@@ -136,7 +137,7 @@ def test_a_directory_with_code_and_marks_of_hydra_is_no_output(tmp_path: Path, l
     assert files(tmp_path) == sorted(source)
 
 
-def test_requirements_count_where_the_files_that_be_bundled_do_not_say_them(tmp_path: Path) -> None:
+def test_requirements_count_where_the_bundled_files_do_not_contain_them(tmp_path: Path) -> None:
     write(tmp_path, "app.py")
     plain = identity(tmp_path, limited=False)
     write(tmp_path, "requirements.txt", text="one\n-r more.txt\n")

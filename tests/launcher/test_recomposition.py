@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 
 from hydra_apps import App, Elsewhere
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.settings import CodeConf
 
 TASK = """\
 import json
@@ -165,3 +172,22 @@ def test_no_value_of_the_environment_is_written(submitted: Elsewhere) -> None:
         assert len(files) > 3
         assert [file for file in files if b"sesame" in file.read_bytes()] == []
     assert "oc.env:THE_SECRET" in submitted.spec().read_text()
+
+
+@pytest.mark.parametrize("own_option", [False, True], ids=["an override with +", "an option that extends ours"])
+def test_a_job_composes_with_nothing_but_the_bundle(app: App, elsewhere: Elsewhere, tmp_path: Path, own_option: bool) -> None:
+    """The launcher is not installed there: no site file, so no editable installation, and the bundle's modules alone."""
+    words = ["x=1", "+hydra.launcher.tags.team=nlp"]
+    if own_option:
+        app.write("conf/hydra/launcher/mine.yaml", "defaults: [sagemaker]\ntags: {team: nlp}\n")
+        words = ["x=1", "hydra/launcher=mine"]
+    elsewhere.submit(*words)
+    for name, content in Code.of(CodeConf(), app.root).extra([]).items():
+        (tmp_path / "bundle" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "bundle" / name).write_bytes(content)
+    path = [tmp_path / "bundle/.launcher/path", Path(hydra.__file__).parents[1]]
+    command = [sys.executable, "-S", "-m", "hydra_sagemaker.runner", str(elsewhere.spec()), "--root", str(elsewhere.root)]
+    command += ["--job-dir", str(elsewhere.output / ".job"), "--output-root", str(elsewhere.output)]
+    environment = {**os.environ, "PYTHONPATH": ":".join(map(str, path)), "MARKS": str(app.marks_file)}
+    done = subprocess.run(command, cwd=elsewhere.root, env=environment, capture_output=True, text=True)
+    assert elsewhere.result()["status"] == "completed", done.stdout + done.stderr

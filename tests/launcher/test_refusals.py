@@ -30,10 +30,14 @@ def test_fields_that_do_not_exist(app: App) -> None:
 
 
 def test_fields_of_earlier_versions(app: App) -> None:
-    for word in ("hydra.launcher.network_isolation=true", "hydra.launcher.hyperparameters={lr: 1}"):
-        said = refused(app, "x=1", word)
+    for word in ("network_isolation=true", "hyperparameters={lr: 1}", "hyperparameters.lr=1"):
+        said = refused(app, "x=1", f"hydra.launcher.{word}")
         assert "was removed: type +hydra.launcher.extra." in said
-    assert "+hydra.launcher.extra.HyperParameters=… instead" in said
+    assert "+hydra.launcher.extra.HyperParameters=… instead, or write it so in a file" in said
+    for name in ("a", "b"):
+        app.write(f"conf/experiment/{name}.yaml", "# @package _global_\nhydra:\n  launcher:\n    network_isolation: true\n")
+    said = refused(app, "+experiment=a,b")
+    assert "job 0 (+experiment=a): hydra.launcher.network_isolation was removed: type +hydra.launcher.extra." in said
 
 
 @pytest.mark.skipif(not hydra.__version__.startswith("1.3."), reason="Hydra 1.4 refuses it itself")

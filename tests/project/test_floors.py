@@ -53,7 +53,9 @@ ONLY_IN = {
     "sagemaker": (f"{LAUNCHER}.aws.images",),
     "moto": (LOCAL_SAGEMAKER,),
 }
-HEAVY = ("torch", "numpy", "transformers", "pytorch_lightning", "datasets", "pyarrow", "matplotlib")
+HEAVY = (
+    "torch", "numpy", "transformers", "pytorch_lightning", "datasets", "pyarrow", "matplotlib", "wandb", "boto3", "optuna",
+)  # fmt: skip
 LINES_AT_MOST = 250
 
 

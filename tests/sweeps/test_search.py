@@ -85,7 +85,7 @@ def test_without_the_plugin_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     sweepers = ConfigStore.instance().repo["hydra"]["sweeper"]
     monkeypatch.delitem(sweepers, "optuna.yaml")
     assert problems("hparams_search=tiny") == [
-        'a search needs Hydra\'s Optuna sweeper, which is not installed: pip install "paraphrase-lab[search]".'
+        'a search needs Hydra\'s Optuna sweeper, which is not installed: pip install "hydra-optuna-sweeper<1.4" "sqlalchemy<2".'
     ]
 
 

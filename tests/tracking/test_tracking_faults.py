@@ -6,10 +6,12 @@ import os
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from paraphrase_lab.runs.wandb_access import has_key
 from tracked_runs import LONGER, SMALL, ended, logged_steps, record, started, steps, synced
 from wandb_server import WandbServer
 
@@ -99,3 +101,20 @@ def test_a_stop_while_a_finished_run_is_sent_takes_nothing_back(wandb_server: Wa
     assert record(tmp_path / "run")["status"] == "finished" and "test/accuracy" in record(tmp_path / "run")["metrics"]
     (seen,) = wandb_server.runs.values()
     assert (seen.state, seen.exit_code) == ("finished", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("machine api.wandb.ai login user password 0123456789abcdef", True),
+        ("machine elsewhere.org login user password 0123456789abcdef", False),
+        ("machine api.wandb.ai login", True),
+    ],
+    ids=["a key", "another machine", "not readable: W&B names the mistake"],
+)
+def test_a_key_in_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: bool) -> None:
+    (tmp_path / "netrc").write_text(text + "\n", encoding="utf-8")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    assert has_key(SimpleNamespace(api_key=None, base_url="https://api.wandb.ai")) is expected

@@ -177,4 +177,10 @@ REMOVED = {
     "volume_kms_key": "extra.ResourceConfig.VolumeKmsKeyId",
 }
 """Fields of earlier versions, and what is typed instead."""
+
+
+def removed_field(name: str) -> str:
+    return f"hydra.launcher.{name} was removed: type +hydra.launcher.{REMOVED[name]}=… instead, or write it so in a file"
+
+
 FIELDS = tuple(item.name for item in fields(SageMakerLauncherConf) if item.name != "_target_")

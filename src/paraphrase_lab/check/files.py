@@ -45,12 +45,13 @@ def composition_problem(error: Exception, choices: Sequence[str], composer: Comp
 
 def _missing_file(missing: str, config_path: str, choices: Sequence[str], composer: Composer) -> str:
     if missing == SEARCH_PLUGIN:
-        return 'a search needs Hydra\'s Optuna sweeper, which is not installed: pip install "paraphrase-lab[search]".'
+        what = "a search needs Hydra's Optuna sweeper, which is not installed"
+        return f'{what}: pip install "hydra-optuna-sweeper<1.4" "sqlalchemy<2".'
     group, _, option = missing.rpartition("/")
     options = composer.group_options(group) if group else []
     places = [path for path in _chosen_paths(choices, composer) if _asks_for(path, option, composer)] or [config_path]
     if not group or not options:
-        return f"{_file(places[0], composer)}: asks for '{missing}', which does not exist."
+        return f"{_file(places[0], composer)}: its defaults list names '{missing}', which is no file: correct that line."
     meant = meant_or_valid(closest(option, options), f"Options of {group}: {listed(options)}.")
     return f"{_file(places[0], composer)}: {group} has no option '{option}'.{meant}"
 

@@ -19,7 +19,7 @@ class CheckedRequest(NamedTuple):
     jobs: list[Job]
     """One of a single run; all of a sweep, in Hydra's order."""
     hydra: DictConfig
-    """The composed hydra node, not resolved; its root is the configuration without swept keys."""
+    """The composed, unresolved `hydra` node; interpolations refer to the configuration without swept keys."""
     multirun_reason: str | None
     """Why `-m` has to be added, when it has to be."""
     warnings: list[str]

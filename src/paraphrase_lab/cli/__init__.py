@@ -1,4 +1,4 @@
-"""The command `paraphrase`: finds the verb, imports no more than it needs, turns errors into sentences and exit codes."""
+"""The command `paraphrase`: finds the command, imports no more than it needs, turns errors into messages and exit codes."""
 
 import importlib
 import os
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
         if verb in ("-sc", "--shell-completion"):
             verb, arguments = "completion", ["completion", *arguments]
         elif verb not in VERBS:
-            raise UserError(f"there is no verb {verb!r}", valid=f"verbs: {', '.join(VERBS)}", hint=_did_you_mean(verb))
+            raise UserError(f"there is no command {verb!r}", valid=f"commands: {', '.join(VERBS)}", hint=_did_you_mean(verb))
         if {"-h", "--help"} & set(arguments[1:]) and (text := help_text(verb)):
             print(text)
             return 0
@@ -63,11 +63,11 @@ def run(arguments: list[str]) -> int:
 
 def usage() -> str:
     verbs = "\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())
-    return f"""usage: paraphrase VERB …
+    return f"""usage: paraphrase COMMAND …
 
 {verbs}
 
-`paraphrase VERB --help` tells more. Verbs that compose a configuration take Hydra overrides:
+`paraphrase COMMAND --help` tells more. Commands that compose a configuration take Hydra overrides:
 model=roberta_base optimizer.lr=3e-5.
 Tab completion for bash: eval "$(paraphrase train --shell-completion install=bash)" """.rstrip()
 

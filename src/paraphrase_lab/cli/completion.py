@@ -13,7 +13,7 @@ def run(words: list[str]) -> int:
 
     line = os.environ.get("COMP_LINE")
     if line is None or not any(word.startswith("query=") for word in words):
-        raise UserError("shell completion belongs to a verb", hint=HELP)
+        raise UserError("shell completion belongs to a command", hint=HELP)
     typed = line.split(" ")
     if len(typed) <= 2:
         print(" ".join(verb for verb in VERBS if verb.startswith(typed[-1])) if len(typed) == 2 else "")

@@ -110,9 +110,7 @@ def _publish(material: Any, arguments: argparse.Namespace) -> None:
     from paraphrase_lab.tracking.wandb_report import publish
 
     if find_spec("wandb_workspaces") is None:
-        raise UserError(
-            "--to wandb needs wandb-workspaces, which is not installed", hint='pip install "paraphrase-lab[reports]"'
-        )
+        raise UserError("--to wandb needs wandb-workspaces, which is not installed", hint="pip install wandb-workspaces")
     entity, _, project = (arguments.project or "").rpartition("/")
     report, workspace = publish(
         material.rows,

@@ -151,7 +151,7 @@ def target_of(node: Any) -> str:
 
 
 def runs_here(launcher: Any) -> bool:
-    """A launcher in its local mode: a single run needs no launcher for that."""
+    """Return whether the launcher is in mode local, where a single run needs none."""
     return getattr(launcher.get("mode"), "name", None) == "local"
 
 

@@ -41,4 +41,6 @@ def renamed_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(key: str) -> str:
-    return RENAMED.get(key, key)
+    """Return today's name; an override's key may begin with + or ~."""
+    name = key.lstrip("+~")
+    return f"{key.removesuffix(name)}{RENAMED.get(name, name)}"

@@ -40,7 +40,7 @@ class DataConfig:
     """Number of pairs, the first ones, of validation and of test: for debugging, never for reported numbers."""
     num_workers: int = limited(0, minimum=0, maximum=64)
     epochs: int = limited(3, minimum=1)
-    """What trainer.max_epochs is unless said otherwise."""
+    """Default of trainer.max_epochs for this data set."""
 
 
 @dataclass
@@ -83,9 +83,9 @@ class ModelConfig:
 
     _target_: str = MISSING
     learning_rate: float = limited(2e-5, above=0.0, maximum=1.0)
-    """What optimizer.lr is unless said otherwise."""
+    """Default of optimizer.lr for this model."""
     batch_size: int = limited(32, minimum=1)
-    """What data.batch_size is unless said otherwise."""
+    """Default of data.batch_size for this model."""
     label_smoothing: float = limited(0.0, minimum=0.0, maximum=0.5)
     class_weights: Optional[list[float]] = None
     """Weights of the loss of label 0 and label 1."""
@@ -97,7 +97,7 @@ class ModelConfig:
     """Weight of the symmetric KL divergence between the answers to the two orders of a pair."""
     gradient_checkpointing: bool = False
     instance_type: str = "ml.g5.2xlarge"
-    """What a training job of this model runs on with compute=sagemaker."""
+    """Instance type of a training job with compute=sagemaker."""
 
 
 @dataclass
@@ -191,7 +191,7 @@ class StudyConfig:
     budget_minutes: float = limited(MISSING, above=0.0)
     """Minutes of all its runs, one after the other."""
     budget_machine: str = "1 CPU core"
-    """What the budget was reckoned for."""
+    """The machine that the budget is for."""
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf, read_write
@@ -26,11 +27,20 @@ class Settings(NamedTuple):
 def resolved(config: DictConfig) -> Settings:
     """Resolve the configuration of a run that Hydra has started."""
     plain = plain_config(config)
-    live = OmegaConf.create(plain)
+    live = OmegaConf.create(_escaped(plain))
     for dotted, parent, name in list(leaves(live)):
         if isinstance(parent[name], str) and STAND_IN in parent[name]:
             parent[name] = OmegaConf.select(config, dotted)
     return Settings(config, plain, live)
+
+
+def _escaped(value: Any) -> Any:
+    r"""Resolved text may hold `${`, from `\${` or the environment: it stays text."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

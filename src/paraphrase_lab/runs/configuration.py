@@ -16,7 +16,7 @@ GROUPS = (
 
 
 def flat(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
-    """{"model": {"layers": 2}} -> {"model.num_layers": 2}; an empty mapping is no key."""
+    """{"model": {"num_layers": 2}} -> {"model.num_layers": 2}; an empty mapping is no key."""
     return dict(_leaves(config, above))
 
 

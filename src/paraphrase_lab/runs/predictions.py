@@ -41,7 +41,8 @@ class Predictions(NamedTuple):
 
 
 def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
-    """
+    """Return the predictions of a finished run, with its calibration.
+
     Raises:
         RunError: no run there, or one without predictions of that split.
     """
@@ -55,7 +56,9 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
         raise RunError(f"{run_dir} has no predictions for {split}", valid=f"splits it scored: {known}", hint=hint)
     rows = table.filter(pa.array(splits == split))
     if "calibration" not in record.values:
-        raise RunError(f"{run_dir} broke off before its calibration was written", hint=f"`paraphrase train … resume={run_dir}`")
+        raise RunError(
+            f"{run_dir} was interrupted before calibration", hint=f"`paraphrase train … resume={run_dir}` finishes it"
+        )
     calibration = Calibration.from_dict(record.values["calibration"])
     margins = rows.column("margin").to_numpy().astype(np.float64)
     return Predictions(

@@ -47,7 +47,7 @@ def _client() -> Any:
     try:
         import boto3
     except ImportError:
-        raise RunError("s3:// needs boto3", hint="pip install 'paraphrase-lab[aws]'") from None
+        raise RunError("s3:// needs boto3", hint="pip install boto3") from None
     from botocore.config import Config
 
     return boto3.client("s3", config=Config(max_pool_connections=CONNECTIONS))

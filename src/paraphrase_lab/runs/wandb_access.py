@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from netrc import NetrcParseError, netrc
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,9 +27,13 @@ def has_key(settings: Any) -> bool:
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or settings.api_key:
         return True
     for file in [os.environ["NETRC"]] if "NETRC" in os.environ else ["~/.netrc", "~/_netrc"]:
-        with suppress(OSError, NetrcParseError):
+        try:
             if netrc(os.path.expanduser(file)).authenticators(urlsplit(settings.base_url).netloc):
                 return True
+        except FileNotFoundError:
+            continue
+        except (OSError, NetrcParseError):
+            return True  # W&B says what is wrong with the file, as soon as it is online
     return False
 
 

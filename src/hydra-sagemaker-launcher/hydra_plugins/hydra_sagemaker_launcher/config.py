@@ -17,11 +17,11 @@ class SharedNode(ConfigNode):
 
 def store() -> None:
     node = OmegaConf.structured(SageMakerLauncherConf)
-    for name in OPEN:
-        OmegaConf.set_struct(node[name], False)
     with open_dict(node):
         for name in REMOVED:  # so that the launcher, not Hydra, says what to type instead
-            node[name] = None
+            node[name] = {} if name == "hyperparameters" else None
+    for name in (*OPEN, "hyperparameters"):
+        OmegaConf.set_struct(node[name], False)
     instance = ConfigStore.instance()
     instance.store(group="hydra/launcher", name="sagemaker", node={}, provider="hydra_sagemaker_launcher")
     options = instance.repo["hydra"]["launcher"]

@@ -12,7 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.settings import FIELDS, REMOVED
+from hydra_sagemaker.settings import FIELDS, REMOVED, removed_field
 
 if TYPE_CHECKING:
     from hydra_sagemaker.sweep.sweep import Sweep
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SageMakerLauncher(Launcher):
     def __init__(self, **settings: Any) -> None:
         """The values are read again from each job's own configuration; here the names are checked, by `launch`."""
-        self._names = [name for name, value in settings.items() if name not in REMOVED or value is not None]
+        self._names = [name for name, value in settings.items() if name not in REMOVED or value]
         self._sweep: Sweep | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -35,7 +35,7 @@ class SageMakerLauncher(Launcher):
 
         for name in self._names:  # `+hydra.launcher.typo=1`; raised in the constructor, Hydra would wrap the message in its own
             if name in REMOVED:
-                raise LauncherError(f"hydra.launcher.{name} was removed: type +hydra.launcher.{REMOVED[name]}=… instead")
+                raise LauncherError(removed_field(name))
             if name not in FIELDS:
                 near = get_close_matches(name, FIELDS, n=1)
                 hint = f"Did you mean '{near[0]}'?" if near else f"Valid: {', '.join(FIELDS)}"

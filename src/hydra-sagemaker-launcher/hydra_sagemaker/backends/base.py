@@ -71,7 +71,7 @@ class QuotaExceeded(Exception):
 
 
 class Backend(Protocol):
-    """Making one calls no service: the first method that needs an answer does."""
+    """Where jobs run. Constructing a backend makes no network call."""
 
     prices: Prices
 

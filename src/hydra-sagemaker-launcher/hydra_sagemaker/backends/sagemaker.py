@@ -57,7 +57,7 @@ class SageMakerBackend:
         self._final_descriptions: dict[str, dict[str, Any]] = {}
         """Descriptions of ended jobs, until they are collected."""
         self._unlisted: set[str] = set()
-        """Names that were not among those in progress, and have not been seen to end."""
+        """Jobs that the last list of running jobs lacked, and whose end is not confirmed yet."""
 
     @cached_property
     def clients(self) -> Clients:

@@ -70,6 +70,6 @@ def _is_installed(path: str) -> bool:
 
 @cache
 def _standard_library() -> tuple[str, ...]:
-    """A virtual environment, or Python itself, may lie below the root."""
+    """Return the paths of the standard library, which may lie below the root with a virtual environment."""
     found = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     return tuple(f"{directory}{os.sep}" for path in found for directory in {path, os.path.realpath(path)})

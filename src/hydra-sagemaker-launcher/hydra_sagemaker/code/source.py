@@ -24,12 +24,13 @@ from hydra_sagemaker.settings import CodeConf
 
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
+PLUGIN = PACKAGE.parent / "hydra_plugins" / "hydra_sagemaker_launcher"
 IN_THE_JOB = ("__init__.py", "settings.py", "errors.py", "secret_names.py", "files.py", "container", "job", "runner")
-"""The parts of the launcher that a job needs."""
+"""The parts of the launcher that a job needs, beside the plugin: Hydra composes `hydra/launcher=sagemaker` there again."""
 OUTPUT_MARKS = (".hydra", ".job", ".launcher")
 LAUNCHER_DIR = ".launcher"
 """In the bundle, beside the user's files."""
-HYDRA = "hydra-core>=1.3.2,<1.4" if hydra.__version__.startswith("1.3.") else "hydra-core>=1.4.0rc1,<1.5"
+HYDRA = "hydra-core>=1.3.8,<1.4" if hydra.__version__.startswith("1.3.") else "hydra-core>=1.4.0rc1,<1.5"
 """Required in the job: of the same line as here, since it composes the job's configuration again."""
 NAMED_AT_MOST = 10
 
@@ -129,7 +130,7 @@ class Code:
         return (
             "imported modules are not bundled, since .gitignore names them or a link leads out of the root: "
             f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` adds them; "
-            f"name in {self.root / file_tree.IGNORE_FILE} what the jobs do not need, or install them"
+            f"install them, or list in {self.root / file_tree.IGNORE_FILE} what the jobs do not need"
         )
 
     @property
@@ -170,7 +171,8 @@ class Code:
             file for name in IN_THE_JOB for file in ((PACKAGE / name).rglob("*.py") if "." not in name else [PACKAGE / name])
         ]
         found = {
-            f"{LAUNCHER_DIR}/path/{file.relative_to(PACKAGE.parent).as_posix()}": file.read_bytes() for file in sorted(files)
+            f"{LAUNCHER_DIR}/path/{file.relative_to(PACKAGE.parent).as_posix()}": file.read_bytes()
+            for file in sorted([*files, *PLUGIN.glob("*.py")])
         }
         found[f"{LAUNCHER_DIR}/entry.py"] = (PACKAGE / "container" / "entry.py").read_bytes()
         found[f"{LAUNCHER_DIR}/requirements.txt"] = "".join(f"{line}\n" for line in requirements).encode()

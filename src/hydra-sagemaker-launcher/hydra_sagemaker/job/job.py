@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.identity import job_name
-from hydra_sagemaker.settings import FIELDS, PER_JOB, Mode, SageMakerLauncherConf
+from hydra_sagemaker.settings import FIELDS, PER_JOB, REMOVED, Mode, SageMakerLauncherConf, removed_field
 
 log = logging.getLogger(__name__)
 POLL_SECONDS, LOCAL_POLL_SECONDS = 20.0, 0.5
@@ -108,7 +108,11 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
         job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path(), distinguishing_overrides=own)
-        if differing := _differing_from(master, config):
+        differing = _differing_from(master, config)
+        if removed := [name for name in differing if name in REMOVED]:
+            problems.append(f"{job}: {'; '.join(map(removed_field, removed))}")
+            continue
+        if differing:
             problems.append(f"{job} changes the launcher itself: {', '.join(differing)}. Start one sweep for each.")
             continue
         try:

@@ -125,7 +125,7 @@ def _is_result(record: Any) -> bool:
 
 
 def returned_value(record: dict[str, Any] | None, job_dir: Path, *, own_process: bool) -> Any:
-    """`own_process`: this user wrote the files on this machine a moment ago; what was downloaded is never unpickled."""
+    """Return the job's value; unpickle only with `own_process`, where a process of this launch wrote the file."""
     record, file = record or {}, job_dir / PICKLED_VALUE
     if own_process and record.get("pickled") and file.is_file():
         return pickle.loads(file.read_bytes())
@@ -141,5 +141,5 @@ def message_of(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    """Half a pair of surrogates, from a file's name say, can be written nowhere."""
+    """Escape lone surrogates, as in undecodable file names, which UTF-8 cannot encode."""
     return text.encode(errors="backslashreplace").decode()

@@ -10,7 +10,7 @@ from typing import Any
 from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR, Bound, Prices, hourly_usd, machines
 
 TOLERANCE_USD = 1e-6
-"""Sums of floating-point numbers: ten jobs of $0.10 fit into $1."""
+"""Absorbs rounding errors, so that ten jobs of $0.10 fit a limit of $1."""
 PRICE_PAGE = "https://aws.amazon.com/sagemaker-ai/pricing/"
 ENDED = ("Completed", "Failed", "Stopped")
 

@@ -22,6 +22,6 @@ def version_conflict() -> str | None:
     return (
         f"{DISTRIBUTION} {installed.version} is installed in {installed.locate_file('')}, but version "
         f"{hydra_sagemaker.__version__} is imported from {Path(hydra_sagemaker.__file__).parent}: files of both may be mixed. "
-        f"Type `pip uninstall {DISTRIBUTION}`, then `pip install --force-reinstall --no-deps "
-        f"{' '.join(sorted(bundlers)) or DISTRIBUTION}` from where it was installed"
+        f"Type `pip uninstall {DISTRIBUTION}`, then install {' and '.join(sorted(bundlers)) or DISTRIBUTION} again "
+        "from the place it came from, with --force-reinstall --no-deps"
     )
