@@ -12,10 +12,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from sagemaker_local.account import REGION
-from sagemaker_local.endpoints import Endpoints
+from sagemaker_local.endpoints import Endpoints, invoke
 from sagemaker_local.errors import ApiError, LocalSageMakerError, Response
 from sagemaker_local.faults import XML_SERVICES
-from sagemaker_local.invocations import invoke
 from sagemaker_local.jobs import Operation, TrainingJobs
 from sagemaker_local.recording import Call, Requests, identify, read_body
 from sagemaker_local.services import Services

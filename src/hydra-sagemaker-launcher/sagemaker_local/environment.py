@@ -36,10 +36,7 @@ class Environments:
         shutil.rmtree(self.template, ignore_errors=True)
         options = ["--without-pip"] if has_pip else []
         subprocess.run([python, "-m", "venv", *options, str(self.template)], check=True, capture_output=True)
-        self._link_packages(folders)
         self._copy_scripts(Path(self.scripts))
-
-    def _link_packages(self, folders: list[str]) -> None:
         (packages,) = self.template.glob("lib/python*/site-packages")
         lines = [f"import site; site.addsitedir({folder!r})" for folder in folders]  # editable installs are .pth files there
         (packages / "_base_environment.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")

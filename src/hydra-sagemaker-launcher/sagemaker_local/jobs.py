@@ -88,7 +88,6 @@ class TrainingJobs:
                 )
 
     def _region_of(self, bucket: str) -> str | None:
-        """Return the region of the bucket; None if there is no such bucket."""
         try:
             return self.s3.head_bucket(Bucket=bucket)["BucketRegion"]
         except self.s3.exceptions.ClientError:

@@ -88,10 +88,9 @@ class LocalSageMaker:
         self._stack.close()
 
     def _services(self, stack: contextlib.ExitStack) -> Services:
-        from sagemaker_local.clients import client
         from sagemaker_local.environment import Environments
         from sagemaker_local.isolation import check_namespaces
-        from sagemaker_local.services import Services
+        from sagemaker_local.services import Services, client
 
         self.root.mkdir(parents=True, exist_ok=True)
         if self.isolation == "namespace":

@@ -6,7 +6,7 @@ import logging
 import random
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
@@ -85,8 +85,8 @@ def _refuse_closed_port(url: str | None) -> None:
 
 
 @contextmanager
-def api_call(action: str) -> Iterator[None]:
-    """Translate what boto3 raises inside; `action` names the call in the message.
+def api_call(action: str, *, accepted: Collection[str] = ()) -> Iterator[None]:
+    """Translate what boto3 raises inside; `action` names the call in the message, `accepted` the codes that are no error.
 
     Raises:
         CallFailed: for every error; Throttled, Unreachable or NotPermitted where it is one of these.
@@ -97,7 +97,8 @@ def api_call(action: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise refused_call(action, error.response) from error
+        if error_code(error) not in accepted:
+            raise refused_call(action, error.response) from error
     except (BotoCoreError, Boto3Error) as error:
         raise failed_call(action, error) from error
 

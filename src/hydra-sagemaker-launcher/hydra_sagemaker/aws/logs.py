@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from hydra_sagemaker.aws.clients import api_call
 from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
 
 log = logging.getLogger(__name__)
@@ -57,8 +58,6 @@ class CloudWatchLog:
             Throttled, Unreachable: nothing could be read now.
             LauncherError: the log may not be read.
         """
-        from hydra_sagemaker.aws.clients import api_call
-
         found: list[tuple[int, str, str]] = []
         try:
             with api_call(f"the log of {self._name}"):
@@ -75,19 +74,12 @@ class CloudWatchLog:
         return lines
 
     def _streams(self) -> list[str]:
-        from botocore.exceptions import ClientError
-
-        from hydra_sagemaker.aws.clients import error_code
-
         pages = self._client.get_paginator("describe_log_streams").paginate(
             logGroupName=GROUP, logStreamNamePrefix=f"{self._name}/"
         )
-        try:
+        with api_call(f"the log of {self._name}", accepted=("ResourceNotFoundException",)):
             return [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
-        except ClientError as error:
-            if error_code(error) == "ResourceNotFoundException":  # before the account's first job the group does not exist
-                return []
-            raise
+        return []  # before the account's first job the group does not exist
 
     def _read(self, stream: str, found: list[tuple[int, str, str]]) -> None:
         """Read on from the last page; a page's lines and its token are kept together, whatever the next call raises."""

@@ -81,17 +81,15 @@ def _role_failures(clients: Clients, account: str | None, arns: Sequence[str] | 
 def _trust_failures(clients: Clients, arn: str, name: str) -> Iterator[Failure]:
     """Yield nothing where the caller may not read roles, which is usual."""
     shown = f"`aws iam get-role --role-name {name}`"
+    role = None
     try:
-        with api_call(f"GetRole {name}"):
-            try:
-                role = clients.iam.get_role(RoleName=name)["Role"]
-            except ClientError as error:
-                if error_code(error) != "NoSuchEntity":
-                    raise
-                message = f"hydra.launcher.role_arn={arn}: there is no such role"
-                yield Failure(Cause.ROLE, message, "`aws iam list-roles --query Roles[].Arn` lists the roles of this account")
-                return
+        with api_call(f"GetRole {name}", accepted=("NoSuchEntity",)):
+            role = clients.iam.get_role(RoleName=name)["Role"]
     except CallFailed:
+        return
+    if role is None:
+        message = f"hydra.launcher.role_arn={arn}: there is no such role"
+        yield Failure(Cause.ROLE, message, "`aws iam list-roles --query Roles[].Arn` lists the roles of this account")
         return
     if role["Arn"] != arn:
         message = f"hydra.launcher.role_arn={arn}: the role of this name is {role['Arn']}"

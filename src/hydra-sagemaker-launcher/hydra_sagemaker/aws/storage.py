@@ -51,23 +51,19 @@ class Storage:
     def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
         """Upload the code, unless the bucket has the same already."""
         bucket, key = split(code_uri(self.prefix, sha256) + "bundle.tar.gz")
-        with api_call(f"s3://{bucket}/{key}"):
-            if self._has(bucket, key):
-                log.info("code: already in s3://%s/%s", bucket, key)
-                return
-            with tempfile.TemporaryDirectory() as directory:
-                archive = Path(directory) / "bundle.tar.gz"
-                bundle.pack(code.root, code.files, archive, extra=code.extra(requirements))
-                if code.bundle_sha256(requirements) != sha256:
-                    raise LauncherError(f"the code in {code.root} changed while it was packed: run the same command again")
-                size = archive.stat().st_size / 1e6
-                log.info("code: %d files, %.2f MB to s3://%s/%s", len(code.files), size, bucket, key)
-                own = {**self.owner, **self.encryption}
-                try:
-                    self.s3.put_object(Bucket=bucket, Key=key, Body=archive.read_bytes(), IfNoneMatch="*", **own)
-                except ClientError as error:
-                    if error_code(error) not in EXISTS:  # another launcher has uploaded the same bytes
-                        raise
+        with api_call(f"s3://{bucket}/{key}", accepted=UNKNOWN):
+            self.s3.head_object(Bucket=bucket, Key=key, **self.owner)
+            log.info("code: already in s3://%s/%s", bucket, key)
+            return
+        with tempfile.TemporaryDirectory() as directory:
+            archive = Path(directory) / "bundle.tar.gz"
+            bundle.pack(code.root, code.files, archive, extra=code.extra(requirements))
+            if code.bundle_sha256(requirements) != sha256:
+                raise LauncherError(f"the code in {code.root} changed while it was packed: run the same command again")
+            size, own = archive.stat().st_size / 1e6, {**self.owner, **self.encryption}
+            log.info("code: %d files, %.2f MB to s3://%s/%s", len(code.files), size, bucket, key)
+            with api_call(f"s3://{bucket}/{key}", accepted=EXISTS):  # another launcher has uploaded the same bytes
+                self.s3.put_object(Bucket=bucket, Key=key, Body=archive.read_bytes(), IfNoneMatch="*", **own)
 
     def put_spec(self, name: str, text: str) -> None:
         bucket, key = split(spec_uri(self.prefix, name))
@@ -119,15 +115,6 @@ class Storage:
         skipped: list[str] = []
         bundle.extract(archive, target, skipped=skipped)
         _warn_skipped(job, skipped)
-        return True
-
-    def _has(self, bucket: str, key: str) -> bool:
-        try:
-            self.s3.head_object(Bucket=bucket, Key=key, **self.owner)
-        except ClientError as error:
-            if error_code(error) in UNKNOWN:
-                return False
-            raise
         return True
 
     def _is_listed(self, bucket: str, key: str) -> bool:

@@ -149,7 +149,6 @@ def _as_raised(exception: Mapping[str, Any]) -> str:
 
 
 def _cause_of_text(text: str) -> Cause:
-    """Find the cause in what the job itself wrote."""
     patterns = ((Cause.MEMORY, OUT_OF_MEMORY), (Cause.IMPORT, IMPORTS), (Cause.ROLE, DENIED_TO_THE_JOB))
     return next((cause for cause, pattern in patterns if pattern.search(text)), Cause.CODE)
 

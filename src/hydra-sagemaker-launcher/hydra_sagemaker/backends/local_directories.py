@@ -76,7 +76,8 @@ class OutputDirs:
         """
         key, _ = parse_job_name(name) or ("", 0)
         if (before := output_owner(output_dir)) is None:
-            return _is_empty(output_dir)
+            is_folder = output_dir.exists() and not output_dir.is_symlink()  # perhaps with `.job` of a job that never started
+            return all(entry.name == ".job" for entry in output_dir.iterdir()) if is_folder else not output_dir.exists()
         is_alone = self._is_alone(before.name, output_dir)
         if before.name == name:
             return is_alone
@@ -192,13 +193,6 @@ def _busy(output_dir: Path, other: OutputOwner) -> str:
         f"`hydra-sagemaker stop {other.sweep_dir}`, "
         "or give this sweep a directory of its own with hydra.sweep.dir"
     )
-
-
-def _is_empty(output_dir: Path) -> bool:
-    """Ignore `.job`, which a job that never started may have left."""
-    if not output_dir.exists():
-        return True
-    return not output_dir.is_symlink() and all(entry.name == ".job" for entry in output_dir.iterdir())
 
 
 def _other_outputs(output_dir: Path) -> Iterator[Path]:

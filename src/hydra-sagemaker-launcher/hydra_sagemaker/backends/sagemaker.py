@@ -112,17 +112,15 @@ class SageMakerBackend:
         bundle = self._uploaded_bundle()
         checkpoints = self._checkpoints(job, name, fresh) if keeps_checkpoints(job.settings) else None
         request = training_job_request(job, name, bundle=bundle, image=image_of(job.settings), checkpoints=checkpoints)
-        with api_call(f"CreateTrainingJob {name}"):
+        with api_call(f"CreateTrainingJob {name}", accepted=("ResourceInUse",)):
             try:
                 self.clients.sagemaker.create_training_job(**request)
+                return True
             except ClientError as error:
-                code = error_code(error)
-                if code == "ResourceInUse":
-                    return False
-                if code == "ResourceLimitExceeded":
+                if (code := error_code(error)) == "ResourceLimitExceeded":
                     raise quota_exceeded(str(error.response["Error"].get("Message", code)), job) from None
                 raise
-        return True
+        return False
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
         """List the jobs in progress, and describe the jobs that are not among them any more.
@@ -224,18 +222,10 @@ class SageMakerBackend:
             return self.clients.sagemaker.list_training_jobs(MaxResults=PAGE, **query)
 
     def _describe(self, name: str) -> dict[str, Any] | None:
-        with api_call(f"DescribeTrainingJob {name}"):
-            try:
-                return self.clients.sagemaker.describe_training_job(TrainingJobName=name)
-            except ClientError as error:
-                if error_code(error) in NOT_FOUND:
-                    return None
-                raise
+        with api_call(f"DescribeTrainingJob {name}", accepted=NOT_FOUND):
+            return self.clients.sagemaker.describe_training_job(TrainingJobName=name)
+        return None
 
     def _stop(self, name: str) -> None:
-        with api_call(f"StopTrainingJob {name}"):
-            try:
-                self.clients.sagemaker.stop_training_job(TrainingJobName=name)
-            except ClientError as error:
-                if error_code(error) not in NOT_FOUND:  # it has ended, or is being stopped already
-                    raise
+        with api_call(f"StopTrainingJob {name}", accepted=NOT_FOUND):  # it has ended, or is being stopped already
+            self.clients.sagemaker.stop_training_job(TrainingJobName=name)

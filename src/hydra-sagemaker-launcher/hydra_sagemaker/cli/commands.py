@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from hydra_sagemaker.aws.clients import persistently
 from hydra_sagemaker.aws.logs import Log, RetryTransient, clean, follow
 from hydra_sagemaker.backends.base import State
 from hydra_sagemaker.display.tables import JobRow, as_json, counted, drawn, jobs_table
@@ -141,8 +142,6 @@ def _traceback(job_dir: Path) -> str | None:
 
 
 def _ends(logs: Mapping[str, Log]) -> Iterator[tuple[str, str]]:
-    from hydra_sagemaker.aws.clients import persistently
-
     for name, one in logs.items():
         yield from ((name, line) for line in persistently(lambda one=one: one.new_lines(ended=True)))
 

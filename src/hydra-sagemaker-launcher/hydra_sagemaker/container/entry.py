@@ -46,13 +46,16 @@ def main() -> int:
         started = time.monotonic()
         message = _install(CODE / ".launcher/requirements.txt")
         say(f"requirements: {message}, {time.monotonic() - started:.1f} s")
-        code, reason = _run(spec)
+        sys.path.insert(0, str(CODE / ".launcher/path"))
+        from hydra_sagemaker.container import processes
+
+        code, reason = processes.run(spec, BASE, JOB_DIR, say)
     except Exception as error:
-        _failed(f"{type(error).__name__}: {error}")
-        say(f"{type(error).__name__}: {error}")
-        return 1
+        code, reason = 1, f"{type(error).__name__}: {error}"
+        say(reason)
     if reason:
-        _failed(reason)
+        FAILURE.parent.mkdir(parents=True, exist_ok=True)
+        FAILURE.write_text(reason[:FAILURE_CHARACTERS], encoding="utf-8")
     return code
 
 
@@ -112,18 +115,6 @@ def _is_satisfied(line: str) -> bool:
         )
     except Exception:  # no pip, an option such as -e, a package that is not there
         return False
-
-
-def _run(spec: dict) -> tuple[int, str]:
-    sys.path.insert(0, str(CODE / ".launcher/path"))
-    from hydra_sagemaker.container import processes
-
-    return processes.run(spec, BASE, JOB_DIR, say)
-
-
-def _failed(text: str) -> None:
-    FAILURE.parent.mkdir(parents=True, exist_ok=True)
-    FAILURE.write_text(text[:FAILURE_CHARACTERS], encoding="utf-8")
 
 
 if __name__ == "__main__":

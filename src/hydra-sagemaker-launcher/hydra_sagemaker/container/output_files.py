@@ -70,7 +70,6 @@ def empty(directory: Path) -> None:
 
 
 def _link(file: Path, target: Path) -> None:
-    """Hard-link a file where the file system can, else copy it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     if file.is_symlink():

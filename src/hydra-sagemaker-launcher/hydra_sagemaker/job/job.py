@@ -150,14 +150,10 @@ def _resolved(config: DictConfig, described: str) -> dict[str, Any]:
 
 def _differing_from(master: DictConfig, config: DictConfig) -> list[str]:
     """Compared unresolved: `${model.instance_type}` is the same words for every job."""
-    mine, theirs = (_unresolved(node) for node in (master, config))
-    return [key for key in sorted(mine.keys() | theirs.keys()) if key not in PER_JOB and mine.get(key) != theirs.get(key)]
-
-
-def _unresolved(config: DictConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(config.hydra.launcher, resolve=False)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
+    mine, theirs = (OmegaConf.to_container(node.hydra.launcher, resolve=False) for node in (master, config))
+    assert isinstance(mine, dict) and isinstance(theirs, dict)
+    keys = sorted(map(str, mine.keys() | theirs.keys()))
+    return [key for key in keys if key not in PER_JOB and mine.get(key) != theirs.get(key)]
 
 
 def _output_dir(config: DictConfig) -> Path:

@@ -33,7 +33,8 @@ def referred(job: Job, task_text: str) -> str:
     Variables that only the job's own machine has are left out, and so are those whose name looks like a secret.
     """
     names = {name for name in OF_THE_ENVIRONMENT.findall(task_text) if not looks_secret(name)} - job.settings.secrets.keys()
-    environment = _environment(job) if names else {}
+    here = os.environ if job.settings.mode == Mode.local else {}  # what another machine has is not known here
+    environment = {**here, **job.settings.env, **_env_set(job.config)} if names else {}
     values = {f"env {name}": environment[name] for name in sorted(names) if name in environment}
     choices = job.config.hydra.get("runtime", {}).get("choices", {})
     for path in sorted(set(OF_HYDRA.findall(task_text))):
@@ -54,12 +55,6 @@ def differing_duplicates(jobs: Sequence[Job]) -> Iterator[str]:
                 f"{job} and {duplicate} have the same configuration and would be one run, yet differ in {', '.join(fields)}: "
                 f"put the value into the configuration and refer to it, as +value=1,2 and {fields[0]}: ${{value}}"
             )
-
-
-def _environment(job: Job) -> dict[str, str]:
-    """As the job will find it, as far as that is known here."""
-    here = dict(os.environ) if job.settings.mode == Mode.local else {}
-    return {**here, **job.settings.env, **_env_set(job.config)}
 
 
 def _env_set(config: DictConfig) -> dict[str, str]:

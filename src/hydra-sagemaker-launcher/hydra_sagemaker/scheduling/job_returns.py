@@ -33,7 +33,10 @@ class SubmittedJob:
 def job_return(job: Job, name: str, outcome: Outcome, task_package: str | None) -> JobReturn:
     """Write record.json and return the value; a failure is a FAILED return, with the job's exception or a RemoteJobError."""
     job.job_dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(job.job_dir / "record.json", json.dumps(_record(name, outcome), indent=1, default=str))
+    status, failure = outcome.status, outcome.failure
+    record: dict[str, object] = {"name": name, "state": status.state.value, "detail": status.detail, **outcome.record}
+    record |= {"failure": asdict(failure)} if failure is not None else {}
+    write_atomically(job.job_dir / "record.json", json.dumps(record, indent=1, default=str))
     return _returned(job, name, outcome, task_package)
 
 
@@ -71,12 +74,6 @@ def _return_of(job: Job, name: str, status: JobStatus, value: Any) -> JobReturn:
         status=status,
         _return_value=value,
     )
-
-
-def _record(name: str, outcome: Outcome) -> dict[str, object]:
-    status = outcome.status
-    record: dict[str, object] = {"name": name, "state": status.state.value, "detail": status.detail, **outcome.record}
-    return record | ({"failure": asdict(outcome.failure)} if outcome.failure is not None else {})
 
 
 def _error(job: Job, name: str, outcome: Outcome, task_package: str | None) -> Exception:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hydra_sagemaker.aws.clients import persistently
 from hydra_sagemaker.aws.logs import Log
 from hydra_sagemaker.backends.base import Backend, State, Status
 from hydra_sagemaker.errors import LauncherError
@@ -75,8 +76,6 @@ class SubmittedSweep:
 
     def refresh(self) -> list[JobStatus]:
         """Ask once about every job that is not collected; changes nothing."""
-        from hydra_sagemaker.aws.clients import persistently
-
         attempts = self.manifest.attempts()
         found = [_status(job, attempts[job.number]) for job in self.jobs]
         asked = {one.attempt.name for one in found if not one.is_collected and one.attempt.submitted is not None}
