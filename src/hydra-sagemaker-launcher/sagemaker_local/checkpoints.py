@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,9 @@ class CheckpointSync:
     def _state(self) -> State:
         state: State = {}
         for file in files_in(self._directory):
-            try:
+            with suppress(FileNotFoundError):
                 status = file.stat()
-            except FileNotFoundError:
-                continue
-            state[str(file.relative_to(self._directory))] = (status.st_mtime_ns, status.st_size)
+                state[str(file.relative_to(self._directory))] = (status.st_mtime_ns, status.st_size)
         return state
 
     def _run(self) -> None:
@@ -51,11 +50,9 @@ class CheckpointSync:
         state = self._state()
         for path, version in state.items():
             if self._copied.get(path) != version:
-                try:
+                with suppress(FileNotFoundError):
                     upload_file(self._client, self._directory / path, f"{self._uri}/{path}")
-                except FileNotFoundError:
-                    continue
-                self._copied[path] = version
+                    self._copied[path] = version
         for path in sorted(set(self._copied) - set(state)):
             delete(self._client, f"{self._uri}/{path}")
             del self._copied[path]

@@ -100,8 +100,7 @@ class Endpoints:
         return {"Endpoints": page, **token}
 
     def _get_idle(self, name: str) -> Endpoint:
-        endpoint = self.get(name)
-        if endpoint.status in ("Creating", "Updating"):
+        if (endpoint := self.get(name)).status in ("Creating", "Updating"):
             raise ApiError("ValidationException", f'Cannot update in-progress endpoint "{arn("endpoint", name)}".')
         return endpoint
 
@@ -180,8 +179,10 @@ def invoke(endpoints: Endpoints, name: str, environ: dict[str, Any], body: bytes
             "1 validation error detected: Value at 'body' failed to satisfy constraint: "
             f"Member must have length less than or equal to {MAX_BODY_BYTES}",
         )
+    given = {name: value for name, value in environ.items() if name in PASSED_HEADERS or "X_AMZN_SAGEMAKER" in name}
+    passed = {name.removeprefix("HTTP_").replace("_", "-"): value for name, value in given.items() if value}
     try:
-        status, headers, answer = endpoint.server.invoke(body, _headers(environ))
+        status, headers, answer = endpoint.server.invoke(body, passed)
     except TimeoutError:
         return _model_error(0, "Your invocation timed out while waiting for a response from container primary.")
     except OSError as error:
@@ -191,11 +192,6 @@ def invoke(endpoints: Endpoints, name: str, environ: dict[str, Any], body: bytes
     variant = endpoint.variants[0]["VariantName"]
     content_type = headers.get("Content-Type", "application/octet-stream")
     return 200, [("Content-Type", content_type), ("x-Amzn-Invoked-Production-Variant", variant)], answer
-
-
-def _headers(environ: dict[str, Any]) -> dict[str, str]:
-    passed = {name: value for name, value in environ.items() if name in PASSED_HEADERS or "X_AMZN_SAGEMAKER" in name}
-    return {name.removeprefix("HTTP_").replace("_", "-"): value for name, value in passed.items() if value}
 
 
 def _model_error(status: int, message: str) -> Response:

@@ -119,8 +119,7 @@ class TrainingJobs:
 
     def stop(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.lock:
-            job = self._get(request["TrainingJobName"])
-            if job.status != "InProgress":
+            if (job := self._get(request["TrainingJobName"])).status != "InProgress":
                 raise ApiError(
                     "ValidationException", f"The request was rejected because the training job is in status {job.status}."
                 )
@@ -141,8 +140,7 @@ class TrainingJobs:
     def delete(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request["TrainingJobName"]
         with self.lock:
-            job = self._get(name, "ResourceNotFound")
-            if job.status not in FINISHED:
+            if (job := self._get(name, "ResourceNotFound")).status not in FINISHED:
                 raise ApiError("ResourceInUse", f"The training job {arn('training-job', name)} is in status {job.status}.")
             del self.jobs[name]
         self.tags.forget(job.arn)

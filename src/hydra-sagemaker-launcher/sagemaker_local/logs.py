@@ -74,11 +74,9 @@ class MetricReader:
         for line in lines:
             for name, pattern in self._patterns.items():
                 for match in pattern.finditer(line):
-                    try:
+                    with suppress(TypeError, ValueError):
                         value = float(match.group(1) if pattern.groups else match.group())
-                    except (TypeError, ValueError):
-                        continue
-                    self._found[name] = {"MetricName": name, "Value": value, "Timestamp": time.time()}
+                        self._found[name] = {"MetricName": name, "Value": value, "Timestamp": time.time()}
 
     def final(self) -> list[dict[str, Any]]:
         return list(self._found.values())

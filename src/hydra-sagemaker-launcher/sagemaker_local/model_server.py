@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import logging
 import shutil
 import socket
 import tarfile
@@ -18,8 +17,6 @@ from sagemaker_local.isolation import host_names
 from sagemaker_local.logs import LogStream
 from sagemaker_local.services import Services
 from sagemaker_local.transfer import TRANSFER_ERRORS, DataError, download
-
-log = logging.getLogger("sagemaker_local")
 
 READY_SECONDS = 60
 INVOCATION_SECONDS = 60

@@ -44,8 +44,7 @@ def objects(client: Any, uri: str) -> Iterator[tuple[str, str]]:
     folder = prefix[: prefix.rfind("/") + 1]
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
-            key = entry["Key"]
-            if not key.endswith("/"):
+            if not (key := entry["Key"]).endswith("/"):
                 base = prefix if key.startswith(f"{prefix}/") else folder
                 yield key, key[len(base) :].lstrip("/")
 
@@ -57,8 +56,7 @@ def download(client: Any, uri: str, directory: Path, *, part: int = 0, parts: in
     for number, (key, path) in enumerate(objects(client, uri)):
         if number % parts != part:
             continue
-        target = directory / path
-        if not target.resolve().is_relative_to(directory.resolve()):
+        if not (target := directory / path).resolve().is_relative_to(directory.resolve()):
             raise DataError(f"the key {key} leads out of the container's directory")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -66,8 +66,7 @@ class QuotaExceeded(Exception):
 
     def __init__(self, message: str, *, permanent: bool = False, next_step: str = "") -> None:
         super().__init__(message)
-        self.permanent = permanent
-        self.next_step = next_step
+        self.permanent, self.next_step = permanent, next_step
 
 
 class Backend(Protocol):

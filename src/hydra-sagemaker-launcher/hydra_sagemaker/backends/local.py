@@ -47,10 +47,7 @@ class LocalBackend:
     ) -> None:
         self.region = settings.region
         self.prices = prices_of(settings)
-        self.state_dir = state_dir
-        self.root = root
-        self.working_dir = working_dir
-        self.closure = closure
+        self.state_dir, self.root, self.working_dir, self.closure = state_dir, root, working_dir, closure
         self.stop_grace_seconds = stop_grace_seconds
         self.outputs = OutputDirs(state_dir, self._runs)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}

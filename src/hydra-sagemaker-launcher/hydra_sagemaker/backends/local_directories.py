@@ -39,8 +39,7 @@ class OutputDirs:
     """The directories of the jobs in a state directory, recorded in each job's `where.json`."""
 
     def __init__(self, state_dir: Path, runs: Callable[[str], bool]) -> None:
-        self.state_dir = state_dir
-        self.runs = runs
+        self.state_dir, self.runs = state_dir, runs
         self.needed: set[str] = set()
         """Jobs that this launch collects. Their results are moved aside where another job would replace them."""
         self._collected: dict[str, Path] = {}
@@ -54,8 +53,7 @@ class OutputDirs:
 
     def results_dir(self, name: str) -> Path | None:
         """Return the directory with the job's files."""
-        aside = self._aside(name)
-        if aside.is_dir():
+        if (aside := self._aside(name)).is_dir():
             return aside
         where = self.where(name)
         return Path(where["output_dir"]) if where else None

@@ -49,10 +49,8 @@ class SageMakerBackend:
     """Runs jobs in SageMaker. Without `code` it polls, collects and stops; only a sweep submits."""
 
     def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: list[str] | None) -> None:
-        self.settings = settings
-        self.prices = prices_of(settings)
-        self.code = code
-        self.requirements = requirements or []
+        self.settings, self.prices = settings, prices_of(settings)
+        self.code, self.requirements = code, requirements or []
         self._bundle: str | None = None
         self._final_descriptions: dict[str, dict[str, Any]] = {}
         """Descriptions of ended jobs, until they are collected."""
@@ -201,8 +199,7 @@ class SageMakerBackend:
 
     def _checkpoints(self, job: Job, name: str, fresh: bool) -> str:
         """Return the S3 URI of the checkpoints: the earlier attempt's, or a new one where there is none or `fresh` is set."""
-        key_and_attempt = parse_job_name(name)
-        attempt = key_and_attempt[1] if key_and_attempt else 0
+        _, attempt = parse_job_name(name) or ("", 0)
         earlier = None if fresh or attempt == 0 else self._describe(job.name(attempt - 1))
         kept = (earlier or {}).get("CheckpointConfig", {}).get("S3Uri")
         return kept or checkpoints_uri(self.storage.prefix, job.key, attempt)

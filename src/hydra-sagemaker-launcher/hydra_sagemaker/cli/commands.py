@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -42,7 +42,8 @@ def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> int:
     colours = sys.stdout.isatty()
     seconds = min(LOG_SECONDS, sweep.poll_seconds)
     silent = set(logs)
-    read = follow(logs, sweep.running, seconds=seconds, poll_seconds=sweep.poll_seconds) if is_following else _ends(logs)
+    ends = ((name, line) for name, one in logs.items() for line in persistently(lambda one=one: one.new_lines(ended=True)))
+    read = follow(logs, sweep.running, seconds=seconds, poll_seconds=sweep.poll_seconds) if is_following else ends
     for name, line in read:
         silent.discard(name)
         print(labels[name] + clean(line, colours=colours), flush=is_following)
@@ -139,11 +140,6 @@ def _traceback(job_dir: Path) -> str | None:
     if result is None or result["status"] != "failed" or "exception" not in result:
         return None
     return str(result["exception"]["traceback"]).strip()
-
-
-def _ends(logs: Mapping[str, Log]) -> Iterator[tuple[str, str]]:
-    for name, one in logs.items():
-        yield from ((name, line) for line in persistently(lambda one=one: one.new_lines(ended=True)))
 
 
 def _show(seen: Sequence[JobStatus], in_json: bool) -> None:

@@ -139,8 +139,7 @@ def _git_files(root: Path) -> Generator[str, None, None]:
     """Yield the files of the repository, of its submodules and of other repositories in it."""
     for selection in (("--cached",), ("--others", "--exclude-standard")):
         for name in _git_names(root, *selection):
-            folder = root / name
-            if folder.is_dir() and not folder.is_symlink():
+            if (folder := root / name).is_dir() and not folder.is_symlink():
                 if (folder / ".git").exists():  # else a submodule that was never fetched
                     yield from (f"{name.rstrip('/')}/{inner}" for inner in _git_files(folder))
             elif selection == ("--cached",) or not _NEVER_SENT.search(name):
@@ -164,8 +163,7 @@ def _git_names(root: Path, *selection: str) -> Iterator[str]:
 
 
 def _sagemakerignore(root: Path, exclude: Sequence[str]) -> GitIgnoreSpec | None:
-    file = root / IGNORE_FILE
-    if file.is_file():
+    if (file := root / IGNORE_FILE).is_file():
         return _patterns([*_lines(file), *exclude], f"{file} and code.exclude" if exclude else str(file))
     return _patterns(exclude, "hydra.launcher.code.exclude") if exclude else None
 

@@ -17,6 +17,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,8 +118,7 @@ def read(base: Path, processes_per_instance: int | None) -> Cluster:
 
 def gpus() -> int:
     """Return the number of GPUs that the image names, else the driver."""
-    named = os.environ.get("SM_NUM_GPUS", "")
-    if named.isdigit():
+    if (named := os.environ.get("SM_NUM_GPUS", "")).isdigit():
         return int(named)
     if shutil.which("nvidia-smi") is None:
         return 0
@@ -146,12 +146,9 @@ def workers(torchrun: int) -> list[int]:
     """
     found = []
     for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(file.read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-        except OSError:  # it has ended meanwhile
-            continue
-        if parent == torchrun:
-            found.append(int(file.parent.name))
+        with suppress(OSError):  # it has ended meanwhile
+            if int(file.read_text(encoding="utf-8").rpartition(")")[2].split()[1]) == torchrun:
+                found.append(int(file.parent.name))
     return found
 
 

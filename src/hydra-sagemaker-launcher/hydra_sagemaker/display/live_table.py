@@ -55,8 +55,7 @@ class LiveTable:
     """At most one screen: what runs and what failed before what waits and what is done."""
 
     def __init__(self, submissions: Sequence[Submission], console: Console) -> None:
-        self._submissions = submissions
-        self._console = console
+        self._submissions, self._console = submissions, console
         now = time.monotonic()
         self._started = {one.name: now for one in submissions if one.status.state == State.RUNNING}
         self._ended: dict[str, float] = {}

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -63,7 +64,6 @@ class CostRow:
     saved_by_spot_usd: float | None
 
 
-Row = PlanRow | JobRow | CostRow
 Cells = dict[str, str]
 
 
@@ -180,13 +180,9 @@ def _grouped(rows: Sequence[PlanRow]) -> list[Cells]:
 
 def _ranges(numbers: Sequence[int]) -> str:
     """0, 1, 2, 5 as `0-2, 5`; of many pieces the first and the last."""
-    pieces: list[list[int]] = []
-    for number in sorted(numbers):
-        if pieces and number == pieces[-1][1] + 1:
-            pieces[-1][1] = number
-        else:
-            pieces.append([number, number])
-    words = [str(first) if first == last else f"{first}-{last}" for first, last in pieces]
+    runs = groupby(enumerate(sorted(numbers)), key=lambda one: one[1] - one[0])
+    pieces = [[number for _, number in run] for _, run in runs]
+    words = [str(piece[0]) if len(piece) == 1 else f"{piece[0]}-{piece[-1]}" for piece in pieces]
     return ", ".join(words) if len(words) <= 3 else f"{words[0]}, …, {words[-1]}"
 
 

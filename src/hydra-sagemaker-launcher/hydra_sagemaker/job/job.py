@@ -102,7 +102,9 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
         SubmissionRefused: jobs that want another launcher, or other values of what belongs to the whole sweep.
     """
     jobs, problems = [], []
-    for number, (words, own) in enumerate(zip(overrides, _distinguishing_overrides(overrides), strict=True), first_number):
+    shared = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
+    for number, words in enumerate(overrides, first_number):
+        own = tuple(word for word in words if word not in shared) or tuple(words)
         config = context.config_loader.load_sweep_config(master, list(words))
         with open_dict(config):
             config.hydra.job.num = number
@@ -126,11 +128,6 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
     if problems:
         raise SubmissionRefused(problems)
     return jobs
-
-
-def _distinguishing_overrides(overrides: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    shared = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
-    return [tuple(word for word in words if word not in shared) or tuple(words) for words in overrides]
 
 
 def _resolved(config: DictConfig, described: str) -> dict[str, Any]:
@@ -165,8 +162,7 @@ def _output_dir(config: DictConfig) -> Path:
         raise LauncherError(f"hydra.sweep: {str(error).splitlines()[0]}") from None
     finally:
         HydraConfig.instance().cfg = previous
-    below = Path(os.path.normpath(subdir))
-    if below.is_absolute() or ".." in below.parts:
+    if (below := Path(os.path.normpath(subdir))).is_absolute() or ".." in below.parts:
         raise LauncherError(
             f"hydra.sweep.subdir={subdir} leaves the sweep's directory {directory}: "
             "it is a path below that, as ${hydra.job.num}"

@@ -95,8 +95,7 @@ def read_result(job_dir: Path) -> dict[str, Any] | None:
 
 
 def _own_result(job_dir: Path) -> dict[str, Any] | None:
-    file = job_dir / "result.json"
-    if not file.is_file():
+    if not (file := job_dir / "result.json").is_file():
         return None
     try:
         record = json.loads(file.read_text(encoding="utf-8"))

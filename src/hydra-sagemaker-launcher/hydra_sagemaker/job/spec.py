@@ -7,6 +7,7 @@ import json
 import platform
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import metadata
@@ -74,8 +75,7 @@ def read(text: str) -> Spec:
     Raises:
         LauncherError: written by another version of the launcher.
     """
-    values = json.loads(text)
-    if values.get("format") != FORMAT:
+    if (values := json.loads(text)).get("format") != FORMAT:
         raise LauncherError(
             f"the job's specification has format {values.get('format')}, this launcher reads {FORMAT}: submit it again"
         )
@@ -89,10 +89,8 @@ def read(text: str) -> Spec:
 def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in DISTRIBUTIONS:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 

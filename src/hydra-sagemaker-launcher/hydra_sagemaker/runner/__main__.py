@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import signal
 import sys
@@ -23,8 +22,6 @@ from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
 from hydra_sagemaker.runner.record import failure_record, set_model_files_apart, success_record
 from hydra_sagemaker.secret_names import redacted
-
-log = logging.getLogger(__name__)
 
 
 def main(words: list[str] | None = None) -> int:

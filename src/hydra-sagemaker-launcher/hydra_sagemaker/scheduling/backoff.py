@@ -12,10 +12,8 @@ class TokenBucket:
     """At most `per_second` takings on average, `burst` of them at once. Times in seconds, of any origin."""
 
     def __init__(self, per_second: float, burst: int = 1) -> None:
-        self.per_second = per_second
-        self.burst = burst
-        self._tokens = float(burst)
-        self._filled = float("-inf")
+        self.per_second, self.burst = per_second, burst
+        self._tokens, self._filled = float(burst), float("-inf")
 
     def ready_at(self, now: float) -> float:
         self._fill(now)

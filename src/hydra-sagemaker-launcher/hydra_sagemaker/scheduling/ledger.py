@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,8 @@ class Ledger:
             return []
         events = []
         for line in self.file.read_text(encoding="utf-8").splitlines():
-            try:
+            with suppress(ValueError):
                 events.append(json.loads(line))
-            except ValueError:
-                continue
         return events
 
     def _is_torn(self) -> bool:

@@ -61,10 +61,7 @@ class Tracker:
         retries: Retries | None = None,
         may_cost: Callable[[Submission], str | None] = lambda submission: None,
     ) -> None:
-        self.backend = backend
-        self.ledger = ledger
-        self.spec_of = spec_of
-        self.task_package = task_package
+        self.backend, self.ledger, self.spec_of, self.task_package = backend, ledger, spec_of, task_package
         self.retries = retries or Retries(RetriesConf(0, 0, 0), 0)
         self.may_cost = may_cost
         """Returns the reason why one more attempt would cost too much."""

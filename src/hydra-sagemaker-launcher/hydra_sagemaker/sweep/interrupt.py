@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum
 
 from hydra_sagemaker.display.tables import counted
@@ -34,12 +35,10 @@ def interrupted(sweep: Sweep) -> bool:
         return False
     choice = Choice.STOP
     if _policy(sweep) != OnInterrupt.stop:
-        try:
+        with suppress(KeyboardInterrupt):
             _say(running, sweep.backend.prices)
             can_ask = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
             choice = _asked() if _policy(sweep) == OnInterrupt.ask and can_ask else _detached_unless_again()
-        except KeyboardInterrupt:
-            choice = Choice.STOP
     if choice == Choice.STOP:
         stop_all(sweep)
     elif choice == Choice.DETACH:

@@ -33,8 +33,7 @@ def locked(sweep_dir: Path, instead: str = "give this sweep a directory of its o
 
 def holder(sweep_dir: Path) -> str | None:
     """The process number of the launcher that works there."""
-    file = sweep_dir / ".launcher" / "lock"
-    if not file.is_file():
+    if not (file := sweep_dir / ".launcher" / "lock").is_file():
         return None
     with file.open("rb") as opened:
         try:

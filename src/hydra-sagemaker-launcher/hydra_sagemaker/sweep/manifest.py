@@ -153,8 +153,7 @@ def read_manifest(directory: Path) -> Manifest:
         LauncherError: it is no directory of a sweep of this launcher, or of another version of it.
     """
     directory = directory.absolute()
-    file = _file(directory)
-    if not file.is_file():
+    if not (file := _file(directory)).is_file():
         raise LauncherError(
             f"{directory} is not the directory of a sweep that this launcher submitted: no {file.relative_to(directory)}."
             " Give the sweep's hydra.sweep.dir"
