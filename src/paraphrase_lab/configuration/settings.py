@@ -27,7 +27,7 @@ class Settings(NamedTuple):
 def resolved(config: DictConfig) -> Settings:
     """Resolve the configuration of a run that Hydra has started."""
     plain = plain_config(config)
-    live = OmegaConf.create(_escaped(plain))
+    live: Any = OmegaConf.create(_escaped(plain))
     for dotted, parent, name in list(leaves(live)):
         if isinstance(parent[name], str) and STAND_IN in parent[name]:
             parent[name] = OmegaConf.select(config, dotted)
