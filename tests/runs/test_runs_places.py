@@ -104,7 +104,7 @@ def send(run_id: str, *, group: str | None = "sweep", **words: Any) -> None:
     import wandb
 
     quiet = wandb.Settings(x_disable_stats=True, console="off", x_save_requirements=False, finish_timeout=20, silent=True)
-    layers, exit_code = words.pop("layers"), words.pop("exit_code", 0)
+    layers, exit_code = words.pop("num_layers"), words.pop("exit_code", 0)
     summary = words.pop("summary", {})
     config = {
         "seed": 1, "monitor": "val/accuracy", "model": {"layers": layers}, "optimizer": {"lr": 0.001},
