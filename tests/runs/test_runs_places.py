@@ -107,7 +107,7 @@ def send(run_id: str, *, group: str | None = "sweep", **words: Any) -> None:
     layers, exit_code = words.pop("num_layers"), words.pop("exit_code", 0)
     summary = words.pop("summary", {})
     config = {
-        "seed": 1, "monitor": "val/accuracy", "model": {"layers": layers}, "optimizer": {"lr": 0.001},
+        "seed": 1, "monitor": "val/accuracy", "model": {"num_layers": layers}, "optimizer": {"lr": 0.001},
         "choices": {"model": "tiny", "data": "pairs"}, **words,
     }  # fmt: skip
     run = wandb.init(project="pairs", id=run_id, name=f"num_layers={layers}", group=group, config=config, settings=quiet)
@@ -136,7 +136,7 @@ def test_runs_in_wandb(
     assert len(read_runs([place])) == 4 and [row.name for row in read_runs([f"{place}/alone"])] == ["num_layers=4"]
     here = recorded(tmp_path / "here", config={"model.num_layers": 5})
     assert (
-        paraphrase("runs", f"{place}/sweep", str(here), "--where", "layers>1 and status=finished", "--sort", "-test/accuracy")
+        paraphrase("runs", f"{place}/sweep", str(here), "--where", "num_layers>1 and status=finished", "--sort", "-test/accuracy")
         == 0
     )
     lines = capsys.readouterr().out.splitlines()
