@@ -3,8 +3,7 @@
 Everything runs on the caller's thread, in these calls: between them nothing is submitted, polled or collected.
 """
 
-from hydra_sagemaker.api.attach import attach
 from hydra_sagemaker.api.executor import Executor
-from hydra_sagemaker.api.job import Job
+from hydra_sagemaker.api.job import Job, attach
 
 __all__ = ["Executor", "Job", "attach"]

@@ -50,17 +50,9 @@ class Clients:
             self.s3 = self._client("s3")
         self.region: str = self.sagemaker.meta.region_name
 
-    @cached_property
-    def logs(self) -> Any:
-        return self._client("logs")
-
-    @cached_property
-    def sts(self) -> Any:
-        return self._client("sts")
-
-    @cached_property
-    def iam(self) -> Any:
-        return self._client("iam")
+    logs: Any = cached_property(lambda self: self._client("logs"))
+    sts: Any = cached_property(lambda self: self._client("sts"))
+    iam: Any = cached_property(lambda self: self._client("iam"))
 
     def _client(self, service: str) -> Any:
         return self._session.client(service, config=self._config, endpoint_url=self._endpoint_url)

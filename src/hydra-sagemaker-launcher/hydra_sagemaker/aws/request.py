@@ -41,7 +41,7 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
             "ContainerEntrypoint": ["/bin/bash", "-c", ENTRYPOINT.format(python=settings.python)],
         },
         "InputDataConfig": [_channel(channel, uri) for channel, uri in channels.items()],
-        "OutputDataConfig": {"S3OutputPath": output_uri(prefix), **_if("KmsKeyId", settings.output_kms_key)},
+        "OutputDataConfig": {"S3OutputPath": f"{prefix}/output", **_if("KmsKeyId", settings.output_kms_key)},
         "ResourceConfig": {
             "InstanceType": settings.instance_type or "",
             "InstanceCount": settings.instance_count,
@@ -98,10 +98,6 @@ def checkpoints_uri(prefix: str, key: str, generation: int) -> str:
     return f"{prefix}/checkpoints/{key}/{generation}/"
 
 
-def output_uri(prefix: str) -> str:
-    return f"{prefix}/output"
-
-
 def merged(request: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Merge dictionaries key by key, replace everything else; null removes a field."""
     result = dict(request)
@@ -112,10 +108,6 @@ def merged(request: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, An
         mine = result.get(key)
         result[key] = merged(mine, value) if isinstance(mine, Mapping) and isinstance(value, Mapping) else value
     return result
-
-
-def settings_account(settings: SageMakerLauncherConf) -> dict[str, str]:
-    return {"ExpectedBucketOwner": settings.bucket_owner} if settings.bucket_owner else {}
 
 
 def _stopping(settings: SageMakerLauncherConf) -> dict[str, int]:

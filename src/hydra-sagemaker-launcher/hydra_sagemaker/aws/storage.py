@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from hydra_sagemaker.aws import unpack
 from hydra_sagemaker.aws.clients import api_call, error_code
-from hydra_sagemaker.aws.request import code_uri, settings_account, spec_uri
+from hydra_sagemaker.aws.request import code_uri, spec_uri
 from hydra_sagemaker.code import bundle
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import Cause, Failure, LauncherError
@@ -43,7 +43,7 @@ class Storage:
     def __init__(self, s3: Any, settings: SageMakerLauncherConf) -> None:
         self.s3 = s3
         self.prefix = str(settings.s3_uri).rstrip("/")
-        self.owner = settings_account(settings)
+        self.owner = {"ExpectedBucketOwner": settings.bucket_owner} if settings.bucket_owner else {}
         self.encryption = (
             {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.output_kms_key} if settings.output_kms_key else {}
         )

@@ -26,8 +26,8 @@ def place(data: Path, job: Job, name: str) -> list[str]:
 
     Returns the links that lead out of the job's output directory, which are not moved.
     """
-    subdir = written_to(data / ".job") or own_subdirectory(job)
-    source = data / subdir
+    written_to = _read(data / ".job" / "spec.json").get("sweep_subdir")
+    source = data / (written_to if isinstance(written_to, str) and _is_below(written_to) else own_subdirectory(job))
     is_inside = source.is_dir() and source.resolve().is_relative_to(data.resolve())
     files, skipped = _files(source, without=data / ".job") if is_inside else ([], [])
     remove_earlier(job, name)
@@ -93,12 +93,6 @@ def move(source: Path, target: Path, files: Sequence[str]) -> None:
             raise LauncherError(f"{to} is a directory, and the job wrote a file of that name: move it away")
         to.unlink(missing_ok=True)
         shutil.move(source / file, to)
-
-
-def written_to(job_dir: Path) -> PurePosixPath | None:
-    """Return where below its sweep directory the job wrote, from its specification; None when that leaves the directory."""
-    subdir = _read(job_dir / "spec.json").get("sweep_subdir")
-    return PurePosixPath(subdir) if isinstance(subdir, str) and _is_below(subdir) else None
 
 
 def own_subdirectory(job: Job) -> PurePosixPath:

@@ -42,7 +42,8 @@ def record_of(
     record["instance_type"] = described["ResourceConfig"].get("InstanceType")
     record["instance_count"] = described["ResourceConfig"].get("InstanceCount")
     record["spot"] = bool(described.get("EnableManagedSpotTraining"))
-    record["interruptions"] = interruptions(described)
+    changes = described.get("SecondaryStatusTransitions", ())
+    record["interruptions"] = sum(one.get("Status") == "Interrupted" for one in changes)  # AWS took a spot instance back
     record["image"] = described["AlgorithmSpecification"].get("TrainingImage")
     if console is not None:
         record["url"] = f"{console}/{described['TrainingJobName']}"
@@ -55,11 +56,6 @@ def record_of(
         record["model_files"] = result["model_files"]
     record["cost"] = billed(described, prices)
     return record
-
-
-def interruptions(described: Mapping[str, Any]) -> int:
-    """Return how often AWS took a spot instance back."""
-    return sum(one.get("Status") == "Interrupted" for one in described.get("SecondaryStatusTransitions", ()))
 
 
 def quota_exceeded(message: str, job: Job) -> QuotaExceeded:

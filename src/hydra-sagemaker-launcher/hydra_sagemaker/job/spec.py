@@ -14,8 +14,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.task import TaskReference
 
@@ -98,11 +96,6 @@ def version_skew(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]
     """Sentences; patch levels count too, since results may differ."""
     both = [name for name in there if name in here and there[name].split("+")[0] != here[name].split("+")[0]]
     return [f"{name} {here[name]} here, {there[name]} where the sweep was submitted" for name in both]
-
-
-def resolved_now(config: DictConfig) -> list[tuple[list[str], str]]:
-    """Return the values of Hydra's cached resolvers alone: another one's value might be a secret."""
-    return [(list(arguments), str(value)) for arguments, value in OmegaConf.get_cache(config).get("now", {}).items()]
 
 
 def portable(path: str, root: Path) -> str:

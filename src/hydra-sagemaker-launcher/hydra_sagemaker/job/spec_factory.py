@@ -52,6 +52,7 @@ class SpecFactory:
     def __call__(self, job: Job, name: str) -> Spec:
         settings, is_local = job.settings, self.is_local
         typed = unresolved(self.config.hydra.overrides.hydra)
+        times = OmegaConf.get_cache(self.config).get("now", {})  # a value that another resolver has cached might be a secret
         return Spec(
             name=name,
             key=job.key,
@@ -63,7 +64,7 @@ class SpecFactory:
             task_overrides=list(job.overrides),
             config=task_yaml(job.config),
             plugins={f"hydra/{group}": _chosen(job.config, group) for group in ("launcher", "sweeper")},
-            now=spec.resolved_now(self.config),
+            now=[(list(arguments), str(value)) for arguments, value in times.items()],
             version_base=version.getbase() and str(version.getbase()),
             sweep_dir=str(self.sweep_dir),
             sweep_subdir=job.output_dir.relative_to(self.sweep_dir).as_posix(),
