@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -41,12 +42,10 @@ def host_names(isolation: Isolation, count: int) -> list[str]:
 
 
 def _own_name() -> str:
-    name = socket.gethostname()
-    try:
-        socket.gethostbyname(name)
-    except OSError:
-        return "localhost"
-    return name
+    with suppress(OSError):
+        socket.gethostbyname(name := socket.gethostname())
+        return name
+    return "localhost"
 
 
 def with_tree(text: str, tree: Path) -> str:

@@ -78,16 +78,12 @@ def send(pid: int, number: int) -> None:
 def reap(first: int) -> int | None:
     """Return the first process's exit code as a shell gives it, or None while it runs."""
     code = None
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return code
-        if not pid:
-            return code
-        if pid == first:
-            ended = os.waitstatus_to_exitcode(status)
-            code = ended if ended >= 0 else 128 - ended
+    with suppress(ChildProcessError):
+        while (waited := os.waitpid(-1, os.WNOHANG))[0]:
+            if waited[0] == first:
+                ended = os.waitstatus_to_exitcode(waited[1])
+                code = ended if ended >= 0 else 128 - ended
+    return code
 
 
 def supervise(command: list[str], *, is_namespaced: bool) -> int:

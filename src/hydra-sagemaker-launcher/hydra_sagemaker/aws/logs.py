@@ -10,6 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -138,10 +139,9 @@ class FileLog:
 
 def tail(logs_client: Any, name: str, lines: int = 20) -> list[str]:
     """Return the end of a job's log; empty when it has none, or when it may not be read."""
-    try:
+    with suppress(LauncherError):
         return CloudWatchLog(logs_client, name, lines=lines).new_lines()
-    except LauncherError:
-        return []
+    return []
 
 
 def follow(

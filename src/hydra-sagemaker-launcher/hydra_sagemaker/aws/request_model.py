@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,10 +107,9 @@ def matches(pattern: str, value: str) -> bool:
     """Return whether the service, written in Java, accepts `value`; a pattern that Python cannot read accepts everything."""
     if pattern in ("", ".*", ".+"):
         return not pattern or LINE_BREAK.search(value) is None  # more of them than Python's dot leaves out
-    try:
+    with suppress(re.error):
         return re.fullmatch(python_pattern(pattern, value), value, re.ASCII) is not None
-    except re.error:
-        return True
+    return True
 
 
 def python_pattern(pattern: str, value: str) -> str:

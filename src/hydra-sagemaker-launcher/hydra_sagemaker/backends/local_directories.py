@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,9 +136,7 @@ class OutputDirs:
 
     def forget_attempts(self, key: str, name: str) -> None:
         """Do not collect attempts that are followed by another one."""
-        for state in self.state_dir.glob(f"*-{key}-*"):
-            if state.name != name:
-                self.needed.discard(state.name)
+        self.needed -= {state.name for state in self.state_dir.glob(f"*-{key}-*")} - {name}
 
     def _is_alone(self, name: str, output_dir: Path) -> bool:
         """Return whether the directory holds nothing from before the job claimed it."""
@@ -216,8 +215,7 @@ def _target_within(link: Path, source: Path) -> str:
 
 
 def _linked(file: Path, copy: Path) -> bool:
-    try:
+    with suppress(OSError):
         os.link(file, copy)
-    except OSError:
-        return False
-    return True
+        return True
+    return False

@@ -67,16 +67,14 @@ def _install(requirements: Path) -> str:
     lines = [
         line for line in requirements.read_text(encoding="utf-8").splitlines() if line.strip() and not line.startswith("#")
     ]
-    missing = [line for line in lines if not _is_satisfied(line)]
-    if not missing:
+    if not (missing := [line for line in lines if not _is_satisfied(line)]):
         return "the image satisfies them"
     here = {
         name: found.version
         for found in metadata.distributions()
         if OF_THE_IMAGE.match(name := (found.metadata["Name"] or "").lower())
     }
-    absent = [line for line in missing if OF_THE_IMAGE.match(_name(line)) and _name(line) not in here]
-    if absent:
+    if absent := [line for line in missing if OF_THE_IMAGE.match(_name(line)) and _name(line) not in here]:
         raise RuntimeError(
             f"the image has no {', '.join(absent)}, and the launcher never installs it: choose an image that has it"
         )

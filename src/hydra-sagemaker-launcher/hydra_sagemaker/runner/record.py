@@ -54,15 +54,13 @@ def _plain(value: Any) -> Any:
 
 
 def failure_record(error: BaseException) -> dict[str, Any]:
+    code = 130 if isinstance(error, KeyboardInterrupt) else 1
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-        if code == 0:
-            return success_record(None)
-        status = "interrupted" if code in INTERRUPTED else "failed"
-        return {"status": status, "exit_code": code, "exception": exception_record(error)}
-    if isinstance(error, KeyboardInterrupt):
-        return {"status": "interrupted", "exit_code": 130, "exception": exception_record(error)}
-    return {"status": "failed", "exit_code": 1, "exception": exception_record(error)}
+    if code == 0:
+        return success_record(None)
+    status = "interrupted" if code in INTERRUPTED else "failed"
+    return {"status": status, "exit_code": code, "exception": exception_record(error)}
 
 
 def exception_record(error: BaseException, effects: Sequence[BaseException] = ()) -> dict[str, Any]:
@@ -103,7 +101,6 @@ def set_model_files_apart(output_dir: Path, model_dir: Path, patterns: Sequence[
 
 
 def _json_or_words(value: Any) -> Any:
-    try:
+    with suppress(TypeError, RecursionError):
         return _plain(value)
-    except (TypeError, RecursionError):
-        return repr(value)
+    return repr(value)

@@ -34,8 +34,7 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
 
 def print_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
     """Print the bill; nothing where nothing was billed, on this machine or when all is reused."""
-    rows = [row for one in submissions if one.origin != REUSED and (row := _cost_row(one)) is not None]
-    if rows:
+    if rows := [row for one in submissions if one.origin != REUSED and (row := _cost_row(one)) is not None]:
         print(cost_table(rows, _described(sweep, submissions)))
 
 

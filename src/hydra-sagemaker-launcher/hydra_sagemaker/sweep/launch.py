@@ -173,8 +173,7 @@ def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[J
             submission.job, submission.name, kind, detail, step, submission.job.output_dir,
         )  # fmt: skip
     print_costs(sweep, submissions)
-    running = sum(submission.status.state == State.RUNNING for submission in submissions)
-    if running:
+    if running := sum(submission.status.state == State.RUNNING for submission in submissions):
         log.info("%s", detach_message(sweep, running))
     if failed:
         done = len(returns) - len(failed) - running

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from hydra_sagemaker.backends.base import Backend
 from hydra_sagemaker.errors import LauncherError
@@ -68,7 +68,15 @@ class Manifest:
 
     def complete(self, job: Job) -> Job:
         """Return the job with those values of the hydra node that its collection needs."""
-        return replace(job, config=self._config(self.entries[job.number]))
+        entry = self.entries[job.number]
+        hydra = {
+            "output_subdir": entry["hydra"]["output_subdir"],
+            "runtime": self.hydra,
+            "sweep": {"dir": str(self.directory), "subdir": entry["output_dir"]},
+            "job": {"name": entry["hydra"]["job_name"]},
+            "overrides": {"task": entry["hydra"]["task_overrides"]},
+        }
+        return replace(job, config=OmegaConf.create({"hydra": hydra}))
 
     def attempts(self) -> dict[int, Attempt]:
         """By the number of the job; of a job that ran several times the last that the ledger knows, or one planned after it."""
@@ -104,16 +112,6 @@ class Manifest:
             slug=entry["slug"],
             distinguishing_overrides=tuple(entry["distinguishing_overrides"]),
         )
-
-    def _config(self, entry: dict[str, Any]) -> DictConfig:
-        hydra = {
-            "output_subdir": entry["hydra"]["output_subdir"],
-            "runtime": self.hydra,
-            "sweep": {"dir": str(self.directory), "subdir": entry["output_dir"]},
-            "job": {"name": entry["hydra"]["job_name"]},
-            "overrides": {"task": entry["hydra"]["task_overrides"]},
-        }
-        return OmegaConf.create({"hydra": hydra})
 
 
 def write_manifest(
