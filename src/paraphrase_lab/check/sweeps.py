@@ -20,10 +20,8 @@ class Collected:
             self._jobs.setdefault(problem, set()).add(job)
 
     def sentences(self, jobs: int) -> list[str]:
-        return [
-            problem if len(concerned) == jobs else f"{problem} ({_named(sorted(concerned), jobs)})"
-            for problem, concerned in self._jobs.items()
-        ]
+        of = self._jobs.items()
+        return [problem if len(some) == jobs else f"{problem} ({_named(sorted(some), jobs)})" for problem, some in of]
 
 
 def _named(concerned: Sequence[int], jobs: int) -> str:

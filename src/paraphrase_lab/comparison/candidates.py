@@ -35,7 +35,13 @@ def group_runs(rows: Sequence[RunRow], names: Sequence[str] | None = None) -> tu
         RunError: fewer than two runs, one that is not finished, or one that is not on this machine.
     """
     for row in rows:
-        _check(row)
+        if not isinstance(row.path, Path):
+            raise RunError(f"{row.path} is not on this machine, and its predictions are needed", hint="copy the run here first")
+        if row.status != FINISHED:
+            raise RunError(
+                f"{row.path} is not finished: it is {row.status}",
+                hint=f"`paraphrase train … resume={row.path}` continues it; `--where status=finished` leaves such runs out",
+            )
     recipes = recipes_of(names or recipe_names(rows), rows)
     if len(recipes) == 1 and len(rows) > 1:
         notes = ["All these runs are one recipe, so they are compared as models.", *_differ_in_more_than_the_seed(recipes)]
@@ -59,16 +65,6 @@ def without_unfinished(rows: Sequence[RunRow]) -> tuple[list[RunRow], list[str]]
     if any(row.status == FAILED for row in others):
         notes.append(FAILED_SEEDS)
     return [row for row in rows if row.status == FINISHED], notes
-
-
-def _check(row: RunRow) -> None:
-    if not isinstance(row.path, Path):
-        raise RunError(f"{row.path} is not on this machine, and its predictions are needed", hint="copy the run here first")
-    if row.status != FINISHED:
-        raise RunError(
-            f"{row.path} is not finished: it is {row.status}",
-            hint=f"`paraphrase train … resume={row.path}` continues it; `--where status=finished` leaves such runs out",
-        )
 
 
 def _names_of_repetitions(rows: Sequence[RunRow]) -> list[str]:

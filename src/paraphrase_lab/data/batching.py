@@ -5,10 +5,9 @@ batch ends and the next begins is decided once, on lengths rounded up to a few b
 within a bucket, and the order of the batches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -132,7 +131,7 @@ class EpochBatches(Sampler[list[int]]):
         self.start = 0
 
     @property
-    def sampler(self) -> EpochBatches:
+    def sampler(self) -> Self:
         return self
 
     def set_epoch(self, epoch: int) -> None:

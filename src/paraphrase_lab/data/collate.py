@@ -1,9 +1,7 @@
 """From encoded pairs to the tensors of a batch. A packing collator would stand here beside the padding one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -59,7 +57,7 @@ class PaddingCollator:
         self.pad_token_id = pad_token_id
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> PaddingCollator:
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Self:
         """
         Raises:
             UserError: the tokenizer has no padding token.

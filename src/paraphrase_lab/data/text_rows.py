@@ -58,13 +58,9 @@ def numbered_lines(handle: BinaryIO) -> Iterator[tuple[int, bytes]]:
 def tsv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
     """Quotes are ordinary characters (PAWS files are not quoted): every line is one record. Skips blank lines."""
     for number, line in numbered_lines(handle):
-        content = line.removesuffix(b"\n").removesuffix(b"\r")
-        if content:
+        if content := line.removesuffix(b"\n").removesuffix(b"\r"):
             text = as_utf8(content)
-            if text is None:
-                yield BadRow(file, number, "not UTF-8", shortened(content))
-            else:
-                yield Record(number, text.split("\t"))
+            yield BadRow(file, number, "not UTF-8", shortened(content)) if text is None else Record(number, text.split("\t"))
 
 
 def csv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:

@@ -39,17 +39,13 @@ def generate(
     """
     sizes = {"train": train_pairs, "validation": validation_pairs, "test": test_pairs}
     for split, size in sizes.items():
-        _check_size(split, size)
+        most = 2 * len(FAMILIES) * len(_positions(split))
+        if not 0 < size <= most:
+            raise UserError(
+                f"word_order has no {split} split of {size} pairs.",
+                valid=f"{split}_pairs is 1 to {most}: the grammar holds {most} {split} pairs.",
+            )
     return {split: _split(split, size, seed) for split, size in sizes.items()}
-
-
-def _check_size(split: str, size: int) -> None:
-    most = 2 * len(FAMILIES) * len(_positions(split))
-    if not 0 < size <= most:
-        raise UserError(
-            f"word_order has no {split} split of {size} pairs.",
-            valid=f"{split}_pairs is 1 to {most}: the grammar holds {most} {split} pairs.",
-        )
 
 
 def _positions(split: str) -> range:

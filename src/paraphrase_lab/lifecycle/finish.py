@@ -32,9 +32,8 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     splits = _splits(run)
     both = splits[-1:] if splits[-1:] == ["test"] or not run.searching else []  # scored with the sentences swapped, too
     scored = {split: evaluation.score_split(encoder, run.datamodule, split, both_orders=split in both) for split in splits}
-    calibration = NEUTRAL
-    if "validation" in scored:
-        calibration = Calibration.fit(scored["validation"].margins, scored["validation"].table.labels)
+    validation = scored.get("validation")
+    calibration = Calibration.fit(validation.margins, validation.table.labels) if validation else NEUTRAL
     own = build.build_metrics(run.config)
     metrics: dict[str, float] = {}
     for split, given in scored.items():

@@ -4,10 +4,8 @@ Both are fitted on validation pairs, stored with the model and applied unchanged
 themselves they would flatter the model.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -28,14 +26,14 @@ class Calibration:
     """Number of validation pairs it was fitted on; 0: not fitted."""
 
     @classmethod
-    def fit(cls, margin: np.ndarray, labels: np.ndarray) -> Calibration:
+    def fit(cls, margin: np.ndarray, labels: np.ndarray) -> Self:
         """Fit the temperature, then the threshold on the calibrated probabilities; NEUTRAL for no pairs."""
         temperature = fit_temperature(margin, labels)
         threshold = fit_threshold(labels, expit(np.asarray(margin, dtype=np.float64) / temperature))
         return cls(temperature, threshold, len(labels))
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         names = [field.name for field in fields(cls)]
         try:
             temperature, threshold, pairs = (float(values[name]) for name in names)

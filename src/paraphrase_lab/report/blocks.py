@@ -2,32 +2,29 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from markupsafe import Markup
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     words: str
     note: bool = False
     """Less important: what is missing, how something was counted."""
 
 
-@dataclass(frozen=True)
-class Items:
+class Items(NamedTuple):
     sentences: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     text: str
     value: float | None = None
     """Key by which a column is sorted; None sorts by the text."""
     strong: bool = False
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     columns: tuple[str, ...]
     rows: list[list[Cell]]
     caption: str
@@ -37,16 +34,14 @@ class Table:
     """Closed on the page until a reader opens it."""
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A line of a legend: the style of a series, and its name."""
 
     style: str
     label: str
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     title: str
     drawing: Markup
     caption: str = ""
@@ -54,8 +49,7 @@ class Figure:
     """Needs its own width and scrolls on a narrow screen."""
 
 
-@dataclass(frozen=True)
-class Figures:
+class Figures(NamedTuple):
     """Figures side by side, as many as fit, that share a legend."""
 
     figures: tuple[Figure, ...]
@@ -63,8 +57,7 @@ class Figures:
     caption: str = ""
 
 
-@dataclass(frozen=True)
-class Strip:
+class Strip(NamedTuple):
     """One row of a chart whose labels are text of the page, so that long ones wrap."""
 
     label: str
@@ -72,8 +65,7 @@ class Strip:
     drawing: Markup
 
 
-@dataclass(frozen=True)
-class Strips:
+class Strips(NamedTuple):
     title: str
     rows: tuple[Strip, ...]
     axis: Markup
@@ -81,16 +73,14 @@ class Strips:
     caption: str = ""
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(NamedTuple):
     sentence1: str
     sentence2: str
     label: str
     facts: str
 
 
-@dataclass(frozen=True)
-class Examples:
+class Examples(NamedTuple):
     pairs: tuple[Example, ...]
 
 

@@ -4,8 +4,8 @@ import csv
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -22,15 +22,13 @@ LOSS = "train/loss"
 OTHERS = "other values"
 
 
-@dataclass(frozen=True)
-class Curve:
+class Curve(NamedTuple):
     run: str
     points: tuple[tuple[int, float], ...]
     """(optimiser step, value)."""
 
 
-@dataclass(frozen=True)
-class CurveGroup:
+class CurveGroup(NamedTuple):
     name: str
     style: int
     """1 to SERIES; 0: without a colour of its own."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from paraphrase_lab.comparison.compare import compare_runs
 from paraphrase_lab.errors import RunError, UserError
@@ -19,8 +20,7 @@ COMPARED_WITH_EACH_OTHER = 6
 """Candidates; of more, each is compared with the first one only."""
 
 
-@dataclass(frozen=True)
-class EvaluatedRun:
+class EvaluatedRun(NamedTuple):
     """A run with its predictions on the split."""
 
     row: RunRow

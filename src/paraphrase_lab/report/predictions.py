@@ -117,9 +117,9 @@ def reliability(name: str, evaluated: list[EvaluatedRun]) -> Markup:
 
 def hardest(material: Material) -> Section:
     """List pairs by how many runs fail on them, then by how little probability the label got."""
-    section = Section("hardest", "Hardest pairs", [] if material.evaluated else [material.no_predictions])
     if not material.evaluated:
-        return section
+        return Section("hardest", "Hardest pairs", [material.no_predictions])
+    section = Section("hardest", "Hardest pairs")
     first = material.evaluated[0].predictions
     given = [one.predictions for one in material.evaluated]
     wrong = np.stack([decide(one.probabilities, one.threshold) != first.labels for one in given])

@@ -67,8 +67,7 @@ def _shared(caption: str, rows: Sequence[RunRow], facts: Callable[[RunRow], dict
 
 def _run_table(rows: Sequence[RunRow]) -> Table:
     costs = any(row.cost_usd is not None for row in rows)
-    money = ["cost $"] if costs else []
-    columns = ("run", "started (UTC)", "commit", "device", "precision", "training s", "in all s", *money, "fingerprint")
+    columns = ("run", "started (UTC)", "commit", "device", "precision", "training s", "in all s")
     cells = []
     for row in rows:
         seconds, precision = row.record.get("seconds") or {}, row.record.get("precision") or {}
@@ -78,7 +77,7 @@ def _run_table(rows: Sequence[RunRow]) -> Table:
             number(seconds.get("training"), 1), number(sum(seconds.values()) if seconds else None, 1),
             *([number(row.cost_usd, 2)] if costs else []), Cell((row.record.get("fingerprint") or "")[:8]),
         ])  # fmt: skip
-    return Table(columns, cells, "What each run was made with")
+    return Table((*columns, *(["cost $"] if costs else []), "fingerprint"), cells, "What each run was made with")
 
 
 def _device(device: dict[str, Any]) -> str:

@@ -1,11 +1,10 @@
 """Drawings for the report: SVG whose colours are classes of the page's style sheet, so that they follow light and dark."""
 
-from __future__ import annotations
-
 import math
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from markupsafe import Markup
 from matplotlib.ticker import LogLocator, MaxNLocator
@@ -69,7 +68,7 @@ class Scale:
     logarithmic: bool = False
 
     @classmethod
-    def around(cls, values: Sequence[float], start: float, end: float, margin: float = 0.06) -> Scale:
+    def around(cls, values: Sequence[float], start: float, end: float, margin: float = 0.06) -> Self:
         """Make a scale with a margin on both sides, also where all values are equal."""
         low, high = min(values), max(values)
         room = (high - low) * margin or abs(high) * 0.05 or 0.5

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,11 @@ GROUPS = (
 
 def flat(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
     """{"model": {"num_layers": 2}} -> {"model.num_layers": 2}; an empty mapping is no key."""
-    return dict(_leaves(config, above))
-
-
-def _leaves(config: Mapping[Any, Any], above: str) -> Iterator[tuple[str, Any]]:
+    found: dict[str, Any] = {}
     for name, value in config.items():
         key = f"{above}.{name}" if above else str(name)
-        if isinstance(value, Mapping):
-            yield from _leaves(value, key)
-        else:
-            yield key, value
+        found |= flat(value, key) if isinstance(value, Mapping) else {key: value}
+    return found
 
 
 def follows(config: Mapping[Any, Any]) -> dict[str, str]:

@@ -45,15 +45,10 @@ def source_files(modules: Mapping[str, Path]) -> list[Path]:
 def copy_code(modules: Mapping[str, Path], run_dir: Path) -> None:
     """So that the run can be evaluated where the module is not installed."""
     for path in modules.values():
-        destination = run_dir / CODE_DIR / path.name
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file():
-            shutil.copy2(path, destination)
-        else:
-            for file in source_files({path.name: path}):
-                target = destination / file.relative_to(path)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(file, target)
+        for file in source_files({path.name: path}):
+            target = run_dir / CODE_DIR / file.relative_to(path.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)
 
 
 def make_importable(run_dir: Path) -> None:

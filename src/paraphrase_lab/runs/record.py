@@ -1,7 +1,5 @@
 """run.json: what a run is, how it stands and what came out, written atomically at every change and after every failure."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket
@@ -11,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.files import atomic_write
@@ -58,7 +56,7 @@ class RunRecord:
         """True when this process has started or continued the run."""
 
     @classmethod
-    def read(cls, run_dir: Path) -> RunRecord:
+    def read(cls, run_dir: Path) -> Self:
         """
         Raises:
             RunError: no run there, or a record that cannot be read.

@@ -143,8 +143,7 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
 
 def rejected(task: ScoringTask, scores: PartialScores, bad_rows: Iterable[BadRow]) -> BadRowsError:
     hint = f"{task.command} --on-bad-rows skip leaves them without a score and lists them in {task.bad_rows_file.name}"
-    kept = scores.finished_rows()
-    if kept:
+    if kept := scores.finished_rows():
         hint += f"; the same command continues after the {kept:,} rows whose scores are kept in {task.partial_folder}"
     return bad_rows_error(bad_rows, hint=hint)
 
@@ -172,10 +171,9 @@ def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row |
 
 def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, threshold: float) -> Counts:
     """Reads the input again, next to the scores, so that these are all that has to be kept while scoring."""
-    ending = task.output.suffix.lower()
     rows = scored = paraphrases = 0
     with atomic_write(task.output, fsync=True) as unfinished:
-        with open_writer(unfinished, ending, schema) as write:
+        with open_writer(unfinished, task.output.suffix.lower(), schema) as write:
             for index, chunk in enumerate(chunks(read_rows(task.source), task.chunk_rows)):
                 probabilities = scores.load(index)
                 write(list(scored_rows(chunk, probabilities, threshold)))

@@ -56,8 +56,7 @@ class ScoringTask:
             return item
         for name in self.columns:
             sentence = item.values.get(name)
-            problem = sentence_problem(sentence)
-            if problem:
+            if problem := sentence_problem(sentence):
                 value = "" if sentence is None else shortened(sentence)
                 return BadRow(str(self.source), item.line, f"'{name}' {problem}", value)
         return None

@@ -63,17 +63,13 @@ def _calibration_columns(labels: np.ndarray, probabilities: np.ndarray) -> list[
     return [*(np.where(bins == number, gaps, 0.0) for number in range(CALIBRATION_BINS)), np.ones(len(labels))]
 
 
-def _ones(labels: np.ndarray) -> np.ndarray:
-    return np.ones(len(labels))
-
-
 SUMMED: dict[str, SummedMetric] = {
-    "accuracy": SummedMetric(lambda y, p, yes: [yes == y, _ones(y)], _share),
+    "accuracy": SummedMetric(lambda y, p, yes: [yes == y, np.ones(len(y))], _share),
     "f1": SummedMetric(lambda y, p, yes: [2 * yes * y, yes + y], _share_or_zero),
     "precision": SummedMetric(lambda y, p, yes: [yes * y, yes], _share_or_zero),
     "recall": SummedMetric(lambda y, p, yes: [yes * y, y], _share_or_zero),
-    "nll": SummedMetric(lambda y, p, yes: [_log_loss(y, p), _ones(y)], _share),
-    "brier": SummedMetric(lambda y, p, yes: [(p - y) ** 2, _ones(y)], _share),
+    "nll": SummedMetric(lambda y, p, yes: [_log_loss(y, p), np.ones(len(y))], _share),
+    "brier": SummedMetric(lambda y, p, yes: [(p - y) ** 2, np.ones(len(y))], _share),
     "ece": SummedMetric(lambda y, p, yes: _calibration_columns(y, p), _gaps),
 }
 

@@ -15,7 +15,7 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray, rows: np.ndarray, weights: n
     Args:
         rows: the row of `weights` [rows, weightings] that holds the weight of each pair [pairs].
     """
-    yes, no, area, product = _zeros(weights, 4)
+    yes, no, area, product = np.zeros((4, weights.shape[1]))
     for yes_here, no_here in _from_the_top(labels, scores, rows, weights):
         if no_here is not None:
             np.multiply(no_here, yes if yes_here is None else yes + yes_here / 2, out=product)
@@ -28,7 +28,7 @@ def roc_auc(labels: np.ndarray, scores: np.ndarray, rows: np.ndarray, weights: n
 
 def average_precision(labels: np.ndarray, scores: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean precision at the score of each positive [weightings], as scikit-learn's average_precision_score."""
-    yes, answered, area, precision = _zeros(weights, 4)
+    yes, answered, area, precision = np.zeros((4, weights.shape[1]))
     for yes_here, no_here in _from_the_top(labels, scores, rows, weights):
         if no_here is not None:
             answered += no_here
@@ -45,10 +45,6 @@ RANKED: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.
     "roc_auc": roc_auc,
     "average_precision": average_precision,
 }
-
-
-def _zeros(weights: np.ndarray, number: int) -> Iterator[np.ndarray]:
-    return (np.zeros(weights.shape[1]) for _ in range(number))
 
 
 def _from_the_top(

@@ -210,9 +210,6 @@ class WandbRun(WandbLogger):
         wandb_directories.link_into_sweep(self.run_dir)
         self._environment.leave(uploaded=uploaded)
         if self._attempt is not None and not uploaded and (self.mode == "online" or self._fell_back):
-            self._say_command(self._attempt)
-
-    def _say_command(self, attempt: Path) -> None:
-        flag = "" if wandb_directories.is_offline(attempt) else "--no-skip-online "
-        message = "W&B: this run is not, or not wholly, uploaded. Once the server answers: wandb sync %s%s"
-        log.warning(message, flag, as_typed(attempt))
+            flag = "" if wandb_directories.is_offline(self._attempt) else "--no-skip-online "
+            message = "W&B: this run is not, or not wholly, uploaded. Once the server answers: wandb sync %s%s"
+            log.warning(message, flag, as_typed(self._attempt))

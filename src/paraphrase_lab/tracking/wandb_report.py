@@ -48,7 +48,8 @@ def publish(
     """
     api = connect()
     tracked = _tracked(rows)
-    entity = entity or _shared(tracked, "entity") or _default_entity(api)
+    with in_sentences():
+        entity = entity or _shared(tracked, "entity") or api.default_entity
     project = project or _shared(tracked, "project")
     if project is None:
         raise WandbError("the runs are in different projects of W&B", hint="--project ENTITY/PROJECT chooses one")
@@ -85,13 +86,7 @@ def _shared(rows: Sequence[RunRow], key: str) -> str | None:
 
 
 def _known(row: RunRow) -> dict[str, Any]:
-    """Return what the run's record holds about W&B."""
     return (row.record.get("tracking") or {}).get("wandb") or {}
-
-
-def _default_entity(api: Any) -> str:
-    with in_sentences():
-        return api.default_entity
 
 
 def _uploaded(api: Any, entity: str, project: str, rows: Sequence[RunRow], tracked: Sequence[RunRow]) -> Uploaded:

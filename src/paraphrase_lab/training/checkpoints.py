@@ -147,12 +147,18 @@ class RandomState(Callback):
         self._restored: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        state = _random_state()
+        numpy_name, numpy_keys, *numpy_rest = np.random.get_state()
+        state = {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "python": random.getstate(),
+            "numpy": [numpy_name, numpy_keys.tolist(), *numpy_rest],  # type: ignore[union-attr]  # arrays need unpickling
+        }
+        states: list[Any] = [state]
         if torch.distributed.is_initialized():
-            states: list[Any] = [None] * torch.distributed.get_world_size()
+            states *= torch.distributed.get_world_size()
             torch.distributed.all_gather_object(states, state)
-            return {"ranks": states}
-        return {"ranks": [state]}
+        return {"ranks": states}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
@@ -166,16 +172,6 @@ class RandomState(Callback):
         if self._restored is not None:
             _restore_random_state(self._restored)
             self._restored = None
-
-
-def _random_state() -> dict[str, Any]:
-    numpy_name, numpy_keys, *numpy_rest = np.random.get_state()
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "python": random.getstate(),
-        "numpy": [numpy_name, numpy_keys.tolist(), *numpy_rest],  # type: ignore[union-attr]  # arrays need unpickling
-    }
 
 
 def _restore_random_state(state: dict[str, Any]) -> None:

@@ -1,11 +1,10 @@
 """SIGTERM (a reclaimed machine) and Ctrl-C: in training the next optimiser step is saved first, elsewhere they act at once."""
 
-from __future__ import annotations
-
 import logging
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Self
 
 log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -28,7 +27,7 @@ class StopRequest:
         self.deferred = False
         self._previous: dict[int, object] = {}
 
-    def __enter__(self) -> StopRequest:
+    def __enter__(self) -> Self:
         self._previous = {number: signal.getsignal(number) for number in SIGNALS}
         self.install()
         return self
