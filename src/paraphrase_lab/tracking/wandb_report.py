@@ -48,8 +48,7 @@ def publish(
     """
     api = connect()
     tracked = _tracked(rows)
-    with in_sentences():
-        entity = entity or _shared(tracked, "entity") or api.default_entity
+    entity = entity or _shared(tracked, "entity") or _default_entity(api)
     project = project or _shared(tracked, "project")
     if project is None:
         raise WandbError("the runs are in different projects of W&B", hint="--project ENTITY/PROJECT chooses one")
@@ -87,6 +86,11 @@ def _shared(rows: Sequence[RunRow], key: str) -> str | None:
 
 def _known(row: RunRow) -> dict[str, Any]:
     return (row.record.get("tracking") or {}).get("wandb") or {}
+
+
+def _default_entity(api: Any) -> str:
+    with in_sentences():
+        return api.default_entity
 
 
 def _uploaded(api: Any, entity: str, project: str, rows: Sequence[RunRow], tracked: Sequence[RunRow]) -> Uploaded:
