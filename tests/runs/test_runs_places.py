@@ -136,7 +136,9 @@ def test_runs_in_wandb(
     assert len(read_runs([place])) == 4 and [row.name for row in read_runs([f"{place}/alone"])] == ["num_layers=4"]
     here = recorded(tmp_path / "here", config={"model.num_layers": 5})
     assert (
-        paraphrase("runs", f"{place}/sweep", str(here), "--where", "num_layers>1 and status=finished", "--sort", "-test/accuracy")
+        paraphrase(
+            "runs", f"{place}/sweep", str(here), "--where", "num_layers>1 and status=finished", "--sort", "-test/accuracy"
+        )
         == 0
     )
     lines = capsys.readouterr().out.splitlines()
