@@ -14,7 +14,7 @@ import pytest
 
 from hydra_sagemaker.code import bundle
 from hydra_sagemaker.code.bundle import content_hash, extract, pack, secret_file_problem, size_problem
-from hydra_sagemaker.code.file_tree import list_files
+from hydra_sagemaker.code.bundled_files import list_files
 from hydra_sagemaker.errors import LauncherError
 
 EXTRA = {".launcher/entry.py": b"print('entry')\n"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hydra_sagemaker.code import file_tree
-from hydra_sagemaker.code.file_tree import find_root, list_files
+from hydra_sagemaker.code import bundled_files
+from hydra_sagemaker.code.bundled_files import find_root, list_files
 from hydra_sagemaker.errors import LauncherError
 
 
@@ -152,7 +152,7 @@ def test_ignored_directories_are_not_entered(tmp_path: Path, monkeypatch: pytest
     write(root, ".gitignore", text="other/\n")
     entered = []
     monkeypatch.setattr(
-        file_tree.os, "scandir", lambda path, really=file_tree.os.scandir: entered.append(Path(path)) or really(path)
+        bundled_files.os, "scandir", lambda path, really=bundled_files.os.scandir: entered.append(Path(path)) or really(path)
     )
     assert listed(root) == [".gitignore", ".sagemakerignore", "train.py"]
     assert entered == [root]
@@ -227,8 +227,8 @@ def test_many_bad_links_make_one_warning(tmp_path: Path, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("with_git", [True, False])
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_git: bool) -> None:
-    assert file_tree.FILES_AT_MOST == 200_000
-    monkeypatch.setattr(file_tree, "FILES_AT_MOST", 50)
+    assert bundled_files.FILES_AT_MOST == 200_000
+    monkeypatch.setattr(bundled_files, "FILES_AT_MOST", 50)
     root = write(tmp_path, *(f"data/{number}.csv" for number in range(51)))
     if with_git:
         repository(root)
@@ -240,7 +240,7 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_gi
 
 def test_special_files_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, "train.py")
-    file_tree.os.mkfifo(tmp_path / "pipe")
+    bundled_files.os.mkfifo(tmp_path / "pipe")
     assert listed(tmp_path) == ["train.py"]
 
 
@@ -262,12 +262,12 @@ def test_closed_directories_are_named(
     """The refusal is simulated for root, who may read every directory."""
     root = write(tmp_path, "train.py", "closed/secret.py")
 
-    def scandir(path: Path, really: Callable = file_tree.os.scandir) -> object:
+    def scandir(path: Path, really: Callable = bundled_files.os.scandir) -> object:
         if path.name == "closed":
             raise PermissionError(13, "Permission denied")
         return really(path)
 
-    monkeypatch.setattr(file_tree.os, "scandir", scandir)
+    monkeypatch.setattr(bundled_files.os, "scandir", scandir)
     with caplog.at_level(logging.WARNING):
         assert listed(root) == ["train.py"]
     assert caplog.messages == [f"{root / 'closed'} is not sent: Permission denied"]

@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_apps import App
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
+from hydra_sagemaker.job.assign_keys import identify
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import Job, settings_of
-from hydra_sagemaker.job.keys import identify
 from hydra_sagemaker.job.referenced_values import differing_duplicates, referred
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 

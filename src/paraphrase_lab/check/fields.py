@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Union
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ValidationError
 
-from paraphrase_lab.check.wording import closest, did_you_mean, shown
+from paraphrase_lab.check.suggestions import closest, did_you_mean, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
 from paraphrase_lab.paths import can_exist

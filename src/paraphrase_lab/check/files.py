@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from paraphrase_lab.check.fields import described, key_at
-from paraphrase_lab.check.wording import closest, listed, meant_or_valid, no_such_key, shown
+from paraphrase_lab.check.suggestions import closest, listed, meant_or_valid, no_such_key, shown
 from paraphrase_lab.configuration.composition import Composer
 from paraphrase_lab.configuration.hydra_internals import root_of
 from paraphrase_lab.paths import as_typed

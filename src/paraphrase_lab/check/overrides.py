@@ -12,7 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from paraphrase_lab.check.fields import described, fitting, key_at
 from paraphrase_lab.check.files import composition_problem
-from paraphrase_lab.check.wording import closest, first_missing, listed, meant_or_valid, names_in, no_such_key
+from paraphrase_lab.check.suggestions import closest, first_missing, listed, meant_or_valid, names_in, no_such_key
 from paraphrase_lab.configuration.composition import Composer, note_overrides
 from paraphrase_lab.configuration.hydra_internals import apply_override, child, is_open, schema_type, split_key
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.check.studies import metric_problems
-from paraphrase_lab.check.wording import shown
+from paraphrase_lab.check.suggestions import shown
 from paraphrase_lab.paths import can_exist
 
 Values = Mapping[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.check.wording import closest, did_you_mean, listed, meant_or_valid
+from paraphrase_lab.check.suggestions import closest, did_you_mean, listed, meant_or_valid
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.runs.arms import SEED, Arm, arm_with, arms_of

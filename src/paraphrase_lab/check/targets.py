@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
-from paraphrase_lab.check.wording import HIDDEN_KEYS, closest, did_you_mean, listed, meant_or_valid
+from paraphrase_lab.check.suggestions import HIDDEN_KEYS, closest, did_you_mean, listed, meant_or_valid
 from paraphrase_lab.configuration.schema import GROUP_BASES
 
 

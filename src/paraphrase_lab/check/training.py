@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from paraphrase_lab.check.suggestions import closest, listed, meant_or_valid
 from paraphrase_lab.check.targets import INJECTED, located
-from paraphrase_lab.check.wording import closest, listed, meant_or_valid
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.metrics.binary import METRIC_NAMES
 from paraphrase_lab.runtime.hardware import Machine, cpu_cores, devices_used, resolve_precision

@@ -10,7 +10,7 @@ from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 
 from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, section_of
 from paraphrase_lab.check.rules import rule_problems
-from paraphrase_lab.check.wording import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
+from paraphrase_lab.check.suggestions import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent, leaves, raw_value, root_of
 from paraphrase_lab.configuration.schema import StudyConfig, TrainConfig
 from paraphrase_lab.configuration.settings import FRAMEWORK_RESOLVERS

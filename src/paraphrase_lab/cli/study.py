@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from paraphrase_lab.check import CheckedRequest
-from paraphrase_lab.check.wording import closest
+from paraphrase_lab.check.suggestions import closest
 from paraphrase_lab.cli import train
 from paraphrase_lab.cli.request import add_to_path, checked, parse_request
 from paraphrase_lab.configuration.composition import Composer, Request, quoted

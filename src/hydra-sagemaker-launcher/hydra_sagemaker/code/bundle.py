@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
-from hydra_sagemaker.code.file_tree import IGNORE_FILE
+from hydra_sagemaker.code.bundled_files import IGNORE_FILE
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.secret_names import looks_secret_file
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import hydra
 
-from hydra_sagemaker.code import bundle, file_tree
+from hydra_sagemaker.code import bundle, bundled_files
 from hydra_sagemaker.code.imported_modules import loaded_files, task_file, without_entry_point
 from hydra_sagemaker.code.requirements import AUTO, declared, distribution
 from hydra_sagemaker.errors import LauncherError
@@ -44,18 +44,18 @@ class Code:
 
     @classmethod
     def of(cls, settings: CodeConf, working_dir: Path) -> Code:
-        root = Path(working_dir / settings.root) if settings.root else file_tree.find_root(working_dir)
+        root = Path(working_dir / settings.root) if settings.root else bundled_files.find_root(working_dir)
         if not root.is_dir():
             raise LauncherError(f"hydra.launcher.code.root={settings.root}: there is no such directory")
         return cls(root.resolve(), settings)
 
     @cached_property
     def files(self) -> list[PurePosixPath]:
-        return _without_outputs(file_tree.list_files(self.root, exclude=self.settings.exclude), self._known_as_code)
+        return _without_outputs(bundled_files.list_files(self.root, exclude=self.settings.exclude), self._known_as_code)
 
     def _known_as_code(self) -> Iterator[str]:
         """Yield the files that are surely code: what git tracks, and what is imported."""
-        yield from file_tree.tracked_files(self.root)
+        yield from bundled_files.tracked_files(self.root)
         for paths in loaded_files(self.root).values():
             yield from paths
 
@@ -117,20 +117,20 @@ class Code:
         if (name := self._task_not_bundled) is None:
             return None
         return (
-            f"{name} holds the task and is not bundled: .gitignore, {file_tree.IGNORE_FILE} or hydra.launcher.code.exclude "
+            f"{name} holds the task and is not bundled: .gitignore, {bundled_files.IGNORE_FILE} or hydra.launcher.code.exclude "
             f"leaves it out. Change the pattern, or `git add -f {name}`"
         )
 
     def _missing_modules_problem(self) -> str | None:
         others = [name for name in self.not_bundled if name != self._task_not_bundled]
-        knowingly = file_tree.named_by_patterns(self.root, others, exclude=self.settings.exclude)
+        knowingly = bundled_files.named_by_patterns(self.root, others, exclude=self.settings.exclude)
         if not (missing := [name for name in others if name not in knowingly]):
             return None
         more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
         return (
             "imported modules are not bundled, since .gitignore names them or a link leads out of the root: "
             f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` adds them; "
-            f"install them, or list in {self.root / file_tree.IGNORE_FILE} what the jobs do not need"
+            f"install them, or list in {self.root / bundled_files.IGNORE_FILE} what the jobs do not need"
         )
 
     @property

@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 from hydra_sagemaker.backends.base import Backend
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
+from hydra_sagemaker.job.assign_keys import identify
 from hydra_sagemaker.job.identity import slug
 from hydra_sagemaker.job.job import Job, compose_jobs, settings_of
-from hydra_sagemaker.job.keys import identify
 from hydra_sagemaker.job.spec_factory import SpecFactory
 from hydra_sagemaker.job.task import SCRIPT_MODULE, reference_to
 from hydra_sagemaker.scheduling.ledger import Ledger
