@@ -25,7 +25,7 @@ def test_another_version_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert conflict is not None
     assert f"hydra-sagemaker-launcher 9.8.7 is installed in {tmp_path}" in conflict
     assert f"version {__version__} is imported from " in conflict and "hydra_sagemaker: files of both" in conflict
-    assert "`pip uninstall hydra-sagemaker-launcher`, then `pip install --force-reinstall --no-deps " in conflict
+    assert "Type `pip uninstall hydra-sagemaker-launcher`, then install " in conflict
     assert main(["prices", "ml.m5.large"]) == 0
     out, err = capsys.readouterr()
     assert err == f"warning: {conflict}\n" and "9.8.7" not in out
