@@ -119,7 +119,10 @@ def test_a_run_that_is_stopped_says_so(
 
 
 @pytest.mark.slow
-def test_a_run_that_fails_says_so(wandb_server: WandbServer, own_places: Path, tmp_path: Path) -> None:
+def test_a_run_that_fails_says_so(
+    wandb_server: WandbServer, own_places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "training"))
     assert here(tmp_path / "run", "loss._target_=test_train_failures.NotANumber", "trainer.log_every_steps=2") == 1
     (seen,) = wandb_server.runs.values()
     assert (seen.state, seen.exit_code) == ("failed", 1)
