@@ -31,7 +31,7 @@ BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 """`_target_` of what Hydra uses unless another launcher or sweeper is chosen."""
 
-# --- Composition. `hydra.compose` reads every file again for each job and stops at the first mistake; the loader behind it
+# `hydra.compose` reads every file again for each job and stops at the first mistake; the loader behind it
 # composes the files once for all jobs that choose the same, and applies overrides one by one.
 
 config_loader = ConfigLoaderImpl
@@ -69,7 +69,7 @@ def sweep_jobs(overrides: Sequence[Override]) -> list[tuple[str, ...]]:
     return [tuple(job) for job in BasicSweeper.split_arguments(list(overrides), None)[0]]
 
 
-# --- Nodes. OmegaConf resolves `${…}` on every public access and raises where one leads nowhere; the check looks at each value
+# OmegaConf resolves `${…}` on every public access and raises where one leads nowhere; the check looks at each value
 # as it is written, so that it can report all that are broken.
 
 
@@ -119,9 +119,6 @@ def schema_type(node: DictConfig) -> Any:
 def is_open(node: Any) -> bool:
     """True of a mapping that takes new keys although its configuration does not."""
     return isinstance(node, DictConfig) and node._get_flag("struct") is False
-
-
-# --- The start of a run.
 
 
 class Ended(BaseException):
