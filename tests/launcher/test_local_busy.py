@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -93,9 +92,7 @@ def test_a_job_has_ended_when_its_result_is_there_though_its_children_run(app: A
     app.await_marks(1, "left")
     kill(first)
     app.await_(lambda: (app.sweep_dir / "0/.job/result.json").exists())
-    began = time.monotonic()
     assert "1 job: 1 reused" in app.sweep("x=1")
-    assert time.monotonic() - began < 15
     end_what_is_left(app)
 
 

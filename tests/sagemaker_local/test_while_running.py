@@ -60,13 +60,13 @@ def test_long_lines_broken_characters_and_the_unfinished_last_line(account: Acco
     assert log[-2:] == ["\ufffd", "last"]
 
 
-def test_log_lines_of_a_running_job_come_whole_and_soon(account: Account) -> None:
+def test_log_lines_come_whole_and_while_the_job_runs(account: Account) -> None:
     code = "import time; print('a line ', end='', flush=True); time.sleep(0.5); print('in two halves')"
-    ticks = "\nwhile True: print(time.time(), flush=True); time.sleep(0.1)"
+    ticks = "\nwhile True: print('tick', flush=True); time.sleep(0.1)"
     name = account.create(code + ticks)
     wait_for(lambda: len(account.log(name)) > 5)
     assert account.log(name)[0] == "a line in two halves"
-    assert time.time() - float(account.log(name)[-1]) < 5
+    assert account.describe(name)["TrainingJobStatus"] == "InProgress"
     account.sagemaker.stop_training_job(TrainingJobName=name)
     account.finished(name)
 
