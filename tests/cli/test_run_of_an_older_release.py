@@ -39,6 +39,17 @@ def test_it_predicts(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "P(paraphrase)" in capsys.readouterr().out
 
 
+def test_it_is_compared_with_a_run_of_today(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(old_run, "again")
+    record = json.loads(Path("again/run.json").read_text())
+    renamed = renamed_record(record) | {"seed": 1, "config": renamed_record(record)["config"] | {"seed": 1}}
+    Path("again/run.json").write_text(json.dumps(renamed))
+    assert paraphrase("compare", str(old_run), "again", "--resamples", "200") == 0
+    said = capsys.readouterr().out
+    assert "Question: are these models different" in said and "no significant difference" in said
+    assert "num_layers" not in said, "equal settings under an old and a new name are no difference"
+
+
 def test_its_configuration_has_todays_names(old_run: Path) -> None:
     model = saved_config(old_run).model
     assert (model.num_layers, model.hidden_size, model.num_heads) == (1, 8, 1)
