@@ -158,7 +158,9 @@ def attach(directory: str | Path) -> list[Job]:
     for one in sweep.refresh():
         submission = sweep.submission(one)
         if one.is_collected and one.record is not None:
-            submission.returned = past_return(submission.job, submission.name, one.record, sweep.manifest.task_package)
+            submission.returned = past_return(
+                submission.job, submission.name, submission.status, one.record, sweep.manifest.task_package
+            )
         elif one.status.state != State.WAITING:
             loop.add(submission)
         jobs.append(Job(submission, loop, lambda: sweep.backend, lambda: locked(sweep.manifest.directory, "use its results")))

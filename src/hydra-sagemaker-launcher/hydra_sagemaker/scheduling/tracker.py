@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, NotPermitted, SubmissionRefused
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
-from hydra_sagemaker.scheduling.job_returns import job_return, submitted_return
+from hydra_sagemaker.scheduling.job_returns import SubmittedJob, job_return, return_of
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.scheduling.retries import Retries
 from hydra_sagemaker.settings import OnExisting, RetriesConf, keeps_checkpoints
@@ -93,7 +93,7 @@ class Tracker:
         job, name = submission.job, submission.name
         spec = self.spec_of(job, name)
         self.backend.prepare(job, name, spec)
-        self.ledger.append("submit", job=job.number, name=name, key=job.key, output_dir=str(job.output_dir))
+        self._write("submit", submission, output_dir=str(job.output_dir))
         self.active[name] = submission  # before the call: if that is interrupted, the job may be there
         try:
             is_new = self.backend.submit(job, name, spec, fresh=submission.fresh)
@@ -105,7 +105,7 @@ class Tracker:
         submission.status = Status(State.RUNNING)
 
     def attach(self, submission: Submission) -> None:
-        self.ledger.append(submission.origin, job=submission.job.number, name=submission.name, key=submission.job.key)
+        self._write(submission.origin, submission)
         if not submission.status.state.ended:
             self.active[submission.name] = submission
 
@@ -139,12 +139,7 @@ class Tracker:
         elif submission.attempts:
             outcome.record["earlier_attempts"] = submission.attempts
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
-        cause = outcome.failure.cause.value if outcome.failure else None
-        cost = {"cost": outcome.record["cost"]} if outcome.record.get("cost") else {}
-        self.ledger.append(
-            "collected", job=submission.job.number, name=submission.name, key=submission.job.key,
-            status=returned.status.name.lower(), **({"cause": cause} if cause else {}), **cost,
-        )  # fmt: skip
+        self._write("collected", submission, status=returned.status.name.lower(), **_ending(outcome))
         self.on_collected(submission)
         return returned
 
@@ -175,7 +170,7 @@ class Tracker:
         if refusal := self.may_cost(submission):
             log.warning("%s is not tried again: %s", job, refusal)
             return None
-        submission.attempts.append(_attempt(submission))
+        submission.attempts.append({"name": submission.name} | _ending(outcome))
         submission.name = next_name(submission)
         submission.origin, submission.fresh, submission.outcome = NEW, False, None
         submission.status = Status(State.WAITING, f"again in {delay:.0f} s, {failure.cause.value}")
@@ -184,14 +179,18 @@ class Tracker:
 
     def detached(self, submission: Submission) -> JobReturn:
         """Return a handle of a job that runs on after the launcher has ended."""
-        self.ledger.append("detached", job=submission.job.number, name=submission.name, key=submission.job.key)
-        return submitted_return(submission.job, submission.name)
+        self._write("detached", submission)
+        return return_of(submission.job, submission.name, JobStatus.COMPLETED, SubmittedJob(submission.name))
 
     def stop(self, names: Sequence[str] | None = None) -> list[str]:
         """Stop these attempts, by default all that run; return the names of the jobs that could not be told."""
         stopped = list(self.active if names is None else names)
         self.ledger.append("stop", names=stopped)
         return self.backend.stop(stopped)
+
+    def _write(self, event: str, submission: Submission, **values: Any) -> None:
+        job = submission.job
+        self.ledger.append(event, job=job.number, name=submission.name, key=job.key, **values)
 
     def _planned(self, job: Job, existing: Existing | None, on_existing: OnExisting) -> Submission:
         if existing is None:
@@ -221,11 +220,10 @@ def next_name(submission: Submission) -> str:
     return submission.job.name(key_and_attempt[1] + 1)
 
 
-def _attempt(submission: Submission) -> dict[str, Any]:
-    assert submission.outcome is not None and submission.outcome.failure is not None
-    known: dict[str, Any] = {"name": submission.name, "cause": submission.outcome.failure.cause.value}
-    cost = submission.outcome.record.get("cost")
-    return known | ({"cost": cost} if cost else {})
+def _ending(outcome: Outcome) -> dict[str, Any]:
+    """Return the cause of a failure and the cost, as far as there are any."""
+    found = {"cause": outcome.failure and outcome.failure.cause.value, "cost": outcome.record.get("cost")}
+    return {name: value for name, value in found.items() if value}
 
 
 def _problems(jobs: Sequence[Job], existing: Mapping[str, Existing], on_existing: OnExisting) -> Iterator[str]:
