@@ -59,12 +59,12 @@ class Tracker:
         spec_of: Callable[[Job, str], Spec],
         task_package: str | None,
         retries: Retries | None = None,
-        may_cost: Callable[[Submission], str | None] = lambda submission: None,
+        may_cost: Callable[[Mapping[str, Job]], str | None] = lambda attempts: None,
     ) -> None:
         self.backend, self.ledger, self.spec_of, self.task_package = backend, ledger, spec_of, task_package
         self.retries = retries or Retries(RetriesConf(0, 0, 0), 0)
         self.may_cost = may_cost
-        """Returns the reason why one more attempt would cost too much."""
+        """Returns the reason why further attempts, jobs by the attempts' names, would cost too much."""
         self.on_collected: Callable[[Submission], None] = lambda submission: None
         self.active: dict[str, Submission] = {}
 
@@ -167,12 +167,12 @@ class Tracker:
         delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))
         if delay is None:
             return None
-        if refusal := self.may_cost(submission):
+        name = next_name(submission)
+        if refusal := self.may_cost({name: job}):
             log.warning("%s is not tried again: %s", job, refusal)
             return None
         submission.attempts.append({"name": submission.name} | _ending(outcome))
-        submission.name = next_name(submission)
-        submission.origin, submission.fresh, submission.outcome = NEW, False, None
+        submission.name, submission.origin, submission.fresh, submission.outcome = name, NEW, False, None
         submission.status = Status(State.WAITING, f"again in {delay:.0f} s, {failure.cause.value}")
         log.warning("%s: %s; %s in %.0f s", job, failure.message.splitlines()[0], submission.name, delay)
         return delay
