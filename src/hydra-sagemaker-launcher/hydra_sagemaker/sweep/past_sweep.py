@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,14 @@ from hydra_sagemaker.aws.clients import persistently
 from hydra_sagemaker.aws.logs import Log
 from hydra_sagemaker.backends.base import Backend, State, Status
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.files import read_json
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.tracker import ATTACHED, REUSED, Submission, Tracker
+from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.hooks import call_collected
 from hydra_sagemaker.sweep.manifest import Attempt, read_manifest
 
+ENDED = [state.value for state in State if state.ended]
 NOT_SUBMITTED = "not submitted; the same command submits it"
 
 
@@ -63,7 +65,14 @@ class SubmittedSweep:
     @cached_property
     def backend(self) -> Backend:
         """Made when a job has to be asked about: collected jobs need no credentials."""
-        return self.manifest.backend()
+        manifest = self.manifest
+        if manifest.settings.mode == Mode.local:
+            from hydra_sagemaker.backends.local import LocalBackend
+
+            return LocalBackend(manifest.settings, manifest.state_dir, manifest.root, manifest.working_dir, None)
+        from hydra_sagemaker.backends.sagemaker import SageMakerBackend
+
+        return SageMakerBackend(manifest.settings, None, None)
 
     @cached_property
     def tracker(self) -> Tracker:
@@ -114,19 +123,10 @@ class SubmittedSweep:
 
 
 def _status(job: Job, attempt: Attempt) -> JobStatus:
-    if (record := _record(job, attempt.name)) is not None:
+    record = read_json(job.job_dir / "record.json")
+    if isinstance(record, dict) and record.get("name") == attempt.name and record.get("state") in ENDED:
         return JobStatus(job, attempt, Status(State(record["state"]), str(record.get("detail") or "")), record)
-    return JobStatus(job, attempt, Status(State.WAITING, NOT_SUBMITTED), None)
-
-
-def _record(job: Job, name: str) -> dict[str, Any] | None:
-    """Return the record of this attempt, None where another one or nothing was collected."""
-    try:
-        record = json.loads((job.job_dir / "record.json").read_text(encoding="utf-8"))
-        ended = State(record["state"]).ended
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return record if ended and record.get("name") == name else None
+    return JobStatus(job, attempt, Status(State.WAITING, NOT_SUBMITTED), None)  # another attempt or nothing was collected
 
 
 def _refuse_to_submit(job: Job, name: str) -> Any:
