@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
 from hydra_sagemaker.display.tables import cost_table, counted, plan_table
 from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
 from hydra_sagemaker.sweep.hooks import imported
-
-if TYPE_CHECKING:
-    from hydra_sagemaker.sweep.sweep import Sweep
+from hydra_sagemaker.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +38,7 @@ def _described(sweep: Sweep, submissions: Sequence[Submission]) -> str:
 
 
 def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator[str]:
-    """Yield what `wait=false` cannot do: nobody stays to submit more jobs, or to return a value to a sweeper."""
+    """Yield the things that `wait=false` cannot do: nobody stays to submit more jobs, or to return a value to a sweeper."""
     settings = sweep.settings
     if settings.wait:
         return
