@@ -57,7 +57,7 @@ def _returned(job: Job, name: str, outcome: Outcome, task_package: str | None) -
     elif failure is None:
         error = RemoteJobError(f"{job}, {name}: it ended as {outcome.status.state.value} ({outcome.status.detail})")
     else:  # what the task raised when it was told to end says less than who told it
-        error = RemoteJobError(f"{job}, {name}: {failure.message}\nNext: {failure.next_step}")
+        error = RemoteJobError(f"{job}, {name}: {failure}")
     return return_of(job, name, JobStatus.FAILED, error)
 
 
