@@ -1,12 +1,9 @@
-"""Identifies the call of a request, and records all calls: a benchmark counts them."""
+"""Identifies the call of a request; the records of all calls, which a benchmark counts."""
 
 from __future__ import annotations
 
 import io
 import re
-import threading
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -48,33 +45,6 @@ class RecordedRequest:
     """Bytes of the body, without headers."""
     bytes_out: int
     seconds: float
-
-
-class Requests:
-    """Records the calls of clients and jobs, without the server's own."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._records: list[RecordedRequest] = []
-
-    def add(self, call: Call, began: float, status: int, bytes_in: int, bytes_out: int) -> None:
-        if call.caller == "server":
-            return
-        seconds = time.time() - began
-        named = (call.service, call.operation, call.caller, call.path)
-        with self._lock:
-            self._records.append(RecordedRequest(began, *named, status, bytes_in, bytes_out, seconds))
-
-    def clear(self) -> None:
-        with self._lock:
-            self._records.clear()
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __iter__(self) -> Iterator[RecordedRequest]:
-        with self._lock:
-            return iter(list(self._records))
 
 
 def identify(environ: dict[str, Any]) -> Call:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, SERVICE_PRINCIPAL, credentials
 from sagemaker_local.errors import LocalSageMakerError
 from sagemaker_local.faults import FaultCounters, Faults
-from sagemaker_local.recording import Requests
+from sagemaker_local.recording import RecordedRequest
 
 if TYPE_CHECKING:
     from sagemaker_local.isolation import Isolation
@@ -60,7 +60,7 @@ class LocalSageMaker:
         self.max_running, self.stop_grace_seconds, self.serve_command = max_running, stop_grace_seconds, serve_command
         self.faults = faults or Faults()
         self.url = ""
-        self.requests = Requests()
+        self.requests: list[RecordedRequest] = []
 
     @property
     def client_environment(self) -> dict[str, str]:
@@ -107,18 +107,15 @@ class LocalSageMaker:
             **clients,
             environments=Environments(self.python, self.root),
             counters=FaultCounters(self.faults),
-            ready=threading.Event(),
-            closing=threading.Event(),
         )
 
     def _serve(self, services: Services, listener: socket.socket, stack: contextlib.ExitStack) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        from sagemaker_local.application import Front
+        from sagemaker_local.application import Front, QuietHandler
         from sagemaker_local.endpoints import Endpoints
         from sagemaker_local.jobs import TrainingJobs
-        from sagemaker_local.request_handler import QuietHandler
         from sagemaker_local.runner import JobRun
         from sagemaker_local.scheduler import Scheduler
         from sagemaker_local.tags import Tags

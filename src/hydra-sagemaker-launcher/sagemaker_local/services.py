@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,14 @@ class Services:
     iam: Any
     environments: Environments
     counters: FaultCounters
-    ready: threading.Event
+    ready: threading.Event = field(default_factory=threading.Event)
     """Set once the bucket, the role and the log groups exist; requests of clients wait for it."""
-    closing: threading.Event
+    closing: threading.Event = field(default_factory=threading.Event)
 
 
 @functools.cache
 def _session() -> Session:
-    """Reads no profile and no configuration file of the user: they are meant for AWS."""
+    """Make a session that reads no profile and no configuration file of the user: they are meant for AWS."""
     session = Session()
     for variable in ("config_file", "credentials_file"):
         session.set_config_variable(variable, os.devnull)
