@@ -22,12 +22,8 @@ from sagemaker_local.server import LocalSageMaker
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Return the exit code: 0 after Ctrl-C or SIGTERM, 2 when the server cannot start as asked."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until Ctrl-C. Return the exit code: 0 after Ctrl-C or SIGTERM, 2 when the server cannot start as asked."""
     parser = _parser()
     options = parser.parse_args(arguments)
     ended = threading.Event()
