@@ -72,7 +72,7 @@ class JobRun:
             try:
                 self._download(attempt)
                 self._stop_if_asked()
-                if self.services.counters.has_internal_error(self.job.name):
+                if self.services.counters.hits("internal_error", self.job.name):
                     # in AWS's words: https://github.com/aws/sagemaker-python-sdk/issues/70
                     raise Ended("Failed", "Failed", "InternalServerError: We encountered an internal error. Please try again.")
                 self.enter("Training", "Training image download completed. Training in progress.")
@@ -95,7 +95,7 @@ class JobRun:
         self._stop_if_asked()
         if (time.time() - self.job.created) * self.faults.time_scale > self.job.max_wait_seconds:
             raise Ended("Stopped", "MaxWaitTimeExceeded", "Training job wait time exceeded MaxWaitTimeInSeconds")
-        if self.services.counters.lacks_capacity(self.job.name):
+        if self.services.counters.hits("capacity_error", self.job.name):
             reason = "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML "
             raise Ended("Failed", "Failed", f"{reason}instance type.")
 

@@ -81,11 +81,6 @@ def upload_file(client: Any, file: Path, uri: str) -> None:
         _transfer(client).upload_file(copy.name, bucket, key)
 
 
-def delete(client: Any, uri: str) -> None:
-    bucket, key = split_uri(uri)
-    client.delete_object(Bucket=bucket, Key=key)
-
-
 def upload_files(client: Any, directories: Iterable[Path], uri: str) -> None:
     for directory in directories:
         for file in files_in(directory):
