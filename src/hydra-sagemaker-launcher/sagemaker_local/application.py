@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.test import run_wsgi_app
 
 from sagemaker_local.account import REGION
 from sagemaker_local.endpoints import Endpoints, invoke
@@ -100,19 +101,10 @@ class Front:
         self, call: Call, began: float, bytes_in: int, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> list[bytes]:
         """Let moto answer; the call is recorded before the answer is sent, so that a client's next request finds it."""
-        status = 0
-
-        def start(line: str, *rest: Any, **named: Any) -> Any:
-            nonlocal status
-            status = int(line.split()[0])
-            return start_response(line, *rest, **named)
-
-        answer = self.moto(environ, start)
-        try:
-            chunks = list(answer)
-        finally:
-            getattr(answer, "close", lambda: None)()
-        self._record(call, began, status, bytes_in, sum(len(chunk) for chunk in chunks))
+        answer, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
+        chunks = list(answer)
+        self._record(call, began, int(status.split()[0]), bytes_in, sum(len(chunk) for chunk in chunks))
+        start_response(status, list(headers))
         return chunks
 
     def _record(self, call: Call, began: float, status: int, bytes_in: int, bytes_out: int) -> None:

@@ -58,15 +58,10 @@ def identify(environ: dict[str, Any]) -> Call:
     elif service == "sagemaker" and path.endswith("/invocations"):
         operation = "InvokeEndpoint"
     else:
-        operation = _form_action(environ) or f"{method} {path}"
+        is_form = environ.get("CONTENT_TYPE", "").startswith(FORM)
+        form = parse_qs(read_body(environ).decode(errors="replace")) if is_form else {}
+        operation = form.get("Action", [f"{method} {path}"])[0]
     return Call(service, operation, CALLERS.get(key, "client"), region, path)
-
-
-def _form_action(environ: dict[str, Any]) -> str | None:
-    if not environ.get("CONTENT_TYPE", "").startswith(FORM):
-        return None
-    actions = parse_qs(read_body(environ).decode(errors="replace")).get("Action", [])
-    return actions[0] if actions else None
 
 
 def read_body(environ: dict[str, Any]) -> bytes:

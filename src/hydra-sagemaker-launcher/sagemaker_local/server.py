@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, SERVICE_PRINCIPAL, credentials
 from sagemaker_local.errors import LocalSageMakerError
-from sagemaker_local.faults import FaultCounters, Faults
+from sagemaker_local.faults import Faults
 from sagemaker_local.recording import RecordedRequest
 
 if TYPE_CHECKING:
@@ -88,26 +88,15 @@ class LocalSageMaker:
         self._stack.close()
 
     def _services(self, stack: contextlib.ExitStack) -> Services:
-        from sagemaker_local.environment import Environments
         from sagemaker_local.isolation import check_namespaces
-        from sagemaker_local.services import Services, client
+        from sagemaker_local.services import Services
 
         self.root.mkdir(parents=True, exist_ok=True)
         if self.isolation == "namespace":
             check_namespaces(self.root)
-        clients = {name: client(name, self.url) for name in ("s3", "logs", "sagemaker", "iam")}
-        for opened in clients.values():
-            stack.callback(opened.close)
-        return Services(
-            url=self.url,
-            root=self.root,
-            isolation=self.isolation,
-            stop_grace_seconds=self.stop_grace_seconds,
-            serve_command=self.serve_command,
-            **clients,
-            environments=Environments(self.python, self.root),
-            counters=FaultCounters(self.faults),
-        )
+        services = Services(self)
+        stack.callback(services.close)
+        return services
 
     def _serve(self, services: Services, listener: socket.socket, stack: contextlib.ExitStack) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app

@@ -82,10 +82,11 @@ def upload_file(client: Any, file: Path, uri: str) -> None:
 
 
 def upload_files(client: Any, directories: Iterable[Path], uri: str) -> None:
+    """Upload the files of all directories; `uri` ends with a slash."""
     for directory in directories:
         for file in files_in(directory):
             if file.is_file():
-                upload_file(client, file, f"{uri}/{file.relative_to(directory)}")
+                upload_file(client, file, f"{uri}{file.relative_to(directory)}")
 
 
 def upload_archive(client: Any, directories: Iterable[Path], uri: str) -> None:
