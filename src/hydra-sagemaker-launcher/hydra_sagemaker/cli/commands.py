@@ -55,8 +55,7 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> None:
         return
     if running:
         names = sorted({one.attempt.name for one in running})
-        sweep.manifest.ledger.append("stop", names=names)
-        not_told = sweep.backend.stop(names)
+        not_told = sweep.tracker.stop(names)
     else:
         not_told = []
         _to_stderr("no job runs")

@@ -59,8 +59,7 @@ class EventLoop:
         if submission.status.state == State.WAITING:
             return
         self.tracker.attach(submission)
-        ended = submission.status.state.ended
-        self.scheduler.restore(running=[] if ended else [index], ended=[index] if ended else [])
+        self.scheduler.restore(index, has_ended=submission.status.state.ended)
 
     def run(self, changed: Callable[[Submission], None]) -> list[JobReturn]:
         """Work until every result is collected, or everything is submitted; return in the order of the submissions.

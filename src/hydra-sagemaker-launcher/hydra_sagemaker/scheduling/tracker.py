@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,7 @@ class Tracker:
         self,
         backend: Backend,
         ledger: Ledger,
-        spec_of: Callable[[Job, str], Spec],
+        spec_of: Callable[[Job, str], Spec] | None,
         task_package: str | None,
         retries: Retries | None = None,
         may_cost: Callable[[Mapping[str, Job]], str | None] = lambda attempts: None,
@@ -75,22 +75,40 @@ class Tracker:
             SubmissionRefused: jobs that ran before, with `on_existing=fail`, or run now, with `on_existing=rerun`.
         """
         existing = self.backend.existing(jobs)
-        if problems := list(_problems(jobs, existing, on_existing)):
+        problems = []
+        for job in jobs:  # a second run beside a running one would write to the same files
+            found = existing.get(job.key)
+            if found is not None and on_existing == OnExisting.fail:
+                problems.append(f"{job} exists as {found.name}: hydra.launcher.on_existing=retry_failed continues with them")
+            elif found is not None and on_existing == OnExisting.rerun and not found.status.state.ended:
+                way = "stop it, or hydra.launcher.on_existing=retry_failed attaches to it"
+                problems.append(f"{job} still runs as {found.name}: {way}")
+        if problems:
             raise SubmissionRefused(problems)
-        earlier = self.earlier_attempts()
         planned = [self._planned(job, existing.get(job.key), on_existing) for job in jobs]
-        for submission in planned:
-            submission.attempts = [one for one in earlier.get(submission.job.key, ()) if one["name"] != submission.name]
+        self.recall(planned)
         return planned
 
+    def recall(self, submissions: Sequence[Submission]) -> None:
+        """Give jobs their failed attempts, as earlier launches in this directory have written them down."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for event in self.ledger.read():
+            if event.get("event") == "collected" and event.get("key") and event.get("cause"):
+                kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
+                found.setdefault(event["key"], {})[event["name"]] = kept
+        for submission in submissions:
+            earlier = found.get(submission.job.key, {})
+            submission.attempts = [attempt for name, attempt in earlier.items() if name != submission.name]
+
     def submit(self, submission: Submission) -> None:
-        """Submit an attempt.
+        """Submit an attempt; needs `spec_of`, which only the sweep's own command has.
 
         Raises:
             QuotaExceeded, Throttled, Unreachable: not now; it may be tried again.
             LauncherError: never like this.
         """
         job, name = submission.job, submission.name
+        assert self.spec_of is not None
         spec = self.spec_of(job, name)
         self.backend.prepare(job, name, spec)
         self._write("submit", submission, output_dir=str(job.output_dir))
@@ -167,7 +185,9 @@ class Tracker:
         delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))
         if delay is None:
             return None
-        name = next_name(submission)
+        key_and_attempt = parse_job_name(submission.name)
+        assert key_and_attempt is not None
+        name = job.name(key_and_attempt[1] + 1)
         if refusal := self.may_cost({name: job}):
             log.warning("%s is not tried again: %s", job, refusal)
             return None
@@ -203,34 +223,8 @@ class Tracker:
                 return Submission(job, existing.name, REUSED, existing.status)
         return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), on_existing == OnExisting.rerun)
 
-    def earlier_attempts(self) -> dict[str, list[dict[str, Any]]]:
-        """Return failed attempts by key, as earlier launches in this directory have written them down."""
-        found: dict[str, dict[str, dict[str, Any]]] = {}
-        for event in self.ledger.read():
-            if event.get("event") == "collected" and event.get("key") and event.get("cause"):
-                kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
-                found.setdefault(event["key"], {})[event["name"]] = kept
-        return {key: list(attempts.values()) for key, attempts in found.items()}
-
-
-def next_name(submission: Submission) -> str:
-    """Return the name of the attempt after this one."""
-    key_and_attempt = parse_job_name(submission.name)
-    assert key_and_attempt is not None
-    return submission.job.name(key_and_attempt[1] + 1)
-
 
 def _ending(outcome: Outcome) -> dict[str, Any]:
     """Return the cause of a failure and the cost, as far as there are any."""
     found = {"cause": outcome.failure and outcome.failure.cause.value, "cost": outcome.record.get("cost")}
     return {name: value for name, value in found.items() if value}
-
-
-def _problems(jobs: Sequence[Job], existing: Mapping[str, Existing], on_existing: OnExisting) -> Iterator[str]:
-    """Refuse what may not run now: a second run beside a running one would write to the same files."""
-    for job in jobs:
-        found = existing.get(job.key)
-        if found is not None and on_existing == OnExisting.fail:
-            yield f"{job} exists as {found.name}: hydra.launcher.on_existing=retry_failed continues with them"
-        elif found is not None and on_existing == OnExisting.rerun and not found.status.state.ended:
-            yield f"{job} still runs as {found.name}: stop it, or hydra.launcher.on_existing=retry_failed attaches to it"

@@ -76,7 +76,7 @@ class SubmittedSweep:
 
     @cached_property
     def tracker(self) -> Tracker:
-        tracker = Tracker(self.backend, self.manifest.ledger, _refuse_to_submit, self.manifest.task_package)
+        tracker = Tracker(self.backend, self.manifest.ledger, None, self.manifest.task_package)
         tracker.on_collected = lambda submission: call_collected(self.manifest.settings.collected, submission.job)
         for directory in (self.manifest.working_dir, self.manifest.root):  # where the application is imported from
             if str(directory) not in sys.path:
@@ -110,11 +110,10 @@ class SubmittedSweep:
         return self.backend.log(one.job, one.attempt.name, lines=lines, is_collected=one.is_collected)
 
     def submission(self, one: JobStatus) -> Submission:
-        """The job as the tracker knows it, with the configuration that its collection needs."""
+        """Return the job as the tracker knows it, with the configuration that its collection needs."""
         origin = ATTACHED if one.runs else REUSED
         submission = Submission(self.manifest.complete(one.job), one.attempt.name, origin, one.status)
-        earlier = self.tracker.earlier_attempts().get(one.job.key, [])
-        submission.attempts = [attempt for attempt in earlier if attempt["name"] != submission.name]
+        self.tracker.recall([submission])
         return submission
 
     def collect(self, one: JobStatus) -> JobStatus:
@@ -127,7 +126,3 @@ def _status(job: Job, attempt: Attempt) -> JobStatus:
     if isinstance(record, dict) and record.get("name") == attempt.name and record.get("state") in ENDED:
         return JobStatus(job, attempt, Status(State(record["state"]), str(record.get("detail") or "")), record)
     return JobStatus(job, attempt, Status(State.WAITING, NOT_SUBMITTED), None)  # another attempt or nothing was collected
-
-
-def _refuse_to_submit(job: Job, name: str) -> Any:
-    raise AssertionError(f"{name}: only the sweep's own command submits")
