@@ -33,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="sagemaker-local-") as temporary, _server(options, temporary) as server:
             print(_greeting(server), flush=True)
-            _log_events()
+            handler = logging.StreamHandler(sys.stdout)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+            logger = logging.getLogger("sagemaker_local")
+            logger.addHandler(handler)
+            logger.setLevel(logging.INFO)
             ended.wait()
             print("ending every job and endpoint", flush=True)
     except LocalSageMakerError as error:
@@ -89,11 +93,3 @@ bucket  s3://{BUCKET}
 role    {ROLE_ARN}
 jobs    {server.root}
 """
-
-
-def _log_events() -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    logger = logging.getLogger("sagemaker_local")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
