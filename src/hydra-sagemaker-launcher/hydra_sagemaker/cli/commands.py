@@ -31,7 +31,7 @@ def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> None:
         if one.status.state == State.WAITING:
             _to_stderr(f"{one.job}: {one.status.detail}")
             continue
-        logs[one.attempt.name] = sweep.log(one, lines)
+        logs[one.attempt.name] = sweep.backend.log(one.job, one.attempt.name, lines=lines, is_collected=one.is_collected)
         labels[one.attempt.name] = f"{one.job.number} | " if len(sweep.jobs) > 1 else ""
     colours = sys.stdout.isatty()
     seconds = min(LOG_SECONDS, sweep.poll_seconds)
@@ -94,7 +94,8 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
 
 
 def show_prices(instance_types: Sequence[str], *, in_json: bool) -> None:
-    """
+    """Print what instance types cost by the hour.
+
     Raises:
         LauncherError: the table has no such instance type.
     """

@@ -38,9 +38,9 @@ class EventLoop:
         self.submissions: list[Submission] = []
         self.changed: Callable[[Submission], None] = lambda submission: None
         self._scheduled: list[Submission] = []
-        """By the scheduler's index."""
+        """The jobs that have a run of their own, by the scheduler's index."""
         self._leaders: dict[str, Submission] = {}
-        """By key, the job whose run the others share."""
+        """The job whose run the others share, by key."""
         self._logged_outage_at = float("-inf")
         self._outage_since: float | None = None
         for submission in submissions:

@@ -42,7 +42,7 @@ class Submission:
     returned: JobReturn | None = field(default=None, repr=False)
     """Set once the results are collected, or the launcher detaches from the job."""
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    """What is known of attempts that ended before this one."""
+    """The records of attempts that ended before this one."""
 
     @property
     def kind(self) -> str:

@@ -17,7 +17,7 @@ from hydra_sagemaker.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
 GRACE_SECONDS = 3.0
-"""For a second Ctrl-C where no terminal can ask."""
+"""The time for a second Ctrl-C where no terminal can ask."""
 VERBS = "hydra-sagemaker"
 QUESTION = "[d]etach: jobs continue; [s]top them all; [c]ontinue waiting? "
 

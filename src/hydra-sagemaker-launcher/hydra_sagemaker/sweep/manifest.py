@@ -41,7 +41,7 @@ class Attempt:
     """Seconds since 1970; None: it was planned only."""
     ended: float | None = None
     seen: bool = False
-    """Whether the place where jobs run has ever told of it: a submission may have failed on its way."""
+    """True once the place where jobs run has told of it: a submission may have failed on its way."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Manifest:
     working_dir: Path
     task_package: str | None
     hydra: dict[str, Any]
-    """What all jobs share of their hydra node."""
+    """The part of the hydra node that all jobs share."""
     entries: dict[int, dict[str, Any]] = field(repr=False)
-    """By the number of the job, as written."""
+    """The jobs as written, by their number."""
 
     @property
     def ledger(self) -> Ledger:
@@ -119,10 +119,7 @@ def write_manifest(
     working_dir: Path,
     task_package: str | None,
 ) -> None:
-    """Write the manifest, in which earlier batches of the sweep stay.
-
-    `names` are those of the first attempts planned, by the number of the job.
-    """
+    """Write the manifest, where earlier batches stay; `names` are those of the first attempts planned, by job number."""
     values: dict[str, Any] = {
         "format": FORMAT,
         "settings": {name: getattr(settings, name) for name in SWEEP_FIELDS},

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra_sagemaker.aws.clients import persistently
-from hydra_sagemaker.aws.logs import Log
 from hydra_sagemaker.backends.base import Backend, State, Status
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json
@@ -30,7 +29,7 @@ class JobStatus:
     attempt: Attempt
     status: Status
     record: dict[str, Any] | None
-    """As written when the job was collected; None before."""
+    """The record written when the job was collected; None before."""
 
     @property
     def runs(self) -> bool:
@@ -42,7 +41,7 @@ class JobStatus:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it has ended badly; a result that could not be downloaded counts too."""
+        """Tell whether it has ended badly; a result that could not be downloaded counts too."""
         return self.status.state.ended and (self.status.state != State.COMPLETED or "failure" in (self.record or {}))
 
 
@@ -105,9 +104,6 @@ class SubmittedSweep:
     def running(self, names: Collection[str]) -> list[str]:
         statuses = self.backend.poll(names)
         return [name for name in names if name not in statuses or not statuses[name].state.ended]
-
-    def log(self, one: JobStatus, lines: int) -> Log:
-        return self.backend.log(one.job, one.attempt.name, lines=lines, is_collected=one.is_collected)
 
     def submission(self, one: JobStatus) -> Submission:
         """Return the job as the tracker knows it, with the configuration that its collection needs."""
