@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +15,9 @@ from rich.text import Text
 
 from hydra_sagemaker.pricing.cost import money, total
 from hydra_sagemaker.pricing.prices import Prices, bound_of_settings
-from hydra_sagemaker.scheduling.tracker import REUSED, Submission
+
+if TYPE_CHECKING:
+    from hydra_sagemaker.scheduling.tracker import Submission
 
 ONE_BY_ONE = 20
 """Rows of a plan up to which every job has its own."""
@@ -116,7 +118,7 @@ def _plan_row(submission: Submission, prices: Prices) -> tuple[Cells, float | No
     """Return the cells of a job and the most that it can cost, in US dollars; None where a price is not known."""
     settings = submission.job.settings
     bound = bound_of_settings(settings, prices)
-    cost = 0.0 if submission.origin == REUSED else bound.usd
+    cost = 0.0 if submission.is_reused else bound.usd
     count = f"{settings.instance_count} x " if settings.instance_count > 1 else ""
     cells = {
         "job": str(submission.job.number),

@@ -45,6 +45,10 @@ class Submission:
     """The records of attempts that ended before this one."""
 
     @property
+    def is_reused(self) -> bool:
+        return self.origin == REUSED
+
+    @property
     def kind(self) -> str:
         """The kind of machine that a quota is for."""
         settings = self.job.settings
@@ -177,7 +181,7 @@ class Tracker:
     def retried_after(self, submission: Submission) -> float | None:
         """Prepare the next attempt of a job that ended badly; return the seconds to wait, None if it is not submitted again."""
         outcome = submission.outcome
-        if submission.failure or outcome is None or outcome.failure is None or submission.origin == REUSED:
+        if submission.failure or outcome is None or outcome.failure is None or submission.is_reused:
             return None
         if outcome.record.get("is_downloaded") is False:
             return None

@@ -28,7 +28,7 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
 
 def print_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
     """Print the bill; nothing where nothing was billed, on this machine or when all is reused."""
-    ended = [one for one in submissions if one.origin != REUSED and one.failure is None]
+    ended = [one for one in submissions if not one.is_reused and one.failure is None]
     if billed := [one for one in ended if one.outcome is not None and one.outcome.record.get("cost")]:
         print(cost_table(billed, _described(sweep, submissions)))
 
@@ -48,7 +48,7 @@ def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator
             f"hydra.launcher.wait=false: {sweeper.__name__} needs the value of each job before it chooses "
             "the next one: hydra.launcher.wait=true"
         )
-    jobs = len(sweep.tracker.active) + sum(one.origin != REUSED for one in submissions)
+    jobs = len(sweep.tracker.active) + sum(not one.is_reused for one in submissions)
     if jobs > settings.max_parallel:
         yield (
             f"hydra.launcher.wait=false: {jobs} jobs, max_parallel={settings.max_parallel} submits only some at once, "

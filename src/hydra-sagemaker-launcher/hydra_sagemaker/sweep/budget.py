@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.pricing.cost import Budget
 from hydra_sagemaker.pricing.prices import Prices, bound_of_settings
-from hydra_sagemaker.scheduling.tracker import REUSED, Submission
+from hydra_sagemaker.scheduling.tracker import Submission
 
 
 class Spending:
@@ -24,6 +24,6 @@ class Spending:
 
     def settle(self, submission: Submission) -> None:
         """Replace an attempt's bound by its bill; one that was never submitted costs nothing."""
-        if submission.origin != REUSED and submission.outcome is not None:
+        if not submission.is_reused and submission.outcome is not None:
             cost = submission.outcome.record.get("cost") or {}
             self.budget.settle(submission.name, 0.0 if submission.failure else cost.get("cost_usd"))

@@ -21,7 +21,7 @@ from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.scheduler import Scheduler
-from hydra_sagemaker.scheduling.tracker import REUSED, Submission
+from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.announcements import detach_problems, print_costs, print_plan
 from hydra_sagemaker.sweep.interrupt import detach_message, interrupted, stop_all
@@ -73,7 +73,7 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
     submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
     unique = _unique(submissions)
     occupied = sweep.backend.occupied(jobs)
-    too_dear = sweep.spending.reserve({one.name: one.job for one in unique if one.origin != REUSED})
+    too_dear = sweep.spending.reserve({one.name: one.job for one in unique if not one.is_reused})
     if problems := [*occupied, *filter(None, [too_dear]), *detach_problems(sweep, unique)]:
         raise SubmissionRefused(problems)
     write_manifest(
