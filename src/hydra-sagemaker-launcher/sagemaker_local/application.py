@@ -41,16 +41,8 @@ class QuietHandler(MotoRequestHandler):
 
 
 class Front:
-    def __init__(
-        self,
-        moto: Application,
-        jobs: TrainingJobs,
-        endpoints: Endpoints,
-        tags: Tags,
-        services: Services,
-        requests: list[RecordedRequest],
-    ) -> None:
-        self.moto, self.endpoints, self.tags, self.requests = moto, endpoints, tags, requests
+    def __init__(self, moto: Application, jobs: TrainingJobs, endpoints: Endpoints, tags: Tags, services: Services) -> None:
+        self.moto, self.endpoints, self.tags, self.requests = moto, endpoints, tags, services.requests
         self.counters, self.ready = services.counters, services.ready
         self.operations: dict[str, Operation] = {**jobs.operations, **endpoints.operations, **tags.operations}
 
@@ -62,10 +54,15 @@ class Front:
         if call.caller != "server":
             self.ready.wait()
         bytes_in = int(environ.get("CONTENT_LENGTH") or 0)
-        if (response := self._answer(call, environ)) is None:
-            return self._pass_on(call, began, bytes_in, environ, start_response)
-        self._record(call, began, response[0], bytes_in, len(response[2]))
-        return _send(response, start_response)
+        # a call is recorded before the answer is sent, so that a client's next request finds it
+        if (response := self._answer(call, environ)) is not None:
+            self._record(call, began, response[0], bytes_in, len(response[2]))
+            return _send(response, start_response)
+        answer, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
+        chunks = list(answer)
+        self._record(call, began, int(status.split()[0]), bytes_in, sum(len(chunk) for chunk in chunks))
+        start_response(status, list(headers))
+        return chunks
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response | None:
         """Return the response, or None if the request is moto's."""
@@ -96,16 +93,6 @@ class Front:
         if call.operation in self.tags.operations and not request["ResourceArn"].startswith(OUR_ARNS):
             return None
         return 200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps(operation(request)).encode()
-
-    def _pass_on(
-        self, call: Call, began: float, bytes_in: int, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> list[bytes]:
-        """Let moto answer; the call is recorded before the answer is sent, so that a client's next request finds it."""
-        answer, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
-        chunks = list(answer)
-        self._record(call, began, int(status.split()[0]), bytes_in, sum(len(chunk) for chunk in chunks))
-        start_response(status, list(headers))
-        return chunks
 
     def _record(self, call: Call, began: float, status: int, bytes_in: int, bytes_out: int) -> None:
         """Record a call of a client or a job, not the server's own."""

@@ -14,7 +14,10 @@ from sagemaker_local.validation import null_violation, validation_error
 def check_training_job(request: dict[str, Any]) -> None:
     _check_served(request)
     _check_present(request)
-    _check_spot(request)
+    condition = request["StoppingCondition"]
+    max_runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
+    if request.get("EnableManagedSpotTraining") and condition.get("MaxWaitTimeInSeconds", 0) < max_runtime:
+        raise invalid("Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds")
     _check_channels(request.get("InputDataConfig", []))
     for definition in request["AlgorithmSpecification"].get("MetricDefinitions", []):
         try:
@@ -53,13 +56,6 @@ def _check_present(request: dict[str, Any]) -> None:
     if request["ResourceConfig"]["InstanceCount"] < 1:
         constraint = "failed to satisfy constraint: Member must have value greater than or equal to 1"
         raise validation_error([f"Value '0' at 'resourceConfig.instanceCount' {constraint}"])
-
-
-def _check_spot(request: dict[str, Any]) -> None:
-    condition = request["StoppingCondition"]
-    max_runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
-    if request.get("EnableManagedSpotTraining") and condition.get("MaxWaitTimeInSeconds", 0) < max_runtime:
-        raise invalid("Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds")
 
 
 def _check_channels(channels: list[dict[str, Any]]) -> None:

@@ -70,10 +70,17 @@ class LocalSageMaker:
     def __enter__(self) -> LocalSageMaker:
         """Start. Raises LocalSageMakerError: packages missing, port taken, no namespaces, no Python."""
         _require_packages()
+        from sagemaker_local.isolation import check_namespaces
+        from sagemaker_local.services import Services
+
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(_listen(self.port))
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            services = self._services(stack)
+            self.root.mkdir(parents=True, exist_ok=True)
+            if self.isolation == "namespace":
+                check_namespaces(self.root)
+            services = Services(self)
+            stack.callback(services.close)
             self._serve(services, listener, stack)
             self._create_account(services)
             services.ready.set()
@@ -86,17 +93,6 @@ class LocalSageMaker:
     def __exit__(self, *_: object) -> None:
         """End every job and endpoint within seconds, without uploads."""
         self._stack.close()
-
-    def _services(self, stack: contextlib.ExitStack) -> Services:
-        from sagemaker_local.isolation import check_namespaces
-        from sagemaker_local.services import Services
-
-        self.root.mkdir(parents=True, exist_ok=True)
-        if self.isolation == "namespace":
-            check_namespaces(self.root)
-        services = Services(self)
-        stack.callback(services.close)
-        return services
 
     def _serve(self, services: Services, listener: socket.socket, stack: contextlib.ExitStack) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -114,7 +110,7 @@ class LocalSageMaker:
         self.jobs = jobs = TrainingJobs(self.faults, tags, s3=services.s3, iam=services.iam, submit=scheduler.submit)
         endpoints = Endpoints(services, tags)
         moto = DomainDispatcherApplication(create_backend_app)
-        front = Front(moto, jobs, endpoints, tags, services, self.requests)
+        front = Front(moto, jobs, endpoints, tags, services)
         host, port = listener.getsockname()
         http = make_server(host, port, front, threaded=True, request_handler=QuietHandler, fd=listener.fileno())
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)

@@ -25,7 +25,7 @@ class Services:
         self.isolation: Isolation = server.isolation
         self.stop_grace_seconds, self.serve_command = server.stop_grace_seconds, server.serve_command
         self.environments = Environments(server.python, server.root)
-        self.counters = FaultCounters(server.faults)
+        self.counters, self.requests = FaultCounters(server.faults), server.requests
         self.s3, self.logs, self.sagemaker, self.iam = (_client(name, self.url) for name in ("s3", "logs", "sagemaker", "iam"))
         self.ready = threading.Event()
         """Set once the bucket, the role and the log groups exist; requests of clients wait for it."""
