@@ -140,7 +140,8 @@ def simulated(scale: Scale, folder: Path) -> Figures:
     clock.is_noted = lambda: any(quota.waiting for quota in scheduler.quotas.values())
     marks = Marks([round(EARLY * scale.jobs), scale.jobs])
     began = time.perf_counter()
-    returns = EventLoop(tracker, tracker.plan(jobs, OnExisting.retry_failed), scheduler, clock).run(marks)
+    submissions = tracker.plan(jobs, OnExisting.retry_failed)
+    returns = EventLoop(tracker, submissions, scheduler, clock.now, clock.sleep).run(marks.changed)
     return figures(returns, service, clock, marks, ledger, time.perf_counter() - began)
 
 

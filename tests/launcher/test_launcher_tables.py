@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
-from hydra_sagemaker.display.tables import (
-    CostRow,
-    JobRow,
-    PlanRow,
-    _ranges,
-    as_json,
-    cost_table,
-    duration,
-    jobs_table,
-    plan_table,
-)
+from hydra_sagemaker.backends.base import Outcome, State, Status
+from hydra_sagemaker.display.tables import _ranges, as_json, cost_table, duration, jobs_table, plan_table
+from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.pricing.prices import Listed, Prices
+from hydra_sagemaker.scheduling.tracker import Submission
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
+LISTED = {"ml.g5.xlarge": Listed(1.41, "2026-09-27"), "ml.g5.12xlarge": Listed(7.09, "2026-09-27")}
 PRICES = "instances only; prices: us-east-1 on demand, 2026-09-27; other regions differ"
 NAME = "paraphrase-train-12f1e2cb2dd00c75-"
 WORDS = "model=roberta_large optimizer.lr=1e-5 data.fraction=0.5 seed="
 
 
-def planned(job: int, usd: float | None = 33.84, origin: str = "new", spot: bool = False, hours: float = 24.0) -> PlanRow:
-    return PlanRow(job, f"seed={job}", origin, "ml.g5.xlarge", 1, spot, hours, usd)
+def planned(number: int, origin: str = "new", *, words: str = "", **settings: Any) -> Submission:
+    conf = SageMakerLauncherConf(**{"instance_type": "ml.g5.xlarge", **settings})
+    words = words or f"seed={number}"
+    job = Job(number, (words,), OmegaConf.create(), conf, Path(), distinguishing_overrides=(words,))
+    return Submission(job, NAME, origin, Status(State.WAITING))
+
+
+def plan(submissions: list[Submission], width: int = 80) -> str:
+    return plan_table(submissions, Prices(listed=LISTED), PRICES, width)
+
+
+def billed(number: int, *costs: dict[str, Any], **record: Any) -> Submission:
+    """Make a job whose attempts cost that much."""
+    submission = planned(number)
+    submission.attempts = [{"cost": cost, "interruptions": 1} for cost in costs[:-1]]
+    submission.outcome = Outcome(Status(State.COMPLETED), None, record={"cost": costs[-1], **record})
+    return submission
+
+
+def bill(seconds: float | None, usd: float | None, saved: float | None) -> dict[str, Any]:
+    return {"billable_seconds": seconds, "cost_usd": usd, "saved_by_spot_usd": saved}
+
+
+def listed(number: int, words: str, state: str = "running", **values: Any) -> dict[str, Any]:
+    unknown = dict.fromkeys(("cause", "started", "runtime_seconds", "cost_usd"))
+    return {"job": number, "overrides": words, "name": f"{NAME}{number}", "state": state, **unknown, **values}
 
 
 def in_one(text: str) -> str:
@@ -33,8 +55,8 @@ def in_one(text: str) -> str:
 
 
 def test_plan() -> None:
-    rows = [planned(0, 0.0, "reused"), PlanRow(1, "seed=1", "new", "ml.g5.12xlarge", 2, True, 0.5, 7.09)]
-    lines = plan_table(rows, PRICES, 80).splitlines()
+    two = planned(1, instance_type="ml.g5.12xlarge", instance_count=2, spot=True, max_run_hours=0.5)
+    lines = plan([planned(0, "reused"), two]).splitlines()
     assert lines[0].split() == ["job", "overrides", "origin", "instance", "hours", "at", "most"]
     assert in_one(lines[1]) == "0 seed=0 reused ml.g5.xlarge 24 $0.00"
     assert in_one(lines[2]) == "1 seed=1 new 2 x ml.g5.12xlarge (spot) 0.5 $7.09"
@@ -43,31 +65,31 @@ def test_plan() -> None:
 
 
 def test_prices_that_are_not_known() -> None:
-    table = plan_table([planned(0), planned(1, None)], PRICES, 80)
-    assert in_one(table.splitlines()[2]) == "1 seed=1 new ml.g5.xlarge 24 ?"
+    unknown = planned(1, instance_type="ml.no.xlarge")
+    table = plan([planned(0), unknown])
+    assert in_one(table.splitlines()[2]) == "1 seed=1 new ml.no.xlarge 24 ?"
     assert f"2 jobs, at most $33.84 and 1 job of unknown cost ({PRICES})" in table
-    assert f"1 job, cost unknown ({PRICES})" in plan_table([planned(1, None)], PRICES, 80)
+    assert f"1 job, cost unknown ({PRICES})" in plan([unknown])
 
 
 def test_twenty_jobs_are_shown_one_by_one() -> None:
-    assert len(plan_table([planned(job) for job in range(16)], PRICES, 80).splitlines()) == 1 + 16 + 1
+    assert len(plan([planned(job) for job in range(16)]).splitlines()) == 1 + 16 + 1
 
 
 def test_many_jobs_in_groups() -> None:
-    rows = [planned(job, 0.0, "reused") if job in (0, 1, 2, 7) else planned(job) for job in range(60)]
-    table = in_one(plan_table(rows, PRICES, 80))
+    rows = [planned(job, "reused") if job in (0, 1, 2, 7) else planned(job) for job in range(60)]
+    table = in_one(plan(rows))
     assert "0-2, 7 seed=0 … seed=7 reused ml.g5.xlarge 24 $0.00 4 jobs" in table
     assert "3-6, 8-59 seed=3 … seed=59 new ml.g5.xlarge 24 $1,895.04 56 jobs" in table
     assert f"60 jobs, at most $1,895.04 ({PRICES})" in table
 
 
 def test_many_different_jobs() -> None:
-    rows = [planned(job, usd=1.0, hours=job + 1) for job in range(100)]
-    lines = plan_table(rows, PRICES, 80).splitlines()
+    lines = plan([planned(job, max_run_hours=job + 1.0) for job in range(100)]).splitlines()
     assert len(lines) == 1 + 8 + 1 + 8 + 1
     assert in_one(lines[9]) == "… … 84 more lines"
-    assert in_one(lines[-2]) == "99 seed=99 new ml.g5.xlarge 100 $1.00"
-    assert lines[-1].startswith("100 jobs, at most $100.00 ")
+    assert in_one(lines[-2]) == "99 seed=99 new ml.g5.xlarge 100 $141.00"
+    assert lines[-1].startswith("100 jobs, at most $7,120.50 ")
 
 
 def test_ranges() -> None:
@@ -77,8 +99,8 @@ def test_ranges() -> None:
 
 def test_jobs() -> None:
     rows = [
-        JobRow(0, "seed=0", f"{NAME}0", "failed", "memory", "2026-11-24T01:58:31+00:00", 4000, 1.25),
-        JobRow(1, "seed=1", f"{NAME}0", "running"),
+        listed(0, "seed=0", "failed", cause="memory", started="2026-11-24T01:58:31+00:00", runtime_seconds=4000, cost_usd=1.25),
+        listed(1, "seed=1"),
     ]
     lines = jobs_table(rows, 80).splitlines()
     assert in_one(lines[0]) == "job overrides, name state started runtime cost"
@@ -89,10 +111,8 @@ def test_jobs() -> None:
 
 
 def test_columns_without_anything_are_left_out() -> None:
-    assert (
-        jobs_table([JobRow(0, "seed=0", NAME, "waiting")], 80).splitlines()[0].split()
-        == "job overrides, name state cost".split()
-    )
+    [first, *_] = jobs_table([listed(0, "seed=0", "waiting")], 80).splitlines()
+    assert first.split() == "job overrides, name state cost".split()
 
 
 def test_no_jobs() -> None:
@@ -101,14 +121,14 @@ def test_no_jobs() -> None:
 
 def test_cost() -> None:
     rows = [
-        CostRow(0, "seed=0", 1, 1, 360, 0.004, 0.0),
-        CostRow(1, "seed=1", 3, 2, 90000, 12.5, 25.0),
-        CostRow(2, "seed=2", 1, 0, *[None] * 3),
+        billed(0, bill(360, 0.004, 0.0), interruptions=1),
+        billed(1, bill(30000, 4.0, 10.0), bill(30000, 4.0, 10.0), bill(30000, 4.5, 5.0)),
+        billed(2, bill(None, None, None)),
     ]
     lines = cost_table(rows, PRICES, 80).splitlines()
     assert in_one(lines[1]) == "0 seed=0 (1 interruption) 0:06:00 <$0.01 $0.00"
     assert in_one(lines[2]) == "1 seed=1 (3 attempts, 2 interruptions) 25:00:00 $12.50 $25.00"
-    assert in_one(lines[3]) == "2 seed=2 ? ? ?"
+    assert in_one(lines[3]) == "2 seed=2 0:00:00 ? $0.00"
     assert lines[4] == f"3 jobs, $12.50 and 1 job of unknown cost, $25.00 saved by spot ({PRICES})"
     assert "saved by spot" not in cost_table(rows[:1], PRICES, 80)
 
@@ -116,9 +136,11 @@ def test_cost() -> None:
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_narrow_terminals(width: int) -> None:
     """Names are whole, and nothing is lost of the overrides."""
-    jobs = [JobRow(job, f"{WORDS}{job}", f"{NAME}{job}", "running", None, "2026-11-24T01:58", 90000, 12.5) for job in range(3)]
-    plans = [PlanRow(job, f"{WORDS}{job}", "attached", "ml.g5.12xlarge", 2, True, 24, 340.32) for job in range(3)]
-    for table in (jobs_table(jobs, width), plan_table(plans, "", width)):
+    values = {"started": "2026-11-24T01:58", "runtime_seconds": 90000, "cost_usd": 12.5}
+    jobs = [listed(job, f"{WORDS}{job}", **values) for job in range(3)]
+    machines = {"instance_type": "ml.g5.12xlarge", "instance_count": 2, "spot": True}
+    plans = [planned(job, "attached", words=f"{WORDS}{job}", **machines) for job in range(3)]
+    for table in (jobs_table(jobs, width), plan(plans, width)):
         lines = table.splitlines()
         assert max(len(line) for line in lines[:-1]) <= width
         assert all(word in table for word in WORDS.split())
@@ -126,13 +148,14 @@ def test_narrow_terminals(width: int) -> None:
 
 
 def test_brackets_are_no_markup() -> None:
-    assert "model.num_layers=[1,2] [bold]" in jobs_table([JobRow(0, "model.num_layers=[1,2] [bold]", NAME, "running")], 80)
+    assert "model.num_layers=[1,2] [bold]" in jobs_table([listed(0, "model.num_layers=[1,2] [bold]")], 80)
 
 
 def test_json_is_exact() -> None:
-    rows = [planned(0, 1 / 3), planned(1, None)]
-    assert json.loads(as_json(rows)) == [asdict(row) for row in rows]
-    assert json.loads(as_json([{"cost_usd": None, **asdict(rows[0])}]))[0]["max_cost_usd"] == 1 / 3
+    rows = [listed(0, "seed=0", cost_usd=1 / 3), listed(1, "seed=1")]
+    assert json.loads(as_json(rows)) == rows
+    with pytest.raises(ValueError):
+        as_json([listed(0, "seed=0", cost_usd=float("nan"))])
 
 
 def test_duration() -> None:

@@ -79,7 +79,8 @@ def test_every_job_is_collected_once_whatever_happens(seed: int) -> None:
     reused = dice.sample(sorted(set(range(count)) - set(attached)), dice.randint(0, count - len(attached)))
     for index in attached:
         world.begin(index)
-    world.scheduler.restore(running=attached, ended=reused)
+    for index in [*attached, *reused]:
+        world.scheduler.restore(index, has_ended=index in reused)
     world.run()
     assert sorted(world.collected) == list(range(count))
     assert world.most_running <= max(min(parallel, room), len(attached))
@@ -231,7 +232,7 @@ def test_a_retry_waits_for_its_time() -> None:
 
 def test_detaching_ends_when_all_is_submitted() -> None:
     scheduler = of(2, 2, 10, detach=True)
-    scheduler.restore(ended=[0])
+    scheduler.restore(0, has_ended=True)
     assert scheduler.next(0) == Submit(1)
     scheduler.submitted(1, 0)
     assert scheduler.next(0) == Collect(0), "results of ended jobs are still collected"
@@ -249,7 +250,8 @@ def test_a_job_that_cannot_be_submitted_is_collected_and_takes_no_room() -> None
 
 def test_attached_jobs_take_slots_and_are_polled_at_once() -> None:
     scheduler = of(3, 1, 10)
-    scheduler.restore(running=[2], ended=[0])
+    scheduler.restore(2, has_ended=False)
+    scheduler.restore(0, has_ended=True)
     assert scheduler.next(-5) == Poll(), "whatever the clock's origin is"
     scheduler.polled([2], -5)
     assert scheduler.next(-5) == Submit(1)

@@ -103,15 +103,12 @@ class Clock:
         self.seconds += seconds
 
 
-class Watcher:
-    def __init__(self) -> None:
-        self.seen: list[tuple[int, str]] = []
+def event_loop(tracker: Tracker, submissions: list[Submission], scheduler: Scheduler, clock: Clock) -> EventLoop:
+    return EventLoop(tracker, submissions, scheduler, clock.now, clock.sleep)
 
-    def changed(self, submission: Submission) -> None:
-        self.seen.append((submission.job.number, submission.status.state.value))
 
-    def tick(self) -> None:
-        return None
+def unwatched(submission: Submission) -> None:
+    return None
 
 
 @pytest.fixture
@@ -137,7 +134,7 @@ def memory(tracker: Tracker) -> Memory:
 
 def run(tracker: Tracker, jobs: list[Job], *, max_parallel: int = 10) -> list[Any]:
     submissions = tracker.plan(jobs, OnExisting.retry_failed)
-    return EventLoop(tracker, submissions, Scheduler(max_parallel, 10), Clock()).run(Watcher())
+    return event_loop(tracker, submissions, Scheduler(max_parallel, 10), Clock()).run(unwatched)
 
 
 def ended(tracker: Tracker, jobs: list[Job], *states: State) -> None:
@@ -268,7 +265,7 @@ def persistent(tracker: Tracker, jobs: list[Job], *ends: Any, spot: int = 0) -> 
     memory(tracker).ends = {0: list(ends)}
     clock = Clock()
     submissions = tracker.plan(jobs[:1], OnExisting.retry_failed)
-    return EventLoop(tracker, submissions, Scheduler(1, 10), clock).run(Watcher()), clock
+    return event_loop(tracker, submissions, Scheduler(1, 10), clock).run(unwatched), clock
 
 
 LACKS_CAPACITY = Failure(Cause.CAPACITY, "CapacityError: no machines", "the same command again")
@@ -322,7 +319,7 @@ def test_what_is_run_all_again_takes_nothing_from_before(tracker: Tracker, jobs:
 def test_detached_jobs_return_handles_that_are_no_numbers(tracker: Tracker, jobs: list[Job]) -> None:
     ended(tracker, jobs, State.COMPLETED)
     submissions = tracker.plan(jobs[:3], OnExisting.retry_failed)
-    returns = EventLoop(tracker, submissions, Scheduler(3, 10, detach=True), Clock()).run(Watcher())
+    returns = event_loop(tracker, submissions, Scheduler(3, 10, detach=True), Clock()).run(unwatched)
     assert returns[0].return_value == 0, "ended jobs are collected"
     assert [str(one.return_value) for one in returns[1:]] == [f"SubmittedJob('{job.name(0)}')" for job in jobs[1:3]]
     with pytest.raises(TypeError, match="has no value yet: it was submitted with hydra.launcher.wait=false"):
@@ -337,7 +334,7 @@ def test_a_service_that_does_not_answer_is_asked_again(
     clock = Clock()
     submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
     with caplog.at_level("INFO"):
-        returns = EventLoop(tracker, submissions, Scheduler(2, 10), clock).run(Watcher())
+        returns = event_loop(tracker, submissions, Scheduler(2, 10), clock).run(unwatched)
     assert [one.return_value for one in returns] == [0, 1] and clock.seconds > 100
     assert f"{error}; trying again, jobs run meanwhile" in caplog.text and "the service answers again, after" in caplog.text
     assert caplog.text.count("trying again") < 30, "not a line for each try"
@@ -353,16 +350,16 @@ def test_what_no_job_may_do_ends_the_launch(tracker: Tracker, jobs: list[Job]) -
 def test_an_interrupted_loop_continues_where_it_was(tracker: Tracker, jobs: list[Job]) -> None:
     memory(tracker).silences = [KeyboardInterrupt()]
     submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
-    loop = EventLoop(tracker, submissions, Scheduler(2, 10), Clock())
+    loop = event_loop(tracker, submissions, Scheduler(2, 10), Clock())
     with pytest.raises(KeyboardInterrupt):
-        loop.run(Watcher())
+        loop.run(unwatched)
     assert list(tracker.active) == [jobs[0].name(0)], "the call may have arrived"
-    assert [one.return_value for one in loop.run(Watcher())] == [0, 1]
+    assert [one.return_value for one in loop.run(unwatched)] == [0, 1]
 
 
 def test_an_interruption_between_a_look_and_what_it_says_loses_no_job(tracker: Tracker, jobs: list[Job]) -> None:
     submissions = tracker.plan(jobs[:2], OnExisting.retry_failed)
-    loop = EventLoop(tracker, submissions, Scheduler(2, 10), Clock())
+    loop = event_loop(tracker, submissions, Scheduler(2, 10), Clock())
     polled, cut = loop.scheduler.polled, [KeyboardInterrupt(), KeyboardInterrupt()]
 
     def interrupted(*words: Any) -> None:
@@ -375,8 +372,8 @@ def test_an_interruption_between_a_look_and_what_it_says_loses_no_job(tracker: T
     loop.scheduler.polled = interrupted  # type: ignore[method-assign]
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            loop.run(Watcher())
-    assert [one.return_value for one in loop.run(Watcher())] == [0, 1]
+            loop.run(unwatched)
+    assert [one.return_value for one in loop.run(unwatched)] == [0, 1]
     assert loop.scheduler.running == set() and tracker.active == {}
 
 

@@ -16,7 +16,7 @@ from test_lifecycle import is_running
 from local_account import Account, wait_for
 from sagemaker_local import cli
 
-COMMAND = [sys.executable, "-c", "from sagemaker_local.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "import sys; from sagemaker_local.cli import main; sys.exit(main())"]
 SPAWNS = """
 import os, subprocess, sys, time
 daemon = "import os, time; os.fork() and os._exit(0); os.setsid(); time.sleep(60)"
@@ -104,7 +104,7 @@ def test_sentences_instead_of_tracebacks(capfd: pytest.CaptureFixture[str], opti
 def run(capfd: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        code = cli.run(options)
+        code = cli.main(options)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -130,7 +130,7 @@ sys.argv[0] = "paraphrase-sagemaker-local"
 from sagemaker_local import LocalSageMaker, Faults
 from sagemaker_local.cli import main
 assert not {"boto3", "botocore", "moto", "werkzeug"} & set(sys.modules)
-main(["--port", "0"])
+sys.exit(main(["--port", "0"]))
 """
     ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert ran.returncode == 2

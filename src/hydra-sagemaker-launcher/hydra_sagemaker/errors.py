@@ -32,7 +32,7 @@ class Cause(StrEnum):
 class Failure:
     cause: Cause
     message: str
-    """What happened, a sentence or a few lines."""
+    """The event, in a sentence or a few lines."""
     next_step: str
     """A command, or what to change in it."""
 

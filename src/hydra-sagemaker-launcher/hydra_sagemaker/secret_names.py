@@ -1,4 +1,4 @@
-"""What looks like a secret by its name or its form, and a record without the secrets in it. Nothing here prints a value."""
+"""Finds secrets by their names and forms, and takes them out of a record. Nothing here prints a value."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _SECRET_FOLDERS = re.compile(
 
 
 def looks_secret_file(path: str) -> bool:
-    """By its name and the directories of its path (with slashes); `.env.example` and other templates do not."""
+    """Tell whether a file holds secrets, by its name and its directories (with slashes); `.env.example` does not."""
     if _SECRET_FOLDERS.search(path.lower()):
         return True
     name = path.rpartition("/")[2]
@@ -92,7 +92,7 @@ _SECRET_VALUES = {
 
 
 def value_looks_secret(value: str) -> str | None:
-    """The kind of secret whose form is found in `value`.
+    """Return the kind of secret whose form is found in `value`.
 
     Forty hexadecimal digits are a W&B key of the older form and every git commit alike: they pass, names catch the former.
     """
@@ -104,7 +104,7 @@ _WHOLE_CHARACTERS, _PART_CHARACTERS = 8, 16
 
 
 def variable_within(value: str, environment: Mapping[str, str]) -> str | None:
-    """The variable whose name looks like a secret and whose value stands in `value`: a shell puts it there for `$NAME`.
+    """Return the variable whose name looks like a secret and whose value stands in `value`: a shell puts it there for `$NAME`.
 
     One that holds the name of a file is none.
     """
@@ -119,11 +119,17 @@ def variable_within(value: str, environment: Mapping[str, str]) -> str | None:
 
 
 def redacted(node: Any, secrets: Mapping[str, str]) -> Any:
-    """`node` with the name of each secret where a text in it holds the value, a line or a part of it, however it is quoted.
+    """Return `node` with the name of each secret where a text in it holds the value, a line or a part of it.
 
-    Values of fewer than 8 characters stay: they would be found in words that mean something else.
+    Quoted values are found too. Values of fewer than 8 characters stay: they would be found in words that mean something else.
     """
-    return _without(node, {name: pattern for name, secret in secrets.items() if (pattern := _pattern(secret))})
+    patterns = {}
+    for name, secret in secrets.items():
+        texts = {text for text in (secret, *secret.splitlines(), *_json_texts(secret)) if len(text) >= _WHOLE_CHARACTERS}
+        longest_first = sorted(texts, key=len, reverse=True)
+        if texts:
+            patterns[name] = re.compile("|".join("".join(map(_quoted, text)) for text in longest_first))
+    return _without(node, patterns)
 
 
 def _without(node: Any, patterns: Mapping[str, re.Pattern[str]]) -> Any:
@@ -137,14 +143,8 @@ def _without(node: Any, patterns: Mapping[str, re.Pattern[str]]) -> Any:
     return node
 
 
-def _pattern(secret: str) -> re.Pattern[str] | None:
-    texts = {text for text in (secret, *secret.splitlines(), *_json_texts(secret)) if len(text) >= _WHOLE_CHARACTERS}
-    longest_first = sorted(texts, key=len, reverse=True)
-    return re.compile("|".join("".join(map(_quoted, text)) for text in longest_first)) if texts else None
-
-
 def _quoted(character: str) -> str:
-    """As it stands in a text that Python or JSON may have quoted, and quoted again."""
+    """Return a pattern for a character as it stands in a text that Python or JSON may have quoted, and quoted again."""
     if character in "\"'":
         return rf"\\*{character}"
     if character == "\\":
@@ -157,7 +157,7 @@ def _quoted(character: str) -> str:
 
 
 def _json_texts(secret: str) -> Iterator[str]:
-    """Secrets Manager keeps users and passwords as JSON, and tasks take them apart."""
+    """Yield the values in a secret: Secrets Manager keeps users and passwords as JSON, and tasks take them apart."""
     try:
         values = [json.loads(secret)]
     except (ValueError, RecursionError):

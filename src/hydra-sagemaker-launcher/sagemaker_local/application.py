@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -11,26 +12,37 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.test import run_wsgi_app
+
 from sagemaker_local.account import REGION
 from sagemaker_local.endpoints import Endpoints, invoke
-from sagemaker_local.errors import ApiError, LocalSageMakerError, Response
+from sagemaker_local.errors import ApiError, LocalSageMakerError, Response, invalid
 from sagemaker_local.faults import XML_SERVICES
 from sagemaker_local.jobs import Operation, TrainingJobs
-from sagemaker_local.recording import Call, Requests, identify, read_body
+from sagemaker_local.recording import Call, RecordedRequest, identify, read_body
 from sagemaker_local.services import Services
 from sagemaker_local.tags import OUR_ARNS, Tags
 from sagemaker_local.validation import validate
 
 LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|(.+\.)?localhost|\[::1\])(:\d+)?")
 
+log = logging.getLogger("sagemaker_local")
+
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
+class QuietHandler(MotoRequestHandler):
+    """Moto's handling of headers, without a line on the terminal for each request."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        if type == "error":
+            log.error(message, *args)
+
+
 class Front:
-    def __init__(
-        self, moto: Application, jobs: TrainingJobs, endpoints: Endpoints, tags: Tags, services: Services, requests: Requests
-    ) -> None:
-        self.moto, self.endpoints, self.tags, self.requests = moto, endpoints, tags, requests
+    def __init__(self, moto: Application, jobs: TrainingJobs, endpoints: Endpoints, tags: Tags, services: Services) -> None:
+        self.moto, self.endpoints, self.tags, self.requests = moto, endpoints, tags, services.requests
         self.counters, self.ready = services.counters, services.ready
         self.operations: dict[str, Operation] = {**jobs.operations, **endpoints.operations, **tags.operations}
 
@@ -42,10 +54,15 @@ class Front:
         if call.caller != "server":
             self.ready.wait()
         bytes_in = int(environ.get("CONTENT_LENGTH") or 0)
-        if (response := self._answer(call, environ)) is None:
-            return self._pass_on(call, began, bytes_in, environ, start_response)
-        self.requests.add(call, began, response[0], bytes_in, len(response[2]))
-        return _send(response, start_response)
+        # a call is recorded before the answer is sent, so that a client's next request finds it
+        if (response := self._answer(call, environ)) is not None:
+            self._record(call, began, response[0], bytes_in, len(response[2]))
+            return _send(response, start_response)
+        answer, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
+        chunks = list(answer)
+        self._record(call, began, int(status.split()[0]), bytes_in, sum(len(chunk) for chunk in chunks))
+        start_response(status, list(headers))
+        return chunks
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response | None:
         """Return the response, or None if the request is moto's."""
@@ -63,9 +80,7 @@ class Front:
 
     def _sagemaker(self, call: Call, environ: dict[str, Any]) -> Response | None:
         if call.region != REGION:
-            raise ApiError(
-                "ValidationException", f"The local SageMaker is in {REGION}, not {call.region}: set AWS_DEFAULT_REGION."
-            )
+            raise invalid(f"The local SageMaker is in {REGION}, not {call.region}: set AWS_DEFAULT_REGION.")
         if call.operation == "InvokeEndpoint":
             return invoke(self.endpoints, unquote(call.path.split("/")[2]), environ, read_body(environ))
         if (operation := self.operations.get(call.operation)) is None:
@@ -79,29 +94,16 @@ class Front:
             return None
         return 200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps(operation(request)).encode()
 
-    def _pass_on(
-        self, call: Call, began: float, bytes_in: int, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> list[bytes]:
-        """Let moto answer; the call is recorded before the answer is sent, so that a client's next request finds it."""
-        status = 0
-
-        def start(line: str, *rest: Any, **named: Any) -> Any:
-            nonlocal status
-            status = int(line.split()[0])
-            return start_response(line, *rest, **named)
-
-        answer = self.moto(environ, start)
-        try:
-            chunks = list(answer)
-        finally:
-            getattr(answer, "close", lambda: None)()
-        self.requests.add(call, began, status, bytes_in, sum(len(chunk) for chunk in chunks))
-        return chunks
+    def _record(self, call: Call, began: float, status: int, bytes_in: int, bytes_out: int) -> None:
+        """Record a call of a client or a job, not the server's own."""
+        if call.caller != "server":
+            named = (call.service, call.operation, call.caller, call.path)
+            self.requests.append(RecordedRequest(began, *named, status, bytes_in, bytes_out, time.time() - began))
 
     def _local(self, environ: dict[str, Any]) -> Response:
         method, path, faults = environ["REQUEST_METHOD"], environ["PATH_INFO"], self.counters.faults
         if (method, path) == ("GET", "/_local/requests"):
-            return _json(200, [dataclasses.asdict(record) for record in self.requests])
+            return _json(200, [dataclasses.asdict(record) for record in list(self.requests)])
         if path != "/_local/faults" or method not in ("GET", "PUT"):
             return _json(404, {"message": "served here: GET /_local/requests, GET /_local/faults, PUT /_local/faults"})
         if method == "PUT":

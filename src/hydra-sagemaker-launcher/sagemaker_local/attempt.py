@@ -56,7 +56,9 @@ class Attempt:
         """
         for container in self.containers:
             self._configure(container)
-            self._sync_checkpoints(container)
+            if config := self.job.request.get("CheckpointConfig"):
+                kept = container.path(config.get("LocalPath", f"{CONTAINER_BASE}/checkpoints"))
+                self._checkpoints.append(CheckpointSync(self.services.s3, config["S3Uri"], kept))
         for index, container in enumerate(self.containers, start=1):
             stream = f"{self.job.name}/algo-{index}-{int(time.time() * 1000)}"
             self._streams.append(LogStream(self.services.logs, LOG_GROUP, stream, container.log_file))
@@ -92,11 +94,6 @@ class Attempt:
                 "network_interface_name": NETWORK_INTERFACE,
             },
         )
-
-    def _sync_checkpoints(self, container: Container) -> None:
-        if config := self.job.request.get("CheckpointConfig"):
-            directory = container.path(config.get("LocalPath", f"{CONTAINER_BASE}/checkpoints"))
-            self._checkpoints.append(CheckpointSync(self.services.s3, config["S3Uri"], directory))
 
     def _send_logs(self, *, is_last: bool = False) -> None:
         for stream in self._streams:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sagemaker_local.transfer import TRANSFER_ERRORS, delete, download, files_in, upload_file
+from sagemaker_local.transfer import TRANSFER_ERRORS, download, files_in, split_uri, upload_file
 
 log = logging.getLogger("sagemaker_local")
 
@@ -54,7 +54,8 @@ class CheckpointSync:
                     upload_file(self._client, self._directory / path, f"{self._uri}/{path}")
                     self._copied[path] = version
         for path in sorted(set(self._copied) - set(state)):
-            delete(self._client, f"{self._uri}/{path}")
+            bucket, key = split_uri(f"{self._uri}/{path}")
+            self._client.delete_object(Bucket=bucket, Key=key)
             del self._copied[path]
 
     def stop(self) -> None:

@@ -22,12 +22,8 @@ from sagemaker_local.server import LocalSageMaker
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Return the exit code: 0 after Ctrl-C or SIGTERM, 2 when the server cannot start as asked."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until Ctrl-C. Return the exit code: 0 after Ctrl-C or SIGTERM, 2 when the server cannot start as asked."""
     parser = _parser()
     options = parser.parse_args(arguments)
     ended = threading.Event()
@@ -37,7 +33,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="sagemaker-local-") as temporary, _server(options, temporary) as server:
             print(_greeting(server), flush=True)
-            _log_events()
+            handler = logging.StreamHandler(sys.stdout)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+            logger = logging.getLogger("sagemaker_local")
+            logger.addHandler(handler)
+            logger.setLevel(logging.INFO)
             ended.wait()
             print("ending every job and endpoint", flush=True)
     except LocalSageMakerError as error:
@@ -93,11 +93,3 @@ bucket  s3://{BUCKET}
 role    {ROLE_ARN}
 jobs    {server.root}
 """
-
-
-def _log_events() -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    logger = logging.getLogger("sagemaker_local")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagemaker_local.account import ACCOUNT, arn
-from sagemaker_local.errors import ApiError, Response
+from sagemaker_local.errors import ApiError, Response, invalid
 from sagemaker_local.jobs import Operation
 from sagemaker_local.listing import page_of
 from sagemaker_local.model_server import ModelServer, ServingError
@@ -71,7 +71,7 @@ class Endpoints:
         self._check_config(request["EndpointConfigName"])
         with self.lock:
             if name in self.endpoints:
-                raise ApiError("ValidationException", f'Cannot create already existing endpoint "{arn("endpoint", name)}".')
+                raise invalid(f'Cannot create already existing endpoint "{arn("endpoint", name)}".')
             endpoint = self.endpoints[name] = Endpoint(name, request["EndpointConfigName"])
         self.tags.add(arn("endpoint", name), request.get("Tags", []))
         self._deploy(endpoint, endpoint.config_name)
@@ -82,11 +82,11 @@ class Endpoints:
             self.services.sagemaker.describe_endpoint_config(EndpointConfigName=config_name)
         except self.services.sagemaker.exceptions.ClientError:
             missing = arn("endpoint-config", config_name)
-            raise ApiError("ValidationException", f'Could not find endpoint configuration "{missing}".') from None
+            raise invalid(f'Could not find endpoint configuration "{missing}".') from None
 
     def get(self, name: str) -> Endpoint:
         if name not in self.endpoints:
-            raise ApiError("ValidationException", f'Could not find endpoint "{arn("endpoint", name)}".')
+            raise invalid(f'Could not find endpoint "{arn("endpoint", name)}".')
         return self.endpoints[name]
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Endpoints:
 
     def _get_idle(self, name: str) -> Endpoint:
         if (endpoint := self.get(name)).status in ("Creating", "Updating"):
-            raise ApiError("ValidationException", f'Cannot update in-progress endpoint "{arn("endpoint", name)}".')
+            raise invalid(f'Cannot update in-progress endpoint "{arn("endpoint", name)}".')
         return endpoint
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -110,9 +110,8 @@ class Endpoints:
         with self.lock:
             endpoint = self._get_idle(request["EndpointName"])
             if endpoint.config_name == config_name:
-                raise ApiError(
-                    "ValidationException",
-                    f"The endpoint {endpoint.name} already has the endpoint configuration {config_name}: update it to another.",
+                raise invalid(
+                    f"The endpoint {endpoint.name} already has the endpoint configuration {config_name}: update it to another."
                 )
             endpoint.status, endpoint.modified = "Updating", time.time()
         self._deploy(endpoint, config_name)

@@ -31,6 +31,11 @@ class ApiError(Exception):
         return self.status, [("Content-Type", "text/xml")], body.encode()
 
 
+def invalid(message: str) -> ApiError:
+    """Return the error for a request that the service refuses as it is."""
+    return ApiError("ValidationException", message)
+
+
 def not_served(feature: str) -> ApiError:
     """Return the error for a feature of AWS that is missing here: no job may silently behave otherwise than on AWS."""
-    return ApiError("ValidationException", f"The local SageMaker does not serve {feature}.")
+    return invalid(f"The local SageMaker does not serve {feature}.")

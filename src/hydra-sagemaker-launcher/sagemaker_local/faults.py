@@ -98,7 +98,7 @@ class FaultCounters:
             self._counts.clear()
 
     def on_call(self, service: str, operation: str) -> None:
-        """Raises ThrottlingException, ExpiredTokenException or AccessDeniedException."""
+        """Count a call. Raises ThrottlingException, ExpiredTokenException or AccessDeniedException."""
         if self.faults.expired_credentials:
             code = "ExpiredToken" if service in XML_SERVICES else "ExpiredTokenException"
             raise ApiError(code, "The security token included in the request is expired")
@@ -116,14 +116,10 @@ class FaultCounters:
             if self._count(f"put {prefix}") == self.faults.fail_put_number:
                 raise ApiError("AccessDenied", "Access Denied", status=403)
 
-    def lacks_capacity(self, job_name: str) -> bool:
-        return self._is_among_first("capacity", self.faults.capacity_error_jobs, job_name, self.faults.capacity_error_times)
-
-    def has_internal_error(self, job_name: str) -> bool:
-        return self._is_among_first("internal", self.faults.internal_error_jobs, job_name, self.faults.internal_error_times)
-
-    def _is_among_first(self, what: str, pattern: str | None, job_name: str, times: int) -> bool:
-        return is_meant(pattern, job_name) and self._count(f"{what} {pattern}") <= times
+    def hits(self, fault: str, job_name: str) -> bool:
+        """Tell whether a job is among the first ones that are meant; `fault` is capacity_error or internal_error."""
+        pattern = getattr(self.faults, f"{fault}_jobs")
+        return is_meant(pattern, job_name) and self._count(f"{fault} {pattern}") <= getattr(self.faults, f"{fault}_times")
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sagemaker_local.account import REGION, SERVICE_PRINCIPAL, arn
-from sagemaker_local.errors import ApiError
+from sagemaker_local.errors import ApiError, invalid
 from sagemaker_local.faults import Faults, is_meant
 from sagemaker_local.listing import page_of
 from sagemaker_local.rules import check_training_job
@@ -62,10 +62,9 @@ class TrainingJobs:
         except self.iam.exceptions.NoSuchEntityException:
             found = {}
         if found.get("Arn") != role or SERVICE_PRINCIPAL not in json.dumps(found["AssumeRolePolicyDocument"]):
-            raise ApiError(
-                "ValidationException",
+            raise invalid(
                 f"Could not assume role {role}. Please ensure that the role exists and allows principal "
-                f"'{SERVICE_PRINCIPAL}' to assume the role.",
+                f"'{SERVICE_PRINCIPAL}' to assume the role."
             )
 
     def _check_buckets(self, request: dict[str, Any]) -> None:
@@ -79,12 +78,11 @@ class TrainingJobs:
             bucket = split_uri(uri)[0]
             region = buckets[bucket]
             if region is None and not field.startswith("channel"):  # a channel's fails at the download
-                raise ApiError("ValidationException", f"The S3 bucket {bucket} of {field} does not exist.")
+                raise invalid(f"The S3 bucket {bucket} of {field} does not exist.")
             if region not in (None, REGION):
-                raise ApiError(
-                    "ValidationException",
+                raise invalid(
                     f"The S3 bucket {bucket} of {field} ({uri}) is not in {REGION}: the bucket is in this region: {region}. "
-                    "Please use this region to retry the request",
+                    "Please use this region to retry the request"
                 )
 
     def _region_of(self, bucket: str) -> str | None:
@@ -120,9 +118,7 @@ class TrainingJobs:
     def stop(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.lock:
             if (job := self._get(request["TrainingJobName"])).status != "InProgress":
-                raise ApiError(
-                    "ValidationException", f"The request was rejected because the training job is in status {job.status}."
-                )
+                raise invalid(f"The request was rejected because the training job is in status {job.status}.")
             job.status = "Stopping"
             job.enter("Stopping", "Stopping the training job")
             job.stop_requested.set()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sagemaker_local.errors import ApiError
+from sagemaker_local.errors import invalid
 
 DEFAULT_PAGE = 10
 DEFAULT_ORDER = {"TrainingJob": "Ascending", "Endpoint": "Descending"}
@@ -31,7 +31,11 @@ def page_of(
     }
     order = sorted(positions, reverse=is_descending)
     if token := request.get("NextToken"):
-        last = _position(token)
+        try:
+            value, name = json.loads(base64.urlsafe_b64decode(token))
+        except ValueError:
+            raise invalid("Invalid NextToken") from None
+        last = (value, name)
         order = [position for position in order if (position < last if is_descending else position > last)]
     size = request.get("MaxResults", DEFAULT_PAGE)
     page = [positions[position] for position in order[:size]]
@@ -45,11 +49,3 @@ def _matches(summary: dict[str, Any], request: dict[str, Any], kind: str) -> boo
     if request.get("StatusEquals", summary[f"{kind}Status"]) != summary[f"{kind}Status"]:
         return False
     return all(sign * summary[field] > sign * request[name] for name, (field, sign) in TIME_FILTERS.items() if name in request)
-
-
-def _position(token: str) -> tuple[Any, str]:
-    try:
-        value, name = json.loads(base64.urlsafe_b64decode(token))
-    except ValueError:
-        raise ApiError("ValidationException", "Invalid NextToken") from None
-    return value, name

@@ -1,12 +1,9 @@
-"""Identifies the call of a request, and records all calls: a benchmark counts them."""
+"""Identifies the call of a request; the records of all calls, which a benchmark counts."""
 
 from __future__ import annotations
 
 import io
 import re
-import threading
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -50,33 +47,6 @@ class RecordedRequest:
     seconds: float
 
 
-class Requests:
-    """Records the calls of clients and jobs, without the server's own."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._records: list[RecordedRequest] = []
-
-    def add(self, call: Call, began: float, status: int, bytes_in: int, bytes_out: int) -> None:
-        if call.caller == "server":
-            return
-        seconds = time.time() - began
-        named = (call.service, call.operation, call.caller, call.path)
-        with self._lock:
-            self._records.append(RecordedRequest(began, *named, status, bytes_in, bytes_out, seconds))
-
-    def clear(self) -> None:
-        with self._lock:
-            self._records.clear()
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __iter__(self) -> Iterator[RecordedRequest]:
-        with self._lock:
-            return iter(list(self._records))
-
-
 def identify(environ: dict[str, Any]) -> Call:
     signed = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, region, service = signed.groups() if signed else ("", REGION, "s3")
@@ -88,15 +58,10 @@ def identify(environ: dict[str, Any]) -> Call:
     elif service == "sagemaker" and path.endswith("/invocations"):
         operation = "InvokeEndpoint"
     else:
-        operation = _form_action(environ) or f"{method} {path}"
+        is_form = environ.get("CONTENT_TYPE", "").startswith(FORM)
+        form = parse_qs(read_body(environ).decode(errors="replace")) if is_form else {}
+        operation = form.get("Action", [f"{method} {path}"])[0]
     return Call(service, operation, CALLERS.get(key, "client"), region, path)
-
-
-def _form_action(environ: dict[str, Any]) -> str | None:
-    if not environ.get("CONTENT_TYPE", "").startswith(FORM):
-        return None
-    actions = parse_qs(read_body(environ).decode(errors="replace")).get("Action", [])
-    return actions[0] if actions else None
 
 
 def read_body(environ: dict[str, Any]) -> bytes:

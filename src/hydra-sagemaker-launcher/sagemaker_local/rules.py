@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sagemaker_local.account import CONTAINER_BASE
-from sagemaker_local.errors import ApiError, not_served
+from sagemaker_local.errors import invalid, not_served
 from sagemaker_local.training_job import DEFAULT_MAX_RUNTIME_SECONDS
 from sagemaker_local.validation import null_violation, validation_error
 
@@ -14,13 +14,16 @@ from sagemaker_local.validation import null_violation, validation_error
 def check_training_job(request: dict[str, Any]) -> None:
     _check_served(request)
     _check_present(request)
-    _check_spot(request)
+    condition = request["StoppingCondition"]
+    max_runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
+    if request.get("EnableManagedSpotTraining") and condition.get("MaxWaitTimeInSeconds", 0) < max_runtime:
+        raise invalid("Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds")
     _check_channels(request.get("InputDataConfig", []))
     for definition in request["AlgorithmSpecification"].get("MetricDefinitions", []):
         try:
             re.compile(definition["Regex"])
         except re.error as error:
-            raise ApiError("ValidationException", f"Invalid regex of metric {definition['Name']}: {error}") from error
+            raise invalid(f"Invalid regex of metric {definition['Name']}: {error}") from error
     local_path = request.get("CheckpointConfig", {}).get("LocalPath", CONTAINER_BASE)
     if not f"{local_path}/".startswith(f"{CONTAINER_BASE}/") or ".." in local_path.split("/"):
         raise not_served(f"checkpoints outside {CONTAINER_BASE} (CheckpointConfig.LocalPath={local_path})")
@@ -55,20 +58,10 @@ def _check_present(request: dict[str, Any]) -> None:
         raise validation_error([f"Value '0' at 'resourceConfig.instanceCount' {constraint}"])
 
 
-def _check_spot(request: dict[str, Any]) -> None:
-    condition = request["StoppingCondition"]
-    max_runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
-    if request.get("EnableManagedSpotTraining") and condition.get("MaxWaitTimeInSeconds", 0) < max_runtime:
-        raise ApiError(
-            "ValidationException",
-            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds",
-        )
-
-
 def _check_channels(channels: list[dict[str, Any]]) -> None:
     names = [channel["ChannelName"] for channel in channels]
     if len(set(names)) < len(names):
-        raise ApiError("ValidationException", f"Channel names must be unique: {', '.join(names)}")
+        raise invalid(f"Channel names must be unique: {', '.join(names)}")
     for channel in channels:
         source = channel["DataSource"].get("S3DataSource")
         if not source or source["S3DataType"] != "S3Prefix":

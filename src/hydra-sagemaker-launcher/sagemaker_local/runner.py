@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from pathlib import Path
 
 from sagemaker_local.attempt import Attempt, Interrupted
 from sagemaker_local.jobs import TrainingJobs
@@ -72,7 +71,7 @@ class JobRun:
             try:
                 self._download(attempt)
                 self._stop_if_asked()
-                if self.services.counters.has_internal_error(self.job.name):
+                if self.services.counters.hits("internal_error", self.job.name):
                     # in AWS's words: https://github.com/aws/sagemaker-python-sdk/issues/70
                     raise Ended("Failed", "Failed", "InternalServerError: We encountered an internal error. Please try again.")
                 self.enter("Training", "Training image download completed. Training in progress.")
@@ -95,7 +94,7 @@ class JobRun:
         self._stop_if_asked()
         if (time.time() - self.job.created) * self.faults.time_scale > self.job.max_wait_seconds:
             raise Ended("Stopped", "MaxWaitTimeExceeded", "Training job wait time exceeded MaxWaitTimeInSeconds")
-        if self.services.counters.lacks_capacity(self.job.name):
+        if self.services.counters.hits("capacity_error", self.job.name):
             reason = "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML "
             raise Ended("Failed", "Failed", f"{reason}instance type.")
 
@@ -131,10 +130,13 @@ class JobRun:
         outputs = [container.tree / "output" / "data" for container in attempt.containers]
         self.enter("Uploading", "Uploading generated training model")
         metrics = attempt.metrics.final()
+        location = f"{self.output_uri}/model.tar.gz" if self.is_compressed else f"{self.output_uri}/model/"
         try:
             upload_archive(self.services.s3, outputs, f"{self.output_uri}/output.tar.gz")
-            if failure is None:
-                location = self._upload_models(models)
+            if failure is None and self.is_compressed:
+                upload_archive(self.services.s3, models, location)
+            elif failure is None:
+                upload_files(self.services.s3, models, location)
         except TRANSFER_ERRORS as error:
             raise Ended("Failed", "Failed", f"ClientError: Artifact upload failed:{error}") from error
         with self.jobs.lock:
@@ -147,14 +149,6 @@ class JobRun:
         if reason is None:
             raise Ended("Completed", "Completed", "Training job completed")
         raise Ended("Stopped", reason, "Training job stopped" if reason == "Stopped" else f"Training job stopped: {reason}")
-
-    def _upload_models(self, models: list[Path]) -> str:
-        location = f"{self.output_uri}/model"
-        if self.is_compressed:
-            upload_archive(self.services.s3, models, f"{location}.tar.gz")
-            return f"{location}.tar.gz"
-        upload_files(self.services.s3, models, location)
-        return f"{location}/"
 
     def _remove_trees(self) -> None:
         """Remove the jobs' files, but not their logs."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, SERVICE_PRINCIPAL, credentials
 from sagemaker_local.errors import LocalSageMakerError
-from sagemaker_local.faults import FaultCounters, Faults
-from sagemaker_local.recording import Requests
+from sagemaker_local.faults import Faults
+from sagemaker_local.recording import RecordedRequest
 
 if TYPE_CHECKING:
     from sagemaker_local.isolation import Isolation
@@ -60,7 +60,7 @@ class LocalSageMaker:
         self.max_running, self.stop_grace_seconds, self.serve_command = max_running, stop_grace_seconds, serve_command
         self.faults = faults or Faults()
         self.url = ""
-        self.requests = Requests()
+        self.requests: list[RecordedRequest] = []
 
     @property
     def client_environment(self) -> dict[str, str]:
@@ -70,10 +70,17 @@ class LocalSageMaker:
     def __enter__(self) -> LocalSageMaker:
         """Start. Raises LocalSageMakerError: packages missing, port taken, no namespaces, no Python."""
         _require_packages()
+        from sagemaker_local.isolation import check_namespaces
+        from sagemaker_local.services import Services
+
         with contextlib.ExitStack() as stack:
             listener = stack.enter_context(_listen(self.port))
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            services = self._services(stack)
+            self.root.mkdir(parents=True, exist_ok=True)
+            if self.isolation == "namespace":
+                check_namespaces(self.root)
+            services = Services(self)
+            stack.callback(services.close)
             self._serve(services, listener, stack)
             self._create_account(services)
             services.ready.set()
@@ -87,38 +94,13 @@ class LocalSageMaker:
         """End every job and endpoint within seconds, without uploads."""
         self._stack.close()
 
-    def _services(self, stack: contextlib.ExitStack) -> Services:
-        from sagemaker_local.environment import Environments
-        from sagemaker_local.isolation import check_namespaces
-        from sagemaker_local.services import Services, client
-
-        self.root.mkdir(parents=True, exist_ok=True)
-        if self.isolation == "namespace":
-            check_namespaces(self.root)
-        clients = {name: client(name, self.url) for name in ("s3", "logs", "sagemaker", "iam")}
-        for opened in clients.values():
-            stack.callback(opened.close)
-        return Services(
-            url=self.url,
-            root=self.root,
-            isolation=self.isolation,
-            stop_grace_seconds=self.stop_grace_seconds,
-            serve_command=self.serve_command,
-            **clients,
-            environments=Environments(self.python, self.root),
-            counters=FaultCounters(self.faults),
-            ready=threading.Event(),
-            closing=threading.Event(),
-        )
-
     def _serve(self, services: Services, listener: socket.socket, stack: contextlib.ExitStack) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
-        from sagemaker_local.application import Front
+        from sagemaker_local.application import Front, QuietHandler
         from sagemaker_local.endpoints import Endpoints
         from sagemaker_local.jobs import TrainingJobs
-        from sagemaker_local.request_handler import QuietHandler
         from sagemaker_local.runner import JobRun
         from sagemaker_local.scheduler import Scheduler
         from sagemaker_local.tags import Tags
@@ -128,7 +110,7 @@ class LocalSageMaker:
         self.jobs = jobs = TrainingJobs(self.faults, tags, s3=services.s3, iam=services.iam, submit=scheduler.submit)
         endpoints = Endpoints(services, tags)
         moto = DomainDispatcherApplication(create_backend_app)
-        front = Front(moto, jobs, endpoints, tags, services, self.requests)
+        front = Front(moto, jobs, endpoints, tags, services)
         host, port = listener.getsockname()
         http = make_server(host, port, front, threaded=True, request_handler=QuietHandler, fd=listener.fileno())
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)

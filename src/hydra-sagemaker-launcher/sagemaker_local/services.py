@@ -5,10 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.session import Session
@@ -16,30 +13,32 @@ from botocore.session import Session
 from sagemaker_local.account import REGION, SERVER_KEY
 from sagemaker_local.environment import Environments
 from sagemaker_local.faults import FaultCounters
-from sagemaker_local.isolation import Isolation
+
+if TYPE_CHECKING:
+    from sagemaker_local.isolation import Isolation
+    from sagemaker_local.server import LocalSageMaker
 
 
-@dataclass(frozen=True)
 class Services:
-    url: str
-    root: Path
-    isolation: Isolation
-    stop_grace_seconds: float
-    serve_command: Sequence[str]
-    s3: Any
-    logs: Any
-    sagemaker: Any
-    iam: Any
-    environments: Environments
-    counters: FaultCounters
-    ready: threading.Event
-    """Set once the bucket, the role and the log groups exist; requests of clients wait for it."""
-    closing: threading.Event
+    def __init__(self, server: LocalSageMaker) -> None:
+        self.url, self.root = server.url, server.root
+        self.isolation: Isolation = server.isolation
+        self.stop_grace_seconds, self.serve_command = server.stop_grace_seconds, server.serve_command
+        self.environments = Environments(server.python, server.root)
+        self.counters, self.requests = FaultCounters(server.faults), server.requests
+        self.s3, self.logs, self.sagemaker, self.iam = (_client(name, self.url) for name in ("s3", "logs", "sagemaker", "iam"))
+        self.ready = threading.Event()
+        """Set once the bucket, the role and the log groups exist; requests of clients wait for it."""
+        self.closing = threading.Event()
+
+    def close(self) -> None:
+        for client in (self.s3, self.logs, self.sagemaker, self.iam):
+            client.close()
 
 
 @functools.cache
 def _session() -> Session:
-    """Reads no profile and no configuration file of the user: they are meant for AWS."""
+    """Make a session that reads no profile and no configuration file of the user: they are meant for AWS."""
     session = Session()
     for variable in ("config_file", "credentials_file"):
         session.set_config_variable(variable, os.devnull)
@@ -47,7 +46,7 @@ def _session() -> Session:
     return session
 
 
-def client(service: str, url: str) -> Any:
+def _client(service: str, url: str) -> Any:
     return _session().create_client(
         service,
         region_name=REGION,

@@ -42,18 +42,13 @@ def start(command: list[str]) -> int:
         os._exit(NOT_EXECUTABLE)
 
 
-def parents() -> dict[int, int]:
-    """Return the parent of every process."""
-    found = {}
-    for name in os.listdir("/proc"):
+def descendants(root: int) -> list[int]:
+    """Return the processes below one, parents first; none where there is no /proc."""
+    parent_of = {}
+    for name in os.listdir("/proc") if IS_LINUX else []:
         if name.isdigit():
             with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                found[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
-    return found
-
-
-def descendants(root: int) -> list[int]:
-    parent_of = parents() if IS_LINUX else {}
+                parent_of[int(name)] = int(file.read().rpartition(b")")[2].split()[1])
     found, new = [], [root]
     while new:
         new = [pid for pid, parent in parent_of.items() if parent in new]

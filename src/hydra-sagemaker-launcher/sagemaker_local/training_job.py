@@ -62,10 +62,6 @@ class TrainingJob:
         """Limit from creation to end; only spot jobs have one."""
         return self.request["StoppingCondition"]["MaxWaitTimeInSeconds"] if self.is_spot else float("inf")
 
-    @property
-    def modified(self) -> float:
-        return self.transitions[-1]["StartTime"] if self.transitions else self.created
-
     def enter(self, secondary_status: str, message: str) -> None:
         now = time.time()
         if self.transitions:
@@ -97,7 +93,7 @@ class TrainingJob:
             "SecondaryStatus": self.secondary_status,
             "SecondaryStatusTransitions": [dict(transition) for transition in self.transitions],
             "CreationTime": self.created,
-            "LastModifiedTime": self.modified,
+            "LastModifiedTime": self.transitions[-1]["StartTime"] if self.transitions else self.created,
             **{name: value for name, value in times.items() if value is not None},
             **self.results,
         }

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 TRANSFER_ERRORS = (Boto3Error, BotoCoreError, ClientError, OSError)
 GZIP_LEVEL = 1
+ONE_THREAD = TransferConfig(use_threads=False)
 
 
 class DataError(Exception):
@@ -28,10 +29,6 @@ def split_uri(uri: str) -> tuple[str, str]:
     if not (match := re.fullmatch(r"s3://([^/]+)/?(.*)", uri)):
         raise DataError(f'"{uri}" is not of the form s3://bucket/key')
     return match[1], match[2]
-
-
-def _transfer(client: Any) -> S3Transfer:
-    return S3Transfer(client, TransferConfig(use_threads=False))
 
 
 def objects(client: Any, uri: str) -> Iterator[tuple[str, str]]:
@@ -60,7 +57,7 @@ def download(client: Any, uri: str, directory: Path, *, part: int = 0, parts: in
             raise DataError(f"the key {key} leads out of the container's directory")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _transfer(client).download_file(bucket, key, str(target))
+            S3Transfer(client, ONE_THREAD).download_file(bucket, key, str(target))
         except OSError as error:
             raise DataError(f"{key} cannot be written as a file: {error}") from error
         written.append(path)
@@ -78,19 +75,15 @@ def upload_file(client: Any, file: Path, uri: str) -> None:
     with file.open("rb") as opened, tempfile.NamedTemporaryFile() as copy:
         shutil.copyfileobj(opened, copy)
         copy.flush()
-        _transfer(client).upload_file(copy.name, bucket, key)
-
-
-def delete(client: Any, uri: str) -> None:
-    bucket, key = split_uri(uri)
-    client.delete_object(Bucket=bucket, Key=key)
+        S3Transfer(client, ONE_THREAD).upload_file(copy.name, bucket, key)
 
 
 def upload_files(client: Any, directories: Iterable[Path], uri: str) -> None:
+    """Upload the files of all directories; `uri` ends with a slash."""
     for directory in directories:
         for file in files_in(directory):
             if file.is_file():
-                upload_file(client, file, f"{uri}/{file.relative_to(directory)}")
+                upload_file(client, file, f"{uri}{file.relative_to(directory)}")
 
 
 def upload_archive(client: Any, directories: Iterable[Path], uri: str) -> None:

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from hydra_sagemaker.aws.request_model import Path, Violation, request_shape, violations
-from sagemaker_local.errors import ApiError
+from sagemaker_local.errors import ApiError, invalid
 
 log = logging.getLogger("sagemaker_local")
 
 
 def validate(operation: str, request: Any) -> None:
-    """Raises SerializationException for unknown fields and wrong types, ValidationException with every broken constraint."""
+    """Check a request.
+
+    Raises SerializationException for unknown fields and wrong types, ValidationException with every broken constraint.
+    """
     found = list(violations(request_shape(operation), request))
     for one in found:
         if one.kind in ("type", "unknown"):
@@ -24,7 +27,7 @@ def validate(operation: str, request: Any) -> None:
 
 def validation_error(broken: list[str]) -> ApiError:
     plural = "" if len(broken) == 1 else "s"
-    return ApiError("ValidationException", f"{len(broken)} validation error{plural} detected: {'; '.join(broken)}")
+    return invalid(f"{len(broken)} validation error{plural} detected: {'; '.join(broken)}")
 
 
 def null_violation(path: str) -> str:
@@ -40,7 +43,7 @@ def _not_readable(one: Violation) -> str:
 
 
 def _sentence(one: Violation) -> str | None:
-    """None for what the service accepts."""
+    """Return what is wrong with a value; None for what the service accepts."""
     path, value, rules = _dotted(one.path), one.value, one.shape.metadata
     match one.kind:
         case "missing" | "null":

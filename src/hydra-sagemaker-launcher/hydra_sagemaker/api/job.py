@@ -13,7 +13,7 @@ from hydra.core.utils import JobStatus
 from hydra_sagemaker.backends.base import Backend, State
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.scheduling.job_returns import past_return
-from hydra_sagemaker.scheduling.loop import EventLoop, SystemClock
+from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.sweep.lock import locked
@@ -153,12 +153,14 @@ def attach(directory: str | Path) -> list[Job]:
         ['completed', 'running']
     """
     sweep = SubmittedSweep(Path(directory))
-    loop = EventLoop(sweep.tracker, [], Scheduler(len(sweep.jobs) or 1, sweep.poll_seconds), SystemClock())
+    loop = EventLoop(sweep.tracker, [], Scheduler(len(sweep.jobs) or 1, sweep.poll_seconds))
     jobs = []
     for one in sweep.refresh():
         submission = sweep.submission(one)
         if one.is_collected and one.record is not None:
-            submission.returned = past_return(submission.job, submission.name, one.record, sweep.manifest.task_package)
+            submission.returned = past_return(
+                submission.job, submission.name, submission.status, one.record, sweep.manifest.task_package
+            )
         elif one.status.state != State.WAITING:
             loop.add(submission)
         jobs.append(Job(submission, loop, lambda: sweep.backend, lambda: locked(sweep.manifest.directory, "use its results")))

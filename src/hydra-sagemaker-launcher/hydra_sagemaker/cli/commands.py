@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from hydra_sagemaker.aws.clients import persistently
 from hydra_sagemaker.aws.logs import Log, RetryTransient, clean, follow
 from hydra_sagemaker.backends.base import State
-from hydra_sagemaker.display.tables import JobRow, as_json, counted, drawn, jobs_table
+from hydra_sagemaker.display.tables import as_json, counted, drawn, jobs_table
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.result import read_result
 from hydra_sagemaker.pricing.cost import total
@@ -25,19 +24,14 @@ from hydra_sagemaker.sweep.past_sweep import JobStatus, SubmittedSweep
 LOG_SECONDS = 2.0
 
 
-def list_jobs(sweep: SubmittedSweep, *, in_json: bool) -> int:
-    _show(sweep.refresh(), in_json)
-    return 0
-
-
-def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> int:
+def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> None:
     logs: dict[str, Log] = {}
     labels: dict[str, str] = {}
     for one in sweep.refresh():
         if one.status.state == State.WAITING:
             _to_stderr(f"{one.job}: {one.status.detail}")
             continue
-        logs[one.attempt.name] = sweep.log(one, lines)
+        logs[one.attempt.name] = sweep.backend.log(one.job, one.attempt.name, lines=lines, is_collected=one.is_collected)
         labels[one.attempt.name] = f"{one.job.number} | " if len(sweep.jobs) > 1 else ""
     colours = sys.stdout.isatty()
     seconds = min(LOG_SECONDS, sweep.poll_seconds)
@@ -49,30 +43,27 @@ def show_logs(sweep: SubmittedSweep, *, is_following: bool, lines: int) -> int:
         print(labels[name] + clean(line, colours=colours), flush=is_following)
     for name in sorted(silent):
         _to_stderr(f"{labels[name]}{name} has no log{'' if is_following else ' yet'}")
-    return 0
 
 
-def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> int:
+def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> None:
     seen = sweep.refresh()
     running = [one for one in seen if one.runs]
     for one in running:
         _to_stderr(f"{one.job} runs as {one.attempt.name}")
     if running and not is_agreed and not _agreed(f"stop {counted(len(running), 'job')}?"):
         _to_stderr("nothing was stopped")
-        return 0
+        return
     if running:
         names = sorted({one.attempt.name for one in running})
-        sweep.manifest.ledger.append("stop", names=names)
-        not_told = sweep.backend.stop(names)
+        not_told = sweep.tracker.stop(names)
     else:
         not_told = []
         _to_stderr("no job runs")
     if (launcher := holder(sweep.manifest.directory)) is not None:
         _to_stderr(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
-    _show(sweep.refresh(), in_json)
+    show(sweep.refresh(), in_json)
     if not_told:
         raise LauncherError(f"{len(not_told)} not stopped: {', '.join(not_told)}")
-    return 0
 
 
 def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) -> int:
@@ -98,12 +89,13 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
         _to_stderr(
             f"{counted(len(running), 'job')} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them"
         )
-    _show(seen, in_json)
+    show(seen, in_json)
     return int(any(one.has_failed for one in seen))
 
 
-def show_prices(instance_types: Sequence[str], *, in_json: bool) -> int:
-    """
+def show_prices(instance_types: Sequence[str], *, in_json: bool) -> None:
+    """Print what instance types cost by the hour.
+
     Raises:
         LauncherError: the table has no such instance type.
     """
@@ -116,11 +108,10 @@ def show_prices(instance_types: Sequence[str], *, in_json: bool) -> int:
     rows = {name: table[name] for name in instance_types or table}
     if in_json:
         print(as_json([{"instance_type": name, "region": REGION, **listed._asdict()} for name, listed in rows.items()]))
-        return 0
+        return
     shown = [{"instance type": name, "USD per hour": f"{usd:g}", "dated": dated} for name, (usd, dated) in rows.items()]
     print(f"{drawn(shown)}{REGION}, on demand, one instance of a training job; other regions differ.")
     print("Spot bills fewer seconds at the same rate: how many is known when the job has ended.")
-    return 0
 
 
 def failure_text(seen: JobStatus) -> str:
@@ -142,18 +133,21 @@ def _traceback(job_dir: Path) -> str | None:
     return str(result["exception"]["traceback"]).strip()
 
 
-def _show(seen: Sequence[JobStatus], in_json: bool) -> None:
+def show(seen: Sequence[JobStatus], in_json: bool) -> None:
     rows = [_row(one) for one in seen]
     if in_json:
-        print(as_json([asdict(row) | {"detail": one.status.detail} for row, one in zip(rows, seen, strict=True)]))
+        print(as_json(rows))
         return
-    print(jobs_table([replace(row, state=_in_words(one)) for row, one in zip(rows, seen, strict=True)]))
+    for row, one in zip(rows, seen, strict=True):
+        if one.runs and row["detail"] and row["detail"].lower() != row["state"]:  # what the service calls it
+            row["state"] += f" ({row['detail']})"
+    print(jobs_table(rows))
     for one in seen:
         if one.status.state == State.WAITING:
             print(f"{one.status.state.value}: {one.job}: {one.status.detail}")
 
 
-def _row(seen: JobStatus) -> JobRow:
+def _row(seen: JobStatus) -> dict[str, Any]:
     record, attempt = seen.record or {}, seen.attempt
     seconds = record.get("TrainingTimeInSeconds", record.get("seconds"))
     if seconds is None and attempt.submitted is not None and (seen.runs or attempt.ended):
@@ -161,31 +155,25 @@ def _row(seen: JobStatus) -> JobRow:
     started = None if attempt.submitted is None else datetime.fromtimestamp(round(attempt.submitted), UTC).isoformat()
     if created := record.get("CreationTime"):  # of a job that was reused, the ledger here knows only when that was
         started = datetime.fromisoformat(created).astimezone(UTC).isoformat(timespec="seconds")
-    return JobRow(
-        job=seen.job.number,
-        overrides=" ".join(seen.job.distinguishing_overrides),
-        name=attempt.name,
-        state=seen.status.state.value,
-        cause=(record.get("failure") or {}).get("cause"),
-        started=started,
-        runtime_seconds=seconds,
-        cost_usd=_cost_usd(record),
-    )
+    return {
+        "job": seen.job.number,
+        "overrides": " ".join(seen.job.distinguishing_overrides),
+        "name": attempt.name,
+        "state": seen.status.state.value,
+        "cause": (record.get("failure") or {}).get("cause"),
+        "started": started,
+        "runtime_seconds": seconds,
+        "cost_usd": _cost_usd(record),
+        "detail": seen.status.detail,
+    }
 
 
 def _cost_usd(record: Mapping[str, Any]) -> float | None:
     """Return the cost of all attempts, None where the bill of one is not known."""
     if record.get("mode") == "local" or record.get("same_as") is not None or record.get("detail") == "not submitted":
         return 0.0
-    costs = [one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record)]
-    summed = total(costs)
+    summed = total(one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record))
     return None if summed["unknown"] else summed["cost_usd"]
-
-
-def _in_words(seen: JobStatus) -> str:
-    """Return the state, with what the service calls it while it runs."""
-    state, detail = seen.status.state.value, seen.status.detail
-    return f"{state} ({detail})" if seen.runs and detail and detail.lower() != state else state
 
 
 def _agreed(question: str) -> bool:

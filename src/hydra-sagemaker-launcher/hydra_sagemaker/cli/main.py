@@ -55,23 +55,25 @@ def execute(arguments: argparse.Namespace, program: str = PROGRAM) -> int:
 def _execute(arguments: argparse.Namespace) -> int:
     from hydra_sagemaker.cli import commands
     from hydra_sagemaker.sweep.installation import version_conflict
+    from hydra_sagemaker.sweep.lock import locked
 
     if conflict := version_conflict():
         print(f"warning: {conflict}", file=sys.stderr)
     if arguments.verb == "prices":
-        return commands.show_prices(arguments.instance_types, in_json=arguments.json)
+        commands.show_prices(arguments.instance_types, in_json=arguments.json)
+        return 0
     sweep = commands.SubmittedSweep(arguments.directory, arguments.job)
     match arguments.verb:
         case "list":
-            return commands.list_jobs(sweep, in_json=arguments.json)
+            commands.show(sweep.refresh(), in_json=arguments.json)
         case "logs":
-            return commands.show_logs(sweep, is_following=arguments.follow, lines=arguments.lines)
+            commands.show_logs(sweep, is_following=arguments.follow, lines=arguments.lines)
         case "stop":
-            return commands.stop(sweep, is_agreed=arguments.yes, in_json=arguments.json)
-    from hydra_sagemaker.sweep.lock import locked
-
-    with locked(sweep.manifest.directory, "let it collect the results itself"):
-        return commands.collect(sweep, again=arguments.again, wait=arguments.wait, in_json=arguments.json)
+            commands.stop(sweep, is_agreed=arguments.yes, in_json=arguments.json)
+        case "collect":
+            with locked(sweep.manifest.directory, "let it collect the results itself"):
+                return commands.collect(sweep, again=arguments.again, wait=arguments.wait, in_json=arguments.json)
+    return 0
 
 
 def _positive(text: str) -> int:

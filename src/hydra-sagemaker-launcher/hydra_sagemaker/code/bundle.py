@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from hydra_sagemaker.code.bundled_files import IGNORE_FILE
 from hydra_sagemaker.errors import LauncherError
@@ -24,15 +24,12 @@ CHUNK_BYTES = 1 << 20
 BYTES_PER_MB = 1_000_000
 
 
-class _Entry(NamedTuple):
-    name: str
-    executable: bool
-    size_bytes: int
-    stream: BinaryIO
+def _entries(
+    root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, bytes]
+) -> Iterator[tuple[str, bool, int, BinaryIO]]:
+    """Yield name, executable bit, size in bytes and content, which is open until the next one is read.
 
-
-def _entries(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, bytes]) -> Iterator[_Entry]:
-    """Yield entries, each open until the next one is read; `extra` holds files that the launcher adds.
+    `extra` holds files that the launcher adds.
 
     Raises LauncherError for a file that cannot be read, changes while it is, or has the name of an extra one.
     """
@@ -47,7 +44,7 @@ def _entries(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, byt
         with stream:
             status = None if name in extra else os.fstat(stream.fileno())
             size = len(extra[name]) if status is None else status.st_size
-            yield _Entry(name, bool(status and status.st_mode & 0o100), size, stream)
+            yield name, bool(status and status.st_mode & 0o100), size, stream
             if stream.tell() != size or stream.read(1):
                 raise LauncherError(f"{name} changed while it was read: run the same command again")
 
@@ -55,10 +52,10 @@ def _entries(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, byt
 def content_hash(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str, bytes] = {}) -> str:
     """Return the hexadecimal SHA-256 of every file's path, executable bit and content; times and owners do not count."""
     digest = hashlib.sha256()
-    for entry in _entries(root, files, extra):
-        name = os.fsencode(entry.name)
-        digest.update(len(name).to_bytes(8) + name + bytes([entry.executable]) + entry.size_bytes.to_bytes(8))
-        while chunk := entry.stream.read(CHUNK_BYTES):
+    for name, executable, size, stream in _entries(root, files, extra):
+        encoded = os.fsencode(name)
+        digest.update(len(encoded).to_bytes(8) + encoded + bytes([executable]) + size.to_bytes(8))
+        while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
 
@@ -72,14 +69,14 @@ def pack(root: Path, files: Sequence[PurePosixPath], target: Path, extra: Mappin
             gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
-            for entry in _entries(root, files, extra):
-                member = tarfile.TarInfo(entry.name)
-                member.size = entry.size_bytes
-                member.mode = 0o755 if entry.executable else 0o644
+            for name, executable, size, stream in _entries(root, files, extra):
+                member = tarfile.TarInfo(name)
+                member.size = size
+                member.mode = 0o755 if executable else 0o644
                 try:
-                    archive.addfile(member, entry.stream)
+                    archive.addfile(member, stream)
                 except OSError as error:
-                    raise LauncherError(f"{entry.name} cannot be packed ({error}): run the same command again") from error
+                    raise LauncherError(f"{name} cannot be packed ({error}): run the same command again") from error
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -163,13 +160,9 @@ def _safe_members(
         if max_bytes is not None and total > max_bytes:
             raise LauncherError(f"{archive.name} is not extracted: more than {max_bytes:,} bytes, reached at {member.name}")
         members.append(member)
-    _refuse_ways_through_links(archive, members)
-    return members
-
-
-def _refuse_ways_through_links(archive: tarfile.TarFile, members: Sequence[tarfile.TarInfo]) -> None:
     links = {PurePosixPath(member.name) for member in members if member.issym() or member.islnk()}
     for member in members:
         path = PurePosixPath(member.name)
         if links.intersection(path.parents) or (member.isreg() and path in links):
             raise LauncherError(f"{archive.name} is not extracted: {member.name} would be written through a link")
+    return members

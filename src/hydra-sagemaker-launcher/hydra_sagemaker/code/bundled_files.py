@@ -14,13 +14,16 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.secret_names import looks_secret_file
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+    Rules = Sequence[tuple[str, GitIgnoreSpec]]
+    """The patterns of each .gitignore, under its directory: "" for the root, else with a slash at the end."""
 
 FILES_AT_MOST = 200_000
 IGNORE_FILE = ".sagemakerignore"
@@ -183,22 +186,18 @@ def _patterns(lines: Sequence[str], place: str) -> GitIgnoreSpec:
         raise LauncherError(f"{place}: {error}") from error
 
 
-class _GitIgnore(NamedTuple):
-    """The patterns of one .gitignore; `base` is its directory, "" for the root, else with a slash at the end."""
-
-    base: str
-    patterns: GitIgnoreSpec
-
-
-def _walk(root: Path, ignore: GitIgnoreSpec | None, outer: Sequence[_GitIgnore], base: str = "") -> Iterator[str]:
+def _walk(root: Path, ignore: GitIgnoreSpec | None, outer: Rules, base: str = "") -> Iterator[str]:
     rules = list(outer)
     try:
         entries = sorted(os.scandir(root / base), key=lambda entry: entry.name)
         if (file := root / base / ".gitignore").is_file():
-            rules.append(_GitIgnore(base, _patterns(_lines(file), str(file))))
+            rules.append((base, _patterns(_lines(file), str(file))))
     except OSError as error:
         log.warning("%s is not sent: %s", root / base, error.strerror)
         return
+    specs = [spec for _, spec in rules] + ([ignore] if ignore else [])
+    # below an ignored directory a `!pattern` may name a file that is not ignored
+    negates = any(pattern.include is False for spec in specs for pattern in spec.patterns)
     for entry in entries:
         name = base + entry.name
         if _NEVER_SENT.search(name):
@@ -206,19 +205,13 @@ def _walk(root: Path, ignore: GitIgnoreSpec | None, outer: Sequence[_GitIgnore],
         if not entry.is_dir(follow_symlinks=False):
             if not _is_ignored(name, ignore, rules):
                 yield name
-        elif _negates(ignore, rules) or not _is_ignored(f"{name}/", ignore, rules):
+        elif negates or not _is_ignored(f"{name}/", ignore, rules):
             yield from _walk(root, ignore, rules, f"{name}/")
 
 
-def _is_ignored(name: str, ignore: GitIgnoreSpec | None, rules: Sequence[_GitIgnore]) -> bool:
+def _is_ignored(name: str, ignore: GitIgnoreSpec | None, rules: Rules) -> bool:
     """Decide as git does: the nearest .gitignore with a pattern for the file."""
     if ignore and ignore.match_file(name):
         return True
-    verdicts = (rule.patterns.check_file(name.removeprefix(rule.base)).include for rule in reversed(rules))
+    verdicts = (spec.check_file(name.removeprefix(base)).include for base, spec in reversed(rules))
     return bool(next((verdict for verdict in verdicts if verdict is not None), False))
-
-
-def _negates(ignore: GitIgnoreSpec | None, rules: Sequence[_GitIgnore]) -> bool:
-    """Return whether there is a `!pattern`: then an ignored directory may hold a file that is not ignored."""
-    specs = [rule.patterns for rule in rules] + ([ignore] if ignore else [])
-    return any(pattern.include is False for spec in specs for pattern in spec.patterns)

@@ -22,8 +22,12 @@ def loaded_files(root: Path) -> dict[str, list[str]]:
         file = _file(module)
         if file is None or name == OWN_PACKAGE or name.startswith(f"{OWN_PACKAGE}."):
             continue
-        if paths := _below(str(root), file):
-            found[name] = paths
+        real = os.path.realpath(file)
+        if _is_installed(file) or _is_installed(real):
+            continue
+        inside = [path for path in dict.fromkeys((file, real)) if path.startswith(f"{str(root).rstrip('/')}/")]
+        if inside and os.path.isfile(file):
+            found[name] = [os.path.relpath(path, root).replace(os.sep, "/") for path in inside]
     return found
 
 
@@ -53,14 +57,6 @@ def _file(module: object) -> str | None:
     """Read `__file__` without getattr, which makes lazy modules import their parts."""
     file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
     return os.path.abspath(file) if isinstance(file, str) else None
-
-
-def _below(root: str, file: str) -> list[str]:
-    if _is_installed(file) or _is_installed(real := os.path.realpath(file)):
-        return []
-    candidates = dict.fromkeys((file, real))
-    below = [os.path.relpath(path, root).replace(os.sep, "/") for path in candidates if path.startswith(root.rstrip("/") + "/")]
-    return below if below and os.path.isfile(file) else []
 
 
 def _is_installed(path: str) -> bool:

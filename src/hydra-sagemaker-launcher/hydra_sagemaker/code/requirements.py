@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from hydra_sagemaker.errors import LauncherError
@@ -13,29 +12,24 @@ from hydra_sagemaker.errors import LauncherError
 AUTO = "auto"
 
 
-@dataclass
-class Declared:
-    lines: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
-    """The files that the lines come from."""
+def declared(root: Path, setting: str | None) -> tuple[list[str], list[Path]]:
+    """Return the requirements that `setting` names, and the files they come from.
 
-
-def declared(root: Path, setting: str | None) -> Declared:
-    """Return the requirements that `setting` names: a file, AUTO for requirements.txt or pyproject.toml, None for none.
+    `setting` is a file, AUTO for requirements.txt or pyproject.toml, None for none.
 
     Raises:
         LauncherError: a file does not exist or cannot be read.
     """
     if setting is None:
-        return Declared()
+        return [], []
     file = root / ("requirements.txt" if setting == AUTO else setting)
     if not file.is_file() and setting != AUTO:
         raise LauncherError(f"hydra.launcher.requirements={setting}: there is no {file}")
     if file.is_file():
         found = list(_requirement_lines(file, ()))
-        return Declared([line for line, _ in found], list(dict.fromkeys([file, *(source for _, source in found)])))
+        return [line for line, _ in found], list(dict.fromkeys([file, *(source for _, source in found)]))
     project = root / "pyproject.toml"
-    return Declared(_dependencies(project), [project]) if project.is_file() else Declared()
+    return (_dependencies(project), [project]) if project.is_file() else ([], [])
 
 
 def distribution(line: str) -> str:

@@ -7,9 +7,10 @@ import logging
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import hydra
@@ -51,13 +52,7 @@ class Code:
 
     @cached_property
     def files(self) -> list[PurePosixPath]:
-        return _without_outputs(bundled_files.list_files(self.root, exclude=self.settings.exclude), self._known_as_code)
-
-    def _known_as_code(self) -> Iterator[str]:
-        """Yield the files that are surely code: what git tracks, and what is imported."""
-        yield from bundled_files.tracked_files(self.root)
-        for paths in loaded_files(self.root).values():
-            yield from paths
+        return _without_outputs(self.root, bundled_files.list_files(self.root, exclude=self.settings.exclude))
 
     @cached_property
     def not_bundled(self) -> list[str]:
@@ -85,61 +80,57 @@ class Code:
         found = (
             bundle.size_problem(self.root, self.files, self.settings.max_mb),
             bundle.secret_file_problem(self.files, allowed=self.settings.allow_secret_names),
-            self._missing_task_problem(),
-            self._missing_modules_problem(),
         )
-        return [problem for problem in found if problem is not None]
+        return [*(problem for problem in found if problem is not None), *self._missing()]
 
     def identity(self, *, limited: bool, package: str | None, requirements: str | None = AUTO) -> str:
         """Return a hash of the user's files, and of the task's own package where that is installed.
 
         `limited`, for local jobs: a tree that is too large to read at each start never counts as the same.
         """
-        if limited and (problem := self._too_large()):
-            log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
-            return uuid.uuid4().hex
-        if limited:  # jobs here import files that are not bundled, too
-            files = [PurePosixPath(name) for name in self.not_bundled]
-            beside = bundle.content_hash(self.root, files) if files else ""
-        else:
+        if not limited:
             beside = self._required(requirements)
+        else:
+            try:
+                problem = bundle.size_problem(self.root, self.files, self.settings.max_mb)
+            except LauncherError as error:
+                problem = str(error)
+            if problem is not None:
+                log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
+                return uuid.uuid4().hex
+            files = [PurePosixPath(name) for name in self.not_bundled]  # jobs here import files that are not bundled, too
+            beside = bundle.content_hash(self.root, files) if files else ""
         return bundle.content_hash(self.root, self.files) + self._installed(package) + beside
 
     def _required(self, setting: str | None) -> str:
         """Hash the requirements, where the bundled files do not contain them."""
-        found = declared(self.root, setting)
-        names = {file.relative_to(self.root).as_posix() for file in found.files if file.is_relative_to(self.root)}
-        if setting == AUTO and len(names) == len(found.files) and names <= {file.as_posix() for file in self.files}:
+        lines, files = declared(self.root, setting)
+        names = {file.relative_to(self.root).as_posix() for file in files if file.is_relative_to(self.root)}
+        if setting == AUTO and len(names) == len(files) and names <= {file.as_posix() for file in self.files}:
             return ""
-        return hashlib.sha256("\n".join([str(setting is None), *found.lines]).encode()).hexdigest()
+        return hashlib.sha256("\n".join([str(setting is None), *lines]).encode()).hexdigest()
 
-    def _missing_task_problem(self) -> str | None:
-        if (name := self._task_not_bundled) is None:
-            return None
-        return (
-            f"{name} holds the task and is not bundled: .gitignore, {bundled_files.IGNORE_FILE} or hydra.launcher.code.exclude "
-            f"leaves it out. Change the pattern, or `git add -f {name}`"
-        )
-
-    def _missing_modules_problem(self) -> str | None:
-        others = [name for name in self.not_bundled if name != self._task_not_bundled]
-        knowingly = bundled_files.named_by_patterns(self.root, others, exclude=self.settings.exclude)
-        if not (missing := [name for name in others if name not in knowingly]):
-            return None
-        more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
-        return (
-            "imported modules are not bundled, since .gitignore names them or a link leads out of the root: "
-            f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` adds them; "
-            f"install them, or list in {self.root / bundled_files.IGNORE_FILE} what the jobs do not need"
-        )
-
-    @property
-    def _task_not_bundled(self) -> str | None:
+    def _missing(self) -> Iterator[str]:
+        """Yield a sentence about the task's own file, and one about other modules, that the jobs would not find."""
         file = task_file(self.task, self.root)
         same = (name for name in self.not_bundled if file is not None and (self.root / name).resolve() == file.resolve())
-        return next(same, None)
+        if (task := next(same, None)) is not None:
+            yield (
+                f"{task} holds the task and is not bundled: .gitignore, {bundled_files.IGNORE_FILE} or "
+                f"hydra.launcher.code.exclude leaves it out. Change the pattern, or `git add -f {task}`"
+            )
+        others = [name for name in self.not_bundled if name != task]
+        knowingly = bundled_files.named_by_patterns(self.root, others, exclude=self.settings.exclude)
+        if missing := [name for name in others if name not in knowingly]:
+            more = f" and {len(missing) - NAMED_AT_MOST} more" if len(missing) > NAMED_AT_MOST else ""
+            yield (
+                "imported modules are not bundled, since .gitignore names them or a link leads out of the root: "
+                f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` adds them; "
+                f"install them, or list in {self.root / bundled_files.IGNORE_FILE} what the jobs do not need"
+            )
 
     def _installed(self, package: str | None) -> str:
+        """Hash the sources of the task's package where that is installed."""
         module = sys.modules.get((package or "").partition(".")[0])
         file = Path(getattr(module, "__file__", None) or self.root)
         if file.name != "__init__.py" or file.resolve().is_relative_to(self.root):
@@ -159,7 +150,7 @@ class Code:
         Raises:
             LauncherError: a file does not exist or cannot be read.
         """
-        lines = declared(self.root, setting).lines
+        lines, _ = declared(self.root, setting)
         names = {distribution(line) for line in lines}
         if setting is not None and "hydra-core" not in names:
             lines.append(HYDRA)
@@ -182,7 +173,7 @@ class Code:
         return bundle.content_hash(self.root, self.files, extra=self.extra(requirements))
 
 
-def _without_outputs(files: list[PurePosixPath], known_as_code: Callable[[], Iterable[str]]) -> list[PurePosixPath]:
+def _without_outputs(root: Path, files: list[PurePosixPath]) -> list[PurePosixPath]:
     """Leave out what jobs wrote, even where nothing ignores it: directories that Hydra or the launcher has marked.
 
     A directory with code may be marked too (`hydra.sweep.dir=.`): then only the marks are left out.
@@ -191,8 +182,9 @@ def _without_outputs(files: list[PurePosixPath], known_as_code: Callable[[], Ite
     marked |= {mark.parent for file in files for mark in file.parents if mark.name in OUTPUT_MARKS}
     marked |= {file.parents[1] for file in files if file.name == "where.json" and parse_job_name(file.parent.name)}
     marked.discard(PurePosixPath("."))
-    if marked:
-        marked -= {directory for name in known_as_code() for directory in PurePosixPath(name, "_").parents}
+    if marked:  # what git tracks, and what is imported, is surely code
+        code = [*bundled_files.tracked_files(root), *chain.from_iterable(loaded_files(root).values())]
+        marked -= {directory for name in code for directory in PurePosixPath(name, "_").parents}
     return [
         file
         for file in files

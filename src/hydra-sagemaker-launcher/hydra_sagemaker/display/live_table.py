@@ -6,9 +6,8 @@ import logging
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
@@ -59,14 +58,6 @@ class LiveTable:
         now = time.monotonic()
         self._started = {one.name: now for one in submissions if one.status.state == State.RUNNING}
         self._ended: dict[str, float] = {}
-        self._live = Live(get_renderable=self._table, refresh_per_second=2, console=console)
-
-    def __enter__(self) -> LiveTable:
-        self._live.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._live.__exit__(*error)
 
     def changed(self, submission: Submission) -> None:
         now = time.monotonic()
@@ -75,7 +66,7 @@ class LiveTable:
         if submission.status.state.ended:
             self._ended.setdefault(submission.name, now)
 
-    def _table(self) -> Table:
+    def table(self) -> Table:
         counts = Counter(one.status.state.value for one in self._submissions)
         caption = ", ".join(f"{count} {state}" for state, count in counts.items())
         table = Table(caption=caption, caption_justify="left")
@@ -110,6 +101,13 @@ def last_line(submission: Submission) -> str:
     return lines[-1] if lines else ""
 
 
-def watcher(submissions: Sequence[Submission]) -> AbstractContextManager[ChangeLog | LiveTable]:
+@contextmanager
+def shown(submissions: Sequence[Submission]) -> Iterator[Callable[[Submission], None]]:
+    """Show the jobs while they run; yields the function to call with each job whose state has changed."""
     console = Console()
-    return LiveTable(submissions, console) if console.is_terminal else nullcontext(ChangeLog())
+    if not console.is_terminal:
+        yield ChangeLog().changed
+        return
+    live = LiveTable(submissions, console)
+    with Live(get_renderable=live.table, refresh_per_second=2, console=console):
+        yield live.changed

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from io import StringIO
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hydra_sagemaker.pricing.cost import money, total
+from hydra_sagemaker.pricing.prices import Prices, bound_of_settings
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+    from hydra_sagemaker.scheduling.tracker import Submission
 
 ONE_BY_ONE = 20
 """Rows of a plan up to which every job has its own."""
@@ -25,103 +25,67 @@ SHOWN_AT_EACH_END = 8
 RIGHT = frozenset({"job", "at most", "hours", "runtime", "cost", "saved", "billed", "USD per hour"})
 
 
-@dataclass(frozen=True)
-class PlanRow:
-    job: int
-    overrides: str
-    origin: str
-    """new, reused or attached."""
-    instance_type: str
-    instance_count: int
-    spot: bool
-    max_run_hours: float
-    max_cost_usd: float | None
-    """0 for what is reused."""
-
-
-@dataclass(frozen=True)
-class JobRow:
-    job: int
-    overrides: str
-    name: str
-    state: str
-    cause: str | None = None
-    started: str | None = None
-    """As 2026-11-24T01:58:31+00:00."""
-    runtime_seconds: float | None = None
-    cost_usd: float | None = None
-
-
-@dataclass(frozen=True)
-class CostRow:
-    job: int
-    overrides: str
-    attempts: int
-    interruptions: int
-    """How often a spot machine was taken back, in all attempts."""
-    billable_seconds: float | None
-    cost_usd: float | None
-    saved_by_spot_usd: float | None
-
-
 Cells = dict[str, str]
 
 
-def plan_table(rows: Sequence[PlanRow], prices: str, width: int | None = None) -> str:
-    """`prices` is what Prices.described says of them."""
-    shown = [_plan_cells(row, str(row.job), row.overrides) for row in rows] if len(rows) <= ONE_BY_ONE else _grouped(rows)
+def plan_table(submissions: Sequence[Submission], prices: Prices, described: str, width: int | None = None) -> str:
+    """Draw what each job will be, and the most that it can cost; `described` is what Prices.described says."""
+    rows = [_plan_row(one, prices) for one in submissions]
+    shown = [cells for cells, _ in rows] if len(rows) <= ONE_BY_ONE else _grouped(rows)
     if len(shown) > 2 * SHOWN_AT_EACH_END + 1:
         left_out = {"job": "…", "overrides": f"… {len(shown) - 2 * SHOWN_AT_EACH_END} more lines"}
         shown = [*shown[:SHOWN_AT_EACH_END], left_out, *shown[-SHOWN_AT_EACH_END:]]
-    costs = [row.max_cost_usd for row in rows]
-    return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {_sum_in_words(costs, 'at most ')} ({prices})"
+    costs = [cost for _, cost in rows]
+    return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {_sum_in_words(costs, 'at most ')} ({described})"
 
 
-def jobs_table(rows: Sequence[JobRow], width: int | None = None) -> str:
+def jobs_table(rows: Sequence[Mapping[str, Any]], width: int | None = None) -> str:
+    """Draw the state of each job; the rows are those of `list --json`."""
     shown = [
         {
-            "job": str(row.job),
-            "overrides, name": f"{row.overrides}\n{row.name}".strip(),
-            "state": row.state + (f"\n{row.cause}" if row.cause else ""),
-            "started": (row.started or "").replace("T", " ")[5:16],  # so that on 80 columns most names fit beside it
-            "runtime": "" if row.runtime_seconds is None else duration(row.runtime_seconds),
-            "cost": money(row.cost_usd),
+            "job": str(row["job"]),
+            "overrides, name": f"{row['overrides']}\n{row['name']}".strip(),
+            "state": row["state"] + (f"\n{row['cause']}" if row["cause"] else ""),
+            "started": (row["started"] or "").replace("T", " ")[5:16],  # so that on 80 columns most names fit beside it
+            "runtime": "" if row["runtime_seconds"] is None else duration(row["runtime_seconds"]),
+            "cost": money(row["cost_usd"]),
         }
         for row in rows
     ]
-    return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {_sum_in_words([row.cost_usd for row in rows])}"
+    return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {_sum_in_words([row['cost_usd'] for row in rows])}"
 
 
-def cost_table(rows: Sequence[CostRow], prices: str, width: int | None = None) -> str:
-    """`prices` is what Prices.described says of them."""
-    shown = [
-        {
-            "job": str(row.job),
-            "overrides": row.overrides + _eventful(row),
-            "billed": duration(row.billable_seconds),
-            "cost": money(row.cost_usd),
-            "saved": money(row.saved_by_spot_usd),
-        }
-        for row in rows
-    ]
-    saved = total(asdict(row) for row in rows)["saved_by_spot_usd"]
-    in_all = f"{counted(len(rows), 'job')}, {_sum_in_words([row.cost_usd for row in rows])}"
-    return f"{drawn(shown, width)}{in_all}{f', {money(saved)} saved by spot' if saved else ''} ({prices})"
+def cost_table(submissions: Sequence[Submission], described: str, width: int | None = None) -> str:
+    """Draw the bills of jobs that were billed; `described` is what Prices.described says."""
+    shown: list[Cells] = []
+    costs: list[float | None] = []
+    saved = 0.0
+    for one in submissions:
+        attempts = [*one.attempts, one.outcome.record if one.outcome else {}]
+        sums = total(attempt["cost"] for attempt in attempts if attempt.get("cost"))
+        interruptions = sum(attempt.get("interruptions") or 0 for attempt in attempts)
+        events = [counted(len(attempts), "attempt")] if len(attempts) > 1 else []
+        events += [counted(interruptions, "interruption")] if interruptions else []
+        costs.append(None if sums["unknown"] else sums["cost_usd"])
+        saved += sums["saved_by_spot_usd"]
+        shown.append({
+            "job": str(one.job.number),
+            "overrides": _overrides(one) + (f" ({', '.join(events)})" if events else ""),
+            "billed": duration(sums["billable_seconds"]),
+            "cost": money(costs[-1]),
+            "saved": money(sums["saved_by_spot_usd"]),
+        })  # fmt: skip
+    in_all = f"{counted(len(shown), 'job')}, {_sum_in_words(costs)}"
+    return f"{drawn(shown, width)}{in_all}{f', {money(saved)} saved by spot' if saved else ''} ({described})"
 
 
-def _eventful(row: CostRow) -> str:
-    events = [counted(row.attempts, "attempt")] if row.attempts > 1 else []
-    events += [counted(row.interruptions, "interruption")] if row.interruptions else []
-    return f" ({', '.join(events)})" if events else ""
-
-
-def as_json(rows: Sequence[DataclassInstance | Mapping[str, object]]) -> str:
-    """The rows' own fields, unrounded; null for what is not known."""
-    return json.dumps([row if isinstance(row, Mapping) else asdict(row) for row in rows], indent=2, allow_nan=False)
+def as_json(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return the rows unrounded, with null for what is not known."""
+    return json.dumps(rows, indent=2, allow_nan=False)
 
 
 def duration(seconds: float | None) -> str:
-    """Hours, minutes and seconds."""
+    """Return hours, minutes and seconds."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
@@ -150,36 +114,45 @@ def drawn(rows: Sequence[Cells], width: int | None = None) -> str:
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def _plan_cells(row: PlanRow, jobs: str, overrides: str) -> Cells:
-    count = f"{row.instance_count} x " if row.instance_count > 1 else ""
-    return {
-        "job": jobs,
-        "overrides": overrides,
-        "origin": row.origin,
-        "instance": f"{count}{row.instance_type}{' (spot)' if row.spot else ''}",
-        "hours": f"{row.max_run_hours:g}",
-        "at most": money(row.max_cost_usd),
+def _plan_row(submission: Submission, prices: Prices) -> tuple[Cells, float | None]:
+    """Return the cells of a job and the most that it can cost, in US dollars; None where a price is not known."""
+    settings = submission.job.settings
+    bound = bound_of_settings(settings, prices)
+    cost = 0.0 if submission.is_reused else bound.usd
+    count = f"{settings.instance_count} x " if settings.instance_count > 1 else ""
+    cells = {
+        "job": str(submission.job.number),
+        "overrides": _overrides(submission),
+        "origin": submission.origin,
+        "instance": f"{count}{settings.instance_type}{' (spot)' if settings.spot else ''}",
+        "hours": f"{bound.hours:g}",
+        "at most": money(cost),
     }
+    return cells, cost
 
 
-def _grouped(rows: Sequence[PlanRow]) -> list[Cells]:
-    """A line for jobs that differ in their overrides alone; the amount is that of all of them."""
-    groups: dict[tuple[object, ...], list[PlanRow]] = {}
-    for row in rows:
-        key = (row.origin, row.instance_type, row.instance_count, row.spot, row.max_run_hours, row.max_cost_usd)
-        groups.setdefault(key, []).append(row)
+def _overrides(submission: Submission) -> str:
+    return " ".join(submission.job.distinguishing_overrides)
+
+
+def _grouped(rows: Sequence[tuple[Cells, float | None]]) -> list[Cells]:
+    """Return a line for jobs that differ in their overrides alone; the amount is that of all of them."""
+    groups: dict[tuple[Any, ...], list[Cells]] = {}
+    for cells, cost in rows:
+        groups.setdefault((cells["origin"], cells["instance"], cells["hours"], cost), []).append(cells)
     lines = []
-    for group in groups.values():
-        first, last = group[0], group[-1]
-        words = first.overrides if first is last else f"{first.overrides} … {last.overrides}\n{len(group)} jobs"
-        cells = _plan_cells(first, _ranges([row.job for row in group]), words)
-        together = None if first.max_cost_usd is None else first.max_cost_usd * len(group)
-        lines.append({**cells, "at most": money(together)})
+    for (*_, cost), group in groups.items():
+        jobs = _ranges([int(cells["job"]) for cells in group])
+        words = group[0]["overrides"]
+        if len(group) > 1:
+            words += f" … {group[-1]['overrides']}\n{len(group)} jobs"
+        together = None if cost is None else cost * len(group)
+        lines.append(group[0] | {"job": jobs, "overrides": words, "at most": money(together)})
     return lines
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """0, 1, 2, 5 as `0-2, 5`; of many pieces the first and the last."""
+    """Return 0, 1, 2, 5 as `0-2, 5`; of many pieces the first and the last."""
     runs = groupby(enumerate(sorted(numbers)), key=lambda one: one[1] - one[0])
     pieces = [[number for _, number in run] for _, run in runs]
     words = [str(piece[0]) if len(piece) == 1 else f"{piece[0]}-{piece[-1]}" for piece in pieces]

@@ -1,4 +1,4 @@
-"""How fast to go: a bucket of tokens for what a service counts, a jittered wait when it says no.
+"""The speed of calls: a bucket of tokens for what a service counts, a jittered wait when it says no.
 
 https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 """

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf, open_dict, read_write
 
-from hydra_sagemaker.backends.base import Outcome, State, Status
+from hydra_sagemaker.backends.base import Outcome, Status
 from hydra_sagemaker.errors import Cause, Failure, RemoteJobError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import without_hydra
@@ -40,27 +40,29 @@ def job_return(job: Job, name: str, outcome: Outcome, task_package: str | None) 
     return _returned(job, name, outcome, task_package)
 
 
-def past_return(job: Job, name: str, record: dict[str, Any], task_package: str | None) -> JobReturn:
+def past_return(job: Job, name: str, status: Status, record: dict[str, Any], task_package: str | None) -> JobReturn:
     """Return what `job_return` did when the job was collected, from its files."""
     result = read_result(job.job_dir)
-    status = Status(State(record["state"]), str(record.get("detail") or ""))
     failure = Failure(**record["failure"] | {"cause": Cause(record["failure"]["cause"])}) if "failure" in record else None
     value = returned_value(result, job.job_dir, own_process=False)
     return _returned(job, name, Outcome(status, result, failure, value), task_package)
 
 
 def _returned(job: Job, name: str, outcome: Outcome, task_package: str | None) -> JobReturn:
+    result, failure = outcome.result, outcome.failure
     if outcome.is_completed:
-        return _return_of(job, name, JobStatus.COMPLETED, outcome.value)
-    return _return_of(job, name, JobStatus.FAILED, _error(job, name, outcome, task_package))
+        return return_of(job, name, JobStatus.COMPLETED, outcome.value)
+    if result is not None and result["status"] == "failed" and "exception" in result:
+        error = rebuilt(result["exception"], task_package)
+    elif failure is None:
+        error = RemoteJobError(f"{job}, {name}: it ended as {outcome.status.state.value} ({outcome.status.detail})")
+    else:  # what the task raised when it was told to end says less than who told it
+        error = RemoteJobError(f"{job}, {name}: {failure}")
+    return return_of(job, name, JobStatus.FAILED, error)
 
 
-def submitted_return(job: Job, name: str) -> JobReturn:
-    return _return_of(job, name, JobStatus.COMPLETED, SubmittedJob(name))
-
-
-def _return_of(job: Job, name: str, status: JobStatus, value: Any) -> JobReturn:
-    """A return with the job's own configuration, not a copy: thousands of jobs need the memory."""
+def return_of(job: Job, name: str, status: JobStatus, value: Any) -> JobReturn:
+    """Make a return with the job's own configuration, not a copy: thousands of jobs need the memory."""
     config = job.config
     with open_dict(config.hydra), read_write(config.hydra):
         config.hydra.job.id = name
@@ -74,13 +76,3 @@ def _return_of(job: Job, name: str, status: JobStatus, value: Any) -> JobReturn:
         status=status,
         _return_value=value,
     )
-
-
-def _error(job: Job, name: str, outcome: Outcome, task_package: str | None) -> Exception:
-    """What the task raised when it was told to end says less than who told it."""
-    result, failure = outcome.result, outcome.failure
-    if result is not None and result["status"] == "failed" and "exception" in result:
-        return rebuilt(result["exception"], task_package)
-    if failure is None:
-        return RemoteJobError(f"{job}, {name}: it ended as {outcome.status.state.value} ({outcome.status.detail})")
-    return RemoteJobError(f"{job}, {name}: {failure.message}\nNext: {failure.next_step}")

@@ -1,4 +1,4 @@
-"""What was about to be done, one JSON line each, written before it is done: after a crash nothing has to be guessed."""
+"""A list of what is about to be done, written before it is done, one JSON line each: a crash leaves nothing to guess."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ class Ledger:
     def append(self, event: str, **values: Any) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"time": round(time.time(), 3), "event": event, **values}) + "\n"
-        if self._is_torn():
-            line = f"\n{line}"
-        with self.file.open("a", encoding="utf-8") as file:
-            file.write(line)
+        with self.file.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":  # a crash has cut off the last line
+                    line = f"\n{line}"
+            file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
 
     def read(self) -> list[dict[str, Any]]:
-        """Without lines that a crash cut off."""
+        """Return the events, without lines that a crash cut off."""
         if not self.file.is_file():
             return []
         events = []
@@ -33,10 +35,3 @@ class Ledger:
             with suppress(ValueError):
                 events.append(json.loads(line))
         return events
-
-    def _is_torn(self) -> bool:
-        if not self.file.is_file() or not self.file.stat().st_size:
-            return False
-        with self.file.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read() != b"\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from hydra.core.utils import JobReturn
 
@@ -21,45 +20,27 @@ LOG_SECONDS = 60.0
 """Between two lines about a service out of reach."""
 
 
-class Clock(Protocol):
-    def now(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
-
-
-class SystemClock:
-    def now(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
-class Watcher(Protocol):
-    """Is shown every change."""
-
-    def changed(self, submission: Submission) -> None: ...
-
-
-class NoWatcher:
-    def changed(self, submission: Submission) -> None:
-        return None
-
-
 class EventLoop:
     """Drives the jobs of a sweep. `run` and `step` continue where an exception, such as a KeyboardInterrupt, has ended them.
 
     Jobs with the same key share one run: the first is submitted, the others get its results.
     """
 
-    def __init__(self, tracker: Tracker, submissions: Iterable[Submission], scheduler: Scheduler, clock: Clock) -> None:
-        self.tracker, self.scheduler, self.clock = tracker, scheduler, clock
+    def __init__(
+        self,
+        tracker: Tracker,
+        submissions: Iterable[Submission],
+        scheduler: Scheduler,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.tracker, self.scheduler, self.now, self.sleep = tracker, scheduler, now, sleep
         self.submissions: list[Submission] = []
-        self.watcher: Watcher = NoWatcher()
+        self.changed: Callable[[Submission], None] = lambda submission: None
         self._scheduled: list[Submission] = []
-        """By the scheduler's index."""
+        """The jobs that have a run of their own, by the scheduler's index."""
         self._leaders: dict[str, Submission] = {}
-        """By key, the job whose run the others share."""
+        """The job whose run the others share, by key."""
         self._logged_outage_at = float("-inf")
         self._outage_since: float | None = None
         for submission in submissions:
@@ -78,14 +59,16 @@ class EventLoop:
         if submission.status.state == State.WAITING:
             return
         self.tracker.attach(submission)
-        ended = submission.status.state.ended
-        self.scheduler.restore(running=[] if ended else [index], ended=[index] if ended else [])
+        self.scheduler.restore(index, has_ended=submission.status.state.ended)
 
-    def run(self, watcher: Watcher) -> list[JobReturn]:
-        """Work until every result is collected, or everything is submitted; return in the order of the submissions."""
-        self.watcher = watcher
+    def run(self, changed: Callable[[Submission], None]) -> list[JobReturn]:
+        """Work until every result is collected, or everything is submitted; return in the order of the submissions.
+
+        `changed` is called with each submission whose state has changed.
+        """
+        self.changed = changed
         while (seconds := self.step()) is not None:
-            self.clock.sleep(seconds)
+            self.sleep(seconds)
         for submission in self._scheduled:
             if submission.returned is None:
                 submission.returned = self.tracker.detached(submission)
@@ -94,7 +77,7 @@ class EventLoop:
 
     def step(self) -> float | None:
         """Do what is due now; return the seconds until something else may be, None when nothing is left."""
-        while (action := self.scheduler.next(self.clock.now())) is not None:
+        while (action := self.scheduler.next(self.now())) is not None:
             match action:
                 case Submit(index):
                     self._submit(index)
@@ -132,10 +115,10 @@ class EventLoop:
                 self._give_up(submission, Failure(Cause.QUOTA, str(full), full.next_step))
                 return
             submission.status = Status(State.WAITING, str(full))
-            self.scheduler.refused(index, self.clock.now())
+            self.scheduler.refused(index, self.now())
         except (Throttled, Unreachable) as error:
             submission.status = Status(State.WAITING, "throttled" if isinstance(error, Throttled) else "no connection")
-            self.scheduler.throttled(self.clock.now())
+            self.scheduler.throttled(self.now())
             self._log_outage(error)
         except LauncherError as refused:
             if refused.concerns_all:
@@ -146,27 +129,27 @@ class EventLoop:
             return
         else:
             self._end_outage()
-            self.scheduler.submitted(index, self.clock.now())
-        self.watcher.changed(submission)
+            self.scheduler.submitted(index, self.now())
+        self.changed(submission)
 
     def _give_up(self, submission: Submission, failure: Failure) -> None:
         state = State.STOPPED if failure.cause == Cause.STOPPED else State.FAILED
         submission.failure, submission.status = failure, Status(state, "not submitted")
-        self.watcher.changed(submission)
+        self.changed(submission)
 
     def _poll(self) -> None:
         try:
             changed = self.tracker.poll()
         except (Throttled, Unreachable) as error:
-            self.scheduler.not_polled(self.clock.now())
+            self.scheduler.not_polled(self.now())
             self._log_outage(error)
             return
         self._end_outage()
         ended = {one.name for one in changed if one.status.state.ended}
-        self.scheduler.polled([i for i in self.scheduler.running if self._scheduled[i].name in ended], self.clock.now())
+        self.scheduler.polled([i for i in self.scheduler.running if self._scheduled[i].name in ended], self.now())
         self.tracker.delivered(changed)
         for submission in changed:
-            self.watcher.changed(submission)
+            self.changed(submission)
 
     def _collect(self, index: int) -> None:
         submission = self._scheduled[index]
@@ -175,9 +158,9 @@ class EventLoop:
             submission.returned = returned
             self._return_duplicates(submission, self.tracker.collect)
         else:
-            self.scheduler.requeue(index, self.clock.now() + delay)
+            self.scheduler.requeue(index, self.now() + delay)
         self.scheduler.collected(index)
-        self.watcher.changed(submission)
+        self.changed(submission)
 
     def _return_duplicates(self, leader: Submission, returned: Callable[[Submission], JobReturn]) -> None:
         for duplicate in leader.duplicates:
@@ -186,15 +169,15 @@ class EventLoop:
             duplicate.returned = returned(duplicate)
 
     def _log_outage(self, error: LauncherError) -> None:
-        """Logs an outage once, then every minute."""
-        now = self.clock.now()
+        """Log an outage once, then every minute."""
+        now = self.now()
         self._outage_since = now if self._outage_since is None else self._outage_since
         if now - self._logged_outage_at >= LOG_SECONDS:
             self._logged_outage_at = now
             log.warning("%s; trying again, jobs run meanwhile", str(error).splitlines()[0])
 
     def _end_outage(self) -> None:
-        now = self.clock.now()
+        now = self.now()
         if self._outage_since is not None and now - self._outage_since >= OUTAGE_SECONDS:
             log.info("the service answers again, after %.0f s", now - self._outage_since)
         self._outage_since = None

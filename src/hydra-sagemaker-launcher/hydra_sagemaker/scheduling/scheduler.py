@@ -87,23 +87,24 @@ class Scheduler:
         self.quotas[kind].waiting.append(len(self.kinds) - 1)
         return len(self.kinds) - 1
 
-    def restore(self, *, running: Iterable[int] = (), ended: Iterable[int] = ()) -> None:
-        """Take over queued jobs that an earlier launch submitted."""
-        for index in running:
-            self.running.add(self._dequeue(index))
+    def restore(self, index: int, *, has_ended: bool) -> None:
+        """Take over a queued job that an earlier launch submitted."""
+        self._dequeue(index)
+        if has_ended:
+            self._ended.append(index)
+        else:
+            self.running.add(index)
             self._quota_of(index).running += 1
-        self._ended.extend([self._dequeue(index) for index in ended])
 
     @property
-    def waits(self) -> bool:
-        """Whether a job still has to be submitted."""
-        return bool(self._later) or any(quota.waiting for quota in self.quotas.values())
+    def queued(self) -> int:
+        """The number of jobs that still have to be submitted."""
+        return len(self._later) + sum(len(quota.waiting) for quota in self.quotas.values())
 
     @property
     def free_slots(self) -> int:
-        """How many more jobs would be submitted at once, as far as `max_parallel` goes."""
-        queued = len(self._later) + sum(len(quota.waiting) for quota in self.quotas.values())
-        return max(0, self.max_parallel - len(self.running) - queued)
+        """The number of further jobs that would be submitted at once, as far as `max_parallel` goes."""
+        return max(0, self.max_parallel - len(self.running) - self.queued)
 
     def next(self, now: float) -> Action | None:
         """Return what to do now, None when nothing is left. `now` in seconds, of any origin."""
@@ -113,11 +114,11 @@ class Scheduler:
         submit_at, index = self._next_submission(now)
         if submit_at <= now:
             return Submit(index)
-        if self.running and now >= self._next_poll and (self.waits or not self.detach):
+        if self.running and now >= self._next_poll and (self.queued or not self.detach):
             return Poll()
         if self._ended:
             return Collect(self._ended[0])
-        if not self.waits and (self.detach or not self.running):
+        if not self.queued and (self.detach or not self.running):
             return None
         return Sleep(max(0.001, min(submit_at, self._next_poll if self.running else float("inf")) - now))
 
@@ -182,9 +183,8 @@ class Scheduler:
             if not quota.waiting:
                 continue
             at = max(self._opens_at(quota), slot)
-            if at <= now and (best > now or quota.waiting[0] < chosen):
-                best, chosen = at, quota.waiting[0]
-            elif best > now and at < best:
+            is_better = at < best if best > now else at <= now and quota.waiting[0] < chosen
+            if is_better:
                 best, chosen = at, quota.waiting[0]
         return max(best, slot, self._submit_after, self._bucket.ready_at(now)), chosen
 

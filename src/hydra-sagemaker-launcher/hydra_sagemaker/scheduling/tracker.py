@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, NotPermitted, SubmissionRefused
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
-from hydra_sagemaker.scheduling.job_returns import job_return, submitted_return
+from hydra_sagemaker.scheduling.job_returns import SubmittedJob, job_return, return_of
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.scheduling.retries import Retries
 from hydra_sagemaker.settings import OnExisting, RetriesConf, keeps_checkpoints
@@ -42,7 +42,11 @@ class Submission:
     returned: JobReturn | None = field(default=None, repr=False)
     """Set once the results are collected, or the launcher detaches from the job."""
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    """What is known of attempts that ended before this one."""
+    """The records of attempts that ended before this one."""
+
+    @property
+    def is_reused(self) -> bool:
+        return self.origin == REUSED
 
     @property
     def kind(self) -> str:
@@ -56,15 +60,15 @@ class Tracker:
         self,
         backend: Backend,
         ledger: Ledger,
-        spec_of: Callable[[Job, str], Spec],
+        spec_of: Callable[[Job, str], Spec] | None,
         task_package: str | None,
         retries: Retries | None = None,
-        may_cost: Callable[[Submission], str | None] = lambda submission: None,
+        may_cost: Callable[[Mapping[str, Job]], str | None] = lambda attempts: None,
     ) -> None:
         self.backend, self.ledger, self.spec_of, self.task_package = backend, ledger, spec_of, task_package
         self.retries = retries or Retries(RetriesConf(0, 0, 0), 0)
         self.may_cost = may_cost
-        """Returns the reason why one more attempt would cost too much."""
+        """Returns the reason why further attempts, jobs by the attempts' names, would cost too much."""
         self.on_collected: Callable[[Submission], None] = lambda submission: None
         self.active: dict[str, Submission] = {}
 
@@ -75,25 +79,43 @@ class Tracker:
             SubmissionRefused: jobs that ran before, with `on_existing=fail`, or run now, with `on_existing=rerun`.
         """
         existing = self.backend.existing(jobs)
-        if problems := list(_problems(jobs, existing, on_existing)):
+        problems = []
+        for job in jobs:  # a second run beside a running one would write to the same files
+            found = existing.get(job.key)
+            if found is not None and on_existing == OnExisting.fail:
+                problems.append(f"{job} exists as {found.name}: hydra.launcher.on_existing=retry_failed continues with them")
+            elif found is not None and on_existing == OnExisting.rerun and not found.status.state.ended:
+                way = "stop it, or hydra.launcher.on_existing=retry_failed attaches to it"
+                problems.append(f"{job} still runs as {found.name}: {way}")
+        if problems:
             raise SubmissionRefused(problems)
-        earlier = self.earlier_attempts()
         planned = [self._planned(job, existing.get(job.key), on_existing) for job in jobs]
-        for submission in planned:
-            submission.attempts = [one for one in earlier.get(submission.job.key, ()) if one["name"] != submission.name]
+        self.recall(planned)
         return planned
 
+    def recall(self, submissions: Sequence[Submission]) -> None:
+        """Give jobs their failed attempts, as earlier launches in this directory have written them down."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for event in self.ledger.read():
+            if event.get("event") == "collected" and event.get("key") and event.get("cause"):
+                kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
+                found.setdefault(event["key"], {})[event["name"]] = kept
+        for submission in submissions:
+            earlier = found.get(submission.job.key, {})
+            submission.attempts = [attempt for name, attempt in earlier.items() if name != submission.name]
+
     def submit(self, submission: Submission) -> None:
-        """Submit an attempt.
+        """Submit an attempt; needs `spec_of`, which only the sweep's own command has.
 
         Raises:
             QuotaExceeded, Throttled, Unreachable: not now; it may be tried again.
             LauncherError: never like this.
         """
         job, name = submission.job, submission.name
+        assert self.spec_of is not None
         spec = self.spec_of(job, name)
         self.backend.prepare(job, name, spec)
-        self.ledger.append("submit", job=job.number, name=name, key=job.key, output_dir=str(job.output_dir))
+        self._write("submit", submission, output_dir=str(job.output_dir))
         self.active[name] = submission  # before the call: if that is interrupted, the job may be there
         try:
             is_new = self.backend.submit(job, name, spec, fresh=submission.fresh)
@@ -105,7 +127,7 @@ class Tracker:
         submission.status = Status(State.RUNNING)
 
     def attach(self, submission: Submission) -> None:
-        self.ledger.append(submission.origin, job=submission.job.number, name=submission.name, key=submission.job.key)
+        self._write(submission.origin, submission)
         if not submission.status.state.ended:
             self.active[submission.name] = submission
 
@@ -139,12 +161,7 @@ class Tracker:
         elif submission.attempts:
             outcome.record["earlier_attempts"] = submission.attempts
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
-        cause = outcome.failure.cause.value if outcome.failure else None
-        cost = {"cost": outcome.record["cost"]} if outcome.record.get("cost") else {}
-        self.ledger.append(
-            "collected", job=submission.job.number, name=submission.name, key=submission.job.key,
-            status=returned.status.name.lower(), **({"cause": cause} if cause else {}), **cost,
-        )  # fmt: skip
+        self._write("collected", submission, status=returned.status.name.lower(), **_ending(outcome))
         self.on_collected(submission)
         return returned
 
@@ -164,7 +181,7 @@ class Tracker:
     def retried_after(self, submission: Submission) -> float | None:
         """Prepare the next attempt of a job that ended badly; return the seconds to wait, None if it is not submitted again."""
         outcome = submission.outcome
-        if submission.failure or outcome is None or outcome.failure is None or submission.origin == REUSED:
+        if submission.failure or outcome is None or outcome.failure is None or submission.is_reused:
             return None
         if outcome.record.get("is_downloaded") is False:
             return None
@@ -172,26 +189,32 @@ class Tracker:
         delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))
         if delay is None:
             return None
-        if refusal := self.may_cost(submission):
+        key_and_attempt = parse_job_name(submission.name)
+        assert key_and_attempt is not None
+        name = job.name(key_and_attempt[1] + 1)
+        if refusal := self.may_cost({name: job}):
             log.warning("%s is not tried again: %s", job, refusal)
             return None
-        submission.attempts.append(_attempt(submission))
-        submission.name = next_name(submission)
-        submission.origin, submission.fresh, submission.outcome = NEW, False, None
+        submission.attempts.append({"name": submission.name} | _ending(outcome))
+        submission.name, submission.origin, submission.fresh, submission.outcome = name, NEW, False, None
         submission.status = Status(State.WAITING, f"again in {delay:.0f} s, {failure.cause.value}")
         log.warning("%s: %s; %s in %.0f s", job, failure.message.splitlines()[0], submission.name, delay)
         return delay
 
     def detached(self, submission: Submission) -> JobReturn:
         """Return a handle of a job that runs on after the launcher has ended."""
-        self.ledger.append("detached", job=submission.job.number, name=submission.name, key=submission.job.key)
-        return submitted_return(submission.job, submission.name)
+        self._write("detached", submission)
+        return return_of(submission.job, submission.name, JobStatus.COMPLETED, SubmittedJob(submission.name))
 
     def stop(self, names: Sequence[str] | None = None) -> list[str]:
         """Stop these attempts, by default all that run; return the names of the jobs that could not be told."""
         stopped = list(self.active if names is None else names)
         self.ledger.append("stop", names=stopped)
         return self.backend.stop(stopped)
+
+    def _write(self, event: str, submission: Submission, **values: Any) -> None:
+        job = submission.job
+        self.ledger.append(event, job=job.number, name=submission.name, key=job.key, **values)
 
     def _planned(self, job: Job, existing: Existing | None, on_existing: OnExisting) -> Submission:
         if existing is None:
@@ -204,35 +227,8 @@ class Tracker:
                 return Submission(job, existing.name, REUSED, existing.status)
         return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), on_existing == OnExisting.rerun)
 
-    def earlier_attempts(self) -> dict[str, list[dict[str, Any]]]:
-        """Return failed attempts by key, as earlier launches in this directory have written them down."""
-        found: dict[str, dict[str, dict[str, Any]]] = {}
-        for event in self.ledger.read():
-            if event.get("event") == "collected" and event.get("key") and event.get("cause"):
-                kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
-                found.setdefault(event["key"], {})[event["name"]] = kept
-        return {key: list(attempts.values()) for key, attempts in found.items()}
 
-
-def next_name(submission: Submission) -> str:
-    """Return the name of the attempt after this one."""
-    key_and_attempt = parse_job_name(submission.name)
-    assert key_and_attempt is not None
-    return submission.job.name(key_and_attempt[1] + 1)
-
-
-def _attempt(submission: Submission) -> dict[str, Any]:
-    assert submission.outcome is not None and submission.outcome.failure is not None
-    known: dict[str, Any] = {"name": submission.name, "cause": submission.outcome.failure.cause.value}
-    cost = submission.outcome.record.get("cost")
-    return known | ({"cost": cost} if cost else {})
-
-
-def _problems(jobs: Sequence[Job], existing: Mapping[str, Existing], on_existing: OnExisting) -> Iterator[str]:
-    """Refuse what may not run now: a second run beside a running one would write to the same files."""
-    for job in jobs:
-        found = existing.get(job.key)
-        if found is not None and on_existing == OnExisting.fail:
-            yield f"{job} exists as {found.name}: hydra.launcher.on_existing=retry_failed continues with them"
-        elif found is not None and on_existing == OnExisting.rerun and not found.status.state.ended:
-            yield f"{job} still runs as {found.name}: stop it, or hydra.launcher.on_existing=retry_failed attaches to it"
+def _ending(outcome: Outcome) -> dict[str, Any]:
+    """Return the cause of a failure and the cost, as far as there are any."""
+    found = {"cause": outcome.failure and outcome.failure.cause.value, "cost": outcome.record.get("cost")}
+    return {name: value for name, value in found.items() if value}

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 
-from hydra_sagemaker.display.tables import CostRow, PlanRow, cost_table, counted, plan_table
-from hydra_sagemaker.pricing.cost import total
-from hydra_sagemaker.pricing.prices import bound_of_settings
+from hydra_sagemaker.display.tables import cost_table, counted, plan_table
 from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
-from hydra_sagemaker.sweep.budget import Spending
 from hydra_sagemaker.sweep.hooks import imported
-
-if TYPE_CHECKING:
-    from hydra_sagemaker.sweep.sweep import Sweep
+from hydra_sagemaker.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +20,7 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
     counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ATTACHED, REUSED)}
     named = ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
     if not sweep.is_local and counts[REUSED] < len(submissions):
-        print(plan_table([_plan_row(one, sweep.spending) for one in submissions], _described(sweep, submissions)))
+        print(plan_table(submissions, sweep.backend.prices, _described(sweep, submissions)))
     if count > len(submissions):
         named += f", {count - len(submissions)} the same as another"
     log.info("%s: %s in %s", counted(count, "job"), named, sweep.directory)
@@ -34,16 +28,17 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
 
 def print_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:
     """Print the bill; nothing where nothing was billed, on this machine or when all is reused."""
-    if rows := [row for one in submissions if one.origin != REUSED and (row := _cost_row(one)) is not None]:
-        print(cost_table(rows, _described(sweep, submissions)))
+    ended = [one for one in submissions if not one.is_reused and one.failure is None]
+    if billed := [one for one in ended if one.outcome is not None and one.outcome.record.get("cost")]:
+        print(cost_table(billed, _described(sweep, submissions)))
 
 
 def _described(sweep: Sweep, submissions: Sequence[Submission]) -> str:
-    return sweep.spending.prices.described({str(one.job.settings.instance_type) for one in submissions})
+    return sweep.backend.prices.described({str(one.job.settings.instance_type) for one in submissions})
 
 
 def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator[str]:
-    """Yield what `wait=false` cannot do: nobody stays to submit more jobs, or to return a value to a sweeper."""
+    """Yield the things that `wait=false` cannot do: nobody stays to submit more jobs, or to return a value to a sweeper."""
     settings = sweep.settings
     if settings.wait:
         return
@@ -53,40 +48,9 @@ def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator
             f"hydra.launcher.wait=false: {sweeper.__name__} needs the value of each job before it chooses "
             "the next one: hydra.launcher.wait=true"
         )
-    jobs = len(sweep.tracker.active) + sum(one.origin != REUSED for one in submissions)
+    jobs = len(sweep.tracker.active) + sum(not one.is_reused for one in submissions)
     if jobs > settings.max_parallel:
         yield (
             f"hydra.launcher.wait=false: {jobs} jobs, max_parallel={settings.max_parallel} submits only some at once, "
             f"and nobody stays to submit the others: hydra.launcher.max_parallel={jobs}, or hydra.launcher.wait=true"
         )
-
-
-def _plan_row(submission: Submission, spending: Spending) -> PlanRow:
-    job = submission.job
-    bound = bound_of_settings(job.settings, spending.prices)
-    return PlanRow(
-        job=job.number,
-        overrides=" ".join(job.distinguishing_overrides),
-        origin=submission.origin,
-        instance_type=str(job.settings.instance_type),
-        instance_count=job.settings.instance_count,
-        spot=job.settings.spot,
-        max_run_hours=bound.hours,
-        max_cost_usd=0.0 if submission.origin == REUSED else bound.usd,
-    )
-
-
-def _cost_row(submission: Submission) -> CostRow | None:
-    if submission.outcome is None or submission.failure is not None or not submission.outcome.record.get("cost"):
-        return None
-    attempts = [*submission.attempts, submission.outcome.record]
-    sums = total(one["cost"] for one in attempts if one.get("cost"))
-    return CostRow(
-        job=submission.job.number,
-        overrides=" ".join(submission.job.distinguishing_overrides),
-        attempts=len(attempts),
-        interruptions=sum(one.get("interruptions") or 0 for one in attempts),
-        billable_seconds=sums["billable_seconds"],
-        cost_usd=None if sums["unknown"] else sums["cost_usd"],
-        saved_by_spot_usd=sums["saved_by_spot_usd"],
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,9 +10,10 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 
 from hydra_sagemaker.aws.request_limits import Findings
+from hydra_sagemaker.job.identity import without_hydra
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
@@ -46,9 +46,7 @@ def user_check_problems(job: Job) -> list[str]:
     if (name := job.settings.check) is None:
         return []
     check = imported(name, "check")
-    config = copy.deepcopy(job.config)
-    with open_dict(config), read_write(config):
-        del config["hydra"]
+    config = without_hydra(job.config)
     previous = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(job.config)  # for ${hydra:…}
     problems: list[str] = []
@@ -112,12 +110,11 @@ def grouped(problems: Sequence[tuple[Job, str]], count: int) -> list[str]:
     jobs: dict[str, list[Job]] = {}
     for job, problem in problems:
         jobs.setdefault(problem, []).append(job)
-    return [problem if len(those) == count else f"{_named(those)}: {problem}" for problem, those in jobs.items()]
-
-
-def _named(jobs: Sequence[Job]) -> str:
-    shown = ", ".join(str(job) for job in jobs[:3])
-    return shown if len(jobs) <= 3 else f"{shown} and {len(jobs) - 3} more"
+    found = []
+    for problem, those in jobs.items():
+        named = ", ".join(map(str, those[:3])) + (f" and {len(those) - 3} more" if len(those) > 3 else "")
+        found.append(problem if len(those) == count else f"{named}: {problem}")
+    return found
 
 
 def _visible_secrets(settings: SageMakerLauncherConf) -> Iterator[str]:
@@ -153,7 +150,7 @@ def _nodes(tree: Any, paths: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _typed(words: list[str]) -> Iterator[tuple[str, Any]]:
-    """Overrides are sent as typed, also where another one replaces them; the launcher's own fields are judged apart."""
+    """Yield the values of overrides, which are sent as typed; the launcher's own fields are judged apart."""
     others = [word for word in words if not word.lstrip("+~").startswith("hydra.launcher.")]
     for override in OverridesParser.create().parse_overrides(others):
         yield from _leaves({override.key_or_group: override.value()})
@@ -176,7 +173,7 @@ def _literal_secret(path: str, value: Any, environment: Mapping[str, str]) -> st
 
 
 def _kind_of_secret(value: Any) -> str | None:
-    """What `value` does: looks like …, is that of …"""
+    """Return the end of a sentence about `value`: looks like …, is that of …; None for a harmless one."""
     if kind := value_looks_secret(str(value)):
         return f"looks like {kind}"
     variable = variable_within(str(value), os.environ)

@@ -10,14 +10,14 @@ from contextlib import suppress
 from enum import Enum
 
 from hydra_sagemaker.display.tables import counted
-from hydra_sagemaker.pricing.prices import Prices, bound_of_settings
+from hydra_sagemaker.pricing.prices import bound_of_settings
 from hydra_sagemaker.scheduling.tracker import Submission
-from hydra_sagemaker.settings import Mode, OnInterrupt
+from hydra_sagemaker.settings import OnInterrupt
 from hydra_sagemaker.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
 GRACE_SECONDS = 3.0
-"""For a second Ctrl-C where no terminal can ask."""
+"""The time for a second Ctrl-C where no terminal can ask."""
 VERBS = "hydra-sagemaker"
 QUESTION = "[d]etach: jobs continue; [s]top them all; [c]ontinue waiting? "
 
@@ -34,11 +34,13 @@ def interrupted(sweep: Sweep) -> bool:
         log.warning("interrupted: nothing runs, and nothing more is submitted; run the same command to continue")
         return False
     choice = Choice.STOP
-    if _policy(sweep) != OnInterrupt.stop:
+    # local jobs end with their launcher; remote ones cost money either way, so a person is asked
+    policy = sweep.settings.on_interrupt or (OnInterrupt.stop if sweep.is_local else OnInterrupt.ask)
+    if policy != OnInterrupt.stop:
         with suppress(KeyboardInterrupt):
-            _say(running, sweep.backend.prices)
+            _say(sweep, running)
             can_ask = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-            choice = _asked() if _policy(sweep) == OnInterrupt.ask and can_ask else _detached_unless_again()
+            choice = _asked() if policy == OnInterrupt.ask and can_ask else _detached_unless_again()
     if choice == Choice.STOP:
         stop_all(sweep)
     elif choice == Choice.DETACH:
@@ -68,29 +70,19 @@ def detach_message(sweep: Sweep, running: int) -> str:
     )
 
 
-def _policy(sweep: Sweep) -> OnInterrupt:
-    """Local jobs end with their launcher; remote ones cost money either way, so a person is asked."""
-    return sweep.settings.on_interrupt or (OnInterrupt.stop if sweep.is_local else OnInterrupt.ask)
-
-
-def _say(running: Sequence[Submission], prices: Prices) -> None:
-    hourly = [_per_hour(one, prices) for one in running]
-    for submission, cost in zip(running, hourly, strict=True):
+def _say(sweep: Sweep, running: Sequence[Submission]) -> None:
+    hourly: list[float | None] = []
+    for submission in running:
         settings = submission.job.settings
+        bound = bound_of_settings(settings, sweep.backend.prices)
+        cost = 0.0 if sweep.is_local else None if bound.usd is None else bound.usd / bound.hours
+        hourly.append(cost)
         machine = f"{settings.instance_type} × {settings.instance_count}" if settings.instance_type else "this machine"
         price = "price unknown" if cost is None else f"${cost:.2f} an hour{' at most (spot)' if settings.spot else ''}"
         log.warning("%s runs as %s, %s, %s", submission.job, submission.name, machine, price)
     known = [cost for cost in hourly if cost is not None]
     more = "" if len(known) == len(hourly) else f" and {len(hourly) - len(known)} of unknown price"
     log.warning("nothing more is submitted; %s, $%.2f an hour%s", counted(len(running), "job"), sum(known), more)
-
-
-def _per_hour(submission: Submission, prices: Prices) -> float | None:
-    settings = submission.job.settings
-    if settings.mode == Mode.local:
-        return 0.0
-    bound = bound_of_settings(settings, prices)
-    return None if bound.usd is None else bound.usd / bound.hours
 
 
 def _asked() -> Choice:

@@ -14,12 +14,12 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 
 from hydra_sagemaker.backends.base import State
-from hydra_sagemaker.display.live_table import watcher
+from hydra_sagemaker.display.live_table import shown
 from hydra_sagemaker.display.tables import counted
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.scheduling.loop import EventLoop, SystemClock
+from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.settings import Mode
@@ -72,7 +72,9 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
     sweep.preflight(jobs)
     submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
     unique = _unique(submissions)
-    if problems := [*sweep.backend.occupied(jobs), *sweep.spending.problems(unique), *detach_problems(sweep, unique)]:
+    occupied = sweep.backend.occupied(jobs)
+    too_dear = sweep.spending.reserve({one.name: one.job for one in unique if not one.is_reused})
+    if problems := [*occupied, *filter(None, [too_dear]), *detach_problems(sweep, unique)]:
         raise SubmissionRefused(problems)
     write_manifest(
         sweep.directory,
@@ -90,7 +92,7 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
 def event_loop(sweep: Sweep, submissions: Sequence[Submission] = (), *, detach: bool = False) -> EventLoop:
     settings = sweep.settings
     scheduler = Scheduler(settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second, detach=detach)
-    return EventLoop(sweep.tracker, submissions, scheduler, SystemClock())
+    return EventLoop(sweep.tracker, submissions, scheduler)
 
 
 def _unique(submissions: Sequence[Submission]) -> list[Submission]:
@@ -103,8 +105,8 @@ def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submi
     with _terminations_raised():
         while True:
             try:
-                with watcher(unique) as shown:
-                    return loop.run(shown)
+                with shown(unique) as changed:
+                    return loop.run(changed)
             except KeyboardInterrupt:
                 if not interrupted(sweep):
                     raise SystemExit(INTERRUPTED) from None

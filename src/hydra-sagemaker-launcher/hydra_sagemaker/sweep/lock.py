@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def locked(sweep_dir: Path, instead: str = "give this sweep a directory of its own with hydra.sweep.dir") -> Iterator[None]:
-    """Keeps every other launcher out of a sweep's directory, until the process ends at the latest.
+    """Keep every other launcher out of a sweep's directory, until the process ends at the latest.
 
     Raises:
         LauncherError: one works there.
@@ -25,14 +25,25 @@ def locked(sweep_dir: Path, instead: str = "give this sweep a directory of its o
     directory.mkdir(parents=True, exist_ok=True)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _take_lock(lock, sweep_dir, instead)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LauncherError(
+                f"another launcher (process {os.read(lock, 20).decode().strip() or 'unknown'}) works in {sweep_dir}: "
+                f"wait for it, end it, or {instead}"
+            ) from None
+        except OSError as error:  # a network file system, say
+            log.warning("%s cannot be locked (%s): start no second launcher in it", sweep_dir, error)
+        with suppress(OSError):  # a full disk; the number is for people only
+            os.ftruncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(lock)
 
 
 def holder(sweep_dir: Path) -> str | None:
-    """The process number of the launcher that works there."""
+    """Return the process number of the launcher that works there, None where none does."""
     if not (file := sweep_dir / ".launcher" / "lock").is_file():
         return None
     with file.open("rb") as opened:
@@ -43,18 +54,3 @@ def holder(sweep_dir: Path) -> str | None:
         except OSError:
             return None
     return None
-
-
-def _take_lock(lock: int, sweep_dir: Path, instead: str) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise LauncherError(
-            f"another launcher (process {os.read(lock, 20).decode().strip() or 'unknown'}) works in {sweep_dir}: "
-            f"wait for it, end it, or {instead}"
-        ) from None
-    except OSError as error:  # a network file system, say
-        log.warning("%s cannot be locked (%s): start no second launcher in it", sweep_dir, error)
-    with suppress(OSError):  # a full disk; the number is for people only
-        os.ftruncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())

@@ -1,4 +1,4 @@
-"""What is needed to see, follow, stop and collect the jobs of a sweep from its directory alone, without its application.
+"""The file with which the jobs of a sweep are seen, stopped and collected from its directory alone, without its application.
 
 Never an environment variable, a secret's name, a tag, a hyperparameter or a value of the task's configuration.
 """
@@ -14,7 +14,6 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from hydra_sagemaker.backends.base import Backend
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
@@ -42,7 +41,7 @@ class Attempt:
     """Seconds since 1970; None: it was planned only."""
     ended: float | None = None
     seen: bool = False
-    """Whether the place where jobs run has ever told of it: a submission may have failed on its way."""
+    """True once the place where jobs run has told of it: a submission may have failed on its way."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +53,30 @@ class Manifest:
     working_dir: Path
     task_package: str | None
     hydra: dict[str, Any]
-    """What all jobs share of their hydra node."""
+    """The part of the hydra node that all jobs share."""
     entries: dict[int, dict[str, Any]] = field(repr=False)
-    """By the number of the job, as written."""
+    """The jobs as written, by their number."""
 
     @property
     def ledger(self) -> Ledger:
         return Ledger(self.directory / ".launcher" / "ledger.jsonl")
 
     def jobs(self) -> list[Job]:
-        """Without their configuration, which takes longer than all the rest; `complete` adds it."""
-        return [self._job(number, entry) for number, entry in sorted(self.entries.items())]
+        """Return the jobs without their configuration, which takes longer than all the rest; `complete` adds it."""
+        fields = {name: getattr(self.settings, name) for name in SWEEP_FIELDS}
+        return [
+            Job(
+                number=number,
+                overrides=tuple(entry["overrides"]),
+                config=NO_CONFIG,
+                settings=SageMakerLauncherConf(**fields, **entry["settings"]),
+                output_dir=self.directory / entry["output_dir"],
+                key=entry["key"],
+                slug=entry["slug"],
+                distinguishing_overrides=tuple(entry["distinguishing_overrides"]),
+            )
+            for number, entry in sorted(self.entries.items())
+        ]
 
     def complete(self, job: Job) -> Job:
         """Return the job with those values of the hydra node that its collection needs."""
@@ -79,7 +91,7 @@ class Manifest:
         return replace(job, config=OmegaConf.create({"hydra": hydra}))
 
     def attempts(self) -> dict[int, Attempt]:
-        """By the number of the job; of a job that ran several times the last that the ledger knows, or one planned after it."""
+        """Return the last attempt that the ledger knows, or one planned after it, by the number of the job."""
         known: dict[str, Attempt] = {}
         newest: dict[str, Attempt] = {}  # by key
         for event in self.ledger.read():
@@ -89,29 +101,11 @@ class Manifest:
             _note(attempt := known.setdefault(name, Attempt(name)), event)
             if attempt.submitted is not None:
                 newest[key_and_number[0]] = attempt
-        return {number: _last(entry, newest.get(entry["key"])) for number, entry in self.entries.items()}
-
-    def backend(self) -> Backend:
-        if self.settings.mode == Mode.local:
-            from hydra_sagemaker.backends.local import LocalBackend
-
-            return LocalBackend(self.settings, self.state_dir, self.root, self.working_dir, None)
-        from hydra_sagemaker.backends.sagemaker import SageMakerBackend
-
-        return SageMakerBackend(self.settings, None, None)
-
-    def _job(self, number: int, entry: dict[str, Any]) -> Job:
-        fields = {name: getattr(self.settings, name) for name in SWEEP_FIELDS}
-        return Job(
-            number=number,
-            overrides=tuple(entry["overrides"]),
-            config=NO_CONFIG,
-            settings=SageMakerLauncherConf(**fields, **entry["settings"]),
-            output_dir=self.directory / entry["output_dir"],
-            key=entry["key"],
-            slug=entry["slug"],
-            distinguishing_overrides=tuple(entry["distinguishing_overrides"]),
-        )
+        found = {}
+        for number, entry in self.entries.items():
+            planned = Attempt(entry["name"])
+            found[number] = max(newest.get(entry["key"], planned), planned, key=_number)
+        return found
 
 
 def write_manifest(
@@ -125,7 +119,7 @@ def write_manifest(
     working_dir: Path,
     task_package: str | None,
 ) -> None:
-    """`names` are those of the first attempts planned, by the number of the job. Earlier batches of the sweep stay."""
+    """Write the manifest, where earlier batches stay; `names` are those of the first attempts planned, by job number."""
     values: dict[str, Any] = {
         "format": FORMAT,
         "settings": {name: getattr(settings, name) for name in SWEEP_FIELDS},
@@ -138,7 +132,7 @@ def write_manifest(
     }
     file = _file(directory)
     previous = _readable(file)
-    if previous is not None and _place(previous) == _place(values):
+    if previous is not None and all(previous["settings"][name] == values["settings"][name] for name in WHERE_THE_JOBS_ARE):
         values["jobs"].update(previous["jobs"])
         values["hydra"] = values["hydra"] or previous["hydra"]
     values["jobs"].update({str(job.number): _entry(job, names[job.number], directory) for job in jobs})
@@ -146,7 +140,8 @@ def write_manifest(
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """
+    """Return the manifest in a sweep's directory.
+
     Raises:
         LauncherError: it is no directory of a sweep of this launcher, or of another version of it.
     """
@@ -182,12 +177,8 @@ def _readable(file: Path) -> dict[str, Any] | None:
     return values if isinstance(values, dict) and values.get("format") == FORMAT and parts <= values.keys() else None
 
 
-def _place(values: dict[str, Any]) -> list[Any]:
-    return [values["settings"][name] for name in WHERE_THE_JOBS_ARE]
-
-
 def _from(directory: Path, path: Path) -> str:
-    """What lies below the sweep's directory moves with it."""
+    """Return a path that moves with the sweep's directory where it lies below that."""
     path, directory = path.absolute(), directory.absolute()
     return path.relative_to(directory).as_posix() if path.is_relative_to(directory) else str(path)
 
@@ -233,10 +224,5 @@ def _note(attempt: Attempt, event: dict[str, Any]) -> None:
             attempt.ended = time
 
 
-def _last(entry: dict[str, Any], made: Attempt | None) -> Attempt:
-    planned = entry["name"]
-    if made is None:
-        return Attempt(planned)
-    _, number = parse_job_name(planned) or ("", 0)
-    _, last = parse_job_name(made.name) or ("", 0)
-    return Attempt(planned) if number > last else made
+def _number(attempt: Attempt) -> int:
+    return (parse_job_name(attempt.name) or ("", 0))[1]

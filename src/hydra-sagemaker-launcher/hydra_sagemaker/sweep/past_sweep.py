@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra_sagemaker.aws.clients import persistently
-from hydra_sagemaker.aws.logs import Log
 from hydra_sagemaker.backends.base import Backend, State, Status
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.files import read_json
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.tracker import ATTACHED, REUSED, Submission, Tracker
+from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.hooks import call_collected
 from hydra_sagemaker.sweep.manifest import Attempt, read_manifest
 
+ENDED = [state.value for state in State if state.ended]
 NOT_SUBMITTED = "not submitted; the same command submits it"
 
 
@@ -28,7 +29,7 @@ class JobStatus:
     attempt: Attempt
     status: Status
     record: dict[str, Any] | None
-    """As written when the job was collected; None before."""
+    """The record written when the job was collected; None before."""
 
     @property
     def runs(self) -> bool:
@@ -40,7 +41,7 @@ class JobStatus:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it has ended badly; a result that could not be downloaded counts too."""
+        """Tell whether it has ended badly; a result that could not be downloaded counts too."""
         return self.status.state.ended and (self.status.state != State.COMPLETED or "failure" in (self.record or {}))
 
 
@@ -63,11 +64,18 @@ class SubmittedSweep:
     @cached_property
     def backend(self) -> Backend:
         """Made when a job has to be asked about: collected jobs need no credentials."""
-        return self.manifest.backend()
+        manifest = self.manifest
+        if manifest.settings.mode == Mode.local:
+            from hydra_sagemaker.backends.local import LocalBackend
+
+            return LocalBackend(manifest.settings, manifest.state_dir, manifest.root, manifest.working_dir, None)
+        from hydra_sagemaker.backends.sagemaker import SageMakerBackend
+
+        return SageMakerBackend(manifest.settings, None, None)
 
     @cached_property
     def tracker(self) -> Tracker:
-        tracker = Tracker(self.backend, self.manifest.ledger, _refuse_to_submit, self.manifest.task_package)
+        tracker = Tracker(self.backend, self.manifest.ledger, None, self.manifest.task_package)
         tracker.on_collected = lambda submission: call_collected(self.manifest.settings.collected, submission.job)
         for directory in (self.manifest.working_dir, self.manifest.root):  # where the application is imported from
             if str(directory) not in sys.path:
@@ -97,15 +105,11 @@ class SubmittedSweep:
         statuses = self.backend.poll(names)
         return [name for name in names if name not in statuses or not statuses[name].state.ended]
 
-    def log(self, one: JobStatus, lines: int) -> Log:
-        return self.backend.log(one.job, one.attempt.name, lines=lines, is_collected=one.is_collected)
-
     def submission(self, one: JobStatus) -> Submission:
-        """The job as the tracker knows it, with the configuration that its collection needs."""
+        """Return the job as the tracker knows it, with the configuration that its collection needs."""
         origin = ATTACHED if one.runs else REUSED
         submission = Submission(self.manifest.complete(one.job), one.attempt.name, origin, one.status)
-        earlier = self.tracker.earlier_attempts().get(one.job.key, [])
-        submission.attempts = [attempt for attempt in earlier if attempt["name"] != submission.name]
+        self.tracker.recall([submission])
         return submission
 
     def collect(self, one: JobStatus) -> JobStatus:
@@ -114,20 +118,7 @@ class SubmittedSweep:
 
 
 def _status(job: Job, attempt: Attempt) -> JobStatus:
-    if (record := _record(job, attempt.name)) is not None:
+    record = read_json(job.job_dir / "record.json")
+    if isinstance(record, dict) and record.get("name") == attempt.name and record.get("state") in ENDED:
         return JobStatus(job, attempt, Status(State(record["state"]), str(record.get("detail") or "")), record)
-    return JobStatus(job, attempt, Status(State.WAITING, NOT_SUBMITTED), None)
-
-
-def _record(job: Job, name: str) -> dict[str, Any] | None:
-    """Return the record of this attempt, None where another one or nothing was collected."""
-    try:
-        record = json.loads((job.job_dir / "record.json").read_text(encoding="utf-8"))
-        ended = State(record["state"]).ended
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return record if ended and record.get("name") == name else None
-
-
-def _refuse_to_submit(job: Job, name: str) -> Any:
-    raise AssertionError(f"{name}: only the sweep's own command submits")
+    return JobStatus(job, attempt, Status(State.WAITING, NOT_SUBMITTED), None)  # another attempt or nothing was collected

@@ -77,9 +77,6 @@ class Sweep:
                     log.warning("%s: %s", job, warning)
         if problems:
             raise SubmissionRefused(checks.grouped(problems, len(jobs)))
-        return self.identified(jobs)
-
-    def identified(self, jobs: list[Job]) -> list[Job]:
         name = slug(self.settings.sweep_name or str(self.config.hydra.job.name))
         code, image = self._code_identity, self.backend.image
         identify(jobs, slug=name, code=code, image=image, task=self.task, working_dir=self.working_dir)
@@ -95,7 +92,7 @@ class Sweep:
     def tracker(self) -> Tracker:
         ledger = Ledger(self.directory / ".launcher" / "ledger.jsonl")
         retries = Retries(self.settings.retries, self.settings.retry_seconds)
-        tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.reserve_retry)
+        tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.reserve)
         tracker.on_collected = self._collected
         return tracker
 
