@@ -206,14 +206,12 @@ def test_several_attempts_add_up() -> None:
         billed(described(BillableTimeInSeconds=300, TrainingTimeInSeconds=400, **spot), PRICES),
         billed(described(TrainingJobStatus="InProgress", **spot), PRICES),
     ]
-    assert total(attempts) == {
-        "attempts": 3,
+    assert total(attempts[:2]) == {
         "billable_seconds": 400,
-        "training_seconds": 900,
         "cost_usd": pytest.approx(0.2),
         "saved_by_spot_usd": pytest.approx(0.25),
-        "unknown": 1,
     }
+    assert set(total(attempts).values()) == {None}, "the last one has no bill yet"
     assert total([])["cost_usd"] == 0.0
 
 

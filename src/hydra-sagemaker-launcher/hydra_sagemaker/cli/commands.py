@@ -172,8 +172,7 @@ def _cost_usd(record: Mapping[str, Any]) -> float | None:
     """Return the cost of all attempts, None where the bill of one is not known."""
     if record.get("mode") == "local" or record.get("same_as") is not None or record.get("detail") == "not submitted":
         return 0.0
-    summed = total(one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record))
-    return None if summed["unknown"] else summed["cost_usd"]
+    return total(one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record))["cost_usd"]
 
 
 def _agreed(question: str) -> bool:

@@ -66,8 +66,8 @@ def cost_table(submissions: Sequence[Submission], described: str, width: int | N
         interruptions = sum(attempt.get("interruptions") or 0 for attempt in attempts)
         events = [counted(len(attempts), "attempt")] if len(attempts) > 1 else []
         events += [counted(interruptions, "interruption")] if interruptions else []
-        costs.append(None if sums["unknown"] else sums["cost_usd"])
-        saved += sums["saved_by_spot_usd"]
+        costs.append(sums["cost_usd"])
+        saved += sums["saved_by_spot_usd"] or 0.0
         shown.append({
             "job": str(one.job.number),
             "overrides": _overrides(one) + (f" ({', '.join(events)})" if events else ""),

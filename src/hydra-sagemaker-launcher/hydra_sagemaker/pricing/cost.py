@@ -121,12 +121,12 @@ def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
     }
 
 
-def total(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the sums over several attempts, and the number of attempts whose bill is not known."""
-    known = list(records)
-    keys = ("billable_seconds", "training_seconds", "cost_usd", "saved_by_spot_usd")
-    sums = {key: math.fsum(value for one in known if (value := one.get(key)) is not None) for key in keys}
-    return {"attempts": len(known), **sums, "unknown": sum(one.get("cost_usd") is None for one in known)}
+def total(bills: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return the sums over the bills of several attempts; None for a sum of which a part is not known."""
+    known = list(bills)
+    keys = ("billable_seconds", "cost_usd", "saved_by_spot_usd")
+    parts = {key: [bill.get(key) for bill in known] for key in keys}
+    return {key: None if None in values else math.fsum(values) for key, values in parts.items()}
 
 
 def money(usd: float | None) -> str:

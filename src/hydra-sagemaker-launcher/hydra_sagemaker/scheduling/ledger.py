@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from typing import Any
 class Ledger:
     def __init__(self, file: Path) -> None:
         self.file = file
+        self._events: list[dict[str, Any]] = []
+        self._read_bytes = 0
 
     def append(self, event: str, **values: Any) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -27,11 +28,21 @@ class Ledger:
             os.fsync(file.fileno())
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the events, without lines that a crash cut off."""
+        """Return the events, without lines that a crash cut off; what was read before is not read again."""
         if not self.file.is_file():
             return []
-        events = []
-        for line in self.file.read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError):
-                events.append(json.loads(line))
-        return events
+        with self.file.open("rb") as file:
+            file.seek(self._read_bytes)
+            for line in file:
+                if not line.endswith(b"\n"):  # perhaps a line that is still being written
+                    return [*self._events, *_event(line)]
+                self._events += _event(line)
+                self._read_bytes += len(line)
+        return list(self._events)
+
+
+def _event(line: bytes) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line)]
+    except ValueError:
+        return []
