@@ -143,8 +143,6 @@ class SageMakerLauncherConf:
     secrets: dict[str, str] = field(default_factory=dict)
     """Environment variable to name or ARN in Secrets Manager; read in the job, with the job's role."""
     tags: dict[str, str] = field(default_factory=dict)
-    subnets: list[str] = field(default_factory=list)
-    security_group_ids: list[str] = field(default_factory=list)
     output_kms_key: Optional[str] = None
     """Encrypts code, specifications and results in S3."""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -162,9 +160,8 @@ def processes_of(settings: SageMakerLauncherConf) -> int | None:
 
 PER_JOB = frozenset(
     """
-    check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets tags
-    subnets security_group_ids extra model_files download_models
-    key_files spot max_wait_hours checkpoints processes_per_instance
+    check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets tags extra
+    model_files download_models key_files spot max_wait_hours checkpoints processes_per_instance
     """.split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
@@ -175,6 +172,8 @@ REMOVED = {
     "network_isolation": "extra.EnableNetworkIsolation",
     "encrypt_between_nodes": "extra.EnableInterContainerTrafficEncryption",
     "volume_kms_key": "extra.ResourceConfig.VolumeKmsKeyId",
+    "subnets": "extra.VpcConfig.Subnets",
+    "security_group_ids": "extra.VpcConfig.SecurityGroupIds",
 }
 """Fields of earlier versions, and what is typed instead."""
 

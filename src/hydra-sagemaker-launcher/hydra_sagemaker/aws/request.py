@@ -55,8 +55,6 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
     if keeps_checkpoints(settings):
         place = checkpoints or checkpoints_uri(prefix, job.key, 0)
         request["CheckpointConfig"] = {"S3Uri": place, "LocalPath": CHECKPOINTS}
-    if settings.subnets or settings.security_group_ids:
-        request["VpcConfig"] = {"Subnets": list(settings.subnets), "SecurityGroupIds": list(settings.security_group_ids)}
     return merged(request, settings.extra)
 
 
