@@ -28,10 +28,10 @@ CONFIG = {
 IN_ANOTHER_PROCESS = """
 import sys
 from omegaconf import OmegaConf
-from hydra_sagemaker.job.identity import job_key
+from hydra_sagemaker.job.identity import job_key, task_yaml
 from hydra_sagemaker.job.task import TaskReference
 task = TaskReference("train", module="my_app.train")
-print(job_key(OmegaConf.create(sys.stdin.read()), without=["seed"], code="c", image="i", task=task))
+print(job_key(task_yaml(OmegaConf.create(sys.stdin.read()), ["seed"]), code="c", image="i", task=task))
 """
 
 
@@ -42,7 +42,7 @@ def config(**changes: Any) -> DictConfig:
 def key(
     of: DictConfig, *without: str, code: str = "c", image: str = "i", task: TaskReference | None = TASK, data: str = ""
 ) -> str:
-    return job_key(of, without=without, code=code, image=image, task=task, data=data)
+    return job_key(task_yaml(of, without), code=code, image=image, task=task, data=data)
 
 
 @pytest.mark.parametrize("seed", ["0", "4711"])

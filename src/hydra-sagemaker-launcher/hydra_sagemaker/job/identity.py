@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,11 @@ def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """Copies the task's part alone. The hydra node is many times as large; copied first and removed then, it leaves memory
-    in pieces that thousands of jobs add up to."""
+    """Return a copy of the task's part alone.
+
+    The hydra node is many times as large; copied first and removed then, it leaves memory in pieces that thousands of jobs
+    add up to.
+    """
     node = config._get_node("hydra") if "hydra" in config.keys() else None
     task = copy.deepcopy(config, {} if node is None else {id(node): DictConfig({})})
     with open_dict(task), read_write(task):
@@ -42,21 +45,22 @@ def without_hydra(config: DictConfig) -> DictConfig:
     return task
 
 
-def job_key(
-    config: DictConfig,
-    *,
-    without: Sequence[str],
-    code: str,
-    image: str,
-    task: TaskReference | None,
-    data: str = "",
-    referred: str = "",
-) -> str:
-    """Hexadecimal. `code` and `data` are hashes of files; `image` names whatever the job runs in.
+def flat(node: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
+    """Return the values of a tree by their dotted paths; an empty mapping is a value too."""
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        is_tree = isinstance(value, Mapping) and value
+        found |= flat(value, f"{path}{key}.") if is_tree else {f"{path}{key}": value}
+    return found
 
-    `referred`: values that the configuration refers to and does not hold.
+
+def job_key(task_text: str, *, code: str, image: str, task: TaskReference | None, data: str = "", referred: str = "") -> str:
+    """Return the key of a job, in hexadecimal, from its `task_yaml`.
+
+    `code` and `data` are hashes of files; `image` names whatever the job runs in; `referred` are values that the
+    configuration refers to and does not hold.
     """
-    parts = [task_yaml(config, without), code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
+    parts = [task_text, code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
     digest = hashlib.sha256()
     for part in [*parts, *filter(None, (data, referred))]:
         digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
@@ -79,7 +83,7 @@ def files_digest(paths: Sequence[Path]) -> str:
 
 
 def slug(name: str) -> str:
-    """Letters, digits and single hyphens, short enough for key and attempt to follow."""
+    """Return a name in letters, digits and single hyphens, short enough for key and attempt to follow."""
     room = NAME_LENGTH - KEY_LENGTH - len("--999")
     return re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-")[:room].rstrip("-") or "job"
 
@@ -95,7 +99,7 @@ def parse_job_name(name: str) -> tuple[str, int] | None:
 
 
 def _remove(config: DictConfig, path: str) -> None:
-    """Follows no interpolation: what `a: ${b}` refers to belongs to `b`."""
+    """Delete a key, through no interpolation: what `a: ${b}` refers to belongs to `b`."""
     *parents, key = path.split(".")
     node: Any = config
     for parent in parents:

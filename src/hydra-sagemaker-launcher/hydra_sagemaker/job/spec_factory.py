@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +47,7 @@ class SpecFactory:
         self.working_dir = working_dir.relative_to(root).as_posix() if working_dir.is_relative_to(root) else "."
         self.sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
         self.search_path = self._search_path(context)
+        self.python_path = spec.python_path(root)
 
     def __call__(self, job: Job, name: str) -> Spec:
         settings, is_local = job.settings, self.is_local
@@ -69,7 +69,7 @@ class SpecFactory:
             sweep_dir=str(self.sweep_dir),
             sweep_subdir=job.output_dir.relative_to(self.sweep_dir).as_posix(),
             working_dir=self.working_dir,
-            python_path=self._python_path,
+            python_path=self.python_path,
             task=self.task,
             secrets={} if is_local else dict(settings.secrets),
             region=settings.region,
@@ -80,12 +80,8 @@ class SpecFactory:
             versions=spec.versions(),
         )
 
-    @cached_property
-    def _python_path(self) -> list[str]:
-        return spec.python_path(self.root)
-
     def _search_path(self, context: HydraContext) -> list[tuple[str, str]]:
-        """What was typed may name directories of this machine; the configuration's own search path is composed in the job."""
+        """Return the search path, with what was typed here: the job composes the configuration's own search path itself."""
         entries = [(entry.provider, entry.path) for entry in context.config_loader.get_search_path().get_path()]
         if self.is_local:
             return entries
