@@ -52,10 +52,8 @@ def failure_of_job(
     detail = str(described.get("SecondaryStatus") or "")
     if described.get("TrainingJobStatus") == "Stopped" or detail in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
         return _stopped(detail, settings, steps)
-    if result is not None and result["status"] == "interrupted":
-        return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", steps.same)
-    if result is not None and result.get("exception"):
-        cause, message = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
+    if told := _as_told(result):
+        cause, message = told
         return Failure(cause, message, steps.after(cause, message))
     lines = list(log_lines) or last_lines(log_file)
     reason = str(described.get("FailureReason") or "").strip()
@@ -66,20 +64,18 @@ def failure_of_job(
     return Failure(Cause.INFRASTRUCTURE, _with_log(message, lines), steps.same)
 
 
-def failure_of_process(
-    result: Mapping[str, Any] | None, meaning: str, log_file: Path | None, log_lines: Sequence[str] = ()
-) -> Failure:
+def failure_of_process(result: Mapping[str, Any] | None, meaning: str, log_file: Path | None) -> Failure:
     """Explain a process of this machine that failed; `meaning` describes its end when it left no result."""
-    again = "the same command runs it again"
-    see = f"see the end of {log_file}; {again}" if log_file is not None else again
-    if result is not None and result["status"] == "interrupted":
-        return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", "the same command continues it")
-    if result is not None and result.get("exception"):
-        cause, message = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
+    if told := _as_told(result):
+        cause, message = told
     else:
-        lines = list(log_lines) or last_lines(log_file)
+        lines = last_lines(log_file)
         cause = _cause_of_text("\n".join([meaning, *lines]))
         message = _with_log(f"its process ended without a result: {meaning}", lines)
+    if cause == Cause.STOPPED:
+        return Failure(cause, message, "the same command continues it")
+    again = "the same command runs it again"
+    see = f"see the end of {log_file}; {again}" if log_file is not None else again
     advice = {
         Cause.MEMORY: "a smaller batch, or fewer jobs at once (hydra.launcher.max_parallel); ",
         Cause.IMPORT: "pip install what is missing; ",
@@ -87,12 +83,23 @@ def failure_of_process(
     return Failure(cause, message, advice.get(cause, "") + see)
 
 
-def last_lines(file: Path | None, count: int = LOG_LINES) -> list[str]:
+def last_lines(file: Path | None) -> list[str]:
     if file is None or not file.is_file():
         return []
     with file.open("rb") as log:
         log.seek(max(0, file.stat().st_size - 16_384))
-        return log.read().decode(errors="replace").splitlines()[-count:]
+        return log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+
+
+def _as_told(result: Mapping[str, Any] | None) -> tuple[Cause, str] | None:
+    """Return cause and message of a failure that the runner wrote down; None where it wrote none."""
+    if result is not None and result["status"] == "interrupted":
+        return Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})"
+    if result is None or not (exception := result.get("exception")):
+        return None
+    module = "" if exception["module"] == "builtins" else f"{exception['module']}."
+    message = f"{module}{exception['type']}: {exception['message']}"[:MESSAGE_CHARACTERS]
+    return _cause_of_exception(exception), message
 
 
 def _stopped(detail: str, settings: SageMakerLauncherConf, steps: NextSteps) -> Failure:
@@ -141,11 +148,6 @@ def _cause_of_exception(exception: Mapping[str, Any]) -> Cause:
     if any(one["type"] in ("ModuleNotFoundError", "ImportError") for one in chain):
         return Cause.IMPORT
     return Cause.ROLE if any(DENIED_TO_THE_JOB.search(text) for text in texts) else Cause.CODE
-
-
-def _as_raised(exception: Mapping[str, Any]) -> str:
-    module = "" if exception["module"] == "builtins" else f"{exception['module']}."
-    return f"{module}{exception['type']}: {exception['message']}"[:MESSAGE_CHARACTERS]
 
 
 def _cause_of_text(text: str) -> Cause:

@@ -59,13 +59,10 @@ class NextSteps:
         uri = S3_URI.search(reason)
         if NOTHING_THERE in reason and uri:
             return f"aws s3 ls {uri[0]} shows what is there: correct hydra.launcher.channels; {self.same}"
-        return self._log() or self.same
-
-    def _log(self) -> str:
         if self.log_file is not None and self.log_file.is_file():
             return f"see the end of {self.log_file}"
         if "TrainingStartTime" not in self.described:  # it has no log
-            return ""
+            return self.same
         arn = str(self.described.get("TrainingJobArn", "")).split(":")
         region = f" --region {arn[3]}" if len(arn) > 3 else ""
         return f"aws logs tail {GROUP} --log-stream-name-prefix {self.described['TrainingJobName']}/{region}"
