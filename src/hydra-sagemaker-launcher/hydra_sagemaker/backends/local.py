@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra_sagemaker.aws.logs import FileLog, Log
-from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
+from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_process
 from hydra_sagemaker.backends.local_directories import OutputDirs
 from hydra_sagemaker.backends.local_process import environment_of, exit_meaning, free_lock, is_locked
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 STATES = {"completed": State.COMPLETED, "failed": State.FAILED, "interrupted": State.STOPPED}
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     def __init__(
         self,
         settings: SageMakerLauncherConf,
@@ -55,9 +55,6 @@ class LocalBackend:
     def image(self, settings: SageMakerLauncherConf) -> str:
         return f"local python {platform.python_version()}"
 
-    def preflight(self, jobs: Sequence[Job]) -> None:
-        return None
-
     def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
         """Read the log where the job runs: the directory of an earlier sweep, if that sweep started it."""
         return FileLog(Path(self.outputs.where(name).get("output_dir", job.output_dir)) / ".job" / "output.log", lines=lines)
@@ -65,7 +62,7 @@ class LocalBackend:
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         wanted = {job.key for job in jobs}
         newest: dict[str, tuple[int, str]] = {}
-        for directory in self.state_dir.glob("*") if self.state_dir.is_dir() else ():
+        for directory in self.state_dir.glob("*"):
             key, attempt = parse_job_name(directory.name) or ("", 0)
             if key in wanted and (key not in newest or attempt > newest[key][0]):
                 newest[key] = attempt, directory.name
@@ -94,7 +91,8 @@ class LocalBackend:
         state = self.state_dir / name
         if (state / "where.json").exists():  # another launcher started it, and it has ended already
             return False
-        self.outputs.forget_attempts(job.key, name)
+        # attempts that are followed by another one are not collected
+        self.outputs.needed -= {state.name for state in self.state_dir.glob(f"*-{job.key}-*")} - {name}
         is_alone = self.outputs.claim(job.output_dir, name, resumes=not fresh)
         job.job_dir.mkdir(parents=True, exist_ok=True)
         for record in ("result.json", "started.json", "record.json"):  # of an earlier attempt
@@ -150,9 +148,6 @@ class LocalBackend:
             meaning = status.detail or f"there is none in {self.outputs.results_dir(name)} any more"
             outcome.failure = failure_of_process(result, meaning, log_file if log_file.is_file() else None)
         return outcome
-
-    def prepare(self, job: Job, name: str, spec: Spec) -> None:
-        return None
 
     def stop(self, names: Collection[str]) -> list[str]:
         """Send SIGTERM and wait for the jobs to save; Ctrl-C kills them at once."""

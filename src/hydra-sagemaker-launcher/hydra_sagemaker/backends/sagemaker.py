@@ -17,11 +17,11 @@ from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
 from hydra_sagemaker.aws.preflight import preflight
 from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
 from hydra_sagemaker.aws.storage import ResultsGone, Storage
-from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
+from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
 from hydra_sagemaker.code.source import Code
-from hydra_sagemaker.errors import CallFailed, Cause, Failure, LauncherError, Throttled, Unreachable
+from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import returned_value
@@ -39,13 +39,7 @@ NOT_FOUND = ("ResourceNotFound", "ValidationException")
 """Codes of DescribeTrainingJob for a job that does not exist."""
 
 
-class CodeNotUploaded(CallFailed):
-    """The code could not be uploaded, so that no job can run."""
-
-    concerns_all = True
-
-
-class SageMakerBackend:
+class SageMakerBackend(Backend):
     """Runs jobs in SageMaker. Without `code` it polls, collects and stops; only a sweep submits."""
 
     def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: list[str] | None) -> None:
@@ -74,9 +68,6 @@ class SageMakerBackend:
 
     def preflight(self, jobs: Sequence[Job]) -> None:
         preflight(self.clients, [job.settings for job in jobs])
-
-    def occupied(self, jobs: Sequence[Job]) -> list[str]:
-        return []
 
     def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
         file = job.job_dir / "output.log"
@@ -193,7 +184,8 @@ class SageMakerBackend:
             except (Throttled, Unreachable):
                 raise
             except LauncherError as error:
-                raise CodeNotUploaded(str(error), error.failure) from error
+                error.concerns_all = True  # without the code no job can run
+                raise
             self._bundle = sha256
         return self._bundle
 
