@@ -145,16 +145,11 @@ def tail(logs_client: Any, name: str, lines: int = 20) -> list[str]:
 
 
 def follow(
-    logs: Mapping[str, Log],
-    running: Callable[[Collection[str]], Collection[str]],
-    *,
-    seconds: float = 2.0,
-    poll_seconds: float = 20.0,
-    sleep: Callable[[float], None] = time.sleep,
+    logs: Mapping[str, Log], running: Callable[[Collection[str]], Collection[str]], *, seconds: float, poll_seconds: float
 ) -> Iterator[tuple[str, str]]:
     """Yield (job name, line) until all jobs have ended and their last lines have arrived.
 
-    `running` returns which of the given names still run; it is called every `poll_seconds`, the logs are read every `seconds`.
+    `running` returns those of the given names that still run. It is called every `poll_seconds`; logs are read every `seconds`.
     """
     reading, alive, silent = dict(logs), set(logs), Counter[str]()
     next_look = 0.0
@@ -174,7 +169,7 @@ def follow(
             if silent[name] >= one.silent_reads:
                 del reading[name]
         if reading:
-            sleep(seconds)
+            time.sleep(seconds)
 
 
 class RetryTransient:
