@@ -179,7 +179,8 @@ def test_the_first_failure_is_the_jobs(
 
 def test_a_killed_process_comes_before_the_failures_it_caused(tmp_path: Path) -> None:
     line = "E1 api.py:984] failed (exitcode: -9) local_rank: 3 (pid: 77) of binary: /python"
-    assert cluster.ended_worker(line) == (3, -9) and cluster.ended_worker("[rank 0] going on") is None
+    found = cluster.ENDED_WORKER.search(line)
+    assert found is not None and found.groups() == ("-9", "3") and not cluster.ENDED_WORKER.search("[rank 0] going on")
     killed = cluster.killed_record("a-job", 7, -9, began=1.0)
     cluster.rank_file(tmp_path, 7).parent.mkdir()
     cluster.rank_file(tmp_path, 7).write_text(json.dumps(killed))

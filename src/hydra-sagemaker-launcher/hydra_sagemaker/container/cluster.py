@@ -31,7 +31,7 @@ INTERFACE_VARIABLES = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IF
 LINE_PREFIX = "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE"
 RUN_ID = "TORCHELASTIC_RUN_ID"
 ENDED_WORKER = re.compile(r"failed \(exitcode: (-?\d+)\) local_rank: (\d+)")
-"""torchrun's log line about a failed process."""
+"""torchrun's log line about a failed process: its exit code and its local rank."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,6 @@ def first_to_end(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the record that ended first without completing: later failures are usually collateral."""
     ended = [record for record in records if record.get("status") != "completed"]
     return min(ended, key=lambda record: record.get("ended", 0.0), default=None)
-
-
-def ended_worker(line: str) -> tuple[int, int] | None:
-    """Return local rank and exit code of the failed process that torchrun reports in this line, or None."""
-    match = ENDED_WORKER.search(line)
-    return (int(match[2]), int(match[1])) if match else None
 
 
 def killed_record(name: str, number: int, code: int, began: float) -> dict[str, Any]:
