@@ -75,7 +75,8 @@ def failure(
     result: dict[str, Any] | None = None, log: Path | None = None, lines: tuple[str, ...] = (), **changes: Any
 ) -> Failure:
     settings = SageMakerLauncherConf(**changes.pop("settings", {}))
-    return failure_of_job({**JOB, **changes}, result, settings, log_file=log, log_lines=lines)
+    log = log or Path("none.log")
+    return failure_of_job({**JOB, **changes}, result, settings, log, lines or last_lines(log))
 
 
 def raised(error: BaseException) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def test_a_downloaded_log_is_named_and_read(tmp_path: Path) -> None:
 def test_a_job_that_never_started_has_no_log() -> None:
     described = {name: value for name, value in JOB.items() if name != "TrainingStartTime"}
     reason = "AlgorithmError: ValueError: x, exit code: 1"
-    found = failure_of_job(described | {"FailureReason": reason}, None, SageMakerLauncherConf(), log_file=None)
+    found = failure_of_job(described | {"FailureReason": reason}, None, SageMakerLauncherConf(), Path("none.log"), ())
     assert found.next_step == AGAIN
 
 

@@ -40,13 +40,12 @@ def failure_of_job(
     described: Mapping[str, Any],
     result: Mapping[str, Any] | None,
     settings: SageMakerLauncherConf,
-    *,
-    log_file: Path | None,
-    log_lines: Sequence[str] = (),
+    log_file: Path,
+    lines: Sequence[str],
 ) -> Failure:
     """Explain a training job that failed: `described` by DescribeTrainingJob, `result` as its runner wrote it.
 
-    `log_lines` are needed only where no `log_file` was downloaded.
+    `lines` are the end of its log, from `log_file` where that was downloaded.
     """
     steps = NextSteps(described, settings, log_file)
     detail = str(described.get("SecondaryStatus") or "")
@@ -55,7 +54,6 @@ def failure_of_job(
     if told := _as_told(result):
         cause, message = told
         return Failure(cause, message, steps.after(cause, message))
-    lines = list(log_lines) or last_lines(log_file)
     reason = str(described.get("FailureReason") or "").strip()
     if reason:
         return _of_reason(reason, lines, settings, steps)
@@ -84,6 +82,7 @@ def failure_of_process(result: Mapping[str, Any] | None, meaning: str, log_file:
 
 
 def last_lines(file: Path | None) -> list[str]:
+    """Return the end of a log; empty where there is none."""
     if file is None or not file.is_file():
         return []
     with file.open("rb") as log:

@@ -28,7 +28,7 @@ ADVICE = {
 class NextSteps:
     """The next steps of one job; each says what the same command does then."""
 
-    def __init__(self, described: Mapping[str, Any], settings: SageMakerLauncherConf, log_file: Path | None) -> None:
+    def __init__(self, described: Mapping[str, Any], settings: SageMakerLauncherConf, log_file: Path) -> None:
         self.described, self.settings, self.log_file = described, settings, log_file
         again = "continues from its checkpoints" if keeps_checkpoints(settings) else "submits it again"
         self.same = f"the same command {again}"
@@ -59,7 +59,7 @@ class NextSteps:
         uri = S3_URI.search(reason)
         if NOTHING_THERE in reason and uri:
             return f"aws s3 ls {uri[0]} shows what is there: correct hydra.launcher.channels; {self.same}"
-        if self.log_file is not None and self.log_file.is_file():
+        if self.log_file.is_file():
             return f"see the end of {self.log_file}"
         if "TrainingStartTime" not in self.described:  # it has no log
             return self.same

@@ -16,9 +16,9 @@ from hydra_sagemaker.aws.images import image_of
 from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
 from hydra_sagemaker.aws.preflight import preflight
 from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
-from hydra_sagemaker.aws.storage import ResultsGone, Storage
+from hydra_sagemaker.aws.storage import Storage
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
-from hydra_sagemaker.backends.diagnosis import failure_of_job
+from hydra_sagemaker.backends.diagnosis import failure_of_job, last_lines
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
@@ -148,19 +148,14 @@ class SageMakerBackend(Backend):
             message = "SageMaker does not know this job any more: it was deleted"
             failure = Failure(Cause.STOPPED, message, "the same command submits it again")
             return Outcome(Status(State.LOST, "not found"), None, failure)
-        result, gone = None, None
-        try:
-            result = persistently(lambda: self.storage.collect(job, described))
-        except ResultsGone as error:
-            gone = error.failure
+        result, gone = persistently(lambda: self.storage.collect(job, described))
         record = record_of(described, result, self._console, self.prices)
         value = returned_value(result, job.job_dir, own_process=False)
         outcome = Outcome(status_of(described), result, value=value, record=record)
         if not outcome.is_completed:
-            output = job.job_dir / "output.log"
-            log_file = output if output.is_file() else None
-            lines = tail(self.clients.logs, name) if log_file is None else ()
-            outcome.failure = gone or failure_of_job(described, result, job.settings, log_file=log_file, log_lines=lines)
+            log_file = job.job_dir / "output.log"
+            lines = last_lines(log_file) if log_file.is_file() else tail(self.clients.logs, name)
+            outcome.failure = gone or failure_of_job(described, result, job.settings, log_file, lines)
         return outcome
 
     def stop(self, names: Collection[str]) -> list[str]:
