@@ -101,17 +101,13 @@ def _trust_failures(clients: Clients, arn: str, name: str) -> Iterator[Failure]:
 
 def trusts_sagemaker(policy: Mapping[str, Any]) -> bool:
     """Return whether a statement lets SageMaker assume the role; conditions are not evaluated."""
-    return any(
-        statement.get("Effect") == "Allow"
-        and _names_sagemaker(statement.get("Principal", {}))
-        and ASSUMES & set(_listed(statement.get("Action", [])))
-        for statement in _listed(policy.get("Statement", []))
-    )
-
-
-def _names_sagemaker(principal: Any) -> bool:
-    services = [principal] if isinstance(principal, str) else _listed(principal.get("Service", []))
-    return any(name == "*" or name.startswith(SERVICE) for name in services)
+    for statement in _listed(policy.get("Statement", [])):
+        principal = statement.get("Principal", {})
+        services = [principal] if isinstance(principal, str) else _listed(principal.get("Service", []))
+        is_named = any(name == "*" or name.startswith(SERVICE) for name in services)
+        if is_named and statement.get("Effect") == "Allow" and ASSUMES & set(_listed(statement.get("Action", []))):
+            return True
+    return False
 
 
 def _listed(value: Any) -> list[Any]:

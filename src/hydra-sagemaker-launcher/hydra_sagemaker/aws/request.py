@@ -11,9 +11,9 @@ from typing import Any
 from hydra_sagemaker.aws.request_limits import Findings, request_problems
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR
 from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 
-SECONDS_PER_HOUR = 3600
 CHECKPOINTS = "/opt/ml/checkpoints"
 RESERVED_CHANNELS = ("code", "job")
 WORD_OF_FIELD = {"s3_uri": "S3", "role_arn": "RoleArn", "instance_type": "InstanceType"}
@@ -92,7 +92,7 @@ def spec_uri(prefix: str, name: str) -> str:
 
 
 def checkpoints_uri(prefix: str, key: str, generation: int) -> str:
-    """Return where checkpoints are kept; `generation` is the attempt that started without any, later ones continue from its."""
+    """Return the place of checkpoints; `generation` is the attempt that started without any, later ones continue from its."""
     return f"{prefix}/checkpoints/{key}/{generation}/"
 
 

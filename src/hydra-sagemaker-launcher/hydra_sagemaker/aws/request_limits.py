@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 from hydra_sagemaker.aws.request_model import request_shape, violations
 from hydra_sagemaker.aws.request_wording import is_new_instance_type, wording
+from hydra_sagemaker.pricing.prices import DEFAULT_RUNTIME_SECONDS, SECONDS_PER_HOUR
 
-SECONDS_PER_DAY = 24 * 3600
-DEFAULT_RUNTIME_SECONDS = SECONDS_PER_DAY
-MAX_RUNTIME_SECONDS = 28 * SECONDS_PER_DAY
+MAX_RUNTIME_SECONDS = 28 * 24 * SECONDS_PER_HOUR
 
 
 class Findings(NamedTuple):
@@ -23,7 +22,7 @@ class Findings(NamedTuple):
 
 
 def request_problems(request: Mapping[str, Any]) -> Findings:
-    """Return what is wrong and what is odd; no text holds the value of a variable, a hyperparameter or an argument."""
+    """Return problems and oddities; no text holds the value of a variable, a hyperparameter or an argument."""
     found = Findings([], [])
     for one in violations(request_shape(), request):
         (found.warnings if is_new_instance_type(one) else found.problems).append(wording(one))
