@@ -84,15 +84,12 @@ class Storage:
                 result = read_result(unpacked / "data/.job")
                 _warn_skipped(job, unpack.place(unpacked / "data", job, name))
             if job.settings.download_models and result is not None and result.get("model_files"):
-                self._collect_models(job, name, described, unpacked)
+                uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+                if uri and self._fetch(uri, unpacked / "model.tar.gz", unpacked / "model", job):
+                    _warn_skipped(job, unpack.place_models(unpacked / "model", job, name))
+                elif uri:
+                    log.warning("%s: its models are not in %s any more", job, uri)
         return result, None
-
-    def _collect_models(self, job: Job, name: str, described: dict[str, Any], unpacked: Path) -> None:
-        uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
-        if uri and self._fetch(uri, unpacked / "model.tar.gz", unpacked / "model", job):
-            _warn_skipped(job, unpack.place_models(unpacked / "model", job, name))
-        elif uri:
-            log.warning("%s: its models are not in %s any more", job, uri)
 
     def _fetch(self, uri: str, archive: Path, target: Path, job: Job) -> bool:
         bucket, key = split(uri)
