@@ -26,9 +26,8 @@ NAME_LENGTH = 63
 def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
     """Return the task's configuration unresolved, less the hydra node and the given keys."""
     task = without_hydra(config)
-    with open_dict(task), read_write(task):
-        for path in without:
-            _remove(task, path)
+    for path in without:
+        _remove(task, path)
     return OmegaConf.to_yaml(task)
 
 
@@ -40,8 +39,7 @@ def without_hydra(config: DictConfig) -> DictConfig:
     """
     node = config._get_node("hydra") if "hydra" in config.keys() else None
     task = copy.deepcopy(config, {} if node is None else {id(node): DictConfig({})})
-    with open_dict(task), read_write(task):
-        _remove(task, "hydra")
+    _remove(task, "hydra")
     return task
 
 

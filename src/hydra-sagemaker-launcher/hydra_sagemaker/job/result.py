@@ -79,26 +79,21 @@ def read_result(job_dir: Path) -> dict[str, Any] | None:
     Raises:
         LauncherError: the file is not what a runner writes.
     """
-    result = _own_result(job_dir)
+    result = None
+    if (file := job_dir / "result.json").is_file():
+        try:
+            result = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise LauncherError(f"{file} is not readable: {error}. The job has to run again") from None
+        if not _is_result(result):
+            raise LauncherError(
+                f"{file} is not a job's result, whose status is one of {', '.join(STATUSES)}. The job has to run again"
+            )
     name = (result or read_json(job_dir / "spec.json") or {}).get("name")
     others = [record for record in cluster.rank_records(job_dir) if _is_result(record) and record.get("name") == name]
     if not others:
         return result
     return cluster.first_to_end([*others, *([] if result is None else [result])])
-
-
-def _own_result(job_dir: Path) -> dict[str, Any] | None:
-    if not (file := job_dir / "result.json").is_file():
-        return None
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise LauncherError(f"{file} is not readable: {error}. The job has to run again") from None
-    if not _is_result(record):
-        raise LauncherError(
-            f"{file} is not a job's result, whose status is one of {', '.join(STATUSES)}. The job has to run again"
-        )
-    return record
 
 
 def _is_result(record: Any) -> bool:

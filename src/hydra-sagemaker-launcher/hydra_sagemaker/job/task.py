@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from hydra_sagemaker.errors import LauncherError
@@ -55,23 +54,21 @@ def load(reference: TaskReference, root: Path) -> Callable[..., Any]:
         LauncherError: the module has no such function.
     """
     where = reference.script or reference.module or ""
-    module = _script_module(root / where) if reference.script is not None else importlib.import_module(where)
+    if reference.script is None:
+        module = importlib.import_module(where)
+    else:
+        script = root / where
+        sys.path.insert(0, str(script.parent))
+        loader = SourceFileLoader(SCRIPT_MODULE, str(script))
+        spec = importlib.util.spec_from_file_location(SCRIPT_MODULE, script, loader=loader)
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[SCRIPT_MODULE] = module  # pickle and type hints look there for the classes of the script
+        loader.exec_module(module)
     found = attribute(module, reference.name)
     if not callable(found):
         raise LauncherError(f"{where} has no function {reference.name}")
     return without_hydra_main(found)
-
-
-def _script_module(script: Path) -> ModuleType:
-    """Import a script, to stay in `sys.modules`: pickle and type hints look there for the classes of the script."""
-    sys.path.insert(0, str(script.parent))
-    loader = SourceFileLoader(SCRIPT_MODULE, str(script))
-    spec = importlib.util.spec_from_file_location(SCRIPT_MODULE, script, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[SCRIPT_MODULE] = module
-    loader.exec_module(module)
-    return module
 
 
 def attribute(found: Any, name: str) -> Any:

@@ -47,7 +47,12 @@ def composed(spec: Spec, root: Path, closure: Path | None, *, writes: bool) -> C
     overrides = [*spec.hydra_overrides, *spec.task_overrides]
     config = hydra.config_loader.load_configuration(spec.config_name, overrides, RunMode.RUN)
     _refuse_drift(task_yaml(config), spec.config)
-    _place(config, spec)
+    OmegaConf.set_cache(config, defaultdict(dict, {"now": {tuple(words): value for words, value in spec.now}}))
+    with open_dict(config.hydra), read_write(config.hydra):  # known where it was submitted
+        config.hydra.job.num = spec.number
+        config.hydra.job.id = spec.name
+        config.hydra.sweep.dir = spec.sweep_dir
+        config.hydra.sweep.subdir = spec.sweep_subdir
     if not writes:
         _keep_to_the_console(config)
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
@@ -88,16 +93,6 @@ def _refuse_drift(composed: str, submitted_yaml: str) -> None:
             "the configuration composed in the job is not the one submitted; the code or an installed package differs:\n  "
             + "\n  ".join(lines)
         )
-
-
-def _place(config: DictConfig, spec: Spec) -> None:
-    """Set what only the submitting process knows: the times it has read, the job's number and where it writes."""
-    OmegaConf.set_cache(config, defaultdict(dict, {"now": {tuple(words): value for words, value in spec.now}}))
-    with open_dict(config.hydra), read_write(config.hydra):
-        config.hydra.job.num = spec.number
-        config.hydra.job.id = spec.name
-        config.hydra.sweep.dir = spec.sweep_dir
-        config.hydra.sweep.subdir = spec.sweep_subdir
 
 
 def _keep_to_the_console(config: DictConfig) -> None:
