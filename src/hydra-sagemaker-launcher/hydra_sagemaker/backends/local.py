@@ -32,23 +32,18 @@ from hydra_sagemaker.pricing.prices import prices_of
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
+STOP_GRACE_SECONDS = 120.0
+"""The time to save between SIGTERM and SIGKILL."""
 STATES = {"completed": State.COMPLETED, "failed": State.FAILED, "interrupted": State.STOPPED}
 
 
 class LocalBackend(Backend):
     def __init__(
-        self,
-        settings: SageMakerLauncherConf,
-        state_dir: Path,
-        root: Path,
-        working_dir: Path,
-        closure: bytes | None,
-        stop_grace_seconds: float = 120,
+        self, settings: SageMakerLauncherConf, state_dir: Path, root: Path, working_dir: Path, closure: bytes | None
     ) -> None:
         self.region = settings.region
         self.prices = prices_of(settings)
         self.state_dir, self.root, self.working_dir, self.closure = state_dir, root, working_dir, closure
-        self.stop_grace_seconds = stop_grace_seconds
         self.outputs = OutputDirs(state_dir, self._runs)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -154,11 +149,11 @@ class LocalBackend(Backend):
         try:
             for name in names:
                 self._signal(name, signal.SIGTERM)
-            deadline = time.monotonic() + self.stop_grace_seconds
+            deadline = time.monotonic() + STOP_GRACE_SECONDS
             while (running := self._running(names)) and time.monotonic() < deadline:
                 time.sleep(0.1)
             if running:
-                log.warning("killing what has not ended %.0f s after SIGTERM: %s", self.stop_grace_seconds, ", ".join(running))
+                log.warning("killing what has not ended %.0f s after SIGTERM: %s", STOP_GRACE_SECONDS, ", ".join(running))
         except KeyboardInterrupt:
             log.warning("killing at once, unsaved work is lost: %s", ", ".join(self._running(names)))
         finally:

@@ -66,9 +66,11 @@ class Cluster:
                 f"{self.size} processes on {len(self.hosts)} machines are started by torchrun, and the image "
                 "has no torch: choose an image that has it, or hydra.launcher.instance_count=1 and processes_per_instance=1"
             )
+        # the same on all machines of a job, another for another job, which may share the network
+        port = FIRST_PORT + zlib.crc32(job.encode()) % PORTS
         words = [sys.executable, "-u", "-m", "torch.distributed.run"]
         words += ["--nnodes", str(len(self.hosts)), "--nproc_per_node", str(self.processes_per_host)]
-        words += ["--node_rank", str(self.node), "--master_addr", self.hosts[0], "--master_port", str(port(job))]
+        words += ["--node_rank", str(self.node), "--master_addr", self.hosts[0], "--master_port", str(port)]
         return [*words, "--max_restarts", "0", "--tee", "3", "--log_dir", str(log_dir), "-m", module]
 
     def environment(self) -> dict[str, str]:
@@ -127,11 +129,6 @@ def gpus() -> int:
     except subprocess.TimeoutExpired:
         return 0
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
-
-
-def port(job: str) -> int:
-    """Return a port: the same on all machines of a job, another for another job, which may share the network."""
-    return FIRST_PORT + zlib.crc32(job.encode()) % PORTS
 
 
 def rank() -> int:
