@@ -52,9 +52,8 @@ class OutputDirs:
 
     def occupied(self, jobs: Iterable[Job]) -> list[str]:
         """Return a sentence for each output directory in which another job still runs."""
-        found = [(job, other) for job in jobs if (other := output_owner(job.output_dir)) is not None]
-        running = [(job, other) for job, other in found if other["key"] != job.key and self.runs(other["name"])]
-        return [f"{job}: {_busy(job.output_dir, other)}" for job, other in running]
+        found = [(job, other) for job in jobs if (other := output_owner(job.output_dir)) and other["key"] != job.key]
+        return [f"{job}: {_busy(job.output_dir, other)}" for job, other in found if self.runs(other["name"])]
 
     def claim(self, output_dir: Path, name: str, *, resumes: bool) -> bool:
         """Give the directory to a job, and remove the files of the job before. Returns whether nothing else is in it.
