@@ -175,8 +175,7 @@ def follow(
 class RetryTransient:
     """Suppresses errors that a retry may cure, and logs the first of a series."""
 
-    def __init__(self) -> None:
-        self._has_logged = False
+    _has_logged = False
 
     def __enter__(self) -> None:
         return None
