@@ -102,15 +102,7 @@ class Cluster:
 
 
 def read(base: Path, processes_per_instance: int | None) -> Cluster:
-    """Read SageMaker's description of the machines; None starts one process per GPU.
-
-    Raises:
-        RuntimeError: a number of processes below 1.
-    """
-    if processes_per_instance is not None and processes_per_instance < 1:
-        raise RuntimeError(
-            f"hydra.launcher.processes_per_instance={processes_per_instance}: it is 1 or more, or null for one per GPU"
-        )
+    """Read SageMaker's description of the machines; None starts one process per GPU."""
     file = base / "input/config/resourceconfig.json"
     described = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     hosts = tuple(sorted(described.get("hosts", []))) or ("localhost",)
