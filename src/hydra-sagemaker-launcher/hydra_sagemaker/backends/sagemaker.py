@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -30,7 +30,6 @@ from hydra_sagemaker.pricing.prices import prices_of
 from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 
 log = logging.getLogger(__name__)
-Page = dict[str, Any]
 STOP_SECONDS = 60.0
 """For stopping all jobs, when the service throttles or is unreachable."""
 PAGE = 100
@@ -75,18 +74,11 @@ class SageMakerBackend(Backend):
             return FileLog(file, lines=lines)
         return CloudWatchLog(self.clients.logs, name, lines=lines, hosts=job.settings.instance_count)
 
-    @property
-    def _console(self) -> str | None:
-        """The address of the AWS console; None where another service than Amazon's is used."""
-        if self.settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"):
-            return None
-        return f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs"
-
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         wanted = {job.key for job in jobs}
         newest: dict[str, Existing] = {}
         for slug in {job.slug for job in jobs}:
-            for summary in self._list(persistently, NameContains=f"{slug}-"):
+            for summary in self._list(patient=True, NameContains=f"{slug}-"):
                 name = summary["TrainingJobName"]
                 key, attempt = parse_job_name(name) or ("", 0)
                 if key in wanted and (key not in newest or attempt > newest[key].attempt):
@@ -149,7 +141,9 @@ class SageMakerBackend(Backend):
             failure = Failure(Cause.STOPPED, message, "the same command submits it again")
             return Outcome(Status(State.LOST, "not found"), None, failure)
         result, gone = persistently(lambda: self.storage.collect(job, described))
-        record = record_of(described, result, self._console, self.prices)
+        is_amazons = not (self.settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"))
+        console = f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs" if is_amazons else None
+        record = record_of(described, result, console, self.prices)
         value = returned_value(result, job.job_dir, own_process=False)
         outcome = Outcome(status_of(described), result, value=value, record=record)
         if not outcome.is_completed:
@@ -191,17 +185,17 @@ class SageMakerBackend(Backend):
         kept = (earlier or {}).get("CheckpointConfig", {}).get("S3Uri")
         return kept or checkpoints_uri(self.storage.prefix, job.key, attempt)
 
-    def _list(self, call: Callable[[Callable[[], Page]], Page] = lambda page: page(), **query: Any) -> list[dict[str, Any]]:
-        """Read all pages; a refused page is read again, not all of them."""
+    def _list(self, *, patient: bool = False, **query: Any) -> list[dict[str, Any]]:
+        """Read all pages. With patience a refused page is read again, not all of them."""
         summaries: list[dict[str, Any]] = []
         while True:
-            page = call(lambda query=query: self._page(query))
+            page = persistently(lambda query=query: self._page(query)) if patient else self._page(query)
             summaries += page["TrainingJobSummaries"]
             if not page.get("NextToken"):
                 return summaries
             query = query | {"NextToken": page["NextToken"]}
 
-    def _page(self, query: dict[str, Any]) -> Page:
+    def _page(self, query: dict[str, Any]) -> dict[str, Any]:
         with api_call("ListTrainingJobs"):
             return self.clients.sagemaker.list_training_jobs(MaxResults=PAGE, **query)
 
