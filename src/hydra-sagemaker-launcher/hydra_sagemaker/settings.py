@@ -153,11 +153,6 @@ def keeps_checkpoints(settings: SageMakerLauncherConf) -> bool:
     return settings.spot if settings.checkpoints is None else settings.checkpoints
 
 
-def processes_of(settings: SageMakerLauncherConf) -> int | None:
-    """None: as many as there are GPUs."""
-    return None if settings.processes_per_instance == "auto" else int(settings.processes_per_instance)
-
-
 PER_JOB = frozenset(
     """
     check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets tags extra

@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -172,13 +172,10 @@ def follow(
             time.sleep(seconds)
 
 
-class RetryTransient:
+class RetryTransient(AbstractContextManager["RetryTransient"]):
     """Suppresses errors that a retry may cure, and logs the first of a series."""
 
     _has_logged = False
-
-    def __enter__(self) -> None:
-        return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         is_transient = isinstance(error, Throttled | Unreachable)

@@ -34,9 +34,8 @@ class Storage:
         self.s3 = s3
         self.prefix = str(settings.s3_uri).rstrip("/")
         self.owner = {"ExpectedBucketOwner": settings.bucket_owner} if settings.bucket_owner else {}
-        self.encryption = (
-            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.output_kms_key} if settings.output_kms_key else {}
-        )
+        key = settings.output_kms_key
+        self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
 
     def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
         """Upload the code, unless the bucket has the same already."""

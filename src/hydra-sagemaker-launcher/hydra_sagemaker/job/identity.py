@@ -32,11 +32,8 @@ def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """Return a copy of the task's part alone.
-
-    The hydra node is many times as large; copied first and removed then, it leaves memory in pieces that thousands of jobs
-    add up to.
-    """
+    """Return a copy of the task's part alone. The hydra node is many times as large: copied first and removed then, it leaves
+    memory in pieces that thousands of jobs add up to."""
     node = config._get_node("hydra") if "hydra" in config.keys() else None
     task = copy.deepcopy(config, {} if node is None else {id(node): DictConfig({})})
     _remove(task, "hydra")
@@ -69,9 +66,7 @@ def files_digest(paths: Sequence[Path]) -> str:
     """Return a hash of the contents of files and of everything below directories; of a missing path, of its name."""
     digest = hashlib.sha256()
     for path in paths:
-        files = (
-            sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
-        )
+        files = sorted(file for file in (path, *path.rglob("*")) if file.is_file())
         digest.update(f"{len(files)} files at {path.name if files else path}".encode())
         for file in files:
             digest.update(file.relative_to(path).as_posix().encode() + b"\0")
@@ -84,10 +79,6 @@ def slug(name: str) -> str:
     """Return a name in letters, digits and single hyphens, short enough for key and attempt to follow."""
     room = NAME_LENGTH - KEY_LENGTH - len("--999")
     return re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-")[:room].rstrip("-") or "job"
-
-
-def job_name(slug: str, key: str, attempt: int) -> str:
-    return f"{slug}-{key}-{attempt}"
 
 
 def parse_job_name(name: str) -> tuple[str, int] | None:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
-from hydra_sagemaker.job.identity import flat, job_name
+from hydra_sagemaker.job.identity import flat
 from hydra_sagemaker.settings import FIELDS, PER_JOB, REMOVED, Mode, SageMakerLauncherConf, removed_field
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class Job:
         return self.output_dir / ".job"
 
     def name(self, attempt: int) -> str:
-        return job_name(self.slug, self.key, attempt)
+        """Return the name of an attempt, which `identity.parse_job_name` reads."""
+        return f"{self.slug}-{self.key}-{attempt}"
 
     def __str__(self) -> str:
         words = " ".join(self.distinguishing_overrides)

@@ -52,15 +52,10 @@ def _traceback(frames: Any) -> TracebackType | None:
 
 def _exception_class(record: dict[str, Any], task_package: str | None) -> type[Exception] | None:
     module, name = record["module"], record["type"]
-    if module == "builtins":
-        found: Any = getattr(builtins, name, None)
-    elif task_package is not None and module.partition(".")[0] == task_package.partition(".")[0]:
-        try:
+    found: Any = getattr(builtins, name, None) if module == "builtins" else None
+    if task_package is not None and module.partition(".")[0] == task_package.partition(".")[0]:
+        with suppress(Exception):  # whatever importing it meets
             found = attribute(_module(module), name)
-        except Exception:  # whatever importing it meets
-            return None
-    else:
-        return None
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 

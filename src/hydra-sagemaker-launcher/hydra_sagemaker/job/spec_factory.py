@@ -16,7 +16,7 @@ from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.job.task import TaskReference
-from hydra_sagemaker.settings import keeps_checkpoints, processes_of
+from hydra_sagemaker.settings import keeps_checkpoints
 
 SEARCH_PATH = re.compile(r"\+{0,2}hydra\.searchpath=")
 
@@ -53,6 +53,7 @@ class SpecFactory:
 
     def __call__(self, job: Job, name: str) -> Spec:
         settings, is_local = job.settings, self.is_local
+        processes = 1 if is_local else settings.processes_per_instance
         times = OmegaConf.get_cache(self.config).get("now", {})  # a value that another resolver has cached might be a secret
         return Spec(
             name=name,
@@ -77,7 +78,7 @@ class SpecFactory:
             model_files=list(settings.model_files),
             commit=self.commit,
             checkpoints=not is_local and keeps_checkpoints(settings),
-            processes_per_instance=1 if is_local else processes_of(settings),
+            processes_per_instance=None if processes == "auto" else int(processes),
             versions=spec.versions(),
         )
 
