@@ -131,7 +131,7 @@ def _channel_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerLaun
 
 
 def _other_region(what: str, bucket: str, region: str, wanted: str) -> Failure:
-    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html"""
+    """Return the failure; see https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html"""
     message = f"{what}: the bucket {bucket} is in {region}, the jobs in {wanted}"
     step = f"hydra.launcher.region={region}, or a bucket in {wanted} (`aws s3 mb s3://NAME --region {wanted}`)"
     return Failure(Cause.REGION, message, step)

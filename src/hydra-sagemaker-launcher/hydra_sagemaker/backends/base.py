@@ -50,7 +50,7 @@ class Outcome:
 
     status: Status
     result: dict[str, Any] | None
-    """As the runner wrote it; None when it wrote nothing."""
+    """The record that the runner wrote; None when it wrote none."""
     failure: Failure | None = None
     """Set unless the job completed."""
     value: Any = None

@@ -1,4 +1,4 @@
-"""When two jobs are the same job: the same task, configuration, code and image.
+"""Says when two jobs are the same job: the same task, configuration, code and image.
 
 The key makes a sweep resumable without a database.
 """

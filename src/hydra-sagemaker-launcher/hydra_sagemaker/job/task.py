@@ -15,7 +15,7 @@ from typing import Any
 from hydra_sagemaker.errors import LauncherError
 
 SCRIPT_MODULE = "__hydra_job__"
-"""What a script is called while its task is imported: anything but __main__, so that it does not start itself."""
+"""The name of a script while its task is imported: anything but __main__, so that it does not start itself."""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class Bound(NamedTuple):
     usd: float | None
     hours: float
     instances: str
-    """As `2 x ml.g5.xlarge`."""
+    """The machines, as `2 x ml.g5.xlarge`."""
     unpriced: tuple[str, ...] = ()
     """Instance types without a price."""
 

@@ -1,4 +1,4 @@
-"""In the job: from a specification to the configuration that was submitted, or the reason why that fails."""
+"""Composes, in the job, the configuration that was submitted, or says why that fails."""
 
 from __future__ import annotations
 
