@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--region", help="of bucket and jobs (default: as boto3 finds it)")
     parser.add_argument("--secret", action="append", default=[], metavar="ARN", help="a secret that jobs may read; repeatable")
     parser.add_argument("--kms-key", metavar="ARN", help="key of the bucket, the volumes and the results")
-    parser.add_argument("--private-network", action="store_true", help="jobs with hydra.launcher.subnets: network interfaces")
+    parser.add_argument("--private-network", action="store_true", help="jobs with extra.VpcConfig: network interfaces")
     parser.add_argument("--apply", action="store_true", help="create or update bucket and role; without it nothing is changed")
     return parser
 

@@ -182,9 +182,9 @@ class SimulatedStorage(Storage):
     def put_spec(self, name: str, text: str) -> None:
         self.clock.sleep(PUT_SECONDS)
 
-    def collect(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
+    def collect(self, job: Job, described: dict[str, Any]) -> tuple[dict[str, Any] | None, None]:
         self.clock.sleep(COLLECT_SECONDS)
-        return None if described.get("FailureReason") else success_record({"accuracy": 0.9, "loss": 0.3})
+        return None if described.get("FailureReason") else success_record({"accuracy": 0.9, "loss": 0.3}), None
 
 
 class SimulatedBackend(SageMakerBackend):

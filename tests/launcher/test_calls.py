@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -181,7 +183,7 @@ def listen() -> tuple[socket.socket, int]:
     return listener, listener.getsockname()[1]
 
 
-def test_a_server_that_comes_back(tmp_path: Path) -> None:
+def test_a_server_that_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its address answers nobody at first."""
     listener, port = listen()
     clients = connected(f"http://127.0.0.1:{port}")
@@ -198,11 +200,12 @@ def test_a_server_that_comes_back(tmp_path: Path) -> None:
             pauses.append(seconds)
             stack.enter_context(LocalSageMaker(tmp_path, port=port))
 
-        assert persistently(jobs, sleep=started) == [] and len(pauses) == 1
+        monkeypatch.setattr("hydra_sagemaker.aws.clients.time", SimpleNamespace(sleep=started, monotonic=time.monotonic))
+        assert persistently(jobs) == [] and len(pauses) == 1
         close(clients)
 
 
-def test_patience_ends() -> None:
+def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now, pauses = [0.0], []
 
     def sleep(seconds: float) -> None:
@@ -213,8 +216,10 @@ def test_patience_ends() -> None:
         now[0] += 1
         raise Unreachable("nobody there")
 
+    monkeypatch.setattr("hydra_sagemaker.aws.clients.time", SimpleNamespace(sleep=sleep, monotonic=lambda: now[0]))
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
     with pytest.raises(Unreachable, match="nobody there"):
-        persistently(call, patience_seconds=100, sleep=sleep, uniform=lambda low, high: high, clock=lambda: now[0])
+        persistently(call, patience_seconds=100)
     assert pauses == [1, 2, 4, 8, 16, 20, 20, 20] and now[0] == 100
     calls: list[int] = []
 
@@ -223,11 +228,11 @@ def test_patience_ends() -> None:
         raise NotPermitted("never")
 
     with pytest.raises(LauncherError, match="never"):
-        persistently(refused, sleep=sleep)
+        persistently(refused)
     assert len(calls) == 1
 
 
-def test_the_pauses_are_random() -> None:
+def test_the_pauses_are_random(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[float, float]] = []
     left = [3]
 
@@ -241,4 +246,5 @@ def test_the_pauses_are_random() -> None:
             raise Throttled("slower")
         return "done"
 
-    assert persistently(call, uniform=uniform) == "done" and asked == [(0, 1.0), (0, 2.0)]
+    monkeypatch.setattr("random.uniform", uniform)
+    assert persistently(call) == "done" and asked == [(0, 1.0), (0, 2.0)]

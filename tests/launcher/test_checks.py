@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.settings import SageMakerLauncherConf
-from hydra_sagemaker.sweep.checks import config_secrets, grouped, user_check_problems
+from hydra_sagemaker.sweep.checks import config_secrets, grouped, setting_problems, user_check_problems
 
 HERE = Path(__file__).stem
 setup_globals()
@@ -92,6 +92,13 @@ def test_a_check_that_is_not_there(check: str, words: str) -> None:
         LauncherError, match=f"hydra.launcher.check={check}: {words}.*dotted name of a function, as my_app.checks"
     ):
         user_check_problems(unchecked)
+
+
+@pytest.mark.parametrize("processes", [0, -1, "many"])
+def test_a_number_of_processes_below_one(processes: int | str) -> None:
+    said = f"hydra.launcher.processes_per_instance={processes}: auto, or a number from 1"
+    assert said in list(setting_problems(SageMakerLauncherConf(processes_per_instance=processes)))
+    assert not any("processes_per_instance" in problem for problem in setting_problems(SageMakerLauncherConf()))
 
 
 def test_problems_are_grouped_by_what_they_say() -> None:

@@ -75,7 +75,8 @@ def failure(
     result: dict[str, Any] | None = None, log: Path | None = None, lines: tuple[str, ...] = (), **changes: Any
 ) -> Failure:
     settings = SageMakerLauncherConf(**changes.pop("settings", {}))
-    return failure_of_job({**JOB, **changes}, result, settings, log_file=log, log_lines=lines)
+    log = log or Path("none.log")
+    return failure_of_job({**JOB, **changes}, result, settings, log, lines or last_lines(log))
 
 
 def raised(error: BaseException) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def test_a_downloaded_log_is_named_and_read(tmp_path: Path) -> None:
 def test_a_job_that_never_started_has_no_log() -> None:
     described = {name: value for name, value in JOB.items() if name != "TrainingStartTime"}
     reason = "AlgorithmError: ValueError: x, exit code: 1"
-    found = failure_of_job(described | {"FailureReason": reason}, None, SageMakerLauncherConf(), log_file=None)
+    found = failure_of_job(described | {"FailureReason": reason}, None, SageMakerLauncherConf(), Path("none.log"), ())
     assert found.next_step == AGAIN
 
 
@@ -218,15 +219,19 @@ def test_what_the_task_raised(make: Any, cause: str, said: str, tmp_path: Path) 
 
 def test_processes_of_this_machine(tmp_path: Path) -> None:
     killed = "killed by SIGKILL, as the system does when memory runs out"
-    found = failure_of_process(None, killed, None, ["step 3"])
+    (log := tmp_path / "output.log").write_text("step 3\n", encoding="utf-8")
+    found = failure_of_process(None, killed, log)
     assert (
         found.cause == "memory"
         and found.message == f"its process ended without a result: {killed}\nThe last lines of its log:\nstep 3"
     )
-    assert found.next_step.startswith("a smaller batch, or fewer jobs at once (hydra.launcher.max_parallel); the same command")
+    assert found.next_step.startswith("a smaller batch, or fewer jobs at once (hydra.launcher.max_parallel); see the end of")
     assert failure_of_process(None, "killed by SIGSEGV", None).cause == "code"
-    missing = failure_of_process(None, "exit code 1", None, ["ModuleNotFoundError: No module named 'x'"])
-    assert missing.cause == "import" and missing.next_step == "pip install what is missing; the same command runs it again"
+    assert failure_of_process(None, "killed by SIGSEGV", None).next_step == "the same command runs it again"
+    log.write_text("ModuleNotFoundError: No module named 'x'\n", encoding="utf-8")
+    missing = failure_of_process(None, "exit code 1", log)
+    assert missing.cause == "import"
+    assert missing.next_step == f"pip install what is missing; see the end of {log}; the same command runs it again"
     stopped = failure_of_process(raised(SystemExit(143)), "", None)
     assert (stopped.cause, stopped.message) == ("stopped", "it was stopped (exit code 143)")
     assert failure(raised(SystemExit(143)), TrainingJobStatus="Completed").cause == "stopped"

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_sagemaker.job.identity import NAME_LENGTH, files_digest, job_key, job_name, parse_job_name, slug, task_yaml
+from hydra_sagemaker.job.identity import NAME_LENGTH, files_digest, job_key, parse_job_name, slug, task_yaml
+from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.task import TaskReference
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 TASK = TaskReference("train", module="my_app.train")
 CONFIG = {
@@ -28,10 +30,10 @@ CONFIG = {
 IN_ANOTHER_PROCESS = """
 import sys
 from omegaconf import OmegaConf
-from hydra_sagemaker.job.identity import job_key
+from hydra_sagemaker.job.identity import job_key, task_yaml
 from hydra_sagemaker.job.task import TaskReference
 task = TaskReference("train", module="my_app.train")
-print(job_key(OmegaConf.create(sys.stdin.read()), without=["seed"], code="c", image="i", task=task))
+print(job_key(task_yaml(OmegaConf.create(sys.stdin.read()), ["seed"]), code="c", image="i", task=task))
 """
 
 
@@ -42,7 +44,7 @@ def config(**changes: Any) -> DictConfig:
 def key(
     of: DictConfig, *without: str, code: str = "c", image: str = "i", task: TaskReference | None = TASK, data: str = ""
 ) -> str:
-    return job_key(of, without=without, code=code, image=image, task=task, data=data)
+    return job_key(task_yaml(of, without), code=code, image=image, task=task, data=data)
 
 
 @pytest.mark.parametrize("seed", ["0", "4711"])
@@ -154,7 +156,8 @@ def test_structured_configurations_lose_keys_too() -> None:
     "name", ["train", "My Sweep: größer?", "--a--b--", "_", "", "7", "é" * 80, "a" * 200, "a-" * 100, "${x}/../\n"]
 )
 def test_names_obey_the_service(name: str) -> None:
-    made = job_name(slug(name), key(config()), 999)
+    job = Job(0, (), config(), SageMakerLauncherConf(), Path(), key=key(config()), slug=slug(name))
+    made = job.name(999)
     assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}", made)
     assert len(made) <= NAME_LENGTH
     assert parse_job_name(made) == (key(config()), 999)

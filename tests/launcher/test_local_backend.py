@@ -36,9 +36,7 @@ def spec(job: Job) -> Spec:
 
 
 def backend(directory: Path, working_dir: str = ".") -> LocalBackend:
-    return LocalBackend(
-        SageMakerLauncherConf(), directory / "state", directory, directory / working_dir, None, stop_grace_seconds=0.2
-    )
+    return LocalBackend(SageMakerLauncherConf(), directory / "state", directory, directory / working_dir, None)
 
 
 def ended(directory: Path, result: str) -> None:
@@ -94,11 +92,12 @@ def test_the_newest_attempt_counts(tmp_path: Path, job: Job) -> None:
     assert backend(tmp_path).existing([job])[job.key].attempt == 10
 
 
-def test_a_job_that_does_not_stop_is_killed(app: App) -> None:
+def test_a_job_that_does_not_stop_is_killed(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     launcher: subprocess.Popen[str] = app.start(*LOCAL, "x=1", "do=ignore")
     app.await_marks(1, "ignores")
     [state] = (app.root / ".hydra_jobs").glob("*-0")
-    LocalBackend(SageMakerLauncherConf(), state.parent, app.root, app.root, None, stop_grace_seconds=0.2).stop([state.name])
+    monkeypatch.setattr("hydra_sagemaker.backends.local.STOP_GRACE_SECONDS", 0.2)
+    LocalBackend(SageMakerLauncherConf(), state.parent, app.root, app.root, None).stop([state.name])
     said, _ = launcher.communicate(timeout=30)
     assert launcher.returncode == 1
     assert "killed by SIGKILL" in said

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Collection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -171,9 +172,12 @@ class Running:
         return look
 
 
-def followed(logs: dict[str, Script], running: Running, slept: list[float] | None = None) -> list[tuple[str, str]]:
-    sleep = [].append if slept is None else slept.append
-    return list(follow(logs, running, seconds=1, poll_seconds=1, sleep=sleep))
+def followed(
+    logs: dict[str, Script], running: Running, slept: list[float] | None = None, seconds: float = 1, poll_seconds: float = 1
+) -> list[tuple[str, str]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hydra_sagemaker.aws.logs.time", SimpleNamespace(sleep=[].append if slept is None else slept.append))
+        return list(follow(logs, running, seconds=seconds, poll_seconds=poll_seconds))
 
 
 def test_following_ends_when_the_job_has_ended_and_its_lines_have_arrived() -> None:
@@ -202,7 +206,7 @@ def test_following_rides_over_what_passes_and_says_so_once(caplog: pytest.LogCap
 
 def test_the_state_is_asked_for_less_often_than_the_lines() -> None:
     running, slept = Running(["job"], ["job"]), []
-    assert list(follow({"job": Script()}, running, seconds=2, poll_seconds=20, sleep=slept.append)) == []
+    assert followed({"job": Script()}, running, slept, seconds=2, poll_seconds=20) == []
     assert len(slept) == 21 and running.looks == []
 
 

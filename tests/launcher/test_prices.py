@@ -14,7 +14,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.pricing.prices import Listed, Prices, bound_of, bound_of_settings, machines, price_table, prices_of
+from hydra_sagemaker.pricing.prices import Listed, Prices, bound_of_settings, machines, price_table, prices_of
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 GPU_FAMILIES = {"g4dn", "g5", "g6", "g6e", "p3", "p3dn", "p4d", "p4de", "p5"}
@@ -69,7 +69,6 @@ def test_no_price(usd: float) -> None:
 
 
 def test_the_source_of_prices() -> None:
-    assert PRICES.dated == "2026-09-27"
     assert PRICES.described(["ml.g5.xlarge"]) == "instances only; prices: us-east-1 on demand, 2026-09-27; other regions differ"
     both = Prices({"ml.x.large": 1.0}, PRICES.listed).described(["ml.x.large", "ml.p3.2xlarge", "ml.g5.xlarge"])
     assert "2025-06-16 to 2026-09-27; other regions differ; ml.x.large as given" in both
@@ -107,7 +106,7 @@ def test_several_kinds_of_machines() -> None:
     selected = {**preferences, "SelectedInstanceType": "ml.g5.xlarge", "SelectedInstanceCount": 2}
     assert list(machines(groups)) == [{"ml.g5.xlarge": 4, "ml.p3.2xlarge": 1}]
     bounds = [
-        bound_of({"ResourceConfig": config, "StoppingCondition": {"MaxRuntimeInSeconds": 3600}}, PRICES)
+        bound_of_settings(settings(max_run_hours=1, extra={"ResourceConfig": config}), PRICES)
         for config in (groups, preferences, selected)
     ]
     assert [bound.usd for bound in bounds] == [10.0, 4.0, 3.0]
@@ -117,7 +116,7 @@ def test_several_kinds_of_machines() -> None:
 def test_one_unknown_price_is_enough() -> None:
     wanted = [{"InstanceType": name, "InstanceCount": 1} for name in ("ml.g5.xlarge", "ml.no.xlarge")]
     for config in ({"InstanceGroups": wanted}, {"InstancePreferences": wanted}):
-        bound = bound_of({"ResourceConfig": config}, PRICES)
+        bound = bound_of_settings(settings(extra={"ResourceConfig": config}), PRICES)
         assert (bound.usd, bound.unpriced) == (None, ("ml.no.xlarge",))
 
 

@@ -30,7 +30,7 @@ def test_fields_that_do_not_exist(app: App) -> None:
 
 
 def test_fields_of_earlier_versions(app: App) -> None:
-    for word in ("network_isolation=true", "hyperparameters={lr: 1}", "hyperparameters.lr=1"):
+    for word in ("network_isolation=true", "subnets=[subnet-1]", "hyperparameters={lr: 1}", "hyperparameters.lr=1"):
         said = refused(app, "x=1", f"hydra.launcher.{word}")
         assert "was removed: type +hydra.launcher.extra." in said
     assert "+hydra.launcher.extra.HyperParameters=… instead, or write it so in a file" in said

@@ -61,8 +61,6 @@ IN_REQUEST: dict[str, list[tuple[Any, str, Any]]] = {
     "channels": [({"data": "s3://data/train"}, "InputDataConfig", [CODE, SPEC, channel("data", "s3://data/train")])],
     "env": [({"LOGLEVEL": "info"}, "Environment", {"LOGLEVEL": "info"})],
     "tags": [({"team": "nlp"}, "Tags", [*OWN_TAGS, {"Key": "team", "Value": "nlp"}])],
-    "subnets": [(["subnet-1"], "VpcConfig.Subnets", ["subnet-1"])],
-    "security_group_ids": [(["sg-1"], "VpcConfig.SecurityGroupIds", ["sg-1"])],
     "output_kms_key": [(KEY, "OutputDataConfig.KmsKeyId", KEY)],
     "extra": [
         ({"ResourceConfig": {"KeepAlivePeriodInSeconds": 600}}, "ResourceConfig.KeepAlivePeriodInSeconds", 600),
@@ -75,6 +73,7 @@ IN_REQUEST: dict[str, list[tuple[Any, str, Any]]] = {
         ({"EnableNetworkIsolation": True}, "EnableNetworkIsolation", True),
         ({"EnableInterContainerTrafficEncryption": True}, "EnableInterContainerTrafficEncryption", True),
         ({"ResourceConfig": {"VolumeKmsKeyId": KEY}}, "ResourceConfig.VolumeKmsKeyId", KEY),
+        ({"VpcConfig": {"Subnets": ["subnet-1"]}}, "VpcConfig.Subnets", ["subnet-1"]),
     ],
 }
 NOT_IN_REQUEST = {
@@ -179,7 +178,7 @@ def test_spot_training_by_the_extra_fields() -> None:
         ({"python": "p" * 200}, "ContainerEntrypoint[2] is "),
         ({"instance_type": "g5.xlarge"}, "ResourceConfig.InstanceType 'g5.xlarge' is not known: did you mean ml.g5.xlarge?"),
         ({"env": {"A B": "x"}}, "the name 'A B' in Environment"),
-        ({"subnets": ["subnet-1"]}, "VpcConfig.SecurityGroupIds has 0 entries: at least 1"),
+        ({"extra": {"VpcConfig": {"Subnets": ["subnet-1"]}}}, "VpcConfig.SecurityGroupIds is missing"),
     ],
 )
 def test_what_the_service_would_refuse_is_known_before(settings: dict[str, Any], problem: str) -> None:

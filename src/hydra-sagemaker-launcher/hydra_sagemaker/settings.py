@@ -26,7 +26,7 @@ class OnInterrupt(StrEnum):
 
 @dataclass
 class RetriesConf:
-    """How often a job is submitted again within one launch, by what ended it."""
+    """The number of times that a job is submitted again within one launch, by what ended it."""
 
     infra: int = 2
     """AWS's own errors, no capacity."""
@@ -56,7 +56,7 @@ class ImageConf:
     version: Optional[str] = None
     """null: the newest the installed SDK knows."""
     python: Optional[str] = None
-    """As `py313`; null: the version's own."""
+    """The image's Python, as `py313`; null: the version's own."""
 
 
 @dataclass
@@ -67,7 +67,7 @@ class SageMakerLauncherConf:
     sweep_name: Optional[str] = None
     """Beginning of the job names; null: `hydra.job.name`."""
     on_existing: OnExisting = OnExisting.retry_failed
-    """What happens to jobs that ran before: `rerun` submits all again, `fail` refuses the sweep. Otherwise completed ones are
+    """The treatment of jobs that ran before: `rerun` submits all again, `fail` refuses the sweep. Otherwise completed ones are
     reused, running ones attached to, and failed ones submitted again (`retry_failed`) or returned as failures (`reuse`)."""
     key_exclude: list[str] = field(default_factory=list)
     """Configuration keys that do not change what a job computes: two jobs that differ only there are the same job."""
@@ -80,7 +80,7 @@ class SageMakerLauncherConf:
     on_interrupt: Optional[OnInterrupt] = None
     """Ctrl-C: `ask` on a terminal (without one detach), `detach`, `stop` all jobs; null: ask, in mode local stop."""
     retries: RetriesConf = field(default_factory=RetriesConf)
-    """How often a job is submitted again within one launch, by what ended it."""
+    """The number of times that a job is submitted again within one launch, by what ended it."""
     retry_seconds: float = 60.0
     """Before the first retry; doubled with every further one of the job, at most 15 minutes."""
     submits_per_second: float = 2.0
@@ -143,8 +143,6 @@ class SageMakerLauncherConf:
     secrets: dict[str, str] = field(default_factory=dict)
     """Environment variable to name or ARN in Secrets Manager; read in the job, with the job's role."""
     tags: dict[str, str] = field(default_factory=dict)
-    subnets: list[str] = field(default_factory=list)
-    security_group_ids: list[str] = field(default_factory=list)
     output_kms_key: Optional[str] = None
     """Encrypts code, specifications and results in S3."""
     extra: dict[str, Any] = field(default_factory=dict)
@@ -155,16 +153,10 @@ def keeps_checkpoints(settings: SageMakerLauncherConf) -> bool:
     return settings.spot if settings.checkpoints is None else settings.checkpoints
 
 
-def processes_of(settings: SageMakerLauncherConf) -> int | None:
-    """None: as many as there are GPUs."""
-    return None if settings.processes_per_instance == "auto" else int(settings.processes_per_instance)
-
-
 PER_JOB = frozenset(
     """
-    check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets tags
-    subnets security_group_ids extra model_files download_models
-    key_files spot max_wait_hours checkpoints processes_per_instance
+    check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets tags extra
+    model_files download_models key_files spot max_wait_hours checkpoints processes_per_instance
     """.split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""
@@ -175,6 +167,8 @@ REMOVED = {
     "network_isolation": "extra.EnableNetworkIsolation",
     "encrypt_between_nodes": "extra.EnableInterContainerTrafficEncryption",
     "volume_kms_key": "extra.ResourceConfig.VolumeKmsKeyId",
+    "subnets": "extra.VpcConfig.Subnets",
+    "security_group_ids": "extra.VpcConfig.SecurityGroupIds",
 }
 """Fields of earlier versions, and what is typed instead."""
 

@@ -84,7 +84,7 @@ class Executor:
 
     @property
     def free_slots(self) -> int:
-        """How many more jobs would start at once, as far as hydra.launcher.max_parallel goes; others wait in the queue.
+        """The number of jobs that would start at once, as far as hydra.launcher.max_parallel goes; others wait in the queue.
 
         Example:
             >>> while executor.free_slots:

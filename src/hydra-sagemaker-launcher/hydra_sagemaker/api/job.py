@@ -52,7 +52,7 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether the result is here, without asking anything.
+        """True once the result is here, without asking anything.
 
         Example:
             >>> [job.result() for job in executor.jobs if job.done]

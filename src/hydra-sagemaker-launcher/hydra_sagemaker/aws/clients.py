@@ -100,14 +100,7 @@ def error_code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def persistently(
-    call: Callable[[], T],
-    *,
-    patience_seconds: float = 120,
-    sleep: Callable[[float], None] = time.sleep,
-    uniform: Callable[[float, float], float] = random.uniform,
-    clock: Callable[[], float] = time.monotonic,
-) -> T:
+def persistently(call: Callable[[], T], *, patience_seconds: float = 120) -> T:
     """Retry a call, with growing random pauses, while the service throttles or cannot be reached.
 
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
@@ -115,15 +108,15 @@ def persistently(
     Raises:
         Throttled, Unreachable: the last error, after `patience_seconds`.
     """
-    deadline, longest = clock() + patience_seconds, 1.0
+    deadline, longest = time.monotonic() + patience_seconds, 1.0
     while True:
         try:
             return call()
         except (Throttled, Unreachable) as error:
-            pause = uniform(0, longest)
-            if clock() + pause > deadline:
+            pause = random.uniform(0, longest)
+            if time.monotonic() + pause > deadline:
                 raise
             if longest == 1.0:
                 log.warning("%s; trying again, for up to %.0f s", str(error).splitlines()[0], patience_seconds)
-            sleep(pause)
+            time.sleep(pause)
             longest = min(2 * longest, LONGEST_PAUSE_SECONDS)

@@ -16,7 +16,13 @@ def image_of(settings: SageMakerLauncherConf) -> str:
     """
     if settings.image_uri:
         return settings.image_uri
-    image, region = settings.image, settings.region or _default_region(settings.profile)
+    image, region = settings.image, settings.region
+    if region is None:
+        import boto3
+
+        region = boto3.Session(profile_name=settings.profile).region_name
+    if region is None:
+        raise LauncherError("no AWS region: set hydra.launcher.region, AWS_DEFAULT_REGION, or one in ~/.aws/config")
     return _looked_up(image.framework, image.version, image.python, region, str(settings.instance_type))
 
 
@@ -40,11 +46,3 @@ def _looked_up(framework: str, version: str | None, python: str | None, region: 
         ) from None
     except ValueError as error:
         raise LauncherError(f"hydra.launcher.image: {error}") from None
-
-
-def _default_region(profile: str | None) -> str:
-    import boto3
-
-    if (region := boto3.Session(profile_name=profile).region_name) is None:
-        raise LauncherError("no AWS region: set hydra.launcher.region, AWS_DEFAULT_REGION, or one in ~/.aws/config")
-    return region

@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -145,16 +145,11 @@ def tail(logs_client: Any, name: str, lines: int = 20) -> list[str]:
 
 
 def follow(
-    logs: Mapping[str, Log],
-    running: Callable[[Collection[str]], Collection[str]],
-    *,
-    seconds: float = 2.0,
-    poll_seconds: float = 20.0,
-    sleep: Callable[[float], None] = time.sleep,
+    logs: Mapping[str, Log], running: Callable[[Collection[str]], Collection[str]], *, seconds: float, poll_seconds: float
 ) -> Iterator[tuple[str, str]]:
     """Yield (job name, line) until all jobs have ended and their last lines have arrived.
 
-    `running` returns which of the given names still run; it is called every `poll_seconds`, the logs are read every `seconds`.
+    `running` returns those of the given names that still run. It is called every `poll_seconds`; logs are read every `seconds`.
     """
     reading, alive, silent = dict(logs), set(logs), Counter[str]()
     next_look = 0.0
@@ -174,17 +169,13 @@ def follow(
             if silent[name] >= one.silent_reads:
                 del reading[name]
         if reading:
-            sleep(seconds)
+            time.sleep(seconds)
 
 
-class RetryTransient:
+class RetryTransient(AbstractContextManager["RetryTransient"]):
     """Suppresses errors that a retry may cure, and logs the first of a series."""
 
-    def __init__(self) -> None:
-        self._has_logged = False
-
-    def __enter__(self) -> None:
-        return None
+    _has_logged = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         is_transient = isinstance(error, Throttled | Unreachable)

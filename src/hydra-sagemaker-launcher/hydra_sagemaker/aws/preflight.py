@@ -30,12 +30,16 @@ def preflight(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf
         SubmissionRefused: with every problem.
         Throttled, Unreachable: S3 does not answer.
     """
+    account = None  # where STS is unreachable, as in some private networks, or not served
     try:
-        account = _account(clients)
-    except NotPermitted as error:  # nothing else could be asked either
-        raise _refused([_failure(error)]) from None
+        with api_call("who you are (GetCallerIdentity)"):
+            account = clients.sts.get_caller_identity()["Account"]
+    except CallFailed as error:
+        if _failure(error).cause == Cause.CREDENTIALS:  # nothing else could be asked either
+            raise _refused([_failure(error)]) from None
+    roles = dict.fromkeys(str(settings.role_arn) for settings in settings_of_jobs)
     found = [
-        *_role_failures(clients, account, dict.fromkeys(str(settings.role_arn) for settings in settings_of_jobs)),
+        *(failure for arn in roles for failure in _role_failures(clients, account, arn)),
         *_own_bucket_failures(clients, settings_of_jobs),
         *_channel_failures(clients, settings_of_jobs),
     ]
@@ -52,35 +56,14 @@ def _failure(error: CallFailed) -> Failure:
     return error.failure
 
 
-def _account(clients: Clients) -> str | None:
-    """Return the account's number; None where STS is unreachable, as in some private networks, or not served."""
-    try:
-        with api_call("who you are (GetCallerIdentity)"):
-            return clients.sts.get_caller_identity()["Account"]
-    except NotPermitted as error:
-        if _failure(error).cause == Cause.CREDENTIALS:
-            raise
-        return None
-    except CallFailed:
-        return None
-
-
-def _role_failures(clients: Clients, account: str | None, arns: Sequence[str] | Mapping[str, None]) -> Iterator[Failure]:
-    for arn in arns:
-        owner, name = arn.split(":")[4], arn.rpartition("/")[2]
-        if account is not None and owner != account:
-            message = (
-                f"hydra.launcher.role_arn={arn} is of account {owner}, not of yours, {account}: give a role of your account"
-            )
-            step = "`aws iam list-roles --query Roles[].Arn` shows the roles there; or another hydra.launcher.profile"
-            yield Failure(Cause.ROLE, message, step)
-        else:
-            yield from _trust_failures(clients, arn, name)
-
-
-def _trust_failures(clients: Clients, arn: str, name: str) -> Iterator[Failure]:
-    """Yield nothing where the caller may not read roles, which is usual."""
-    shown = f"`aws iam get-role --role-name {name}`"
+def _role_failures(clients: Clients, account: str | None, arn: str) -> Iterator[Failure]:
+    """Yield nothing more where the caller may not read roles, which is usual."""
+    what, owner, name = f"hydra.launcher.role_arn={arn}", arn.split(":")[4], arn.rpartition("/")[2]
+    if account not in (None, owner):
+        message = f"{what} is of account {owner}, not of yours, {account}: give a role of your account"
+        step = "`aws iam list-roles --query Roles[].Arn` shows the roles there; or another hydra.launcher.profile"
+        yield Failure(Cause.ROLE, message, step)
+        return
     role = None
     try:
         with api_call(f"GetRole {name}", accepted=("NoSuchEntity",)):
@@ -88,30 +71,25 @@ def _trust_failures(clients: Clients, arn: str, name: str) -> Iterator[Failure]:
     except CallFailed:
         return
     if role is None:
-        message = f"hydra.launcher.role_arn={arn}: there is no such role"
-        yield Failure(Cause.ROLE, message, "`aws iam list-roles --query Roles[].Arn` lists the roles of this account")
+        step = "`aws iam list-roles --query Roles[].Arn` lists the roles of this account"
+        yield Failure(Cause.ROLE, f"{what}: there is no such role", step)
         return
     if role["Arn"] != arn:
-        message = f"hydra.launcher.role_arn={arn}: the role of this name is {role['Arn']}"
-        yield Failure(Cause.ROLE, message, f"hydra.launcher.role_arn={role['Arn']}")
+        yield Failure(Cause.ROLE, f"{what}: the role of this name is {role['Arn']}", f"hydra.launcher.role_arn={role['Arn']}")
     if not trusts_sagemaker(role["AssumeRolePolicyDocument"]):
-        message = f"hydra.launcher.role_arn={arn}: SageMaker may not assume this role"
-        yield Failure(Cause.ROLE, message, f"add {SERVICE} to the trust policy that {shown} shows ({TRUST})")
+        step = f"add {SERVICE} to the trust policy that `aws iam get-role --role-name {name}` shows ({TRUST})"
+        yield Failure(Cause.ROLE, f"{what}: SageMaker may not assume this role", step)
 
 
 def trusts_sagemaker(policy: Mapping[str, Any]) -> bool:
     """Return whether a statement lets SageMaker assume the role; conditions are not evaluated."""
-    return any(
-        statement.get("Effect") == "Allow"
-        and _names_sagemaker(statement.get("Principal", {}))
-        and ASSUMES & set(_listed(statement.get("Action", [])))
-        for statement in _listed(policy.get("Statement", []))
-    )
-
-
-def _names_sagemaker(principal: Any) -> bool:
-    services = [principal] if isinstance(principal, str) else _listed(principal.get("Service", []))
-    return any(name == "*" or name.startswith(SERVICE) for name in services)
+    for statement in _listed(policy.get("Statement", [])):
+        principal = statement.get("Principal", {})
+        services = [principal] if isinstance(principal, str) else _listed(principal.get("Service", []))
+        is_named = any(name == "*" or name.startswith(SERVICE) for name in services)
+        if is_named and statement.get("Effect") == "Allow" and ASSUMES & set(_listed(statement.get("Action", []))):
+            return True
+    return False
 
 
 def _listed(value: Any) -> list[Any]:
@@ -153,7 +131,7 @@ def _channel_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerLaun
 
 
 def _other_region(what: str, bucket: str, region: str, wanted: str) -> Failure:
-    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html"""
+    """Return the failure; see https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSource.html"""
     message = f"{what}: the bucket {bucket} is in {region}, the jobs in {wanted}"
     step = f"hydra.launcher.region={region}, or a bucket in {wanted} (`aws s3 mb s3://NAME --region {wanted}`)"
     return Failure(Cause.REGION, message, step)

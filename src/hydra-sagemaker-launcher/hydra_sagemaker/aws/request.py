@@ -11,9 +11,9 @@ from typing import Any
 from hydra_sagemaker.aws.request_limits import Findings, request_problems
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR
 from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 
-SECONDS_PER_HOUR = 3600
 CHECKPOINTS = "/opt/ml/checkpoints"
 RESERVED_CHANNELS = ("code", "job")
 WORD_OF_FIELD = {"s3_uri": "S3", "role_arn": "RoleArn", "instance_type": "InstanceType"}
@@ -55,8 +55,6 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
     if keeps_checkpoints(settings):
         place = checkpoints or checkpoints_uri(prefix, job.key, 0)
         request["CheckpointConfig"] = {"S3Uri": place, "LocalPath": CHECKPOINTS}
-    if settings.subnets or settings.security_group_ids:
-        request["VpcConfig"] = {"Subnets": list(settings.subnets), "SecurityGroupIds": list(settings.security_group_ids)}
     return merged(request, settings.extra)
 
 
@@ -94,7 +92,7 @@ def spec_uri(prefix: str, name: str) -> str:
 
 
 def checkpoints_uri(prefix: str, key: str, generation: int) -> str:
-    """Return where checkpoints are kept; `generation` is the attempt that started without any, later ones continue from its."""
+    """Return the place of checkpoints; `generation` is the attempt that started without any, later ones continue from its."""
     return f"{prefix}/checkpoints/{key}/{generation}/"
 
 

@@ -68,7 +68,12 @@ def violations(shape: Any, value: Any, path: Path = ()) -> Iterator[Violation]:
         if bound is not None and sign * size < sign * bound:
             yield Violation(limit, path, shape, value)
     if kind == "string":
-        yield from _text_violations(shape, value, path)
+        if shape.enum and value not in shape.enum:
+            yield Violation("enum", path, shape, value)
+        if not matches(shape.metadata.get("pattern", ""), value):
+            yield Violation("pattern", path, shape, value)
+        elif shape.name == "S3Uri" and value.startswith("s3://") and not BUCKET.fullmatch(value[5:].partition("/")[0]):
+            yield Violation("bucket", path, shape, value)
     elif kind == "structure":
         yield from _field_violations(shape, value, path)
     elif kind == "list":
@@ -92,15 +97,6 @@ def _field_violations(shape: Any, value: dict[str, Any], path: Path) -> Iterator
             yield Violation("null", place, shape)
         else:
             yield from violations(shape.members[name], item, place)
-
-
-def _text_violations(shape: Any, value: str, path: Path) -> Iterator[Violation]:
-    if shape.enum and value not in shape.enum:
-        yield Violation("enum", path, shape, value)
-    if not matches(shape.metadata.get("pattern", ""), value):
-        yield Violation("pattern", path, shape, value)
-    elif shape.name == "S3Uri" and value.startswith("s3://") and not BUCKET.fullmatch(value[5:].partition("/")[0]):
-        yield Violation("bucket", path, shape, value)
 
 
 def matches(pattern: str, value: str) -> bool:

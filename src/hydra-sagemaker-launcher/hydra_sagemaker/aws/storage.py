@@ -29,24 +29,13 @@ UNKNOWN = (*ABSENT, "403")
 NAMED_AT_MOST = 10
 
 
-class ResultsGone(LauncherError):
-    """The results of a completed job are neither in S3 nor on this machine."""
-
-    def __init__(self, uri: str) -> None:
-        message = f"it completed, but its results are not in {uri} any more, and there is no copy on this machine"
-        step = "the same command for this job alone, with hydra.launcher.on_existing=rerun, runs it again"
-        self.failure: Failure = Failure(Cause.INFRASTRUCTURE, message, step)
-        super().__init__(str(self.failure))
-
-
 class Storage:
     def __init__(self, s3: Any, settings: SageMakerLauncherConf) -> None:
         self.s3 = s3
         self.prefix = str(settings.s3_uri).rstrip("/")
         self.owner = {"ExpectedBucketOwner": settings.bucket_owner} if settings.bucket_owner else {}
-        self.encryption = (
-            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.output_kms_key} if settings.output_kms_key else {}
-        )
+        key = settings.output_kms_key
+        self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
 
     def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
         """Upload the code, unless the bucket has the same already."""
@@ -70,11 +59,10 @@ class Storage:
         with api_call(f"s3://{bucket}/{key}"):
             self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), **self.owner, **self.encryption)
 
-    def collect(self, job: Job, described: dict[str, Any]) -> dict[str, Any] | None:
-        """Download everything but the models into the job's output directory; return the runner's record.
+    def collect(self, job: Job, described: dict[str, Any]) -> tuple[dict[str, Any] | None, Failure | None]:
+        """Download everything but the models into the job's output directory.
 
-        Raises:
-            ResultsGone: the job completed, and its results do not exist any more.
+        Returns the runner's record, or the reason why the results of a completed job do not exist any more.
         """
         name = str(described["TrainingJobName"])
         job.job_dir.mkdir(parents=True, exist_ok=True)
@@ -84,24 +72,23 @@ class Storage:
             if not self._fetch(uri, unpacked / "output.tar.gz", unpacked / "data", job):
                 result = read_result(job.job_dir) if unpack.owner(job.job_dir) == name else None
                 if result is None and described.get("TrainingJobStatus") == "Completed":
-                    raise ResultsGone(uri)
+                    message = f"it completed, but its results are not in {uri} any more, and there is no copy on this machine"
+                    step = "the same command for this job alone, with hydra.launcher.on_existing=rerun, runs it again"
+                    return None, Failure(Cause.INFRASTRUCTURE, message, step)
                 unpack.remove_earlier(job, name)
             elif not (unpacked / "data/.job/spec.json").is_file():  # it ended before the launcher's own code began
                 unpack.remove_earlier(job, name)
-                return None
+                return None, None
             else:
                 result = read_result(unpacked / "data/.job")
                 _warn_skipped(job, unpack.place(unpacked / "data", job, name))
             if job.settings.download_models and result is not None and result.get("model_files"):
-                self._collect_models(job, name, described, unpacked)
-        return result
-
-    def _collect_models(self, job: Job, name: str, described: dict[str, Any], unpacked: Path) -> None:
-        uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
-        if uri and self._fetch(uri, unpacked / "model.tar.gz", unpacked / "model", job):
-            _warn_skipped(job, unpack.place_models(unpacked / "model", job, name))
-        elif uri:
-            log.warning("%s: its models are not in %s any more", job, uri)
+                uri = described.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+                if uri and self._fetch(uri, unpacked / "model.tar.gz", unpacked / "model", job):
+                    _warn_skipped(job, unpack.place_models(unpacked / "model", job, name))
+                elif uri:
+                    log.warning("%s: its models are not in %s any more", job, uri)
+        return result, None
 
     def _fetch(self, uri: str, archive: Path, target: Path, job: Job) -> bool:
         bucket, key = split(uri)

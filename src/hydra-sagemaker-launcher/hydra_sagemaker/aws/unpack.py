@@ -108,15 +108,10 @@ def _files(root: Path, without: Path | None = None) -> tuple[list[str], list[str
         links = [name for name in folders if (here / name).is_symlink()]
         folders[:] = sorted(name for name in folders if name not in links and here / name != without)
         for path in (here / name for name in sorted([*names, *links])):
-            leaves = path.is_symlink() and _leaves(path, root)
+            target = os.readlink(path) if path.is_symlink() else ""
+            leaves = os.path.isabs(target) or not Path(os.path.normpath(path.parent / target)).is_relative_to(root)
             (outside if leaves else files).append(path.relative_to(root).as_posix())
     return files, outside
-
-
-def _leaves(link: Path, root: Path) -> bool:
-    text = os.readlink(link)
-    target = os.path.normpath(link.parent / text)
-    return os.path.isabs(text) or not Path(target).is_relative_to(root)
 
 
 def _is_below(name: str) -> bool:

@@ -50,7 +50,7 @@ class Outcome:
 
     status: Status
     result: dict[str, Any] | None
-    """As the runner wrote it; None when it wrote nothing."""
+    """The record that the runner wrote; None when it wrote none."""
     failure: Failure | None = None
     """Set unless the job completed."""
     value: Any = None
@@ -70,14 +70,11 @@ class QuotaExceeded(Exception):
 
 
 class Backend(Protocol):
-    """Where jobs run. Constructing a backend makes no network call."""
+    """A place where jobs run. Constructing a backend makes no network call."""
 
     prices: Prices
-
-    @property
-    def region(self) -> str | None:
-        """The AWS region in use: the configured one, or the one that boto3 finds. None where no region matters."""
-        ...
+    region: str | None
+    """The AWS region in use: the configured one, or the one that boto3 finds. None where no region matters."""
 
     def image(self, settings: SageMakerLauncherConf) -> str:
         """Return what a job with these settings runs in: an image's URI, or this Python."""
@@ -92,7 +89,7 @@ class Backend(Protocol):
 
     def occupied(self, jobs: Sequence[Job]) -> list[str]:
         """Return a sentence for each output directory in which another job still runs."""
-        ...
+        return []
 
     def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
         """Return the job's output, from its last `lines` lines on."""

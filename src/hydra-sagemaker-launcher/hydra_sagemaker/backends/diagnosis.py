@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra_sagemaker.backends.next_steps import NextSteps
+from hydra_sagemaker.aws.call_errors import S3_URI
+from hydra_sagemaker.aws.logs import GROUP
 from hydra_sagemaker.errors import Cause, Failure
-from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 
 LOG_LINES = 20
 MESSAGE_CHARACTERS = 1500
@@ -34,30 +35,37 @@ OF_THE_SERVICE = (
     (Cause.MEMORY, OUT_OF_MEMORY),
 )
 EXIT_CODE = re.compile(r"exit code: (\d+)$")
+DISK_FULL = re.compile(r"insufficient disk space|no space left on device", re.IGNORECASE)
+NOTHING_THERE = "No S3 objects found"
+ECR_IMAGE = re.compile(r"(\d+)\.dkr\.ecr\.([\w-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+):?(.*)")
+IMAGE_REFUSED = re.compile(r"\bpull\b|\becr:")
+ADVICE = {
+    Cause.TIMEOUT: "raise hydra.launcher.max_run_hours; ",
+    Cause.SPOT: "raise hydra.launcher.max_wait_hours, or hydra.launcher.spot=false hydra.launcher.checkpoints=true; ",
+    Cause.MEMORY: "a larger hydra.launcher.instance_type, or a smaller batch; ",
+    Cause.IMPORT: "add what is missing to the requirements (hydra.launcher.requirements) or to the image; ",
+    Cause.CAPACITY: "another hydra.launcher.instance_type, or later: ",
+}
 
 
 def failure_of_job(
     described: Mapping[str, Any],
     result: Mapping[str, Any] | None,
     settings: SageMakerLauncherConf,
-    *,
-    log_file: Path | None,
-    log_lines: Sequence[str] = (),
+    log_file: Path,
+    lines: Sequence[str],
 ) -> Failure:
     """Explain a training job that failed: `described` by DescribeTrainingJob, `result` as its runner wrote it.
 
-    `log_lines` are needed only where no `log_file` was downloaded.
+    `lines` are the end of its log, from `log_file` where that was downloaded.
     """
     steps = NextSteps(described, settings, log_file)
     detail = str(described.get("SecondaryStatus") or "")
     if described.get("TrainingJobStatus") == "Stopped" or detail in ("MaxRuntimeExceeded", "MaxWaitTimeExceeded"):
         return _stopped(detail, settings, steps)
-    if result is not None and result["status"] == "interrupted":
-        return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", steps.same)
-    if result is not None and result.get("exception"):
-        cause, message = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
+    if told := _as_told(result):
+        cause, message = told
         return Failure(cause, message, steps.after(cause, message))
-    lines = list(log_lines) or last_lines(log_file)
     reason = str(described.get("FailureReason") or "").strip()
     if reason:
         return _of_reason(reason, lines, settings, steps)
@@ -66,20 +74,18 @@ def failure_of_job(
     return Failure(Cause.INFRASTRUCTURE, _with_log(message, lines), steps.same)
 
 
-def failure_of_process(
-    result: Mapping[str, Any] | None, meaning: str, log_file: Path | None, log_lines: Sequence[str] = ()
-) -> Failure:
+def failure_of_process(result: Mapping[str, Any] | None, meaning: str, log_file: Path | None) -> Failure:
     """Explain a process of this machine that failed; `meaning` describes its end when it left no result."""
-    again = "the same command runs it again"
-    see = f"see the end of {log_file}; {again}" if log_file is not None else again
-    if result is not None and result["status"] == "interrupted":
-        return Failure(Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})", "the same command continues it")
-    if result is not None and result.get("exception"):
-        cause, message = _cause_of_exception(result["exception"]), _as_raised(result["exception"])
+    if told := _as_told(result):
+        cause, message = told
     else:
-        lines = list(log_lines) or last_lines(log_file)
+        lines = last_lines(log_file)
         cause = _cause_of_text("\n".join([meaning, *lines]))
         message = _with_log(f"its process ended without a result: {meaning}", lines)
+    if cause == Cause.STOPPED:
+        return Failure(cause, message, "the same command continues it")
+    again = "the same command runs it again"
+    see = f"see the end of {log_file}; {again}" if log_file is not None else again
     advice = {
         Cause.MEMORY: "a smaller batch, or fewer jobs at once (hydra.launcher.max_parallel); ",
         Cause.IMPORT: "pip install what is missing; ",
@@ -87,12 +93,24 @@ def failure_of_process(
     return Failure(cause, message, advice.get(cause, "") + see)
 
 
-def last_lines(file: Path | None, count: int = LOG_LINES) -> list[str]:
+def last_lines(file: Path | None) -> list[str]:
+    """Return the end of a log; empty where there is none."""
     if file is None or not file.is_file():
         return []
     with file.open("rb") as log:
         log.seek(max(0, file.stat().st_size - 16_384))
-        return log.read().decode(errors="replace").splitlines()[-count:]
+        return log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+
+
+def _as_told(result: Mapping[str, Any] | None) -> tuple[Cause, str] | None:
+    """Return cause and message of a failure that the runner wrote down; None where it wrote none."""
+    if result is not None and result["status"] == "interrupted":
+        return Cause.STOPPED, f"it was stopped (exit code {result['exit_code']})"
+    if result is None or not (exception := result.get("exception")):
+        return None
+    module = "" if exception["module"] == "builtins" else f"{exception['module']}."
+    message = f"{module}{exception['type']}: {exception['message']}"[:MESSAGE_CHARACTERS]
+    return _cause_of_exception(exception), message
 
 
 def _stopped(detail: str, settings: SageMakerLauncherConf, steps: NextSteps) -> Failure:
@@ -143,11 +161,6 @@ def _cause_of_exception(exception: Mapping[str, Any]) -> Cause:
     return Cause.ROLE if any(DENIED_TO_THE_JOB.search(text) for text in texts) else Cause.CODE
 
 
-def _as_raised(exception: Mapping[str, Any]) -> str:
-    module = "" if exception["module"] == "builtins" else f"{exception['module']}."
-    return f"{module}{exception['type']}: {exception['message']}"[:MESSAGE_CHARACTERS]
-
-
 def _cause_of_text(text: str) -> Cause:
     patterns = ((Cause.MEMORY, OUT_OF_MEMORY), (Cause.IMPORT, IMPORTS), (Cause.ROLE, DENIED_TO_THE_JOB))
     return next((cause for cause, pattern in patterns if pattern.search(text)), Cause.CODE)
@@ -156,3 +169,54 @@ def _cause_of_text(text: str) -> Cause:
 def _with_log(message: str, lines: Sequence[str]) -> str:
     shown = [line[:300] for line in lines[-LOG_LINES:]]
     return "\n".join([message, "The last lines of its log:", *shown]) if shown else message
+
+
+class NextSteps:
+    """The next steps of one job; each says what the same command does then."""
+
+    def __init__(self, described: Mapping[str, Any], settings: SageMakerLauncherConf, log_file: Path) -> None:
+        self.described, self.settings, self.log_file = described, settings, log_file
+        again = "continues from its checkpoints" if keeps_checkpoints(settings) else "submits it again"
+        self.same = f"the same command {again}"
+
+    def after(self, cause: Cause, reason: str = "") -> str:
+        match cause:
+            case Cause.REGION:
+                uri = S3_URI.search(reason)
+                return f"aws s3 sync {uri[0] if uri else 's3://…'} s3://BUCKET/…, a bucket in the jobs' region; {self.same}"
+            case Cause.ROLE:
+                return self._permission(reason)
+            case Cause.CODE:
+                return self._correction(reason)
+        return f"{ADVICE.get(cause, '')}{self.same}"
+
+    def _permission(self, reason: str) -> str:
+        role = str(self.described.get("RoleArn") or self.settings.role_arn).rpartition("/")[2]
+        if IMAGE_REFUSED.search(reason):
+            return f"{self._image(role)}; {self.same}"
+        if "ssume" in reason:
+            return f"aws iam get-role --role-name {role}: its trust policy has to name sagemaker.amazonaws.com; {self.same}"
+        shown = f"aws iam list-role-policies --role-name {role} and list-attached-role-policies show what it may do"
+        return f"give the role this permission ({shown}); {self.same}"
+
+    def _correction(self, reason: str) -> str:
+        if DISK_FULL.search(reason):
+            return f"raise hydra.launcher.volume_gb; {self.same}"
+        uri = S3_URI.search(reason)
+        if NOTHING_THERE in reason and uri:
+            return f"aws s3 ls {uri[0]} shows what is there: correct hydra.launcher.channels; {self.same}"
+        if self.log_file.is_file():
+            return f"see the end of {self.log_file}"
+        if "TrainingStartTime" not in self.described:  # it has no log
+            return self.same
+        arn = str(self.described.get("TrainingJobArn", "")).split(":")
+        region = f" --region {arn[3]}" if len(arn) > 3 else ""
+        return f"aws logs tail {GROUP} --log-stream-name-prefix {self.described['TrainingJobName']}/{region}"
+
+    def _image(self, role: str) -> str:
+        uri = self.described.get("AlgorithmSpecification", {}).get("TrainingImage") or self.settings.image_uri
+        if (parts := ECR_IMAGE.fullmatch(str(uri))) is None:
+            return f"hydra.launcher.image_uri={uri} has to be an image in ECR that {role} may pull"
+        account, region, repository, tag = parts.groups()
+        image = f"--registry-id {account} --repository-name {repository} --image-ids imageTag={tag or 'latest'}"
+        return f"aws ecr describe-images {image} --region {region} shows whether it exists; {role} must be allowed to pull it"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra_sagemaker.aws.logs import FileLog, Log
-from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
+from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_process
 from hydra_sagemaker.backends.local_directories import OutputDirs
 from hydra_sagemaker.backends.local_process import environment_of, exit_meaning, free_lock, is_locked
@@ -32,31 +32,23 @@ from hydra_sagemaker.pricing.prices import prices_of
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
+STOP_GRACE_SECONDS = 120.0
+"""The time to save between SIGTERM and SIGKILL."""
 STATES = {"completed": State.COMPLETED, "failed": State.FAILED, "interrupted": State.STOPPED}
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     def __init__(
-        self,
-        settings: SageMakerLauncherConf,
-        state_dir: Path,
-        root: Path,
-        working_dir: Path,
-        closure: bytes | None,
-        stop_grace_seconds: float = 120,
+        self, settings: SageMakerLauncherConf, state_dir: Path, root: Path, working_dir: Path, closure: bytes | None
     ) -> None:
         self.region = settings.region
         self.prices = prices_of(settings)
         self.state_dir, self.root, self.working_dir, self.closure = state_dir, root, working_dir, closure
-        self.stop_grace_seconds = stop_grace_seconds
         self.outputs = OutputDirs(state_dir, self._runs)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def image(self, settings: SageMakerLauncherConf) -> str:
         return f"local python {platform.python_version()}"
-
-    def preflight(self, jobs: Sequence[Job]) -> None:
-        return None
 
     def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
         """Read the log where the job runs: the directory of an earlier sweep, if that sweep started it."""
@@ -65,7 +57,7 @@ class LocalBackend:
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         wanted = {job.key for job in jobs}
         newest: dict[str, tuple[int, str]] = {}
-        for directory in self.state_dir.glob("*") if self.state_dir.is_dir() else ():
+        for directory in self.state_dir.glob("*"):
             key, attempt = parse_job_name(directory.name) or ("", 0)
             if key in wanted and (key not in newest or attempt > newest[key][0]):
                 newest[key] = attempt, directory.name
@@ -94,7 +86,8 @@ class LocalBackend:
         state = self.state_dir / name
         if (state / "where.json").exists():  # another launcher started it, and it has ended already
             return False
-        self.outputs.forget_attempts(job.key, name)
+        # attempts that are followed by another one are not collected
+        self.outputs.needed -= {state.name for state in self.state_dir.glob(f"*-{job.key}-*")} - {name}
         is_alone = self.outputs.claim(job.output_dir, name, resumes=not fresh)
         job.job_dir.mkdir(parents=True, exist_ok=True)
         for record in ("result.json", "started.json", "record.json"):  # of an earlier attempt
@@ -151,19 +144,16 @@ class LocalBackend:
             outcome.failure = failure_of_process(result, meaning, log_file if log_file.is_file() else None)
         return outcome
 
-    def prepare(self, job: Job, name: str, spec: Spec) -> None:
-        return None
-
     def stop(self, names: Collection[str]) -> list[str]:
         """Send SIGTERM and wait for the jobs to save; Ctrl-C kills them at once."""
         try:
             for name in names:
                 self._signal(name, signal.SIGTERM)
-            deadline = time.monotonic() + self.stop_grace_seconds
+            deadline = time.monotonic() + STOP_GRACE_SECONDS
             while (running := self._running(names)) and time.monotonic() < deadline:
                 time.sleep(0.1)
             if running:
-                log.warning("killing what has not ended %.0f s after SIGTERM: %s", self.stop_grace_seconds, ", ".join(running))
+                log.warning("killing what has not ended %.0f s after SIGTERM: %s", STOP_GRACE_SECONDS, ", ".join(running))
         except KeyboardInterrupt:
             log.warning("killing at once, unsaved work is lost: %s", ", ".join(self._running(names)))
         finally:

@@ -11,13 +11,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from hydra_sagemaker.container.output_files import link
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.files import write_atomically
+from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 
@@ -25,15 +25,7 @@ log = logging.getLogger(__name__)
 MARKS = (".job", ".launcher")
 EVERYTHING = ("*",)
 CLOCK_SECONDS = 1.0
-"""How far a file system's clock may be behind."""
-
-
-class OutputOwner(NamedTuple):
-    """The job that claimed an output directory last."""
-
-    name: str
-    key: str
-    sweep_dir: str
+"""The time by which a file system's clock may be behind."""
 
 
 class OutputDirs:
@@ -46,8 +38,7 @@ class OutputDirs:
         self._collected: dict[str, Path] = {}
 
     def where(self, name: str) -> dict[str, Any]:
-        file = self.state_dir / name / "where.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return read_json(self.state_dir / name / "where.json") or {}
 
     def note(self, name: str, **values: Any) -> None:
         write_atomically(self.state_dir / name / "where.json", json.dumps(self.where(name) | values))
@@ -61,9 +52,8 @@ class OutputDirs:
 
     def occupied(self, jobs: Iterable[Job]) -> list[str]:
         """Return a sentence for each output directory in which another job still runs."""
-        found = [(job, other) for job in jobs if (other := output_owner(job.output_dir)) is not None]
-        running = [(job, other) for job, other in found if other.key != job.key and self.runs(other.name)]
-        return [f"{job}: {_busy(job.output_dir, other)}" for job, other in running]
+        found = [(job, other) for job in jobs if (other := output_owner(job.output_dir)) and other["key"] != job.key]
+        return [f"{job}: {_busy(job.output_dir, other)}" for job, other in found if self.runs(other["name"])]
 
     def claim(self, output_dir: Path, name: str, *, resumes: bool) -> bool:
         """Give the directory to a job, and remove the files of the job before. Returns whether nothing else is in it.
@@ -77,28 +67,29 @@ class OutputDirs:
         if (before := output_owner(output_dir)) is None:
             is_folder = output_dir.exists() and not output_dir.is_symlink()  # perhaps with `.job` of a job that never started
             return all(entry.name == ".job" for entry in output_dir.iterdir()) if is_folder else not output_dir.exists()
-        is_alone = self._is_alone(before.name, output_dir)
-        if before.name == name:
+        earlier = before["name"]
+        is_alone = self._is_alone(earlier, output_dir)
+        if earlier == name:
             return is_alone
-        if self.runs(before.name):
+        if self.runs(earlier):
             raise LauncherError(_busy(output_dir, before))
-        if resumes and before.key == key:
+        if resumes and before["key"] == key:
             _unshare(output_dir)
             return is_alone
-        if self.results_dir(before.name) == output_dir:
-            self._set_aside(before.name, output_dir, is_alone)
-            if before.name not in self.needed:
-                log.info("%s: the files of %s are in %s now", output_dir, before.name, self.results_dir(before.name))
+        if self.results_dir(earlier) == output_dir:
+            self._set_aside(earlier, output_dir, is_alone)
+            if earlier not in self.needed:
+                log.info("%s: the files of %s are in %s now", output_dir, earlier, self.results_dir(earlier))
             if is_alone:
                 shutil.rmtree(output_dir)
         elif is_alone:
-            self._clear_copy(before.name, output_dir)
+            self._clear_copy(earlier, output_dir)
         return is_alone
 
     def collect(self, name: str, output_dir: Path, large: Sequence[str]) -> None:
         """Copy the files of an ended job into a directory; hard-link the large ones where the file system can."""
         source = self.results_dir(name)
-        if source is None or source == output_dir or (holder := output_owner(source)) is None or holder.name != name:
+        if source is None or source == output_dir or (holder := output_owner(source)) is None or holder["name"] != name:
             return
         was_aside = source == self._aside(name)
         is_alone = self.claim(output_dir, name, resumes=False)
@@ -134,10 +125,6 @@ class OutputDirs:
         shutil.move(output_dir, kept)
         log.info("%s: files that were added to those of %s are in %s now", output_dir, name, kept)
 
-    def forget_attempts(self, key: str, name: str) -> None:
-        """Do not collect attempts that are followed by another one."""
-        self.needed -= {state.name for state in self.state_dir.glob(f"*-{key}-*")} - {name}
-
     def _is_alone(self, name: str, output_dir: Path) -> bool:
         """Return whether the directory holds nothing from before the job claimed it."""
         if output_dir.is_symlink() or str(output_dir) not in self.where(name).get("places", ()):
@@ -152,12 +139,10 @@ class OutputDirs:
         return self.state_dir / name / "output"
 
 
-def output_owner(output_dir: Path) -> OutputOwner | None:
-    try:
-        spec = json.loads((output_dir / ".job" / "spec.json").read_text(encoding="utf-8"))
-        return OutputOwner(spec["name"], spec["key"], spec["sweep_dir"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def output_owner(output_dir: Path) -> dict[str, Any] | None:
+    """Return the specification of the job that claimed an output directory last."""
+    spec = read_json(output_dir / ".job" / "spec.json")
+    return spec if isinstance(spec, dict) and {"name", "key", "sweep_dir"} <= spec.keys() else None
 
 
 def copy_output(source: Path, target: Path, links: Sequence[str] = (), since: float = 0.0) -> None:
@@ -178,16 +163,17 @@ def copy_output(source: Path, target: Path, links: Sequence[str] = (), since: fl
             copy.symlink_to(_target_within(file, source))
         elif not file.is_file():
             skipped.append(str(file.relative_to(source)))
-        elif not (any(fnmatch(file.name, pattern) for pattern in links) and _linked(file, copy)):
+        elif any(fnmatch(file.name, pattern) for pattern in links):
+            link(file, copy)
+        else:
             shutil.copy2(file, copy)
     if skipped:
         log.warning("%s: not copied to %s, since these are no files: %s", source, target, ", ".join(skipped))
 
 
-def _busy(output_dir: Path, other: OutputOwner) -> str:
+def _busy(output_dir: Path, other: dict[str, Any]) -> str:
     return (
-        f"{other.name} still runs in {output_dir}: wait for it, stop it with "
-        f"`hydra-sagemaker stop {other.sweep_dir}`, "
+        f"{other['name']} still runs in {output_dir}: wait for it, stop it with `hydra-sagemaker stop {other['sweep_dir']}`, "
         "or give this sweep a directory of its own with hydra.sweep.dir"
     )
 
@@ -212,10 +198,3 @@ def _target_within(link: Path, source: Path) -> str:
     text = os.readlink(link)
     is_own = os.path.isabs(text) and Path(text).is_relative_to(source)
     return os.path.relpath(text, link.parent) if is_own else text
-
-
-def _linked(file: Path, copy: Path) -> bool:
-    with suppress(OSError):
-        os.link(file, copy)
-        return True
-    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +16,12 @@ from hydra_sagemaker.aws.images import image_of
 from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
 from hydra_sagemaker.aws.preflight import preflight
 from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
-from hydra_sagemaker.aws.storage import ResultsGone, Storage
-from hydra_sagemaker.backends.base import Existing, Outcome, State, Status
-from hydra_sagemaker.backends.diagnosis import failure_of_job
+from hydra_sagemaker.aws.storage import Storage
+from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
+from hydra_sagemaker.backends.diagnosis import failure_of_job, last_lines
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
 from hydra_sagemaker.code.source import Code
-from hydra_sagemaker.errors import CallFailed, Cause, Failure, LauncherError, Throttled, Unreachable
+from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import returned_value
@@ -30,7 +30,6 @@ from hydra_sagemaker.pricing.prices import prices_of
 from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 
 log = logging.getLogger(__name__)
-Page = dict[str, Any]
 STOP_SECONDS = 60.0
 """For stopping all jobs, when the service throttles or is unreachable."""
 PAGE = 100
@@ -39,13 +38,7 @@ NOT_FOUND = ("ResourceNotFound", "ValidationException")
 """Codes of DescribeTrainingJob for a job that does not exist."""
 
 
-class CodeNotUploaded(CallFailed):
-    """The code could not be uploaded, so that no job can run."""
-
-    concerns_all = True
-
-
-class SageMakerBackend:
+class SageMakerBackend(Backend):
     """Runs jobs in SageMaker. Without `code` it polls, collects and stops; only a sweep submits."""
 
     def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: list[str] | None) -> None:
@@ -75,27 +68,17 @@ class SageMakerBackend:
     def preflight(self, jobs: Sequence[Job]) -> None:
         preflight(self.clients, [job.settings for job in jobs])
 
-    def occupied(self, jobs: Sequence[Job]) -> list[str]:
-        return []
-
     def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
         file = job.job_dir / "output.log"
         if is_collected and file.is_file():
             return FileLog(file, lines=lines)
         return CloudWatchLog(self.clients.logs, name, lines=lines, hosts=job.settings.instance_count)
 
-    @property
-    def _console(self) -> str | None:
-        """The address of the AWS console; None where another service than Amazon's is used."""
-        if self.settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"):
-            return None
-        return f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs"
-
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         wanted = {job.key for job in jobs}
         newest: dict[str, Existing] = {}
         for slug in {job.slug for job in jobs}:
-            for summary in self._list(persistently, NameContains=f"{slug}-"):
+            for summary in self._list(patient=True, NameContains=f"{slug}-"):
                 name = summary["TrainingJobName"]
                 key, attempt = parse_job_name(name) or ("", 0)
                 if key in wanted and (key not in newest or attempt > newest[key].attempt):
@@ -157,19 +140,16 @@ class SageMakerBackend:
             message = "SageMaker does not know this job any more: it was deleted"
             failure = Failure(Cause.STOPPED, message, "the same command submits it again")
             return Outcome(Status(State.LOST, "not found"), None, failure)
-        result, gone = None, None
-        try:
-            result = persistently(lambda: self.storage.collect(job, described))
-        except ResultsGone as error:
-            gone = error.failure
-        record = record_of(described, result, self._console, self.prices)
+        result, gone = persistently(lambda: self.storage.collect(job, described))
+        is_amazons = not (self.settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"))
+        console = f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs" if is_amazons else None
+        record = record_of(described, result, console, self.prices)
         value = returned_value(result, job.job_dir, own_process=False)
         outcome = Outcome(status_of(described), result, value=value, record=record)
         if not outcome.is_completed:
-            output = job.job_dir / "output.log"
-            log_file = output if output.is_file() else None
-            lines = tail(self.clients.logs, name) if log_file is None else ()
-            outcome.failure = gone or failure_of_job(described, result, job.settings, log_file=log_file, log_lines=lines)
+            log_file = job.job_dir / "output.log"
+            lines = last_lines(log_file) if log_file.is_file() else tail(self.clients.logs, name)
+            outcome.failure = gone or failure_of_job(described, result, job.settings, log_file, lines)
         return outcome
 
     def stop(self, names: Collection[str]) -> list[str]:
@@ -193,7 +173,8 @@ class SageMakerBackend:
             except (Throttled, Unreachable):
                 raise
             except LauncherError as error:
-                raise CodeNotUploaded(str(error), error.failure) from error
+                error.concerns_all = True  # without the code no job can run
+                raise
             self._bundle = sha256
         return self._bundle
 
@@ -204,17 +185,17 @@ class SageMakerBackend:
         kept = (earlier or {}).get("CheckpointConfig", {}).get("S3Uri")
         return kept or checkpoints_uri(self.storage.prefix, job.key, attempt)
 
-    def _list(self, call: Callable[[Callable[[], Page]], Page] = lambda page: page(), **query: Any) -> list[dict[str, Any]]:
-        """Read all pages; a refused page is read again, not all of them."""
+    def _list(self, *, patient: bool = False, **query: Any) -> list[dict[str, Any]]:
+        """Read all pages. With patience a refused page is read again, not all of them."""
         summaries: list[dict[str, Any]] = []
         while True:
-            page = call(lambda query=query: self._page(query))
+            page = persistently(lambda query=query: self._page(query)) if patient else self._page(query)
             summaries += page["TrainingJobSummaries"]
             if not page.get("NextToken"):
                 return summaries
             query = query | {"NextToken": page["NextToken"]}
 
-    def _page(self, query: dict[str, Any]) -> Page:
+    def _page(self, query: dict[str, Any]) -> dict[str, Any]:
         with api_call("ListTrainingJobs"):
             return self.clients.sagemaker.list_training_jobs(MaxResults=PAGE, **query)
 

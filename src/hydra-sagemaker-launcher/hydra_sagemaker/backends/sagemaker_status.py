@@ -15,13 +15,8 @@ from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.pricing.cost import billed
 from hydra_sagemaker.pricing.prices import Prices
 
-STATES = {
-    "InProgress": State.RUNNING,
-    "Stopping": State.RUNNING,
-    "Completed": State.COMPLETED,
-    "Failed": State.FAILED,
-    "Stopped": State.STOPPED,
-}
+STATES = {"Completed": State.COMPLETED, "Failed": State.FAILED, "Stopped": State.STOPPED}
+"""By TrainingJobStatus; the others, InProgress and Stopping, are of jobs that run."""
 QUOTA = re.compile(r"is (\d+) Instances.* request delta of (\d+) Instances", re.DOTALL)
 KEPT = """
 TrainingJobArn TrainingJobStatus SecondaryStatus FailureReason CreationTime TrainingStartTime TrainingEndTime

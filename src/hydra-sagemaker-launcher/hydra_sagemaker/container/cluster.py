@@ -31,7 +31,7 @@ INTERFACE_VARIABLES = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IF
 LINE_PREFIX = "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE"
 RUN_ID = "TORCHELASTIC_RUN_ID"
 ENDED_WORKER = re.compile(r"failed \(exitcode: (-?\d+)\) local_rank: (\d+)")
-"""torchrun's log line about a failed process."""
+"""torchrun's log line about a failed process: its exit code and its local rank."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,11 @@ class Cluster:
                 f"{self.size} processes on {len(self.hosts)} machines are started by torchrun, and the image "
                 "has no torch: choose an image that has it, or hydra.launcher.instance_count=1 and processes_per_instance=1"
             )
+        # the same on all machines of a job, another for another job, which may share the network
+        port = FIRST_PORT + zlib.crc32(job.encode()) % PORTS
         words = [sys.executable, "-u", "-m", "torch.distributed.run"]
         words += ["--nnodes", str(len(self.hosts)), "--nproc_per_node", str(self.processes_per_host)]
-        words += ["--node_rank", str(self.node), "--master_addr", self.hosts[0], "--master_port", str(port(job))]
+        words += ["--node_rank", str(self.node), "--master_addr", self.hosts[0], "--master_port", str(port)]
         return [*words, "--max_restarts", "0", "--tee", "3", "--log_dir", str(log_dir), "-m", module]
 
     def environment(self) -> dict[str, str]:
@@ -91,7 +93,7 @@ class Cluster:
             if time.monotonic() - began > seconds:
                 raise RuntimeError(
                     f"after {seconds:g} s these machines of the job have no address: {', '.join(unknown)}; "
-                    "with hydra.launcher.subnets, the network has to resolve names. The same command submits the job again"
+                    "with extra.VpcConfig, the network has to resolve names. The same command submits the job again"
                 )
             if not logged:
                 say(f"waiting for {', '.join(unknown)}")
@@ -100,15 +102,7 @@ class Cluster:
 
 
 def read(base: Path, processes_per_instance: int | None) -> Cluster:
-    """Read SageMaker's description of the machines; None starts one process per GPU.
-
-    Raises:
-        RuntimeError: a number of processes below 1.
-    """
-    if processes_per_instance is not None and processes_per_instance < 1:
-        raise RuntimeError(
-            f"hydra.launcher.processes_per_instance={processes_per_instance}: it is 1 or more, or null for one per GPU"
-        )
+    """Read SageMaker's description of the machines; None starts one process per GPU."""
     file = base / "input/config/resourceconfig.json"
     described = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     hosts = tuple(sorted(described.get("hosts", []))) or ("localhost",)
@@ -127,11 +121,6 @@ def gpus() -> int:
     except subprocess.TimeoutExpired:
         return 0
     return sum(line.startswith("GPU ") for line in listed.stdout.splitlines()) if listed.returncode == 0 else 0
-
-
-def port(job: str) -> int:
-    """Return a port: the same on all machines of a job, another for another job, which may share the network."""
-    return FIRST_PORT + zlib.crc32(job.encode()) % PORTS
 
 
 def rank() -> int:
@@ -171,12 +160,6 @@ def first_to_end(records: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the record that ended first without completing: later failures are usually collateral."""
     ended = [record for record in records if record.get("status") != "completed"]
     return min(ended, key=lambda record: record.get("ended", 0.0), default=None)
-
-
-def ended_worker(line: str) -> tuple[int, int] | None:
-    """Return local rank and exit code of the failed process that torchrun reports in this line, or None."""
-    match = ENDED_WORKER.search(line)
-    return (int(match[2]), int(match[1])) if match else None
 
 
 def killed_record(name: str, number: int, code: int, began: float) -> dict[str, Any]:

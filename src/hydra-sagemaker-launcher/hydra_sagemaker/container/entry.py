@@ -21,16 +21,11 @@ CODE, FAILURE = BASE / "code", BASE / "output" / "failure"
 FAILURE_CHARACTERS = 1024
 OF_THE_IMAGE = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*-cu\d+|cuda-.*)$")
 """Built for the image's driver: never installed, and what requires them has to accept the image's versions."""
-
-
-def _is_first() -> bool:
-    """Return whether this machine's results count: SageMaker merges those of all machines."""
-    file = BASE / "input/config/resourceconfig.json"
-    described = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return not described.get("hosts") or described.get("current_host") == min(described["hosts"])
-
-
-JOB_DIR = BASE / ("output/data/.job" if _is_first() else "private/.job")
+RESOURCES = BASE / "input/config/resourceconfig.json"
+MACHINES = json.loads(RESOURCES.read_text(encoding="utf-8")) if RESOURCES.is_file() else {}
+IS_FIRST = not MACHINES.get("hosts") or MACHINES.get("current_host") == min(MACHINES["hosts"])
+"""SageMaker merges the results of all machines: those of one count."""
+JOB_DIR = BASE / ("output/data/.job" if IS_FIRST else "private/.job")
 
 
 def main() -> int:

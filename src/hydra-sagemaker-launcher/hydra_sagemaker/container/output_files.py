@@ -34,9 +34,9 @@ def place_results(root: Path, subdir: str, data: Path, model: Path | None, patte
         if file.is_dir() and not file.is_symlink():
             continue
         if file not in apart:
-            _link(file, data / file.relative_to(root))
+            link(file, data / file.relative_to(root))
         elif model is not None:
-            _link(file, model / file.relative_to(output_dir))
+            link(file, model / file.relative_to(output_dir))
 
 
 def settle(root: Path, say: Callable[[str], None]) -> None:
@@ -69,7 +69,8 @@ def empty(directory: Path) -> None:
             entry.unlink()
 
 
-def _link(file: Path, target: Path) -> None:
+def link(file: Path, target: Path) -> None:
+    """Put a file in a second place: a hard link where the file system can, else a copy; a link as it is."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     if file.is_symlink():

@@ -115,8 +115,8 @@ class Processes:
                 log.flush()
                 text = line.decode(errors="replace").rstrip()
                 self.last.append(text)
-                if self.cluster.size > 1 and (ended := cluster.ended_worker(text)):
-                    self.ended_workers.setdefault(*ended)
+                if self.cluster.size > 1 and (ended := cluster.ENDED_WORKER.search(text)):
+                    self.ended_workers.setdefault(int(ended[2]), int(ended[1]))
 
     def outcome(self, code: int) -> tuple[int, str]:
         """Return the container's exit code and reason; of several processes, the first failure counts."""

@@ -1,4 +1,4 @@
-"""When two jobs are the same job: the same task, configuration, code and image.
+"""Says when two jobs are the same job: the same task, configuration, code and image.
 
 The key makes a sweep resumable without a database.
 """
@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,37 +26,36 @@ NAME_LENGTH = 63
 def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
     """Return the task's configuration unresolved, less the hydra node and the given keys."""
     task = without_hydra(config)
-    with open_dict(task), read_write(task):
-        for path in without:
-            _remove(task, path)
+    for path in without:
+        _remove(task, path)
     return OmegaConf.to_yaml(task)
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """Copies the task's part alone. The hydra node is many times as large; copied first and removed then, it leaves memory
-    in pieces that thousands of jobs add up to."""
+    """Return a copy of the task's part alone. The hydra node is many times as large: copied first and removed then, it leaves
+    memory in pieces that thousands of jobs add up to."""
     node = config._get_node("hydra") if "hydra" in config.keys() else None
     task = copy.deepcopy(config, {} if node is None else {id(node): DictConfig({})})
-    with open_dict(task), read_write(task):
-        _remove(task, "hydra")
+    _remove(task, "hydra")
     return task
 
 
-def job_key(
-    config: DictConfig,
-    *,
-    without: Sequence[str],
-    code: str,
-    image: str,
-    task: TaskReference | None,
-    data: str = "",
-    referred: str = "",
-) -> str:
-    """Hexadecimal. `code` and `data` are hashes of files; `image` names whatever the job runs in.
+def flat(node: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
+    """Return the values of a tree by their dotted paths; an empty mapping is a value too."""
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        is_tree = isinstance(value, Mapping) and value
+        found |= flat(value, f"{path}{key}.") if is_tree else {f"{path}{key}": value}
+    return found
 
-    `referred`: values that the configuration refers to and does not hold.
+
+def job_key(task_text: str, *, code: str, image: str, task: TaskReference | None, data: str = "", referred: str = "") -> str:
+    """Return the key of a job, in hexadecimal, from its `task_yaml`.
+
+    `code` and `data` are hashes of files; `image` names whatever the job runs in; `referred` are values that the
+    configuration refers to and does not hold.
     """
-    parts = [task_yaml(config, without), code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
+    parts = [task_text, code, image, json.dumps(None if task is None else asdict(task), sort_keys=True)]
     digest = hashlib.sha256()
     for part in [*parts, *filter(None, (data, referred))]:
         digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
@@ -67,9 +66,7 @@ def files_digest(paths: Sequence[Path]) -> str:
     """Return a hash of the contents of files and of everything below directories; of a missing path, of its name."""
     digest = hashlib.sha256()
     for path in paths:
-        files = (
-            sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
-        )
+        files = sorted(file for file in (path, *path.rglob("*")) if file.is_file())
         digest.update(f"{len(files)} files at {path.name if files else path}".encode())
         for file in files:
             digest.update(file.relative_to(path).as_posix().encode() + b"\0")
@@ -79,13 +76,9 @@ def files_digest(paths: Sequence[Path]) -> str:
 
 
 def slug(name: str) -> str:
-    """Letters, digits and single hyphens, short enough for key and attempt to follow."""
+    """Return a name in letters, digits and single hyphens, short enough for key and attempt to follow."""
     room = NAME_LENGTH - KEY_LENGTH - len("--999")
     return re.sub(r"[^a-zA-Z0-9]+", "-", name).strip("-")[:room].rstrip("-") or "job"
-
-
-def job_name(slug: str, key: str, attempt: int) -> str:
-    return f"{slug}-{key}-{attempt}"
 
 
 def parse_job_name(name: str) -> tuple[str, int] | None:
@@ -95,7 +88,7 @@ def parse_job_name(name: str) -> tuple[str, int] | None:
 
 
 def _remove(config: DictConfig, path: str) -> None:
-    """Follows no interpolation: what `a: ${b}` refers to belongs to `b`."""
+    """Delete a key, through no interpolation: what `a: ${b}` refers to belongs to `b`."""
     *parents, key = path.split(".")
     node: Any = config
     for parent in parents:

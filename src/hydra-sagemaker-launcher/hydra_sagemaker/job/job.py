@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
@@ -17,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
-from hydra_sagemaker.job.identity import job_name
+from hydra_sagemaker.job.identity import flat
 from hydra_sagemaker.settings import FIELDS, PER_JOB, REMOVED, Mode, SageMakerLauncherConf, removed_field
 
 log = logging.getLogger(__name__)
@@ -45,59 +46,62 @@ class Job:
         return self.output_dir / ".job"
 
     def name(self, attempt: int) -> str:
-        return job_name(self.slug, self.key, attempt)
+        """Return the name of an attempt, which `identity.parse_job_name` reads."""
+        return f"{self.slug}-{self.key}-{attempt}"
 
     def __str__(self) -> str:
         words = " ".join(self.distinguishing_overrides)
         return f"job {self.number} ({words})" if words else f"job {self.number}"
 
 
+@contextmanager
+def hydra_config(config: DictConfig) -> Iterator[None]:
+    """Resolve `${hydra:…}` from this configuration meanwhile."""
+    instance = HydraConfig.instance()
+    previous = instance.cfg
+    instance.cfg = config  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        instance.cfg = previous
+
+
 def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLauncherConf:
-    """The launcher's fields with every interpolation resolved from the given configuration.
+    """Return the launcher's fields with every interpolation resolved from the given configuration.
 
     Raises:
         LauncherError: a key that a field refers to does not exist, or a number that makes no sense.
     """
-    previous = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)  # for ${hydra:…}
     try:
-        resolved = _resolved(config, described)
-        values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), resolved))
+        with hydra_config(config):
+            resolved = _resolved(config, described)
+            values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), resolved))
     except OmegaConfBaseException as error:
         raise LauncherError(f"hydra.launcher of {described}: {str(error).splitlines()[0]}") from None
-    finally:
-        HydraConfig.instance().cfg = previous
     assert isinstance(values, SageMakerLauncherConf)
     if values.poll_seconds is None:
         values.poll_seconds = LOCAL_POLL_SECONDS if values.mode == Mode.local else POLL_SECONDS
     if problem := next(_senseless(values), None):
         raise LauncherError(problem)
-    if values.max_parallel < 1 or values.poll_seconds <= 0:
-        raise LauncherError(
-            f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "
-            "max_parallel must be at least 1, and poll_seconds more than 0"
-        )
     return values
 
 
 def _senseless(values: SageMakerLauncherConf) -> Iterator[str]:
-    for path, number in _numbers(asdict(values)):
-        if math.isnan(number) or (math.isinf(number) and path not in WITHOUT_END):
+    for path, number in flat(asdict(values)).items():
+        if isinstance(number, float) and (math.isnan(number) or (math.isinf(number) and path not in WITHOUT_END)):
             yield f"hydra.launcher.{path}={number}: it must be a finite number"
     if values.endpoint_url is not None and not values.endpoint_url.startswith(("http://", "https://")):
         yield f"hydra.launcher.endpoint_url={values.endpoint_url}: it begins with http:// or https://"
-
-
-def _numbers(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _numbers(value, f"{path}{key}.")
-        elif isinstance(value, float):
-            yield f"{path}{key}", value
+    if values.max_parallel < 1 or (values.poll_seconds or 0) <= 0:
+        yield (
+            f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "
+            "max_parallel must be at least 1, and poll_seconds more than 0"
+        )
 
 
 def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[Sequence[str]], first_number: int) -> list[Job]:
-    """
+    """Compose the jobs of a sweep.
+
     Raises:
         SubmissionRefused: jobs that want another launcher, or other values of what belongs to the whole sweep.
     """
@@ -146,7 +150,7 @@ def _resolved(config: DictConfig, described: str) -> dict[str, Any]:
 
 
 def _differing_from(master: DictConfig, config: DictConfig) -> list[str]:
-    """Compared unresolved: `${model.instance_type}` is the same words for every job."""
+    """Return the differing fields that belong to the whole sweep. `${model.instance_type}` is the same words for every job."""
     mine, theirs = (OmegaConf.to_container(node.hydra.launcher, resolve=False) for node in (master, config))
     assert isinstance(mine, dict) and isinstance(theirs, dict)
     keys = sorted(map(str, mine.keys() | theirs.keys()))
@@ -154,14 +158,11 @@ def _differing_from(master: DictConfig, config: DictConfig) -> list[str]:
 
 
 def _output_dir(config: DictConfig) -> Path:
-    previous = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)
     try:
-        directory, subdir = str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
+        with hydra_config(config):
+            directory, subdir = str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir)
     except OmegaConfBaseException as error:
         raise LauncherError(f"hydra.sweep: {str(error).splitlines()[0]}") from None
-    finally:
-        HydraConfig.instance().cfg = previous
     if (below := Path(os.path.normpath(subdir))).is_absolute() or ".." in below.parts:
         raise LauncherError(
             f"hydra.sweep.subdir={subdir} leaves the sweep's directory {directory}: "

@@ -7,6 +7,7 @@ import importlib
 import json
 import pickle
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
@@ -14,28 +15,22 @@ from typing import Any
 from hydra_sagemaker.container import cluster
 from hydra_sagemaker.errors import LauncherError, RemoteJobError, RemoteTraceback
 from hydra_sagemaker.files import read_json
-from hydra_sagemaker.job.task import SCRIPT_MODULE
+from hydra_sagemaker.job.task import SCRIPT_MODULE, attribute
 
 PICKLED_VALUE = "value.pickle"
 STATUSES = ("completed", "failed", "interrupted")
 
 
 def rebuilt(record: dict[str, Any], task_package: str | None) -> Exception:
-    """The exception as raised in the job, when its class is a builtin or of the task's own package; else a RemoteJobError.
+    """Return the exception as raised in the job, if its class is a builtin or of the task's package; else a RemoteJobError.
 
     Its traceback has the frames it had in the job, its cause the job's traceback as text.
     """
-    kind = _exception_class(record, task_package)
-    error: Exception | None = None
-    if kind is not None:
-        try:
-            error = kind(*record["arguments"])
-        except Exception:  # a class may want other arguments than it keeps
-            error = None
-        if error is not None and message_of(error) != record["message"]:
-            error = None
-    if error is None:
-        error = RemoteJobError(f"{record['module']}.{record['type']}: {record['message']}")
+    error: Exception = RemoteJobError(f"{record['module']}.{record['type']}: {record['message']}")
+    if (kind := _exception_class(record, task_package)) is not None:
+        with suppress(Exception):  # a class may want other arguments than it keeps
+            again = kind(*record["arguments"])
+            error = again if message_of(again) == record["message"] else error
     error.__cause__ = RemoteTraceback(record["traceback"])
     return error.with_traceback(_traceback(record.get("frames")))
 
@@ -57,22 +52,15 @@ def _traceback(frames: Any) -> TracebackType | None:
 
 def _exception_class(record: dict[str, Any], task_package: str | None) -> type[Exception] | None:
     module, name = record["module"], record["type"]
-    if module == "builtins":
-        found: Any = getattr(builtins, name, None)
-    elif task_package is not None and module.partition(".")[0] == task_package.partition(".")[0]:
-        try:
-            found = _module(module)
-            for part in name.split("."):
-                found = getattr(found, part, None)
-        except Exception:  # whatever importing it meets
-            return None
-    else:
-        return None
+    found: Any = getattr(builtins, name, None) if module == "builtins" else None
+    if task_package is not None and module.partition(".")[0] == task_package.partition(".")[0]:
+        with suppress(Exception):  # whatever importing it meets
+            found = attribute(_module(module), name)
     return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
 def _module(name: str) -> ModuleType | None:
-    """A script, and what `python -m` runs, is here under another name: a second import would define its classes again."""
+    """Import a module. A script, or one that `python -m` runs, is here already, under another name: not a second time."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     if name == SCRIPT_MODULE or (spec is not None and spec.name == name):
@@ -86,26 +74,21 @@ def read_result(job_dir: Path) -> dict[str, Any] | None:
     Raises:
         LauncherError: the file is not what a runner writes.
     """
-    result = _own_result(job_dir)
+    result = None
+    if (file := job_dir / "result.json").is_file():
+        try:
+            result = json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise LauncherError(f"{file} is not readable: {error}. The job has to run again") from None
+        if not _is_result(result):
+            raise LauncherError(
+                f"{file} is not a job's result, whose status is one of {', '.join(STATUSES)}. The job has to run again"
+            )
     name = (result or read_json(job_dir / "spec.json") or {}).get("name")
     others = [record for record in cluster.rank_records(job_dir) if _is_result(record) and record.get("name") == name]
     if not others:
         return result
     return cluster.first_to_end([*others, *([] if result is None else [result])])
-
-
-def _own_result(job_dir: Path) -> dict[str, Any] | None:
-    if not (file := job_dir / "result.json").is_file():
-        return None
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise LauncherError(f"{file} is not readable: {error}. The job has to run again") from None
-    if not _is_result(record):
-        raise LauncherError(
-            f"{file} is not a job's result, whose status is one of {', '.join(STATUSES)}. The job has to run again"
-        )
-    return record
 
 
 def _is_result(record: Any) -> bool:

@@ -1,5 +1,6 @@
-"""What crosses the wire for one job: readable JSON, from which the job composes its configuration again and refuses to run with
-another than the one submitted. Unresolved, so that the value of an environment variable is never written; never a pickle."""
+"""The specification of one job, which crosses the wire: readable JSON, from which the job composes its configuration again and
+refuses to run with another than the one submitted. Unresolved, so that the value of an environment variable is never written;
+never a pickle."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ class Spec:
 
 
 def read(text: str) -> Spec:
-    """
+    """Read a specification.
+
     Raises:
         LauncherError: written by another version of the launcher.
     """
@@ -93,13 +95,13 @@ def versions() -> dict[str, str]:
 
 
 def version_skew(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
-    """Sentences; patch levels count too, since results may differ."""
+    """Return sentences; patch levels count too, since results may differ."""
     both = [name for name in there if name in here and there[name].split("+")[0] != here[name].split("+")[0]]
     return [f"{name} {here[name]} here, {there[name]} where the sweep was submitted" for name in both]
 
 
 def portable(path: str, root: Path) -> str:
-    """A search path entry in words that hold on another machine.
+    """Return a search path entry in words that hold on another machine.
 
     Raises:
         LauncherError: a directory that is neither bundled with the code nor belongs to an installed package.
@@ -119,7 +121,7 @@ def portable(path: str, root: Path) -> str:
 
 
 def located(path: str, root: Path) -> str:
-    """The inverse of `portable`, where the job runs.
+    """Undo `portable`, where the job runs.
 
     Raises:
         LauncherError: a package of the submitting machine is not installed here.
@@ -152,5 +154,5 @@ def python_path(root: Path) -> list[str]:
 
 
 def _is_installed(directory: Path) -> bool:
-    """A virtual environment below the root stays where it is."""
+    """Return whether it is of a virtual environment, which stays where it is."""
     return bool({"site-packages", "dist-packages"} & set(directory.parts))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.job.task import TaskReference
-from hydra_sagemaker.settings import keeps_checkpoints, processes_of
+from hydra_sagemaker.settings import keeps_checkpoints
 
 SEARCH_PATH = re.compile(r"\+{0,2}hydra\.searchpath=")
 
@@ -47,11 +46,14 @@ class SpecFactory:
         self.config, self.task, self.root, self.commit, self.is_local = config, task, root, commit, is_local
         self.working_dir = working_dir.relative_to(root).as_posix() if working_dir.is_relative_to(root) else "."
         self.sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
+        typed = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
+        self.typed = [str(word) for word in typed or ()]
         self.search_path = self._search_path(context)
+        self.python_path = spec.python_path(root)
 
     def __call__(self, job: Job, name: str) -> Spec:
         settings, is_local = job.settings, self.is_local
-        typed = unresolved(self.config.hydra.overrides.hydra)
+        processes = 1 if is_local else settings.processes_per_instance
         times = OmegaConf.get_cache(self.config).get("now", {})  # a value that another resolver has cached might be a secret
         return Spec(
             name=name,
@@ -60,7 +62,7 @@ class SpecFactory:
             task_name=str(JobRuntime.instance().get("name")),
             config_name=job.config.hydra.job.config_name,
             search_path=self.search_path,
-            hydra_overrides=typed if is_local else [text for text in typed if not SEARCH_PATH.match(text)],
+            hydra_overrides=self.typed if is_local else [text for text in self.typed if not SEARCH_PATH.match(text)],
             task_overrides=list(job.overrides),
             config=task_yaml(job.config),
             plugins={f"hydra/{group}": _chosen(job.config, group) for group in ("launcher", "sweeper")},
@@ -69,36 +71,26 @@ class SpecFactory:
             sweep_dir=str(self.sweep_dir),
             sweep_subdir=job.output_dir.relative_to(self.sweep_dir).as_posix(),
             working_dir=self.working_dir,
-            python_path=self._python_path,
+            python_path=self.python_path,
             task=self.task,
             secrets={} if is_local else dict(settings.secrets),
             region=settings.region,
             model_files=list(settings.model_files),
             commit=self.commit,
             checkpoints=not is_local and keeps_checkpoints(settings),
-            processes_per_instance=1 if is_local else processes_of(settings),
+            processes_per_instance=None if processes == "auto" else int(processes),
             versions=spec.versions(),
         )
 
-    @cached_property
-    def _python_path(self) -> list[str]:
-        return spec.python_path(self.root)
-
     def _search_path(self, context: HydraContext) -> list[tuple[str, str]]:
-        """What was typed may name directories of this machine; the configuration's own search path is composed in the job."""
+        """Return the search path, with what was typed here: the job composes the configuration's own search path itself."""
         entries = [(entry.provider, entry.path) for entry in context.config_loader.get_search_path().get_path()]
         if self.is_local:
             return entries
-        if any(SEARCH_PATH.match(text) for text in unresolved(self.config.hydra.overrides.hydra)):
+        if any(SEARCH_PATH.match(text) for text in self.typed):
             last = len(entries) - 1 if entries and entries[-1][0] == "schema" else len(entries)
             entries[last:last] = [("hydra.searchpath", str(path)) for path in self.config.hydra.searchpath]
         return [(provider, spec.portable(path, self.root)) for provider, path in entries]
-
-
-def unresolved(node: Any) -> list[str]:
-    values = OmegaConf.to_container(node, resolve=False)
-    assert isinstance(values, list)
-    return [str(value) for value in values]
 
 
 def _chosen(config: DictConfig, group: str) -> dict[str, Any]:

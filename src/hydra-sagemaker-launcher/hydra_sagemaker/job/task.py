@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from hydra_sagemaker.errors import LauncherError
 
 SCRIPT_MODULE = "__hydra_job__"
-"""What a script is called while its task is imported: anything but __main__, so that it does not start itself."""
+"""The name of a script while its task is imported: anything but __main__, so that it does not start itself."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,10 @@ class TaskReference:
 
 
 def reference_to(task: Callable[..., Any], root: Path) -> TaskReference | None:
-    """None for what cannot be imported: a closure, a lambda, an object with `__call__`."""
+    """Name a task; None for one that cannot be imported: a closure, a lambda, an object with `__call__`."""
     name = getattr(task, "__qualname__", "")
     module = sys.modules.get(getattr(task, "__module__", None) or "")
-    if module is None or not inspect.isfunction(task) or without_hydra_main(_at(module, name)) is not task:
+    if module is None or not inspect.isfunction(task) or without_hydra_main(attribute(module, name)) is not task:
         return None
     if module.__name__ != "__main__":
         return TaskReference(name, module=module.__name__)
@@ -49,38 +48,38 @@ def reference_to(task: Callable[..., Any], root: Path) -> TaskReference | None:
 
 
 def load(reference: TaskReference, root: Path) -> Callable[..., Any]:
-    """
+    """Import a task.
+
     Raises:
         LauncherError: the module has no such function.
     """
     where = reference.script or reference.module or ""
-    module = _script_module(root / where) if reference.script is not None else importlib.import_module(where)
-    found = _at(module, reference.name)
+    if reference.script is None:
+        module = importlib.import_module(where)
+    else:
+        script = root / where
+        sys.path.insert(0, str(script.parent))
+        loader = SourceFileLoader(SCRIPT_MODULE, str(script))
+        spec = importlib.util.spec_from_file_location(SCRIPT_MODULE, script, loader=loader)
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[SCRIPT_MODULE] = module  # pickle and type hints look there for the classes of the script
+        loader.exec_module(module)
+    found = attribute(module, reference.name)
     if not callable(found):
         raise LauncherError(f"{where} has no function {reference.name}")
     return without_hydra_main(found)
 
 
-def _script_module(script: Path) -> ModuleType:
-    """Stays in `sys.modules`: pickle and type hints look there for the classes of the script."""
-    sys.path.insert(0, str(script.parent))
-    loader = SourceFileLoader(SCRIPT_MODULE, str(script))
-    spec = importlib.util.spec_from_file_location(SCRIPT_MODULE, script, loader=loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[SCRIPT_MODULE] = module
-    loader.exec_module(module)
-    return module
-
-
-def _at(found: Any, name: str) -> Any:
+def attribute(found: Any, name: str) -> Any:
+    """Return an attribute by its qualified name, None where there is none."""
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
 
 
 def without_hydra_main(found: Any) -> Any:
-    """`hydra.main` leaves a wrapper under the function's name; decorators below it belong to the task."""
+    """Return the task: `hydra.main` leaves a wrapper under the function's name; decorators below it belong to the task."""
     while getattr(found, "__globals__", {}).get("__name__") == "hydra.main" and hasattr(found, "__wrapped__"):
         found = found.__wrapped__
     return found

@@ -50,10 +50,6 @@ class Budget:
         """The sum without unknown bounds, which a limit does not admit."""
         return math.fsum([*self._billed, *(bound for bound in self._open.values() if bound is not None)])
 
-    @property
-    def left_usd(self) -> float | None:
-        return None if self.max_cost_usd is None else max(0.0, self.max_cost_usd - self.total_usd)
-
     def refusal(self, additional: Sequence[Bound]) -> str | None:
         """Return why further attempts exceed the limit, and what would make them fit; None where they fit.
 
@@ -72,27 +68,28 @@ class Budget:
         wanted = math.fsum([self.total_usd, *amounts])
         if wanted <= self.max_cost_usd + TOLERANCE_USD:
             return None
-        return f"{self._too_much(additional, math.fsum(amounts))} {self._what_fits(additional, wanted)}"
-
-    def _too_much(self, additional: Sequence[Bound], usd: float) -> str:
         kinds = list(dict.fromkeys(f"{one.instances} for {one.hours:g} h" for one in additional))
         shown = ", ".join(kinds[:3]) + (", …" if len(kinds) > 3 else "")
         jobs = f"{len(additional)} jobs" if len(additional) > 1 else "1 job"
         spent = f", and {money(self.total_usd)} of the limit are spent or committed" if self.total_usd else ""
-        return f"hydra.launcher.max_cost_usd={self.max_cost_usd:g}: {jobs} (at most {shown}) may cost {money(usd)}{spent}."
+        cost = f"{jobs} (at most {shown}) may cost {money(math.fsum(amounts))}{spent}"
+        left = max(0.0, self.max_cost_usd - self.total_usd)
+        return (
+            f"hydra.launcher.max_cost_usd={self.max_cost_usd:g}: {cost}. It fits with {_what_fits(additional, wanted, left)}."
+        )
 
-    def _what_fits(self, additional: Sequence[Bound], wanted: float) -> str:
-        left = self.left_usd or 0.0
-        ways = []
-        hourly = math.fsum((one.usd or 0.0) / one.hours for one in additional)
-        hours = math.floor(left / hourly * 100) / 100 if hourly else 0.0
-        if hours:
-            ways.append(f"hydra.launcher.max_run_hours={hours:g}")
-        spent = accumulate(one.usd or 0.0 for one in additional)
-        if len(additional) > 1 and (count := sum(usd <= left + TOLERANCE_USD for usd in spent)):
-            ways.append(f"{count} of the {len(additional)} jobs")
-        ways.append(f"hydra.launcher.max_cost_usd={math.ceil(wanted * 100 - TOLERANCE_USD) / 100:.2f}")
-        return f"It fits with {' or '.join(ways)}."
+
+def _what_fits(additional: Sequence[Bound], wanted: float, left: float) -> str:
+    ways = []
+    hourly = math.fsum((one.usd or 0.0) / one.hours for one in additional)
+    hours = math.floor(left / hourly * 100) / 100 if hourly else 0.0
+    if hours:
+        ways.append(f"hydra.launcher.max_run_hours={hours:g}")
+    spent = accumulate(one.usd or 0.0 for one in additional)
+    if len(additional) > 1 and (count := sum(usd <= left + TOLERANCE_USD for usd in spent)):
+        ways.append(f"{count} of the {len(additional)} jobs")
+    ways.append(f"hydra.launcher.max_cost_usd={math.ceil(wanted * 100 - TOLERANCE_USD) / 100:.2f}")
+    return " or ".join(ways)
 
 
 def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:

@@ -9,12 +9,11 @@ import csv
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 REGION = "us-east-1"
 SECONDS_PER_HOUR = 3600
@@ -28,7 +27,7 @@ class Listed(NamedTuple):
     """The day it was read, as 2026-09-27."""
 
 
-@lru_cache(maxsize=1)
+@cache
 def price_table() -> Mapping[str, Listed]:
     lines = resources.files("hydra_sagemaker.pricing").joinpath("prices.csv").read_text(encoding="utf-8").splitlines()
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
@@ -46,11 +45,6 @@ class Prices:
         if instance_type in self.given:
             return self.given[instance_type]
         return self.listed[instance_type].usd_per_hour if instance_type in self.listed else None
-
-    @property
-    def dated(self) -> str:
-        """The day of the newest price in the table."""
-        return max((price.dated for price in self.listed.values()), default="")
 
     def dated_of(self, instance_type: str) -> str | None:
         """Return the day of a price in the table; None for a given or unknown price."""
@@ -87,34 +81,27 @@ class Bound(NamedTuple):
     usd: float | None
     hours: float
     instances: str
-    """As `2 x ml.g5.xlarge`."""
+    """The machines, as `2 x ml.g5.xlarge`."""
     unpriced: tuple[str, ...] = ()
     """Instance types without a price."""
 
 
 def bound_of_settings(settings: SageMakerLauncherConf, prices: Prices) -> Bound:
-    machines_asked = {"InstanceType": settings.instance_type, "InstanceCount": settings.instance_count}
-    stopping = {"MaxRuntimeInSeconds": round(settings.max_run_hours * SECONDS_PER_HOUR)}
-    extra = settings.extra
-    request = {
-        "ResourceConfig": {**machines_asked, **(extra.get("ResourceConfig") or {})},
-        "StoppingCondition": {**stopping, **(extra.get("StoppingCondition") or {})},
-    }
-    return bound_of(request, prices)
-
-
-def bound_of(job: Mapping[str, Any], prices: Prices) -> Bound:
-    """Return the bound of a CreateTrainingJob request, or of a job that DescribeTrainingJob describes.
+    """Return the bound of a job with these settings; `extra` counts too.
 
     Spot capacity has the same bound: the discount is fewer billed seconds, and is known at the end only. SageMaker
     stops the job at its time limit; the two minutes to save and the upload of the results come on top.
     """
-    hours = (job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds") or DEFAULT_RUNTIME_SECONDS) / SECONDS_PER_HOUR
-    choices = list(machines(job.get("ResourceConfig", {})))
+    resources_asked = {"InstanceType": settings.instance_type, "InstanceCount": settings.instance_count}
+    stopping = {"MaxRuntimeInSeconds": round(settings.max_run_hours * SECONDS_PER_HOUR)}
+    stopping |= settings.extra.get("StoppingCondition") or {}
+    hours = (stopping["MaxRuntimeInSeconds"] or DEFAULT_RUNTIME_SECONDS) / SECONDS_PER_HOUR
+    choices = list(machines(resources_asked | (settings.extra.get("ResourceConfig") or {})))
     unpriced = tuple(sorted({name for choice in choices for name in choice if prices.of(name) is None}))
     rates = [rate for choice in choices if (rate := hourly_usd(choice, prices)) is not None]
     usd = None if unpriced or not rates else max(rates) * hours
-    return Bound(usd, hours, " or ".join(in_words(choice) for choice in choices), unpriced)
+    words = (" + ".join(f"{count} x {name}" if count > 1 else name for name, count in choice.items()) for choice in choices)
+    return Bound(usd, hours, " or ".join(words), unpriced)
 
 
 def machines(resource_config: Mapping[str, Any]) -> Iterator[dict[str, int]]:
@@ -122,10 +109,9 @@ def machines(resource_config: Mapping[str, Any]) -> Iterator[dict[str, int]]:
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html
     """
-    selected = resource_config.get("SelectedInstanceType")
     if groups := resource_config.get("InstanceGroups"):
         yield _counted(groups)
-    elif selected:
+    elif selected := resource_config.get("SelectedInstanceType"):
         yield {selected: resource_config.get("SelectedInstanceCount") or 1}
     elif preferences := resource_config.get("InstancePreferences"):
         yield from (_counted([one]) for one in preferences)
@@ -143,7 +129,3 @@ def _counted(groups: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 def hourly_usd(instances: Mapping[str, int], prices: Prices) -> float | None:
     known = [(price, count) for name, count in instances.items() if (price := prices.of(name)) is not None]
     return sum(price * count for price, count in known) if len(known) == len(instances) else None
-
-
-def in_words(instances: Mapping[str, int]) -> str:
-    return " + ".join(f"{count} x {name}" if count > 1 else name for name, count in instances.items())

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra_sagemaker.container import cluster, output_files
+from hydra_sagemaker.container import cluster
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
@@ -67,7 +67,7 @@ def _options(words: list[str] | None) -> argparse.Namespace:
 def _run(spec: Spec, options: argparse.Namespace, rank: int) -> dict[str, Any]:
     from hydra.core.utils import JobStatus
 
-    from hydra_sagemaker.runner.recompose import composed, run
+    from hydra_sagemaker.runner.recompose import composed
 
     for line in version_skew(spec.versions, versions()) if rank == 0 else ():
         print(f"version skew: {line}", file=sys.stderr)
@@ -77,12 +77,13 @@ def _run(spec: Spec, options: argparse.Namespace, rank: int) -> dict[str, Any]:
         path = str((options.root / entry).resolve())
         if path not in sys.path:
             sys.path.insert(0, path)
-    job = composed(spec, options.root, options.closure, writes=rank == 0)
+    run = composed(spec, options.root, options.closure, writes=rank == 0)
+    output_dir = Path(spec.sweep_dir, spec.sweep_subdir).absolute()
+    where = {"output_dir": str(output_dir)}
     if rank == 0:
-        values = {"output_dir": str(job.output_dir), "started": time.time(), "pid": os.getpid()}
-        write_atomically(options.job_dir / "started.json", json.dumps(values, indent=1))
-    returned = run(job)
-    where = {"output_dir": str(job.output_dir)}
+        started = where | {"started": time.time(), "pid": os.getpid()}
+        write_atomically(options.job_dir / "started.json", json.dumps(started, indent=1))
+    returned = run()
     if returned.status == JobStatus.FAILED:
         return failure_record(returned._return_value) | where
     if rank > 0:
@@ -91,14 +92,10 @@ def _run(spec: Spec, options: argparse.Namespace, rank: int) -> dict[str, Any]:
     if "not_json" in record:
         print(f"the sweep gets no return value: {record['not_json']} is not JSON", file=sys.stderr)
     if options.model_dir is not None:
-        record["model_files"] = _model_files(spec, job.output_dir, options.model_dir)
+        # with checkpoints an interruption may still come: process 1 takes the files away last
+        model_dir = None if spec.checkpoints else options.model_dir
+        record["model_files"] = set_model_files_apart(output_dir, model_dir, spec.model_files)
     return record
-
-
-def _model_files(spec: Spec, output_dir: Path, model_dir: Path) -> list[str]:
-    if spec.checkpoints:  # an interruption may still come: process 1 takes them away last
-        return [file.as_posix() for file in output_files.model_files(output_dir, spec.model_files)]
-    return set_model_files_apart(output_dir, model_dir, spec.model_files)
 
 
 def _finish(record: dict[str, Any], options: argparse.Namespace, rank: int) -> None:

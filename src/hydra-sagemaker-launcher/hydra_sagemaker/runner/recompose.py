@@ -1,10 +1,10 @@
-"""In the job: from a specification to the configuration that was submitted, or the reason why that fails."""
+"""Composes, in the job, the configuration that was submitted, or says why that fails."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +23,15 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.job.identity import task_yaml
+from hydra_sagemaker.job.identity import flat, task_yaml
 from hydra_sagemaker.job.spec import Spec, located
 from hydra_sagemaker.job.task import load
 
 
-@dataclass
-class ComposedJob:
-    task: Callable[..., Any]
-    config: DictConfig
-    context: HydraContext
-    output_dir: Path
+def composed(spec: Spec, root: Path, closure: Path | None, *, writes: bool) -> Callable[[], JobReturn]:
+    """Compose the job's configuration; return a function that runs the job.
 
-
-def composed(spec: Spec, root: Path, closure: Path | None, *, writes: bool = True) -> ComposedJob:
-    """`writes` is False for the further processes of a job, which leave `.hydra` and the log file to the first.
+    `writes` is False for the further processes of a job, which leave `.hydra` and the log file to the first.
 
     Raises:
         LauncherError: the code here composes another configuration than the one submitted.
@@ -53,23 +47,18 @@ def composed(spec: Spec, root: Path, closure: Path | None, *, writes: bool = Tru
     overrides = [*spec.hydra_overrides, *spec.task_overrides]
     config = hydra.config_loader.load_configuration(spec.config_name, overrides, RunMode.RUN)
     _refuse_drift(task_yaml(config), spec.config)
-    _place(config, spec)
+    OmegaConf.set_cache(config, defaultdict(dict, {"now": {tuple(words): value for words, value in spec.now}}))
+    with open_dict(config.hydra), read_write(config.hydra):  # known where it was submitted
+        config.hydra.job.num = spec.number
+        config.hydra.job.id = spec.name
+        config.hydra.sweep.dir = spec.sweep_dir
+        config.hydra.sweep.subdir = spec.sweep_subdir
     if not writes:
         _keep_to_the_console(config)
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
     HydraConfig.instance().set_config(config)
-    output_dir = Path(config.hydra.sweep.dir) / str(config.hydra.sweep.subdir)
-    return ComposedJob(task, config, context, output_dir.absolute())
-
-
-def run(job: ComposedJob) -> JobReturn:
-    return run_job(
-        task_function=job.task,
-        config=job.config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-        hydra_context=job.context,
-    )
+    keys = {"job_dir_key": "hydra.sweep.dir", "job_subdir_key": "hydra.sweep.subdir"}
+    return partial(run_job, task_function=task, config=config, hydra_context=context, **keys)
 
 
 def _task(spec: Spec, root: Path, closure: Path | None) -> Callable[..., Any]:
@@ -84,7 +73,7 @@ def _task(spec: Spec, root: Path, closure: Path | None) -> Callable[..., Any]:
 
 
 def _stand_in_for_plugins(spec: Spec) -> None:
-    """The sweeper and launcher that were chosen are not used any more: their values suffice, their packages may be missing."""
+    """Register the chosen sweeper and launcher by their values: they are not used any more, and may not be installed."""
     store = ConfigStore.instance()
     for group, chosen in spec.plugins.items():
         directory, name = group.rpartition("/")[2], chosen["name"]
@@ -94,8 +83,9 @@ def _stand_in_for_plugins(spec: Spec) -> None:
 
 
 def _refuse_drift(composed: str, submitted_yaml: str) -> None:
-    """Compared as words: an enumeration in YAML is its name, and a number that is not equal to itself is no drift."""
-    here, there = _flat(composed), _flat(submitted_yaml)
+    """Compare as words: an enumeration in YAML is its name, and a number that is not equal to itself is no drift."""
+    plain = [OmegaConf.to_container(OmegaConf.create(text), resolve=False) for text in (composed, submitted_yaml)]
+    here, there = (flat(tree) if isinstance(tree, dict) else {} for tree in plain)
     keys = here.keys() | there.keys()
     shown = {key: [repr(side[key]) if key in side else "nothing" for side in (there, here)] for key in keys}
     if lines := [f"{key}: {a} was submitted, {b} is composed here" for key, (a, b) in sorted(shown.items()) if a != b]:
@@ -103,16 +93,6 @@ def _refuse_drift(composed: str, submitted_yaml: str) -> None:
             "the configuration composed in the job is not the one submitted; the code or an installed package differs:\n  "
             + "\n  ".join(lines)
         )
-
-
-def _place(config: DictConfig, spec: Spec) -> None:
-    """What only the submitting process knows: the times it has read, the job's number and where it writes."""
-    OmegaConf.set_cache(config, defaultdict(dict, {"now": {tuple(words): value for words, value in spec.now}}))
-    with open_dict(config.hydra), read_write(config.hydra):
-        config.hydra.job.num = spec.number
-        config.hydra.job.id = spec.name
-        config.hydra.sweep.dir = spec.sweep_dir
-        config.hydra.sweep.subdir = spec.sweep_subdir
 
 
 def _keep_to_the_console(config: DictConfig) -> None:
@@ -126,17 +106,3 @@ def _keep_to_the_console(config: DictConfig) -> None:
                 logger.handlers = [name for name in logger.handlers if name not in to_files]
         for name in to_files:
             del handlers[name]
-
-
-def _flat(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-
-    def visit(node: Any, path: str) -> None:
-        if isinstance(node, dict) and node:
-            for key, value in node.items():
-                visit(value, f"{path}.{key}" if path else str(key))
-        else:
-            found[path] = node
-
-    visit(OmegaConf.to_container(OmegaConf.create(text), resolve=False), "")
-    return found

@@ -1,4 +1,4 @@
-"""Writes down how a job ended, where it ran; `job.result` reads it where it was submitted."""
+"""Writes down the end of a job, where it ran; `job.result` reads it where it was submitted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 def success_record(value: Any, pickle_dir: Path | None = None) -> dict[str, Any]:
-    """With the return value as JSON; another one is described, and kept in `pickle_dir` (a closure's, on this machine)."""
+    """Return the record, the value in it as JSON; another is described, and pickled for a closure's process of this machine."""
     record: dict[str, Any] = {"status": "completed", "exit_code": 0}
     with suppress(TypeError, RecursionError):
         if type(value) is tuple:  # of a task with several objectives
@@ -64,7 +64,7 @@ def failure_record(error: BaseException) -> dict[str, Any]:
 
 
 def exception_record(error: BaseException, effects: Sequence[BaseException] = ()) -> dict[str, Any]:
-    """With its causes; `effects` are the exceptions that this one caused."""
+    """Return an exception as JSON, with its causes; `effects` are the exceptions that this one caused."""
     kind = type(error)
     cause = error.__cause__
     ended = cause is None or any(cause is known for known in (*effects, error))  # `raise error from error` is legal
@@ -83,7 +83,7 @@ def exception_record(error: BaseException, effects: Sequence[BaseException] = ()
 
 
 def _arguments(error: BaseException) -> tuple[Any, ...]:
-    """What makes it again, as pickle asks for it: an OSError keeps the file's name apart from its `args`."""
+    """Return the arguments that make it again, as pickle does: an OSError keeps the file's name apart from its `args`."""
     try:
         kind, arguments, *_ = error.__reduce__()
     except Exception:  # a class may define it as it likes
@@ -91,13 +91,14 @@ def _arguments(error: BaseException) -> tuple[Any, ...]:
     return arguments if kind is type(error) and isinstance(arguments, tuple) else error.args
 
 
-def set_model_files_apart(output_dir: Path, model_dir: Path, patterns: Sequence[str]) -> list[str]:
-    """Moves what stays in S3; returns the paths relative to the output directory."""
-    moved = output_files.model_files(output_dir, patterns)
-    for file in moved:
-        (model_dir / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(output_dir / file, model_dir / file)
-    return [file.as_posix() for file in moved]
+def set_model_files_apart(output_dir: Path, model_dir: Path | None, patterns: Sequence[str]) -> list[str]:
+    """Move the files that stay in S3, unless `model_dir` is None; return their paths relative to the output directory."""
+    found = output_files.model_files(output_dir, patterns)
+    if model_dir is not None:
+        for file in found:
+            (model_dir / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(output_dir / file, model_dir / file)
+    return [file.as_posix() for file in found]
 
 
 def _json_or_words(value: Any) -> Any:
