@@ -121,9 +121,11 @@ def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
 def total(bills: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
     """Return the sums over the bills of several attempts; None for a sum of which a part is not known."""
     known = list(bills)
-    keys = ("billable_seconds", "cost_usd", "saved_by_spot_usd")
-    parts = {key: [bill.get(key) for bill in known] for key in keys}
-    return {key: None if None in values else math.fsum(values) for key, values in parts.items()}
+    sums: dict[str, float | None] = {}
+    for key in ("billable_seconds", "cost_usd", "saved_by_spot_usd"):
+        values = [bill[key] for bill in known if bill.get(key) is not None]
+        sums[key] = math.fsum(values) if len(values) == len(known) else None
+    return sums
 
 
 def money(usd: float | None) -> str:

@@ -8,13 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_sagemaker.aws.request_limits import Findings
 from hydra_sagemaker.job.identity import without_hydra
-from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.job import Job, hydra_config
 from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 from hydra_sagemaker.sweep.hooks import imported
@@ -47,16 +46,13 @@ def user_check_problems(job: Job) -> list[str]:
         return []
     check = imported(name, "check")
     config = without_hydra(job.config)
-    previous = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(job.config)  # for ${hydra:…}
     problems: list[str] = []
     try:
-        found = check(config) or ()
-        problems.extend(map(str, [found] if isinstance(found, str) else found))
+        with hydra_config(job.config):
+            found = check(config) or ()
+            problems.extend(map(str, [found] if isinstance(found, str) else found))
     except Exception as error:  # a check may raise what it likes: it is a sentence about this job
         problems.append(str(error) or type(error).__name__)
-    finally:
-        HydraConfig.instance().cfg = previous
     return problems
 
 
