@@ -36,25 +36,27 @@ class Composed:
 
 
 def parsed(texts: Sequence[str], composer: Composer) -> tuple[list[str], list[str]]:
-    """The overrides that Hydra can read, and the problems of the others."""
+    """Return the overrides that Hydra can use, and the problems of the others."""
     readable, problems = [], []
     for text in texts:
         try:
-            key = composer.parse(text).key_or_group
+            override = composer.parse(text)
         except OverrideParseException as error:
             reason = error.message.partition("\nSee ")[0].splitlines()[-1]
             reason = "it has no '='" if "missing EQUAL" in reason else reason
             problems.append(f"{text}: this is not an override ({reason}). Valid: key=value, group=option, +key=value, ~key.")
             continue
-        if key:
-            readable.append(text)
-        else:
+        if not override.key_or_group:
             problems.append(f"{text}: there is no key before the '='.")
+        elif override.is_sweep_override() and override.is_hydra_override():
+            problems.append(f"{text}: Hydra's own keys cannot be swept; quote the value if it is a text with a comma.")
+        else:
+            readable.append(text)
     return readable, problems
 
 
 def compose(texts: Sequence[str], composer: Composer, *, with_hydra: bool = False) -> Composed:
-    """Applies what can be applied. Sweeps are left out, as in Hydra's own first composition of a sweep."""
+    """Apply what can be applied. Sweeps are left out, as in Hydra's own first composition of a sweep."""
     overrides = [override for override in map(composer.parse, texts) if not override.is_sweep_override()]
     composed = Composed(None)
     choices = _choices(overrides, composer, composed)
@@ -96,7 +98,7 @@ def _choices(overrides: Sequence[Override], composer: Composer, composed: Compos
 
 
 def choice_problem(override: Override, composer: Composer) -> tuple[str | None, str | None]:
-    """What is wrong with `group=option`, and the override that was probably meant."""
+    """Return what is wrong with `group=option`, and the override that was probably meant."""
     group, text, value = override.key_or_group, override.input_line or "", override.value()
     if group == "hydra.searchpath" or override.is_delete():
         return None, None
@@ -117,7 +119,7 @@ def choice_problem(override: Override, composer: Composer) -> tuple[str | None, 
 
 
 def _applied(config: DictConfig, override: Override, composer: Composer) -> str | None:
-    """Applies a value to the configuration, or says why not."""
+    """Apply a value to the configuration, or say why not."""
     if (problem := _key_problem(config, override, composer)) is not None:
         return problem
     try:

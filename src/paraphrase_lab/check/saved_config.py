@@ -8,7 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from paraphrase_lab.check import check_config, check_request
+from paraphrase_lab.check import check_request
+from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, TrainerConfig
@@ -66,8 +67,8 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
                 config[name] = today[name]
         problems = [problem for text in keys if text not in inside and (problem := _set(config, composer.parse(text)))]
     if not problems:
-        known = set(check_config(saved).problems)  # of an older release, say
-        problems = [problem for problem in check_config(config).problems if problem not in known]
+        known = set(value_problems(saved))  # of an older release, say
+        problems = [problem for problem in value_problems(config) if problem not in known]
     if problems:
         raise ConfigError(problems)
     return config

@@ -33,7 +33,7 @@ def parse_request(words: Sequence[str], verb: str, *, multirun: bool = False) ->
 def checked(request: Request) -> CheckedRequest:
     """Stage 1, with its warnings on the screen."""
     result = check_request(request)
-    warn(result.warnings)
+    _warn(result.warnings)
     return result
 
 
@@ -43,15 +43,15 @@ def check_jobs(result: CheckedRequest, *, remote: bool = False, training: bool =
     Raises:
         ConfigError: whatever would go wrong.
     """
-    from paraphrase_lab.check import check_built  # imports torch
+    from paraphrase_lab.check.built import check_built  # imports torch, Lightning and transformers
 
     found = [check_built(job.config, remote=remote, training=training) for job in result.jobs]
-    warn(dict.fromkeys(warning for findings in found for warning in findings.warnings))
+    _warn(dict.fromkeys(warning for findings in found for warning in findings.warnings))
     if problems := list(dict.fromkeys(problem for findings in found for problem in findings.problems)):
         raise ConfigError(problems)
 
 
-def warn(warnings: Iterable[str]) -> None:
+def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 

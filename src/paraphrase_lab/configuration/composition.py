@@ -109,17 +109,6 @@ class Composer:
                 self._bases[key] = without_hydra(full)
         return copy.deepcopy(self._bases[key])
 
-    def compose(self, overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
-        parsed = [self.parse(text) for text in overrides]
-        files = [text for text, override in zip(overrides, parsed, strict=True) if self.chooses_files(override)]
-        config = self.base(files, with_hydra=with_hydra)
-        for override in parsed:
-            if not self.chooses_files(override) and (with_hydra or not override.is_hydra_override()):
-                hydra_internals.apply_override(config, override)
-        if with_hydra:
-            note_overrides(config, parsed)
-        return config
-
 
 def quoted(text: str) -> str:
     """As the value of an override."""
