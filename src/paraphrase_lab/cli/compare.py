@@ -94,10 +94,10 @@ def _found(places: list[str], condition: str | None) -> list[Found]:
     from paraphrase_lab.runs.listing import read_runs
     from paraphrase_lab.runs.where import where
 
-    found: dict[Any, Found] = {}
+    found: dict[str, Found] = {}
     for place in places:
         for row in read_runs([place]):
-            found.setdefault(row.path.resolve() if isinstance(row.path, Path) else row.path, (row, place))
+            found.setdefault(row.identity, (row, place))
     if not condition or not found:
         return list(found.values())
     rows = [row for row, _ in found.values()]

@@ -25,28 +25,26 @@ def flat(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
 
 
 def follows(config: Mapping[Any, Any]) -> dict[str, str]:
-    """From an unresolved configuration: the keys that stand as ${another.key}, and that key."""
+    """Return the keys that stand as ${another.key} in an unresolved configuration, and that key."""
     found = {key: re.fullmatch(r"\$\{([\w.]+)\}", value) for key, value in flat(config).items() if isinstance(value, str)}
     return {key: match[1] for key, match in found.items() if match}
 
 
 def typed_and_chosen(run_dir: Path) -> dict[str, Any]:
-    """From what Hydra wrote: {"choices": option of each group, "overrides": what was typed}; empty without Hydra."""
-    import yaml
-
+    """Read what Hydra wrote: {"choices": option of each group, "overrides": what was typed}; empty without Hydra."""
     directory = Path(run_dir) / ".hydra"
     choices, overrides = {}, []
     if (directory / "hydra.yaml").is_file():
         hydra = _read(directory / "hydra.yaml")["hydra"]
         choices = {group: hydra["runtime"]["choices"].get(group) for group in GROUPS}
-        overrides = yaml.safe_load((directory / "overrides.yaml").read_text(encoding="utf-8")) or []
+        overrides = _read(directory / "overrides.yaml") or []
     return {"choices": {group: option for group, option in choices.items() if option}, "overrides": overrides}
 
 
 def configuration_of(record: Mapping[str, Any], run_dir: Path | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(flat configuration with the chosen options under their groups' names, the record with choices and overrides).
+    """Return the flat configuration with the chosen options under their groups' names; the record with choices and overrides.
 
-    From the record itself; of a record that does not hold them yet, from config.yaml and .hydra/ beside it.
+    They come from the record itself; of a record that does not hold them yet, from config.yaml and .hydra/ beside it.
     """
     record = dict(record)
     if "choices" not in record and run_dir is not None:

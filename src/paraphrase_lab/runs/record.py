@@ -71,18 +71,15 @@ class RunRecord:
 
     @property
     def status(self) -> str:
-        """running, finished, failed or interrupted; "running" only while the process lives."""
+        """The status: running, finished, failed or interrupted; "running" only while the process lives."""
         status = self.values.get("status", "failed")
         return "interrupted" if status == "running" and not self._process_lives() else status
 
     def update(self, **values: Any) -> None:
-        self._write(values | {"updated": now()})
+        self.note(**values, updated=now())
 
     def note(self, **values: Any) -> None:
-        """What others know of a run that has ended: it has not been at work again."""
-        self._write(values)
-
-    def _write(self, values: Mapping[str, Any]) -> None:
+        """Write what others know of a run that has ended: it has not been at work again."""
         self.values.update(values)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.run_dir / FILE_NAME) as unfinished:
@@ -120,7 +117,7 @@ class RunRecord:
 
 
 def _identity(pid: int) -> str | None:
-    """Tells a process from another of its number, in another container or after a restart; None where there is no /proc."""
+    """Tell a process from another of its number, in another container or after a restart; None where there is no /proc."""
     try:
         started = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
         return f"{BOOT_ID.read_text(encoding='utf-8').strip()}/{started}"
@@ -133,14 +130,14 @@ def now() -> str:
 
 
 def find_runs(root: Path = RUNS_DIR) -> Iterator[RunRecord]:
-    """All runs below a directory, the newest first."""
+    """Read all runs below a directory, the newest first."""
     for file in sorted(Path(root).rglob(FILE_NAME), key=lambda file: file.stat().st_mtime, reverse=True):
         with suppress(RunError):
             yield RunRecord.read(file.parent)
 
 
 def run_directory(name: str, root: Path = RUNS_DIR) -> Path:
-    """A run's directory from what the user typed: a path, or `latest` for the newest finished run."""
+    """Return a run's directory from what the user typed: a path, or `latest` for the newest finished run."""
     if name != LATEST:
         RunRecord.read(Path(name))
         return Path(name)
@@ -151,7 +148,7 @@ def run_directory(name: str, root: Path = RUNS_DIR) -> Path:
 
 
 def git_state(directory: Path | None = SOURCE_ROOT) -> dict[str, Any]:
-    """The commit of the checkout and whether it has uncommitted changes; nulls outside a checkout.
+    """Return the commit of the checkout and whether it has uncommitted changes; nulls outside a checkout.
 
     In a training container the code lies without its history: the launcher says what it was.
     """

@@ -22,25 +22,21 @@ SPLITS = ("val", "test", "train")
 
 
 def read_wandb(place: str) -> list[RunRow]:
-    """The runs of `wandb:entity/project`, of one group of it, or the one run of that id; the oldest first.
+    """Return the runs of `wandb:entity/project`, of one group of it, or the one run of that id; the oldest first.
 
     Raises:
         WandbError: no such project, group or run; no key, or no answer.
     """
-    entity, project, group = _parts(place)
+    words = place.removeprefix(PREFIX).strip("/").split("/")
+    if not 2 <= len(words) <= 3 or not all(words):
+        raise WandbError(f"{place} names no runs in W&B", valid="wandb:entity/project, wandb:entity/project/group")
+    entity, project, group = (*words, "")[:3]
     api = connect()
     filters = {"$or": [{"group": group}, {"name": group}]} if group else {}
     runs = runs_of(api, entity, project, filters)
     if not runs:
         raise _nothing(api, entity, project, group)
     return [_row(run, entity, project) for run in runs]
-
-
-def _parts(place: str) -> tuple[str, str, str]:
-    words = place.removeprefix(PREFIX).strip("/").split("/")
-    if not 2 <= len(words) <= 3 or not all(words):
-        raise WandbError(f"{place} names no runs in W&B", valid="wandb:entity/project, wandb:entity/project/group")
-    return words[0], words[1], words[2] if len(words) == 3 else ""
 
 
 def _nothing(api: Any, entity: str, project: str, group: str) -> WandbError:
