@@ -1,7 +1,8 @@
-"""What a key may hold, read off the schema: its type, range and choices, and whether a value fits them."""
+"""The values that a key may hold, read off the schema: its type, range and choices, and whether a value fits them."""
 
 import dataclasses
 import math
+import operator
 import types
 import typing
 from functools import cache
@@ -15,6 +16,8 @@ from paraphrase_lab.check.suggestions import closest, did_you_mean, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
 from paraphrase_lab.paths import can_exist
+
+LIMITS = {"minimum": operator.ge, "maximum": operator.le, "above": operator.gt}
 
 
 class Key(NamedTuple):
@@ -59,7 +62,7 @@ def key_at(config: DictConfig, dotted: str) -> Key | None:
 
 
 def described(key: Key) -> str:
-    """Completes "must be …"."""
+    """Complete "must be …"."""
     hint, optional = _without_none(key.hint)
     metadata = key.metadata
     if metadata.get("choices"):
@@ -72,7 +75,7 @@ def described(key: Key) -> str:
 
 
 def fitting(key: Key, value: Any) -> tuple[Any, str | None]:
-    """The value in its type, and what is wrong with it (completing "KEY=VALUE …")."""
+    """Return the value in its type, and what is wrong with it (completing "KEY=VALUE …")."""
     hint, optional = _without_none(key.hint)
     if value is None and optional or hint is Any:
         return value, None
@@ -106,13 +109,8 @@ def _converted(hint: Any, value: Any) -> Any:
 
 
 def _in_range(value: float, metadata: dict[str, Any]) -> bool:
-    minimum, maximum, above = (metadata.get(name) for name in ("minimum", "maximum", "above"))
-    return (
-        math.isfinite(value)
-        and (minimum is None or value >= minimum)
-        and (maximum is None or value <= maximum)
-        and (above is None or value > above)
-    )
+    limits = ((holds, metadata.get(name)) for name, holds in LIMITS.items())
+    return math.isfinite(value) and all(limit is None or holds(value, limit) for holds, limit in limits)
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:

@@ -52,7 +52,11 @@ def _model_problem(name: str, revision: str | None) -> str | None:
 
 
 def _data_problem(name: str, revision: str | None) -> str | None:
-    if _has_cached_data(name):
+    from datasets import config
+
+    prepared = Path(config.HF_DATASETS_CACHE) / name.replace("/", "___")  # by the datasets library
+    downloaded = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
+    if prepared.is_dir() or downloaded.is_dir():
         return None
     offline = "data.path=DIRECTORY with train.tsv, validation.tsv and test.tsv; or load it once where there is a network"
     return _asked(name, revision, "dataset", f"the data set {name}", offline)
@@ -60,7 +64,7 @@ def _data_problem(name: str, revision: str | None) -> str | None:
 
 @cache
 def _asked(name: str, revision: str | None, kind: str, subject: str, offline: str) -> str | None:
-    """What the Hub says of a name. `offline`: how to do without."""
+    """Return what the Hub says against a name; `offline` tells how to do without it."""
     if constants.HF_HUB_OFFLINE:
         return f"{subject} is not in the local cache, and HF_HUB_OFFLINE is set. Without a network: {offline}."
     api = HfApi(endpoint=constants.ENDPOINT)
@@ -90,12 +94,3 @@ def _asked(name: str, revision: str | None, kind: str, subject: str, offline: st
 def _page(name: str, kind: str) -> str:
     prefix = "datasets" if kind == "dataset" else "" if name else "models"
     return "/".join(part for part in (prefix, name) if part)
-
-
-def _has_cached_data(name: str) -> bool:
-    """Either as prepared by the datasets library, or as downloaded files."""
-    from datasets import config
-
-    prepared = Path(config.HF_DATASETS_CACHE) / name.replace("/", "___")
-    downloaded = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
-    return prepared.is_dir() or downloaded.is_dir()

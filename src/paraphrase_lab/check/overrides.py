@@ -70,7 +70,13 @@ def compose(texts: Sequence[str], composer: Composer, *, with_hydra: bool = Fals
             continue
         if override.key_or_group.partition(".")[0] in composed.uncertain:
             continue
-        if problem := _applied(config, override, composer):
+        problem = _key_problem(config, override, composer)
+        if problem is None:
+            try:
+                apply_override(config, override)
+            except (HydraException, OmegaConfBaseException) as error:
+                problem = _value_problem(config, override, error)
+        if problem is not None:
             composed.add(override, problem)
     if with_hydra:
         note_overrides(config, [composer.parse(text) for text in texts])
@@ -110,23 +116,12 @@ def choice_problem(override: Override, composer: Composer) -> tuple[str | None, 
         advice = "leave it out" if group in FILES_OF_EVERYTHING else "choose one"
         return f"{text} chooses no file: {advice}. {valid}", None
     names = [str(name) for name in value] if isinstance(value, list) else [value]
-    unknown = [name for name in names if not composer.has_option(group, name)]
+    unknown = [name for name in names if not composer.repository.config_exists(f"{group}/{name}")]
     if not unknown:
         return None, None
     near = {name: closest(name, options) for name in unknown}
     meant = f"{override.get_key_element()}={near[unknown[0]]}" if all(near.values()) and not isinstance(value, list) else None
     return f"{text}: {group} has no option '{unknown[0]}'.{meant_or_valid(near[unknown[0]], valid)}", meant
-
-
-def _applied(config: DictConfig, override: Override, composer: Composer) -> str | None:
-    """Apply a value to the configuration, or say why not."""
-    if (problem := _key_problem(config, override, composer)) is not None:
-        return problem
-    try:
-        apply_override(config, override)
-    except (HydraException, OmegaConfBaseException) as error:
-        return _value_problem(config, override, error)
-    return None
 
 
 def _key_problem(config: DictConfig, override: Override, composer: Composer) -> str | None:

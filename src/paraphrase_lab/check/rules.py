@@ -122,18 +122,16 @@ def resume(values: Values) -> Iterator[str]:
 def pairs(values: Values) -> Iterator[str]:
     if "data.labels" not in values:  # not data=pairs
         return
-    path = values.get("data.path")
+    path = values.get("data.path") or ""
     if all(values.get(f"data.{key}", "reported") is None for key in ("path", "train", "validation", "test")):
         yield (
             "data=pairs does not say where the pairs are: "
             "data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE."
         )
-    elif path is not None and _is_meant_as_file(path) and not can_exist(path):
+        return
+    is_file = path.endswith(FILE_ENDINGS) or path.startswith((".", "/", "~")) or path.count("/") > 1
+    if is_file and not can_exist(path):
         yield f"data.path={path} does not exist; a relative path starts at the working directory, {Path.cwd()}."
-
-
-def _is_meant_as_file(path: str) -> bool:
-    return path.endswith(FILE_ENDINGS) or path.startswith((".", "/", "~")) or path.count("/") > 1
 
 
 RULES: tuple[Callable[[Values], Iterator[str]], ...] = (

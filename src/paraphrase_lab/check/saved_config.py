@@ -33,22 +33,18 @@ def saved_config(run_dir: Path) -> DictConfig:
     saved = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     assert isinstance(saved, dict)
     config = OmegaConf.create(renamed_config({str(key): value for key, value in saved.items()}))
-    _add_younger_keys(config)
-    return config
-
-
-def _add_younger_keys(config: DictConfig) -> None:
-    """Keys that the schema has got since the run was saved, with their defaults."""
+    # Keys that the schema has got since the run was saved, with their defaults.
     for group, base in {**GROUP_BASES, "trainer": TrainerConfig}.items():
         defaults = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
         assert isinstance(defaults, dict)
         for field in fields(base):
             if field.name not in config[group]:
                 config[group][field.name] = defaults[field.name]
+    return config
 
 
 def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
-    """The run's configuration, changed: `data=pairs` replaces the whole node by today's, `data.max_length=64` one key.
+    """Change the run's configuration: `data=pairs` replaces the whole node by today's, `data.max_length=64` one key.
 
     Raises:
         ConfigError: keys that are not there, values out of range, and everything that belongs to the training.
@@ -75,7 +71,7 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
 
 
 def _set(config: DictConfig, override: Any) -> str | None:
-    """Sets one key of the saved configuration; a sentence when that is not possible."""
+    """Set one key of the saved configuration; return a sentence when that is not possible."""
     key = override.key_or_group
     parent, _, leaf = key.rpartition(".")
     is_open = parent == "metrics"

@@ -1,6 +1,5 @@
 """The first stage on a composed configuration: every key known, given, of its type and in its range. No torch."""
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,12 +11,15 @@ from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of
 from paraphrase_lab.check.rules import rule_problems
 from paraphrase_lab.check.suggestions import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent, leaves, raw_value, root_of
-from paraphrase_lab.configuration.schema import StudyConfig, TrainConfig
+from paraphrase_lab.configuration.schema import TrainConfig
 from paraphrase_lab.configuration.settings import FRAMEWORK_RESOLVERS
+from paraphrase_lab.runs.configuration import followed
 
 SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 OPEN_MAPPINGS = ("metrics", "callbacks", "logger")
 STUDY = "study"
+UNKNOWN = object()
+"""Stands for a value that cannot be had: it is missing or was reported elsewhere."""
 
 
 class Problem(NamedTuple):
@@ -28,10 +30,6 @@ class Problem(NamedTuple):
     """The key whose value was taken by `${key}`: when that one has a problem itself, this one says nothing new."""
 
 
-class _Unknown(NamedTuple):
-    """Stands for a value that cannot be had: it is missing or was reported elsewhere."""
-
-
 def value_problems(config: DictConfig) -> list[str]:
     problems = [*broken_interpolations(config)]
     values: dict[str, Any] = {}
@@ -40,9 +38,10 @@ def value_problems(config: DictConfig) -> list[str]:
             problems.append(Problem(no_such_key(_only_known(config), key)))
     top = [key for name, key in keys_of(TrainConfig).items() if name not in (*SECTIONS, *OPEN_MAPPINGS, STUDY)]
     problems += _fields(config, "", config, top, values)
-    for group in SECTIONS:
+    study = child(config, STUDY)
+    has_study = isinstance(study, DictConfig) and not is_absent(study)  # of an ablation, since there are studies
+    for group in (*SECTIONS, STUDY) if has_study else SECTIONS:
         problems += _section(config, group, values)
-    problems += _study(config, values)
     for group in OPEN_MAPPINGS:
         problems += _open_mapping(config, group)
     blamed = {key for problem in problems for key in problem.keys}
@@ -79,16 +78,6 @@ def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator
                 yield Problem(f"{group}.{name} has no value yet: give it with {group}.{name}=VALUE.", (f"{group}.{name}",))
 
 
-def _study(config: DictConfig, values: dict[str, Any]) -> Iterator[Problem]:
-    """Check the study of an ablation; other runs, and those from before there were studies, have none."""
-    node = child(config, STUDY)
-    if not isinstance(node, DictConfig) or is_absent(node):
-        return
-    known = keys_of(StudyConfig)
-    yield from (Problem(no_such_key(config, f"{STUDY}.{name}")) for name in names_in(node) if name not in known)
-    yield from _fields(config, STUDY, node, list(known.values()), values)
-
-
 def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], values: dict[str, Any]) -> Iterator[Problem]:
     for key in known:
         dotted = f"{group}.{key.name}" if group else key.name
@@ -96,12 +85,12 @@ def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], 
             yield Problem(f"{dotted} is not there: it must be {described(key)}.", (dotted,))
         elif OmegaConf.is_missing(node, key.name):
             yield Problem(f"{dotted} has no value yet: give it with {dotted}=VALUE ({described(key)}).", (dotted,))
-        elif not isinstance(value := _resolved(node, key.name), _Unknown):
+        elif (value := _resolved(node, key.name)) is not UNKNOWN:
             value, problem = fitting(key, value)
             if problem is None:
                 values[dotted] = value
             else:
-                yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), _followed(raw_value(child(node, key.name))))
+                yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), followed(raw_value(child(node, key.name))))
 
 
 def _resolved(node: DictConfig, name: str) -> Any:
@@ -109,13 +98,7 @@ def _resolved(node: DictConfig, name: str) -> Any:
         value = node[name]
         return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     except OmegaConfBaseException:
-        return _Unknown()
-
-
-def _followed(text: Any) -> str:
-    """key, of `${key}`"""
-    match = re.fullmatch(r"\$\{([\w.]+)\}", text) if isinstance(text, str) else None
-    return match.group(1) if match else ""
+        return UNKNOWN
 
 
 def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:
@@ -134,7 +117,7 @@ def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:
 
 
 def broken_interpolations(config: DictConfig, prefix: str = "") -> Iterator[Problem]:
-    """`${…}` that lead nowhere, anywhere below `config`."""
+    """Find the `${…}` that lead nowhere, anywhere below `config`."""
     root = root_of(config)
     for dotted, parent, name in leaves(config, prefix):
         text = raw_value(child(parent, name))
@@ -143,7 +126,7 @@ def broken_interpolations(config: DictConfig, prefix: str = "") -> Iterator[Prob
         if any(resolver in text for resolver in FRAMEWORK_RESOLVERS):
             continue
         if (sentence := _unresolved(root, dotted, parent, name, text)) is not None:
-            yield Problem(sentence, (dotted,), _followed(text))
+            yield Problem(sentence, (dotted,), followed(text))
 
 
 def _unresolved(root: Any, dotted: str, parent: Any, name: Any, text: str) -> str | None:

@@ -80,14 +80,11 @@ class Composer:
         return self._groups[key]
 
     def group_options(self, group: str) -> list[str]:
+        """List the options, but those in a subdirectory of the group."""
         return self.repository.get_group_options(group, ObjectType.CONFIG)
 
-    def has_option(self, group: str, option: str) -> bool:
-        """Also of an option in a subdirectory of the group, which `group_options` does not list."""
-        return self.repository.config_exists(f"{group}/{option}")
-
     def groups(self) -> list[str]:
-        """The groups a user chooses from."""
+        """List the groups a user chooses from."""
         found = self.repository.get_group_options("", ObjectType.GROUP)
         return [group for group in found if group not in ("schema", "hydra") and self.group_options(group)]
 
@@ -98,7 +95,7 @@ class Composer:
         return self.is_group(override.key_or_group) and not isinstance(override.value(), dict)
 
     def base(self, choices: Sequence[str], *, with_hydra: bool) -> DictConfig:
-        """A fresh copy of the files' configuration before any typed value."""
+        """Return a fresh copy of the files' configuration before any typed value."""
         key = (tuple(choices), with_hydra)
         if key not in self._bases:
             full = self._bases.get((key[0], True))
@@ -111,12 +108,12 @@ class Composer:
 
 
 def quoted(text: str) -> str:
-    """As the value of an override."""
+    """Quote a text as the value of an override."""
     return "'" + text.replace("'", "\\'") + "'"
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """A copy of the part that a run sees."""
+    """Copy the part that a run sees."""
     config = copy.copy(config)
     with open_dict(config):
         del config["hydra"]
@@ -124,7 +121,7 @@ def without_hydra(config: DictConfig) -> DictConfig:
 
 
 def note_overrides(config: DictConfig, overrides: Sequence[Override]) -> None:
-    """Writes into the hydra node what was typed, as Hydra's loader does."""
+    """Write into the hydra node what was typed, as Hydra's loader does."""
     task = [override for override in overrides if not override.is_hydra_override()]
     config.hydra.overrides.task = [override.input_line for override in task]
     config.hydra.overrides.hydra = [override.input_line for override in overrides if override.is_hydra_override()]
@@ -139,13 +136,8 @@ def target_of(node: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def runs_here(launcher: Any) -> bool:
-    """Return whether the launcher is in mode local, where a single run needs none."""
-    return getattr(launcher.get("mode"), "name", None) == "local"
-
-
 def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
-    """One line that says why `-m` has to be added; None when it was typed or is not needed."""
+    """Return one line that says why `-m` has to be added; None when it was typed or is not needed."""
     mode = hydra.get("mode")
     if request.multirun or mode == RunMode.RUN:
         return None
@@ -153,7 +145,8 @@ def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
         if override.is_sweep_override():
             return f"-m added: {override.input_line} is a sweep"
     launcher = hydra.get("launcher")
-    if target_of(launcher) not in ("", BASIC_LAUNCHER) and not runs_here(launcher):
+    is_local = getattr(launcher.get("mode"), "name", None) == "local"  # where a single run needs no launcher
+    if target_of(launcher) not in ("", BASIC_LAUNCHER) and not is_local:
         name = hydra.runtime.choices.get("hydra/launcher") or target_of(launcher)
         return f"-m added: only a sweep uses the launcher {name}"
     params = OmegaConf.select(hydra, "sweeper.params")

@@ -24,10 +24,15 @@ def flat(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
+def followed(value: Any) -> str:
+    """Return the key of a value that stands as ${key}; else an empty text."""
+    match = re.fullmatch(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else None
+    return match[1] if match else ""
+
+
 def follows(config: Mapping[Any, Any]) -> dict[str, str]:
     """Return the keys that stand as ${another.key} in an unresolved configuration, and that key."""
-    found = {key: re.fullmatch(r"\$\{([\w.]+)\}", value) for key, value in flat(config).items() if isinstance(value, str)}
-    return {key: match[1] for key, match in found.items() if match}
+    return {key: source for key, value in flat(config).items() if (source := followed(value))}
 
 
 def typed_and_chosen(run_dir: Path) -> dict[str, Any]:
