@@ -94,14 +94,3 @@ def _against(one: Difference) -> str:
         return one.verdict
     turned = one.verdict.replace(f"{one.a} is better", f"{one.b} is worse", 1)
     return turned if HIGHER_IS_BETTER[one.metric] else turned.replace(" lower by ", " higher by ", 1)
-
-
-def chosen_on_validation(outcome: StudyOutcome) -> tuple[str, str, float] | None:
-    """Return the arm with the best mean on validation, on which a choice should rest; the metric, and that mean."""
-    metric = f"val/{outcome.study.metric}"
-    known = {name: recipe.mean(metric) for name, recipe in outcome.recipes.items()}
-    means = {name: mean for name, mean in known.items() if mean is not None}
-    if not means:
-        return None
-    best = (max if HIGHER_IS_BETTER[outcome.study.metric] else min)(means, key=means.__getitem__)
-    return best, metric, means[best]
