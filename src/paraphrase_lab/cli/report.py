@@ -29,7 +29,10 @@ FILE, FILE_OF_SEVERAL = "report.html", "paraphrase-report.html"
 def run(words: list[str]) -> int:
     arguments = _parser().parse_args(words)
     form = arguments.to or ("markdown" if arguments.output.endswith(".md") else "html")
-    _check(arguments, form)
+    if form == "wandb" and arguments.output:
+        raise UserError("--to wandb writes no file", hint="--output goes with --to html and --to markdown")
+    if form != "wandb" and arguments.project:
+        raise UserError("--project is a project in W&B", hint="it goes with --to wandb")
     places = arguments.places or [_newest()]
 
     from paraphrase_lab.cli.compare import chosen_runs
@@ -66,13 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--title", help="default: the place; in W&B the sweep. A W&B report of that title is updated")
     parser.add_argument("--project", metavar="[ENTITY/]PROJECT", help="in W&B; default: where the runs say they were recorded")
     return parser
-
-
-def _check(arguments: argparse.Namespace, form: str) -> None:
-    if form == "wandb" and arguments.output:
-        raise UserError("--to wandb writes no file", hint="--output goes with --to html and --to markdown")
-    if form != "wandb" and arguments.project:
-        raise UserError("--project is a project in W&B", hint="it goes with --to wandb")
 
 
 def _newest() -> str:
