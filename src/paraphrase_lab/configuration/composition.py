@@ -56,7 +56,7 @@ class Composer:
         self._parser = OverridesParser.create(config_loader=self.loader)
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
-        self._bases: dict[tuple[tuple[str, ...], bool], DictConfig] = {}
+        self._bases: dict[tuple[str, ...], DictConfig] = {}
         added = [text for text in request.overrides if text.lstrip("+").startswith("hydra.searchpath=")]
         self.repository = hydra_internals.repository_of(self.loader, CONFIG_NAME, added)
 
@@ -96,15 +96,10 @@ class Composer:
 
     def base(self, choices: Sequence[str], *, with_hydra: bool) -> DictConfig:
         """Return a fresh copy of the files' configuration before any typed value."""
-        key = (tuple(choices), with_hydra)
+        key = tuple(choices)
         if key not in self._bases:
-            full = self._bases.get((key[0], True))
-            if full is None:
-                full = self.loader.load_configuration(CONFIG_NAME, list(choices), RunMode.RUN)
-                self._bases[key[0], True] = full
-            if not with_hydra:
-                self._bases[key] = without_hydra(full)
-        return copy.deepcopy(self._bases[key])
+            self._bases[key] = self.loader.load_configuration(CONFIG_NAME, list(choices), RunMode.RUN)
+        return copy.deepcopy(self._bases[key] if with_hydra else without_hydra(self._bases[key]))
 
 
 def quoted(text: str) -> str:
