@@ -1,7 +1,6 @@
 """From a checked configuration to objects: the one place that calls `instantiate`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.profilers import AdvancedProfiler, Profiler, SimpleProfiler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from paraphrase_lab.check.targets import RUN_DIR_LOGGERS
-from paraphrase_lab.configuration.schema import GROUP_BASES
+from paraphrase_lab.check.targets import INJECTED, RUN_DIR_LOGGERS
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairSource, PairTables, load_tables
 from paraphrase_lab.errors import ConfigError, TrainingError, UserError
@@ -38,7 +36,7 @@ def build_object(node: Mapping[str, Any], **arguments: Any) -> Any:
 
 def own_arguments(group: str, node: DictConfig) -> dict[str, Any]:
     """Return what a data or model node holds for its `_target_`: the keys that not every node of the group has."""
-    shared = {field.name for field in fields(GROUP_BASES[group])} - {"_target_"}
+    shared = INJECTED[group].not_passed - {"_target_"}
     plain = OmegaConf.to_container(node, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items() if key not in shared}

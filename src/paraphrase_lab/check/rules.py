@@ -123,14 +123,13 @@ def pairs(values: Values) -> Iterator[str]:
     if "data.labels" not in values:  # not data=pairs
         return
     path = values.get("data.path") or ""
+    is_file = path.endswith(FILE_ENDINGS) or path.startswith((".", "/", "~")) or path.count("/") > 1
     if all(values.get(f"data.{key}", "reported") is None for key in ("path", "train", "validation", "test")):
         yield (
             "data=pairs does not say where the pairs are: "
             "data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE."
         )
-        return
-    is_file = path.endswith(FILE_ENDINGS) or path.startswith((".", "/", "~")) or path.count("/") > 1
-    if is_file and not can_exist(path):
+    elif is_file and not can_exist(path):
         yield f"data.path={path} does not exist; a relative path starts at the working directory, {Path.cwd()}."
 
 

@@ -33,9 +33,9 @@ class Problem(NamedTuple):
 def value_problems(config: DictConfig) -> list[str]:
     problems = [*broken_interpolations(config)]
     values: dict[str, Any] = {}
-    for key in names_in(config):
-        if key not in keys_of(TrainConfig):
-            problems.append(Problem(no_such_key(_only_known(config), key)))
+    if unknown := [key for key in names_in(config) if key not in keys_of(TrainConfig)]:
+        known = OmegaConf.masked_copy(config, [str(key) for key in config.keys() if key not in unknown])  # what to suggest
+        problems += [Problem(no_such_key(known, key)) for key in unknown]
     top = [key for name, key in keys_of(TrainConfig).items() if name not in (*SECTIONS, *OPEN_MAPPINGS, STUDY)]
     problems += _fields(config, "", config, top, values)
     study = child(config, STUDY)
@@ -150,9 +150,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it points at itself"
     return str(error).splitlines()[0].rstrip(".")
-
-
-def _only_known(config: DictConfig) -> DictConfig:
-    """The same without unknown keys at the top, which are no suggestion."""
-    known = keys_of(TrainConfig)
-    return OmegaConf.masked_copy(config, [key for key in config.keys() if key in known or key in HIDDEN_KEYS])
