@@ -45,7 +45,9 @@ def distinguishing_keys(rows: Sequence[RunRow]) -> list[str]:
 
     A key that was typed for any of the runs always stays.
     """
-    columns, typed = _columns(rows), _typed(rows)
+    words = {str(word) for row in rows for word in row.record.get("overrides") or ()}
+    typed = {word.lstrip("+~").partition("=")[0].partition("@")[0] for word in words}
+    columns = _columns(rows)
     found: list[str] = []
     for key in _differing(rows, columns):
         chosen = [columns[group] for group in found if group in GROUPS]
@@ -60,7 +62,13 @@ def recipe_names(rows: Sequence[RunRow], *, apart_by_data: bool = True) -> list[
     Args:
         apart_by_data: the same configuration with other training or validation pairs is another recipe.
     """
-    names = _recipe_names(rows) if rows else []
+    keys = [key for key in distinguishing_keys(rows) if key != SEED]
+    short = short_names(keys, [key for row in rows for key in row.config])
+    names = [" ".join(f"{short[key]}={shown(row.config.get(key))}" for key in keys if key in row.config) for row in rows]
+    if rows and not keys:
+        config = rows[0].config
+        parts = " on ".join(str(config[group]) for group in ("model", "data") if group in config)
+        names = [str(config.get("experiment") or parts)] * len(rows)
     return with_data(names, rows) if apart_by_data else names
 
 
@@ -84,16 +92,6 @@ def _pairs_of(row: RunRow, split: str) -> str | None:
     return ((row.record.get("fingerprint_parts") or {}).get("data") or {}).get(split)
 
 
-def _recipe_names(rows: Sequence[RunRow]) -> list[str]:
-    keys = [key for key in distinguishing_keys(rows) if key != SEED]
-    if not keys:
-        config = rows[0].config
-        parts = " on ".join(str(config[group]) for group in ("model", "data") if group in config)
-        return [str(config.get("experiment") or parts)] * len(rows)
-    short = short_names(keys, [key for row in rows for key in row.config])
-    return [" ".join(f"{short[key]}={shown(row.config.get(key))}" for key in keys if key in row.config) for row in rows]
-
-
 def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
     """Collect the values of the keys that differ and matter."""
     data = {json.dumps((row.record.get("fingerprint_parts") or {}).get("data"), sort_keys=True) for row in rows}
@@ -108,11 +106,6 @@ def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
         if len(set(values)) > 1:
             columns[key] = values
     return columns
-
-
-def _typed(rows: Sequence[RunRow]) -> set[str]:
-    words = {str(word) for row in rows for word in row.record.get("overrides") or ()}
-    return {word.lstrip("+~").partition("=")[0].partition("@")[0] for word in words}
 
 
 def _follows(column: Column, others: Sequence[Hashable]) -> bool:

@@ -1,5 +1,6 @@
 """run.json: what a run is, how it stands and what came out, written atomically at every change and after every failure."""
 
+import itertools
 import json
 import os
 import socket
@@ -63,7 +64,9 @@ class RunRecord:
         """
         path = Path(run_dir) / FILE_NAME
         if not path.is_file():
-            raise RunError(f"{run_dir} is not a run: it has no {FILE_NAME}", hint=_known_runs_hint())
+            newest = ", ".join(str(record.run_dir) for record in itertools.islice(find_runs(), 3))
+            hint = f"newest runs: {newest}; or `latest`" if newest else "`paraphrase train` makes a run"
+            raise RunError(f"{run_dir} is not a run: it has no {FILE_NAME}", hint=hint)
         try:
             return cls(Path(run_dir), upgraded(json.loads(path.read_text(encoding="utf-8"))))
         except json.JSONDecodeError as error:
@@ -178,8 +181,3 @@ class Stopwatch:
     def lap(self, name: str) -> None:
         passed, self._last = time.monotonic() - self._last, time.monotonic()
         self.seconds[name] = round(self.seconds.get(name, 0.0) + passed, 3)
-
-
-def _known_runs_hint() -> str:
-    newest = [str(record.run_dir) for record, _ in zip(find_runs(), range(3), strict=False)]
-    return f"newest runs: {', '.join(newest)}; or `latest`" if newest else "`paraphrase train` makes a run"

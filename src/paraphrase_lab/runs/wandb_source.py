@@ -68,13 +68,10 @@ def _row(run: Any, entity: str, project: str) -> RunRow:
 
 
 def _metrics(summary: Mapping[str, Any], monitor: str) -> dict[str, float]:
-    """The numbers of the splits, and `best`, the chosen checkpoint's value of `monitor`."""
-    numbers = {name: float(value) for name, value in summary.items() if _is_number(value)}
+    """Return the numbers of the splits, and `best`, the chosen checkpoint's value of `monitor`."""
+    known = {name: value for name, value in summary.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    numbers = {name: float(value) for name, value in known.items() if math.isfinite(value)}
     metrics = {name: value for name, value in numbers.items() if name.partition("/")[0] in SPLITS}
     names = (f"best/{monitor}", f"best/{monitor.replace('/', '_')}", "best")
     best = next((numbers[name] for name in names if name in numbers), None)
     return metrics if best is None else {**metrics, "best": best}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

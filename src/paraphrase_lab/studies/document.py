@@ -1,6 +1,7 @@
 """A study's results as a page: the question, the verdict, and what it was made with."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from paraphrase_lab.markdown import markdown_table
@@ -125,7 +126,7 @@ def _origin(outcome: StudyOutcome, command: str) -> str:
         ("time", f"{spent}, all runs one after the other{between}"),
         ("cost", f"${sum(costs):,.2f} billed" if costs else ""),
         ("versions", ", ".join(versions)),
-        ("written", outcome.written),
+        ("written", datetime.now(UTC).date().isoformat()),
     ]  # fmt: skip
     return markdown_table(["", ""], [line for line in lines if line[1]])
 

@@ -1,7 +1,6 @@
 """The outcome of a study: its finished runs compared, and one sentence about them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from paraphrase_lab.comparison.compare import compare_runs
 from paraphrase_lab.errors import RunError
@@ -20,8 +19,6 @@ class StudyOutcome:
     notes: tuple[str, ...]
     """Name the runs that are missing."""
     verdict: str
-    written: str
-    """The day, UTC."""
 
     @property
     def recipes(self) -> dict[str, Recipe]:
@@ -60,8 +57,7 @@ def judge(study: Study) -> StudyOutcome:
     comparison = compare_runs(
         [row for _, row in finished], metrics=(study.metric,), baseline=baseline, by_slice=False, names=names
     )
-    today = datetime.now(UTC).date().isoformat()
-    return StudyOutcome(study, finished, comparison, tuple(notes), verdict(comparison, baseline), today)
+    return StudyOutcome(study, finished, comparison, tuple(notes), verdict(comparison, baseline))
 
 
 def _missing(run: PlannedRun, row: RunRow | None) -> str:
