@@ -10,6 +10,7 @@ from typing import Any
 
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import as_typed
+from paraphrase_lab.runs.record import LATEST, run_directory
 
 HELP = """Writes a report about some runs: verdicts, tables, curves, slices, calibration,
 hardest pairs, settings, versions.
@@ -72,7 +73,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _newest() -> str:
-    from paraphrase_lab.runs.record import LATEST, run_directory
     from paraphrase_lab.tracking.wandb_directories import sweep_of
 
     run_dir = run_directory(LATEST)
@@ -81,8 +81,6 @@ def _newest() -> str:
 
 def _beside(places: Sequence[str]) -> Path:
     """Return a file in the one directory that holds the runs; else in the working directory."""
-    from paraphrase_lab.runs.record import LATEST, run_directory
-
     if len(places) > 1:
         return Path(FILE_OF_SEVERAL)
     place = run_directory(LATEST) if places[0] == LATEST else Path(places[0])
