@@ -16,10 +16,6 @@ Values = Mapping[str, Any]
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
 
 
-def rule_problems(values: Values) -> list[str]:
-    return [problem for rule in RULES for problem in rule(values)]
-
-
 def warmup(values: Values) -> Iterator[str]:
     steps, fraction = values.get("scheduler.warmup_steps"), values.get("scheduler.warmup_fraction")
     if steps is not None and fraction is not None:
