@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from hydra import version
@@ -63,7 +62,7 @@ class Composer:
     def __enter__(self) -> Composer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         base, name = self._previous
         version.VersionBase.instance().version_base = base
         if name is not None:

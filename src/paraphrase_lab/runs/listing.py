@@ -34,7 +34,10 @@ def read_runs(places: Sequence[str]) -> list[RunRow]:
         for row in _rows(place):
             named = row if len(places) == 1 else replace(row, name=str(row.path))
             rows.setdefault(row.identity, named)
-    return _ordered(list(rows.values()))
+    newest: dict[str, str] = {}
+    for row in rows.values():
+        newest[_sweep(row)] = max(newest.get(_sweep(row), ""), row.started)
+    return sorted(sorted(rows.values(), key=_job_order), key=lambda row: newest[_sweep(row)], reverse=True)
 
 
 def _rows(place: str) -> list[RunRow]:
@@ -102,13 +105,6 @@ def _row(path: Path | str, place: str, text: str | None = None) -> RunRow | None
 
 def _unreadable(path: Path | str, reason: str) -> None:
     log.warning("%s/%s cannot be read, and is left out: %s", path, FILE_NAME, reason)
-
-
-def _ordered(rows: list[RunRow]) -> list[RunRow]:
-    newest: dict[str, str] = {}
-    for row in rows:
-        newest[_sweep(row)] = max(newest.get(_sweep(row), ""), row.started)
-    return sorted(sorted(rows, key=_job_order), key=lambda row: newest[_sweep(row)], reverse=True)
 
 
 def _sweep(row: RunRow) -> str:

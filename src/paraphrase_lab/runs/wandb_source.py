@@ -34,17 +34,13 @@ def read_wandb(place: str) -> list[RunRow]:
     api = connect()
     filters = {"$or": [{"group": group}, {"name": group}]} if group else {}
     runs = runs_of(api, entity, project, filters)
+    if not runs and not group:
+        raise WandbError(f"the W&B project {entity}/{project} has no runs", hint="`wandb sync` uploads those of this machine")
     if not runs:
-        raise _nothing(api, entity, project, group)
+        groups = dict.fromkeys(run.group for run in reversed(runs_of(api, entity, project, {})) if run.group)
+        newest = f"newest groups: {', '.join(list(groups)[:5]) or 'none'}"
+        raise WandbError(f"the W&B project {entity}/{project} has no group or run {group}", valid=newest)
     return [_row(run, entity, project) for run in runs]
-
-
-def _nothing(api: Any, entity: str, project: str, group: str) -> WandbError:
-    if not group:
-        return WandbError(f"the W&B project {entity}/{project} has no runs", hint="`wandb sync` uploads those of this machine")
-    groups = dict.fromkeys(run.group for run in reversed(runs_of(api, entity, project, {})) if run.group)
-    shown = ", ".join(list(groups)[:5]) or "none"
-    return WandbError(f"the W&B project {entity}/{project} has no group or run {group}", valid=f"newest groups: {shown}")
 
 
 def _row(run: Any, entity: str, project: str) -> RunRow:
