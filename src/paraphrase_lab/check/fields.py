@@ -28,36 +28,34 @@ class Key(NamedTuple):
     metadata: dict[str, Any]
 
 
-class Section(NamedTuple):
-    schema: type | None
-    has_free_keys: bool
-    """The section's `_target_` is a researcher's own: its arguments stand beside the keys of the schema."""
-
-
 @cache
 def keys_of(schema: type) -> dict[str, Key]:
     hints = typing.get_type_hints(schema)
     return {entry.name: Key(entry.name, hints[entry.name], dict(entry.metadata)) for entry in dataclasses.fields(schema)}
 
 
-def section_of(config: DictConfig, group: str) -> Section:
-    """Find the schema of a composed configuration by its types, of a saved one by its `_target_`."""
+def schema_of(config: DictConfig, group: str) -> tuple[type | None, bool]:
+    """Find the schema of a section, by the types of a composed configuration and by the `_target_` of a saved one.
+
+    Returns:
+        The schema; whether the `_target_` is a researcher's own, whose arguments stand beside the keys of the schema.
+    """
     node = child(config, group)
     known = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
     if known is not None and dataclasses.is_dataclass(known):
-        return Section(typing.cast(type, known), has_free_keys=False)
+        return typing.cast(type, known), False
     target = node.get("_target_") if isinstance(node, DictConfig) and not is_absent(node) else None
     for schema in SCHEMAS.get(group, {}).values():
         if "_target_" not in keys_of(schema) or (target is not None and target == getattr(schema, "_target_", None)):
-            return Section(schema, has_free_keys=False)
+            return schema, False
     if group == "scheduler" and str(target).startswith("paraphrase_lab.training.optimisation."):
-        return Section(SchedulerConfig, has_free_keys=False)
-    return Section(GROUP_BASES.get(group), has_free_keys=True)
+        return SchedulerConfig, False
+    return GROUP_BASES.get(group), True
 
 
 def key_at(config: DictConfig, dotted: str) -> Key | None:
     parts = dotted.partition("[")[0].split(".")
-    schema = TrainConfig if len(parts) == 1 else section_of(config, parts[0]).schema
+    schema = TrainConfig if len(parts) == 1 else schema_of(config, parts[0])[0]
     return keys_of(schema).get(parts[-1]) if schema is not None and len(parts) <= 2 else None
 
 

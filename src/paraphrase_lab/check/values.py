@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError, OmegaConfBaseException
 from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 
-from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, section_of
+from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, schema_of
 from paraphrase_lab.check.rules import RULES
 from paraphrase_lab.check.suggestions import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent, leaves, raw_value, root_of
@@ -18,8 +18,6 @@ from paraphrase_lab.runs.configuration import followed
 SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 OPEN_MAPPINGS = ("metrics", "callbacks", "logger")
 STUDY = "study"
-UNKNOWN = object()
-"""Stands for a value that cannot be had: it is missing or was reported elsewhere."""
 
 
 class Problem(NamedTuple):
@@ -54,17 +52,17 @@ def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator
     if not isinstance(node, DictConfig) or is_absent(node):
         yield Problem(f"{group} is empty: choose one of its files with {group}=NAME.", (group,))
         return
-    section = section_of(config, group)
-    known = keys_of(section.schema) if section.schema is not None else {}
-    if section.has_free_keys and not isinstance(node.get("_target_"), str):
+    schema, has_free_keys = schema_of(config, group)
+    known = keys_of(schema) if schema is not None else {}
+    if has_free_keys and not isinstance(node.get("_target_"), str):
         start = f"begin its file with 'defaults: [/schema/{group}/own@_here_, _self_]' and " if known else ""
         yield Problem(f"{group} has no _target_: {start}name the class or function with _target_: package.module.Name.")
-    if not section.has_free_keys:
+    if not has_free_keys:
         for name in names_in(node):
             if name not in known:
                 yield Problem(no_such_key(config, f"{group}.{name}"))
     absent = [name for name in known if child(node, name) is None and name not in HIDDEN_KEYS]
-    if absent and section.has_free_keys:
+    if absent and has_free_keys:
         yield Problem(
             f"{group} lacks the keys that every {group} has ({', '.join(absent)}): "
             f"begin its file with 'defaults: [/schema/{group}/own@_here_, _self_]'.",
@@ -72,7 +70,7 @@ def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator
         )
         known = {name: key for name, key in known.items() if name not in (*absent, "_target_")}
     yield from _fields(config, group, node, list(known.values()), values)
-    if section.has_free_keys:
+    if has_free_keys:
         for name in names_in(node):
             if name not in known and OmegaConf.is_missing(node, name):
                 yield Problem(f"{group}.{name} has no value yet: give it with {group}.{name}=VALUE.", (f"{group}.{name}",))
@@ -85,20 +83,17 @@ def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], 
             yield Problem(f"{dotted} is not there: it must be {described(key)}.", (dotted,))
         elif OmegaConf.is_missing(node, key.name):
             yield Problem(f"{dotted} has no value yet: give it with {dotted}=VALUE ({described(key)}).", (dotted,))
-        elif (value := _resolved(node, key.name)) is not UNKNOWN:
+        else:
+            try:
+                value = node[key.name]
+                value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            except OmegaConfBaseException:
+                continue  # it was reported elsewhere
             value, problem = fitting(key, value)
             if problem is None:
                 values[dotted] = value
             else:
                 yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), followed(raw_value(child(node, key.name))))
-
-
-def _resolved(node: DictConfig, name: str) -> Any:
-    try:
-        value = node[name]
-        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-    except OmegaConfBaseException:
-        return UNKNOWN
 
 
 def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:
