@@ -151,7 +151,6 @@ def build_trainer(
     settings = config.trainer
     steps = max(1, local_batches // settings.accumulate_grad_batches)
     steps_between_validations = max(1, round(steps * settings.val_check_interval))
-    bar = progress_bar()
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=devices,
@@ -169,7 +168,7 @@ def build_trainer(
         logger=list(loggers) or False,
         deterministic=settings.deterministic or None,
         profiler=_profiler(settings.profiler, run_dir),
-        enable_progress_bar=bool(settings.progress and bar),
+        enable_progress_bar=bool(settings.progress and progress_bar()),
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=run_dir,
