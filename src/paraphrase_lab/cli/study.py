@@ -29,7 +29,7 @@ INTERRUPTED = (130, 143)
 
 
 class StudyRequest(NamedTuple):
-    """An ablation's name, and how it was asked for on the command line."""
+    """An ablation's name, and the command line that asked for it."""
 
     name: str
     overrides: tuple[str, ...]
