@@ -17,7 +17,7 @@ from paraphrase_lab.runtime.hardware import Machine, this_machine
 
 
 def check_built(config: DictConfig, *, machine: Machine | None = None, remote: bool = False, training: bool = True) -> Findings:
-    """Second stage, on a configuration that passed the first.
+    """Run the second stage on a configuration that passed the first.
 
     Args:
         machine: what to judge devices and precision by; None: this machine.

@@ -22,7 +22,7 @@ FILES_OF_EVERYTHING = ("experiment", "ablation", "hparams_search", "debug", "com
 
 @dataclass
 class Composed:
-    """As much of a configuration as the typed overrides allow; `config` is None when its files do not compose."""
+    """The part of a configuration that the typed overrides allow; `config` is None when its files do not compose."""
 
     config: DictConfig | None
     problems: list[str] = field(default_factory=list)
@@ -84,7 +84,7 @@ def compose(texts: Sequence[str], composer: Composer, *, with_hydra: bool = Fals
 
 
 def _choices(overrides: Sequence[Override], composer: Composer, composed: Composed) -> list[str]:
-    """Overrides that choose files, with what was probably meant in place of unknown options."""
+    """Return the overrides that choose files, with what was probably meant in place of unknown options."""
     choices = []
     for override in overrides:
         if not composer.chooses_files(override):
@@ -147,7 +147,7 @@ def _key_problem(config: DictConfig, override: Override, composer: Composer) -> 
 
 
 def _takes_new_keys(node: Any) -> bool:
-    """True of mappings whose keys no dataclass fixes; those with a `_target_` meet its signature in the second stage."""
+    """Tell whether no dataclass fixes the keys of a mapping; a `_target_` meets its signature in the second stage."""
     return isinstance(node, DictConfig) and not dataclasses.is_dataclass(schema_type(node))
 
 

@@ -17,7 +17,7 @@ from paraphrase_lab.errors import ConfigError
 
 
 def check_request(request: Request) -> CheckedRequest:
-    """First stage on every job. Raises ConfigError with all problems."""
+    """Run the first stage on every job. Raises ConfigError with all problems."""
     with Composer(request) as composer:
         readable, problems = overrides.parsed(request.overrides, composer)
         cleaned = Request(tuple(readable), request.config_dir, request.multirun)

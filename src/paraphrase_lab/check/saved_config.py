@@ -21,7 +21,8 @@ CHANGEABLE = ("data", "metrics")
 
 
 def saved_config(run_dir: Path) -> DictConfig:
-    """
+    """Read the configuration of a run, under today's names.
+
     Raises:
         RunError: no run there, or one that broke off before its configuration was written.
     """

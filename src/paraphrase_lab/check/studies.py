@@ -14,7 +14,7 @@ from paraphrase_lab.statistics import FEWEST_SEEDS
 
 
 def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
-    """A rule on the values by dotted key."""
+    """Judge the metrics of a study: a rule on the values by dotted key."""
     compared, reported = list(HIGHER_IS_BETTER), [*HIGHER_IS_BETTER, *PROBE_HIGHER_IS_BETTER]
     metric = values.get("study.metric")
     if metric is not None and metric not in compared:

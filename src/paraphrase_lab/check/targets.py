@@ -16,7 +16,7 @@ from paraphrase_lab.runs.own_code import nodes_with_target
 
 @dataclass(frozen=True)
 class Injected:
-    """What the framework does with a node before its `_target_` is called."""
+    """The framework's part in a node before its `_target_` is called."""
 
     positional: tuple[str, ...] = ()
     """Arguments it adds, in order, by what they are."""
@@ -58,7 +58,7 @@ ANY_OF: dict[str, tuple[str, ...]] = {
 
 
 def target_problems(plain: dict[str, Any], *, remote: bool = False) -> list[str]:
-    """`plain`: a resolved configuration."""
+    """Find what is wrong with the targets of a resolved configuration."""
     problems: list[str] = []
     for place, node in nodes_with_target(plain):
         found, problem = located(str(node["_target_"]))
@@ -115,7 +115,7 @@ def _public(owner: Any) -> list[str]:
 
 
 def _bound(place: str, node: Mapping[str, Any], target: Callable[..., Any]) -> Iterator[str]:
-    """Why calling the target with its keys and what the framework adds would fail."""
+    """Tell why calling the target with its keys and what the framework adds would fail."""
     group, _, entry = place.partition(".")
     is_entry = entry and "." not in entry and "[" not in entry
     name = node["_target_"]

@@ -95,7 +95,7 @@ def _warmup_warning(plain: dict[str, Any], pairs: int, devices: int) -> Iterator
 
 
 def training_pairs(plain: dict[str, Any]) -> int | None:
-    """Examples of an epoch, without loading them; None when the source does not know. Raises the source's UserError."""
+    """Count the examples of an epoch without loading them; None when the source does not know. Raises its UserError."""
     source = data_source(plain)
     count = getattr(source, "count", None)
     if not callable(count) or not isinstance(pairs := count("train"), int):
@@ -109,7 +109,7 @@ def training_pairs(plain: dict[str, Any]) -> int | None:
 
 
 def data_source(plain: dict[str, Any]) -> Any:
-    """Sources are cheap to construct and load nothing by that."""
+    """Construct the source of the pairs, which is cheap and loads nothing."""
     arguments = {key: value for key, value in plain["data"].items() if key not in INJECTED["data"].not_passed}
     target, _ = located(plain["data"]["_target_"])
     return target(**arguments) if target is not None else None

@@ -26,7 +26,7 @@ OPTUNA_SWEEPER = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweepe
 
 @dataclass(frozen=True)
 class Request:
-    """What was typed after the verb."""
+    """The words typed after the verb."""
 
     overrides: tuple[str, ...] = ()
     config_dir: str | None = None
@@ -88,7 +88,7 @@ class Composer:
         return [group for group in found if group not in ("schema", "hydra") and self.group_options(group)]
 
     def chooses_files(self, override: Override) -> bool:
-        """True when the override takes part in choosing files; others set a value afterwards."""
+        """Tell whether the override takes part in choosing files; others set a value afterwards."""
         if override.key_or_group == "hydra.searchpath":
             return True
         return self.is_group(override.key_or_group) and not isinstance(override.value(), dict)
@@ -168,7 +168,7 @@ def jobs_of(request: Request, hydra: DictConfig | None, composer: Composer) -> l
 
 
 def _ends(overrides: Sequence[Override]) -> list[tuple[str, ...]]:
-    """A search's jobs are unknown beforehand: two that stand for them, with the first and the last value of every range."""
+    """Return two jobs that stand for those of a search, with the first and the last value of every range."""
     jobs: list[list[str]] = [[], []]
     for override in overrides:
         key = override.get_key_element()

@@ -1,4 +1,4 @@
-"""When a job's results are downloaded, its bill goes into the run's record, and W&B's files into the sweep's directory."""
+"""Puts a job's bill into the run's record, and W&B's files into the sweep's directory, when its results are downloaded."""
 
 from collections.abc import Mapping
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What a run was made with, as one flat mapping: dotted keys, resolved values, and the option chosen of each group."""
+"""The settings of a run as one flat mapping: dotted keys, resolved values, and the option chosen of each group."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ GROUPS = (
 
 
 def flat(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
-    """{"model": {"num_layers": 2}} -> {"model.num_layers": 2}; an empty mapping is no key."""
+    """Turn {"model": {"num_layers": 2}} into {"model.num_layers": 2}; an empty mapping is no key."""
     found: dict[str, Any] = {}
     for name, value in config.items():
         key = f"{above}.{name}" if above else str(name)

@@ -35,7 +35,8 @@ def _differing(rows: Sequence[RunRow], columns: Mapping[str, Column]) -> list[st
     sources = {key: {(row.record.get("follows") or {}).get(key) for row in rows} for key in columns}
     own = [key for key in columns if not (len(sources[key]) == 1 and sources[key] <= columns.keys())]
     keys = [key for key in own if key not in GROUPS]
-    effect = list(zip(*(columns[key] for key in keys if key != SEED), strict=True)) or [()] * len(rows)
+    own_columns = [columns[key] for key in keys if key != SEED]
+    effect = [tuple(column[row] for column in own_columns) for row in range(len(rows))]
     groups = [key for key in own if key in GROUPS and _follows(columns[key], effect)]
     return sorted([*groups, *keys], key=[*GROUPS, *columns].index)
 

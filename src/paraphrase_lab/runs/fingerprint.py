@@ -1,4 +1,4 @@
-"""What can change the result of a run, as hashes: configuration, data, code and library versions."""
+"""Hashes of everything that can change the result of a run: configuration, data, code and library versions."""
 
 import hashlib
 import json

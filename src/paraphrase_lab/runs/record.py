@@ -58,7 +58,8 @@ class RunRecord:
 
     @classmethod
     def read(cls, run_dir: Path) -> Self:
-        """
+        """Read the record of a run.
+
         Raises:
             RunError: no run there, or a record that cannot be read.
         """

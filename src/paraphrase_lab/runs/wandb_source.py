@@ -30,7 +30,8 @@ def read_wandb(place: str) -> list[RunRow]:
     words = place.removeprefix(PREFIX).strip("/").split("/")
     if not 2 <= len(words) <= 3 or not all(words):
         raise WandbError(f"{place} names no runs in W&B", valid="wandb:entity/project, wandb:entity/project/group")
-    entity, project, group = (*words, "")[:3]
+    entity, project, *rest = words
+    group = rest[0] if rest else ""
     api = connect()
     filters = {"$or": [{"group": group}, {"name": group}]} if group else {}
     runs = runs_of(api, entity, project, filters)
