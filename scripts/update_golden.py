@@ -6,7 +6,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from paraphrase_lab.configuration.composition import Composer
+from paraphrase_lab.check import check_request
+from paraphrase_lab.configuration.composition import Composer, Request
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "experiment"
 
@@ -14,10 +15,9 @@ GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "experime
 def composed_experiments() -> dict[str, str]:
     """Map the name of each experiment to its resolved YAML."""
     with Composer() as composer:
-        return {
-            name: OmegaConf.to_yaml(composer.compose([f"experiment={name}"]), resolve=True)
-            for name in composer.group_options("experiment")
-        }
+        names = composer.group_options("experiment")
+    configs = {name: check_request(Request((f"experiment={name}",))).jobs[0].config for name in names}
+    return {name: OmegaConf.to_yaml(config, resolve=True) for name, config in configs.items()}
 
 
 def main() -> None:

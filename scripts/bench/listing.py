@@ -71,7 +71,7 @@ def seconds(*words: str) -> tuple[float, float]:
 
 def write_runs(root: Path, number: int) -> None:
     with Composer() as composer:
-        composed = composer.compose([], with_hydra=True)
+        composed = composer.base([], with_hydra=True)
     choices = dict(composed.hydra.runtime.choices)
     plain = without_hydra(composed)
     raw, resolved = (OmegaConf.to_container(plain, resolve=resolve) for resolve in (False, True))

@@ -27,7 +27,8 @@ from rich.table import Table
 from transformers import RobertaConfig
 
 from paraphrase_lab import build
-from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.check import check_request
+from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.data.files import Row, read_rows
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.model.encoder import train_tokenizer
@@ -97,8 +98,7 @@ def measure(checkpoint: Path, precision: str, arguments: argparse.Namespace, run
 
 def bare_loop(overrides: list[str], precision: str, steps: int) -> list[float]:
     """Pairs a second of every window."""
-    with Composer(Request()) as composer:
-        config = composer.compose(overrides)
+    config = check_request(Request(tuple(overrides))).jobs[0].config
     tables, recipe, device = build.build_tables(config), build.build_recipe(config), best_device()
     datamodule = build.build_datamodule(config, tables, build.build_tokenizer(recipe, tables))
     encoder = recipe.encoder(datamodule.tokenizer, config.data.max_length).to(device).train()  # type: ignore[arg-type]

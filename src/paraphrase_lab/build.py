@@ -1,7 +1,6 @@
 """From a checked configuration to objects: the one place that calls `instantiate`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,20 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.profilers import AdvancedProfiler, Profiler, SimpleProfiler
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from paraphrase_lab.configuration.schema import GROUP_BASES
+from paraphrase_lab.check.targets import INJECTED, RUN_DIR_LOGGERS
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairSource, PairTables, load_tables
 from paraphrase_lab.errors import ConfigError, TrainingError, UserError
 from paraphrase_lab.model.encoder import EncoderRecipe
 from paraphrase_lab.model.module import PairClassifier
 from paraphrase_lab.paths import cache_dir
-from paraphrase_lab.tracking.metrics_csv import MetricsCsv
-from paraphrase_lab.tracking.trackio_logger import TrackioRun
-from paraphrase_lab.tracking.wandb_logger import WandbRun
 from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, monitor_mode, progress_bar
 from paraphrase_lab.training.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
 from paraphrase_lab.training.stopping import StopRequest
 
 
 def build_object(node: Mapping[str, Any], **arguments: Any) -> Any:
-    """The object of a node with `_target_`; arguments beside those of the node come from the framework."""
+    """Return the object of a node with `_target_`; arguments beside those of the node come from the framework."""
     try:
         return instantiate(node, _convert_="all", **arguments)
     except InstantiationException as error:
@@ -39,8 +35,8 @@ def build_object(node: Mapping[str, Any], **arguments: Any) -> Any:
 
 
 def own_arguments(group: str, node: DictConfig) -> dict[str, Any]:
-    """What a data or model node holds for its `_target_`: its keys without those every node of the group has."""
-    shared = {field.name for field in fields(GROUP_BASES[group])} - {"_target_"}
+    """Return what a data or model node holds for its `_target_`: the keys that not every node of the group has."""
+    shared = INJECTED[group].not_passed - {"_target_"}
     plain = OmegaConf.to_container(node, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items() if key not in shared}
@@ -130,10 +126,9 @@ def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> lis
 
 
 def build_loggers(config: DictConfig, run_dir: Path) -> list[Any]:
-    """Our own are told where the run lies."""
-    own = [f"{kind.__module__}.{kind.__qualname__}" for kind in (MetricsCsv, WandbRun, TrackioRun)]
+    """Build the loggers; our own are told where the run lies."""
     return [
-        build_object(node, **({"run_dir": run_dir} if node["_target_"] in own else {}))
+        build_object(node, **({"run_dir": run_dir} if node["_target_"] in RUN_DIR_LOGGERS else {}))
         for node in config.logger.values()
         if node
     ]
@@ -149,11 +144,13 @@ def build_trainer(
     devices: int,
     local_batches: int,
 ) -> pl.Trainer:
-    """`local_batches`: of one epoch on one device; a multiple of the accumulated ones."""
+    """
+    Args:
+        local_batches: of one epoch on one device; a multiple of the accumulated ones.
+    """
     settings = config.trainer
     steps = max(1, local_batches // settings.accumulate_grad_batches)
     steps_between_validations = max(1, round(steps * settings.val_check_interval))
-    bar = progress_bar()
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=devices,
@@ -171,7 +168,7 @@ def build_trainer(
         logger=list(loggers) or False,
         deterministic=settings.deterministic or None,
         profiler=_profiler(settings.profiler, run_dir),
-        enable_progress_bar=bool(settings.progress and bar),
+        enable_progress_bar=bool(settings.progress and progress_bar()),
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=run_dir,
@@ -179,6 +176,6 @@ def build_trainer(
 
 
 def _profiler(choice: str | None, run_dir: Path) -> Profiler | None:
-    """Writes fit-profile.txt: the log, where Lightning would put it, is the project's own."""
+    """Build the writer of fit-profile.txt: the log, where Lightning would put it, is the project's own."""
     kinds: dict[str, type[SimpleProfiler | AdvancedProfiler]] = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
     return kinds[choice](dirpath=run_dir, filename="profile") if choice else None

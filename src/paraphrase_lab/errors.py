@@ -14,11 +14,11 @@ class UserError(Exception):
 class ConfigError(UserError):
     """Every problem found in one configuration, reported together."""
 
-    def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
+    def __init__(self, problems: Sequence[str]) -> None:
         self.problems = list(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         lines = [f"{count} in this configuration:", *(f"  - {problem}" for problem in self.problems)]
-        super().__init__("\n".join(lines), hint=hint)
+        super().__init__("\n".join(lines))
 
 
 class BadRowsError(UserError):

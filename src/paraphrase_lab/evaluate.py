@@ -23,7 +23,7 @@ from paraphrase_lab.runtime.third_party import quiet_libraries
 
 
 class Evaluation(NamedTuple):
-    """What came out for one data set; `directory` holds metrics.json, predictions.parquet and plots/."""
+    """The results on one data set; `directory` holds metrics.json, predictions.parquet and plots/."""
 
     title: str
     directory: Path
@@ -33,7 +33,8 @@ class Evaluation(NamedTuple):
 
 
 def load_run(run_dir: Path) -> tuple[DictConfig, TrainedModel]:
-    """
+    """Load a run's configuration and its model.
+
     Raises:
         RunError: the run is not there, kept no model, or its own code is nowhere to be found.
     """
@@ -49,7 +50,8 @@ def load_run(run_dir: Path) -> tuple[DictConfig, TrainedModel]:
 def evaluate_run(
     run_dir: Path, config: DictConfig, model: TrainedModel, *, split: str | None = None, precision: str = "32"
 ) -> Evaluation:
-    """
+    """Score a data set with a run's model, and write what came out below the run.
+
     Args:
         split: null for test, or for all pairs of a single file.
         precision: as trainer.precision; 32 is what the run itself reported.
@@ -59,8 +61,7 @@ def evaluate_run(
     longest = longest_input(model.encoder)
     if longest is not None and config.data.max_length > longest:
         raise UserError(f"data.max_length={config.data.max_length}, but the model takes {longest} tokens at most")
-    machine = this_machine()
-    used, _ = resolve_precision(precision, machine)
+    used, _ = resolve_precision(precision, this_machine())
     name, tables = load_split(
         build.build_source(config),
         split,

@@ -1,4 +1,4 @@
-"""Where the configuration lives (checkout or installed wheel) and where prepared data is kept."""
+"""The places of the configuration (checkout or installed wheel) and of prepared data."""
 
 import os
 from pathlib import Path
@@ -18,17 +18,17 @@ DIRECTORY_VARIABLE = "PARAPHRASE_RUN_DIRECTORY"
 
 
 def cache_dir() -> Path:
-    """`$PARAPHRASE_CACHE_DIR`, else `$XDG_CACHE_HOME/paraphrase-lab`, else `~/.cache/paraphrase-lab`."""
+    """Return `$PARAPHRASE_CACHE_DIR`, else `$XDG_CACHE_HOME/paraphrase-lab`, else `~/.cache/paraphrase-lab`."""
     if chosen := os.environ.get("PARAPHRASE_CACHE_DIR"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paraphrase-lab"
 
 
 def as_typed(path: Path) -> Path:
-    """The path as one would type it: relative to the working directory, where it lies below that."""
+    """Return the path as one would type it: relative to the working directory, where it lies below that."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def can_exist(path: str) -> bool:
-    """It exists, or will where a training job runs."""
+    """Tell whether it exists, or will where a training job runs."""
     return Path(path).expanduser().exists() or Path(path).is_relative_to(CHANNELS_DIR)

@@ -32,7 +32,7 @@ class RunScorer:
 
     @property
     def fingerprint(self) -> str:
-        """Reads the weights; asked for once per file."""
+        """A hash of the weights, which it reads; asked for once per file."""
         digest = hashlib.sha256(f"{self.model.calibration}|{self.precision}|{self.model.max_length}".encode())
         with self.weights.open("rb") as file:
             while block := file.read(1 << 20):
@@ -40,7 +40,7 @@ class RunScorer:
         return digest.hexdigest()
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """P(paraphrase), float64 [pairs]."""
+        """Return P(paraphrase), float64 [pairs]."""
         if not pairs:
             return np.empty(0)
         first, second = (list(column) for column in zip(*pairs, strict=True))

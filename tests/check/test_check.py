@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from checking import check, problems
-from paraphrase_lab.check import check_config
+from checking import check, composed, problems
 from paraphrase_lab.check.rules import FILE_ENDINGS
+from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer
 from paraphrase_lab.errors import ConfigError
 
@@ -229,11 +229,11 @@ def test_what_is_fine() -> None:
 
 def test_a_saved_configuration(tmp_path: Path) -> None:
     with Composer() as composer:
-        OmegaConf.save(composer.compose([]), tmp_path / "config.yaml")
+        OmegaConf.save(composed(composer), tmp_path / "config.yaml")
     saved = OmegaConf.load(tmp_path / "config.yaml")
-    assert check_config(saved) == ([], [])  # type: ignore[arg-type]
+    assert value_problems(saved) == []  # type: ignore[arg-type]
     saved.sed, saved.model.layrs, saved.trainer.precision, saved.data.train_pairs = 1, 3, "bf16", "x"
-    found = check_config(saved).problems  # type: ignore[arg-type]
+    found = value_problems(saved)  # type: ignore[arg-type]
     assert [problem[:59] for problem in found] == [
         "there is no key 'sed'. Did you mean 'seed'?",
         "data.train_pairs=x must be a whole number, 100 or more.",

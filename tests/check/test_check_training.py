@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from checking import built, check, here
-from paraphrase_lab.check import check_built
+from paraphrase_lab.check.built import check_built
 from paraphrase_lab.runtime.hardware import Machine
 
 VOLTA = Machine("gpu", 1, "Tesla V100", bf16=False, fp16=True)

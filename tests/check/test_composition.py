@@ -11,6 +11,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from checking import composed
 from paraphrase_lab.check import overrides as overrides_check
 from paraphrase_lab.configuration.composition import CONFIG_NAME, Composer, Request, jobs_of, wants_multirun
 from paraphrase_lab.configuration.settings import resolved
@@ -29,9 +30,7 @@ COMMAND_LINES = [
 
 def hydra_node(request: Request, composer: Composer) -> DictConfig:
     """The hydra node that decides how jobs are launched, as `check_request` composes it: without swept keys."""
-    config = overrides_check.compose(request.overrides, composer, with_hydra=True).config
-    assert config is not None
-    return config.hydra
+    return composed(composer, request.overrides, with_hydra=True).hydra
 
 
 def expand(request: Request, composer: Composer) -> list[tuple[str, ...]]:
@@ -41,30 +40,33 @@ def expand(request: Request, composer: Composer) -> list[tuple[str, ...]]:
 @pytest.mark.parametrize("overrides", COMMAND_LINES, ids=" ".join)
 def test_composes_what_hydra_composes(overrides: tuple[str, ...]) -> None:
     with Composer() as composer:
-        ours = composer.compose(overrides, with_hydra=True)
+        ours = composed(composer, overrides, with_hydra=True)
         theirs = composer.loader.load_configuration(CONFIG_NAME, list(overrides), RunMode.RUN)
         assert OmegaConf.to_yaml(ours) == OmegaConf.to_yaml(theirs)
         del theirs._content["hydra"]  # type: ignore[union-attr]
-        assert OmegaConf.to_yaml(composer.compose(overrides)) == OmegaConf.to_yaml(theirs)
+        assert OmegaConf.to_yaml(composed(composer, overrides)) == OmegaConf.to_yaml(theirs)
 
 
 def test_one_composition_does_not_leak_into_the_next() -> None:
     with Composer() as composer:
-        composer.compose(["model.num_layers=9", "callbacks.early_stopping=null"])
-        again = composer.compose([])
+        composed(composer, ["model.num_layers=9", "callbacks.early_stopping=null"])
+        again = composed(composer)
     assert again.model.num_layers == 2
     assert again.callbacks.early_stopping.patience == 5
 
 
 def test_refuses_what_hydra_refuses() -> None:
-    with Composer() as composer, pytest.raises(ConfigCompositionException, match="model.hiden"):
-        composer.compose(["model.hiden=3"])
+    with Composer() as composer:
+        (problem,) = overrides_check.compose(["model.hiden=3"], composer).problems
+        with pytest.raises(ConfigCompositionException, match="model.hiden"):
+            composer.loader.load_configuration(CONFIG_NAME, ["model.hiden=3"], RunMode.RUN)
+    assert "model.hiden" in problem
 
 
 def test_leaves_hydra_as_it_was() -> None:
     JobRuntime.instance().set("name", "before")
     with Composer() as composer:
-        assert composer.compose([], with_hydra=True).hydra.job.name == CONFIG_NAME
+        assert composed(composer, with_hydra=True).hydra.job.name == CONFIG_NAME
     assert JobRuntime.instance().get("name") == "before"
     assert not GlobalHydra.instance().is_initialized()
 
@@ -82,10 +84,10 @@ def test_config_dir_adds_files(tmp_path: Path) -> None:
     (tmp_path / "debug").mkdir()
     (tmp_path / "debug" / "mine.yaml").write_text("# @package _global_\nseed: 5\n")
     with Composer(Request(config_dir=str(tmp_path))) as composer:
-        assert composer.compose(["debug=mine"]).seed == 5
+        assert composed(composer, ["debug=mine"]).seed == 5
     with Composer(Request((f"hydra.searchpath=[file://{tmp_path}]",))) as composer:
         assert "mine" in composer.group_options("debug")
-        assert composer.compose([f"hydra.searchpath=[file://{tmp_path}]", "debug=mine"]).seed == 5
+        assert composed(composer, [f"hydra.searchpath=[file://{tmp_path}]", "debug=mine"]).seed == 5
 
 
 def test_config_dir_that_does_not_exist() -> None:

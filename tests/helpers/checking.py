@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
-from paraphrase_lab.check import CheckedRequest, Findings, check_built, check_request
-from paraphrase_lab.configuration.composition import Request
+from paraphrase_lab.check import CheckedRequest, Findings, check_request
+from paraphrase_lab.check import overrides as overrides_check
+from paraphrase_lab.check.built import check_built
+from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.errors import ConfigError
 from paraphrase_lab.runtime.hardware import Machine
 
@@ -22,6 +26,13 @@ def problems(*overrides: str, config_dir: Path | None = None, multirun: bool = F
     with pytest.raises(ConfigError) as caught:
         check(*overrides, config_dir=config_dir, multirun=multirun)
     return caught.value.problems
+
+
+def composed(composer: Composer, overrides: Sequence[str] = (), *, with_hydra: bool = False) -> DictConfig:
+    """Return the configuration of overrides without a mistake."""
+    found = overrides_check.compose(overrides, composer, with_hydra=with_hydra)
+    assert found.config is not None and not found.problems and not found.hydra_problems
+    return found.config
 
 
 def write(directory: Path, name: str, text: str) -> Path:

@@ -12,7 +12,10 @@ import jsonschema
 import pytest
 from omegaconf import OmegaConf
 
-from paraphrase_lab.check import check_built, check_config, check_request
+from checking import composed
+from paraphrase_lab.check import check_request
+from paraphrase_lab.check.built import check_built
+from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.json_schema import file_schemas
 from paraphrase_lab.paths import CONF_DIR, EXPERIMENTS_DIR
@@ -60,7 +63,7 @@ def test_every_option_passes_both_stages(option: str, tmp_path: Path) -> None:
         findings = check_built(job.config, machine=CLUSTER, remote=True)
         assert findings.problems == []
         OmegaConf.save(job.config, tmp_path / "config.yaml")  # saved YAML has lost the types of its nodes
-        assert check_config(OmegaConf.load(tmp_path / "config.yaml")).problems == []  # type: ignore[arg-type]
+        assert value_problems(OmegaConf.load(tmp_path / "config.yaml")) == []  # type: ignore[arg-type]
         assert [warning[: len(start)] for warning, start in zip(findings.warnings, expected, strict=True)] == expected
 
 
@@ -75,7 +78,7 @@ def test_golden_experiments() -> None:
 
 def test_the_default_is_the_first_experiment() -> None:
     with Composer() as composer:
-        default, experiment = composer.compose([]), composer.compose(["experiment=word_order_tiny"])
+        default, experiment = composed(composer), composed(composer, ["experiment=word_order_tiny"])
     assert OmegaConf.to_yaml(default) == OmegaConf.to_yaml(experiment)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from checking import check, problems, write
+from checking import check, composed, problems, write
 from commands import FEW_PAIRS, ROOT, TINY, paraphrase
 from paraphrase_lab.check import check_request
 from paraphrase_lab.cli.study import StudyRequest, study_request
@@ -113,7 +113,8 @@ def test_a_study_is_no_part_of_its_runs(tmp_path: Path) -> None:
     """Its runs equal the runs started by hand: the same fingerprint, job and recipe."""
     directory = ablation(tmp_path)
     with Composer(Request(config_dir=str(directory))) as composer:
-        studied, typed = composer.compose(["ablation=mine", "model.num_layers=1"]), composer.compose(["model.num_layers=1"])
+        studied = composed(composer, ["ablation=mine", "model.num_layers=1"])
+        typed = composed(composer, ["model.num_layers=1"])
     assert studied.study.hypothesis == "deeper" and typed.study is None
     assert config_fingerprint(plain_config(studied)) == config_fingerprint(plain_config(typed))
     for compute in ("local", "sagemaker"):

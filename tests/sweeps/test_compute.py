@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from checking import composed
 from paraphrase_lab import cli
 from paraphrase_lab.check import check_request
 from paraphrase_lab.configuration.composition import Composer, Request
@@ -93,7 +94,7 @@ def test_endpoint_of_the_local_sagemaker(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_check_of_a_job_says_everything_that_is_wrong() -> None:
     with Composer() as composer:
-        config = composer.compose(["data.max_length=128", "trainer.accelerator=gpu", "trainer.devices=4"])
+        config = composed(composer, ["data.max_length=128", "trainer.accelerator=gpu", "trainer.devices=4"])
     assert check_job(config) == []  # this machine's devices are not the job's
     OmegaConf.update(config, "data.max_length", 5)
     OmegaConf.update(config, "model.dropout", 2.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from checking import composed
 from commands import ROOT, paraphrase
 from hydra_sagemaker.cli.main import parser
 from hydra_sagemaker.errors import Cause
@@ -113,8 +114,8 @@ def test_commands_of_the_aws_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_what_the_page_says_of_the_configuration() -> None:
     with Composer() as composer:
-        types = {model: composer.compose([f"model={model}"]).model.instance_type for model in composer.group_options("model")}
-        launcher = composer.compose(["compute=sagemaker"], with_hydra=True).hydra.launcher
+        types = {model: composed(composer, [f"model={model}"]).model.instance_type for model in composer.group_options("model")}
+        launcher = composed(composer, ["compute=sagemaker"], with_hydra=True).hydra.launcher
         hours, parallel = launcher.max_run_hours, launcher.max_parallel
     assert types.pop("tiny") == "ml.m5.xlarge" and set(types.values()) == {"ml.g5.2xlarge"}
     assert f"`hydra.launcher.max_run_hours` ({hours:g})" in PAGE and f"`hydra.launcher.max_parallel={parallel}`" in PAGE

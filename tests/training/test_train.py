@@ -16,6 +16,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from checking import composed
 from commands import FEW_PAIRS, TINY, paraphrase, record, trained
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.runs.record import RunRecord
@@ -98,7 +99,7 @@ def test_a_profile_is_in_the_run(profiler: str, known: str, tmp_path: Path, caps
 
 def test_a_trial_of_a_search_leaves_test_alone_and_keeps_no_weights(tmp_path: Path) -> None:
     with Composer(Request()) as composer:
-        config = composer.compose([*TINY, *FEW_PAIRS, "trainer.progress=false"])
+        config = composed(composer, [*TINY, *FEW_PAIRS, "trainer.progress=false"])
     run = tmp_path / "trial"
     run.mkdir()
     assert train(config, run, searching=True) == record(run)["best"]["value"]

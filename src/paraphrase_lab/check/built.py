@@ -1,5 +1,6 @@
 """The second stage: what can only be known by importing what the configuration names and by looking at the machine."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +16,34 @@ from paraphrase_lab.paths import CHANNELS_DIR
 from paraphrase_lab.runtime.hardware import Machine, this_machine
 
 
-def built_findings(config: DictConfig, *, machine: Machine | None, remote: bool, training: bool) -> Findings:
+def check_built(config: DictConfig, *, machine: Machine | None = None, remote: bool = False, training: bool = True) -> Findings:
+    """Run the second stage on a configuration that passed the first.
+
+    Args:
+        machine: what to judge devices and precision by; None: this machine.
+        training: False when the data are only looked at, whatever the machine.
+        remote: the run happens on another machine: leave out devices, precision and what needs the network.
+    """
     plain = plain_config(config)
-    problems = target_problems(plain, remote=remote)
-    warnings: list[str] = []
+    found = target_problems(plain, remote=remote)
     if training:
-        more, warnings = training_findings(plain, machine, remote=remote)
-        problems += more
-    if not remote and not any(problem.startswith("data:") for problem in problems):
-        problems += hub_problems(plain)
-    return Findings(list(dict.fromkeys(problems)), list(dict.fromkeys(warnings)))
+        found += _training_findings(plain, machine, remote=remote)
+    if not remote and not any(problem.startswith("data:") for problem in found):
+        found += hub_problems(plain)
+    return Findings.of(found)
 
 
-def training_findings(plain: dict[str, Any], machine: Machine | None, *, remote: bool) -> tuple[list[str], list[str]]:
-    """Problems and warnings."""
-    problems = [*rules.monitor_problems(plain), *rules.model_problems(plain)]
-    warnings: list[str] = []
+def _training_findings(plain: dict[str, Any], machine: Machine | None, *, remote: bool) -> Iterator[str]:
+    yield from rules.monitor_problems(plain)
+    yield from rules.model_problems(plain)
     if machine is None and not remote:
         try:
             machine = this_machine(plain["trainer"]["accelerator"])
         except UserError as error:
-            problems.append(rules.one_line(error))
+            yield rules.one_line(error)
     if machine is not None and not remote:
-        more, warned = rules.machine_problems(plain, machine)
-        problems, warnings = [*problems, *more], [*warnings, *warned]
+        yield from rules.machine_findings(plain, machine)
     paths = [plain["data"].get(key) for key in ("path", "train", "validation", "test")]
     by_channel = any(isinstance(path, str) and Path(path).is_relative_to(CHANNELS_DIR) for path in paths)
     if not by_channel and not target_problems({"data": plain["data"]}):  # else nothing can be counted
-        more, warned = rules.step_findings(plain, machine)
-        problems, warnings = [*problems, *more], [*warnings, *warned]
-    return problems, warnings
+        yield from rules.step_findings(plain, machine)

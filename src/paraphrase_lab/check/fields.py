@@ -1,7 +1,8 @@
-"""What a key may hold, read off the schema: its type, range and choices, and whether a value fits them."""
+"""The values that a key may hold, read off the schema: its type, range and choices, and whether a value fits them."""
 
 import dataclasses
 import math
+import operator
 import types
 import typing
 from functools import cache
@@ -16,6 +17,8 @@ from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
 from paraphrase_lab.paths import can_exist
 
+LIMITS = {"minimum": operator.ge, "maximum": operator.le, "above": operator.gt}
+
 
 class Key(NamedTuple):
     """A field of a schema with its evaluated type."""
@@ -25,41 +28,39 @@ class Key(NamedTuple):
     metadata: dict[str, Any]
 
 
-class Section(NamedTuple):
-    schema: type | None
-    has_free_keys: bool
-    """The section's `_target_` is a researcher's own: its arguments stand beside the keys of the schema."""
-
-
 @cache
 def keys_of(schema: type) -> dict[str, Key]:
     hints = typing.get_type_hints(schema)
     return {entry.name: Key(entry.name, hints[entry.name], dict(entry.metadata)) for entry in dataclasses.fields(schema)}
 
 
-def section_of(config: DictConfig, group: str) -> Section:
-    """Find the schema of a composed configuration by its types, of a saved one by its `_target_`."""
+def schema_of(config: DictConfig, group: str) -> tuple[type | None, bool]:
+    """Find the schema of a section, by the types of a composed configuration and by the `_target_` of a saved one.
+
+    Returns:
+        The schema; whether the `_target_` is a researcher's own, whose arguments stand beside the keys of the schema.
+    """
     node = child(config, group)
     known = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
     if known is not None and dataclasses.is_dataclass(known):
-        return Section(typing.cast(type, known), has_free_keys=False)
+        return typing.cast(type, known), False
     target = node.get("_target_") if isinstance(node, DictConfig) and not is_absent(node) else None
     for schema in SCHEMAS.get(group, {}).values():
         if "_target_" not in keys_of(schema) or (target is not None and target == getattr(schema, "_target_", None)):
-            return Section(schema, has_free_keys=False)
+            return schema, False
     if group == "scheduler" and str(target).startswith("paraphrase_lab.training.optimisation."):
-        return Section(SchedulerConfig, has_free_keys=False)
-    return Section(GROUP_BASES.get(group), has_free_keys=True)
+        return SchedulerConfig, False
+    return GROUP_BASES.get(group), True
 
 
 def key_at(config: DictConfig, dotted: str) -> Key | None:
     parts = dotted.partition("[")[0].split(".")
-    schema = TrainConfig if len(parts) == 1 else section_of(config, parts[0]).schema
+    schema = TrainConfig if len(parts) == 1 else schema_of(config, parts[0])[0]
     return keys_of(schema).get(parts[-1]) if schema is not None and len(parts) <= 2 else None
 
 
 def described(key: Key) -> str:
-    """Completes "must be …"."""
+    """Complete "must be …"."""
     hint, optional = _without_none(key.hint)
     metadata = key.metadata
     if metadata.get("choices"):
@@ -72,7 +73,7 @@ def described(key: Key) -> str:
 
 
 def fitting(key: Key, value: Any) -> tuple[Any, str | None]:
-    """The value in its type, and what is wrong with it (completing "KEY=VALUE …")."""
+    """Return the value in its type, and what is wrong with it (completing "KEY=VALUE …")."""
     hint, optional = _without_none(key.hint)
     if value is None and optional or hint is Any:
         return value, None
@@ -106,13 +107,8 @@ def _converted(hint: Any, value: Any) -> Any:
 
 
 def _in_range(value: float, metadata: dict[str, Any]) -> bool:
-    minimum, maximum, above = (metadata.get(name) for name in ("minimum", "maximum", "above"))
-    return (
-        math.isfinite(value)
-        and (minimum is None or value >= minimum)
-        and (maximum is None or value <= maximum)
-        and (above is None or value > above)
-    )
+    limits = ((holds, metadata.get(name)) for name, holds in LIMITS.items())
+    return math.isfinite(value) and all(limit is None or holds(value, limit) for holds, limit in limits)
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:

@@ -1,4 +1,4 @@
-"""Why the chosen files do not compose, in a sentence that names the file."""
+"""The reasons that the chosen files do not compose, in sentences that name the file."""
 
 import re
 from collections.abc import Sequence
@@ -49,28 +49,24 @@ def _missing_file(missing: str, config_path: str, choices: Sequence[str], compos
         return f'{what}: pip install "hydra-optuna-sweeper<1.4" "sqlalchemy<2".'
     group, _, option = missing.rpartition("/")
     options = composer.group_options(group) if group else []
-    places = [path for path in _chosen_paths(choices, composer) if _asks_for(path, option, composer)] or [config_path]
+    file = _file(_file_that_asks(option, choices, composer) or config_path, composer)
     if not group or not options:
-        return f"{_file(places[0], composer)}: its defaults list names '{missing}', which is no file: correct that line."
+        return f"{file}: its defaults list names '{missing}', which is no file: correct that line."
     meant = meant_or_valid(closest(option, options), f"Options of {group}: {listed(options)}.")
-    return f"{_file(places[0], composer)}: {group} has no option '{option}'.{meant}"
+    return f"{file}: {group} has no option '{option}'.{meant}"
 
 
-def _chosen_paths(choices: Sequence[str], composer: Composer) -> list[str]:
-    paths = []
+def _file_that_asks(option: str, choices: Sequence[str], composer: Composer) -> str | None:
+    """Return the chosen file whose defaults list names the option."""
     for override in map(composer.parse, choices):
         value = override.value()
         for name in value if isinstance(value, list) else [value]:
             path = f"{override.key_or_group}/{name}"
-            if composer.repository.config_exists(path):
-                paths.append(path)
-    return paths
-
-
-def _asks_for(config_path: str, option: str, composer: Composer) -> bool:
-    loaded = composer.repository.load_config(config_path)
-    defaults = (loaded.defaults_list if loaded is not None else None) or []
-    return any(isinstance(default, GroupDefault) and default.value == option for default in defaults)
+            loaded = composer.repository.load_config(path)
+            defaults = (loaded.defaults_list if loaded is not None else None) or []
+            if any(isinstance(default, GroupDefault) and default.value == option for default in defaults):
+                return path
+    return None
 
 
 def _key_of_a_file(cause: OmegaConfBaseException, composer: Composer) -> str:
@@ -87,8 +83,8 @@ def _key_of_a_file(cause: OmegaConfBaseException, composer: Composer) -> str:
 
 
 def _file(config_path: str, composer: Composer) -> str:
-    """The path of the file as far as Hydra tells where it read it."""
-    loaded = composer.repository.load_config(config_path) if composer.repository.config_exists(config_path) else None
+    """Return the path of the file as far as Hydra tells where it read it."""
+    loaded = composer.repository.load_config(config_path) if config_path else None
     if loaded is None or not loaded.path.startswith("file://"):
         return f"{config_path}.yaml" if config_path else "a configuration file"
     return str(as_typed(Path(loaded.path.removeprefix("file://")) / f"{config_path}.yaml"))

@@ -1,17 +1,28 @@
-"""What a check hands back."""
+"""The results of a check: problems and warnings, each a sentence."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Self
 
 from omegaconf import DictConfig
 
 from paraphrase_lab.configuration.composition import Job, Request
 
 
+class Warned(str):
+    """Tells of something that runs, but is probably not meant; any other finding is a reason not to start."""
+
+
 class Findings(NamedTuple):
     problems: list[str]
-    """Reasons not to start."""
     warnings: list[str]
-    """What runs, but is probably not meant."""
+
+    @classmethod
+    def of(cls, found: Iterable[str]) -> Self:
+        """Separate problems from warnings, each once."""
+        findings = cls([], [])
+        for one in dict.fromkeys(found):
+            (findings.warnings if isinstance(one, Warned) else findings.problems).append(one)
+        return findings
 
 
 class CheckedRequest(NamedTuple):

@@ -52,7 +52,11 @@ def _model_problem(name: str, revision: str | None) -> str | None:
 
 
 def _data_problem(name: str, revision: str | None) -> str | None:
-    if _has_cached_data(name):
+    from datasets import config
+
+    prepared = Path(config.HF_DATASETS_CACHE) / name.replace("/", "___")  # by the datasets library
+    downloaded = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
+    if prepared.is_dir() or downloaded.is_dir():
         return None
     offline = "data.path=DIRECTORY with train.tsv, validation.tsv and test.tsv; or load it once where there is a network"
     return _asked(name, revision, "dataset", f"the data set {name}", offline)
@@ -60,19 +64,20 @@ def _data_problem(name: str, revision: str | None) -> str | None:
 
 @cache
 def _asked(name: str, revision: str | None, kind: str, subject: str, offline: str) -> str | None:
-    """What the Hub says of a name. `offline`: how to do without."""
+    """Return what the Hub says against a name; `offline` tells how to do without it."""
     if constants.HF_HUB_OFFLINE:
         return f"{subject} is not in the local cache, and HF_HUB_OFFLINE is set. Without a network: {offline}."
+    page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{name}"
     api = HfApi(endpoint=constants.ENDPOINT)
     try:
         ask = api.model_info if kind == "model" else api.dataset_info
         ask(name, revision=revision, timeout=TIMEOUT_SECONDS)
     except GatedRepoError:
-        return f"{subject} is gated: accept its terms at {constants.ENDPOINT}/{_page(name, kind)}, then type 'hf auth login'."
+        return f"{subject} is gated: accept its terms at {page}, then type 'hf auth login'."
     except RevisionNotFoundError:
-        return f"{subject} has no revision '{revision}': see {constants.ENDPOINT}/{_page(name, kind)}/commits/main."
+        return f"{subject} has no revision '{revision}': see {page}/commits/main."
     except RepositoryNotFoundError:
-        search = f"{constants.ENDPOINT}/{_page('', kind)}?search={name}"
+        search = f"{constants.ENDPOINT}/{kind}s?search={name}"
         return f"{subject} is not on the Hub, or private: look for it at {search}, or type 'hf auth login'."
     except HFValidationError:
         return f"{subject} is neither a directory here nor a name of the Hub, OWNER/NAME."
@@ -85,17 +90,3 @@ def _asked(name: str, revision: str | None, kind: str, subject: str, offline: st
             f"the name may be right. Without a network: {offline}."
         )
     return None
-
-
-def _page(name: str, kind: str) -> str:
-    prefix = "datasets" if kind == "dataset" else "" if name else "models"
-    return "/".join(part for part in (prefix, name) if part)
-
-
-def _has_cached_data(name: str) -> bool:
-    """Either as prepared by the datasets library, or as downloaded files."""
-    from datasets import config
-
-    prepared = Path(config.HF_DATASETS_CACHE) / name.replace("/", "___")
-    downloaded = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
-    return prepared.is_dir() or downloaded.is_dir()

@@ -22,7 +22,7 @@ FILES_OF_EVERYTHING = ("experiment", "ablation", "hparams_search", "debug", "com
 
 @dataclass
 class Composed:
-    """As much of a configuration as the typed overrides allow; `config` is None when its files do not compose."""
+    """The part of a configuration that the typed overrides allow; `config` is None when its files do not compose."""
 
     config: DictConfig | None
     problems: list[str] = field(default_factory=list)
@@ -36,25 +36,27 @@ class Composed:
 
 
 def parsed(texts: Sequence[str], composer: Composer) -> tuple[list[str], list[str]]:
-    """The overrides that Hydra can read, and the problems of the others."""
+    """Return the overrides that Hydra can use, and the problems of the others."""
     readable, problems = [], []
     for text in texts:
         try:
-            key = composer.parse(text).key_or_group
+            override = composer.parse(text)
         except OverrideParseException as error:
             reason = error.message.partition("\nSee ")[0].splitlines()[-1]
             reason = "it has no '='" if "missing EQUAL" in reason else reason
             problems.append(f"{text}: this is not an override ({reason}). Valid: key=value, group=option, +key=value, ~key.")
             continue
-        if key:
-            readable.append(text)
-        else:
+        if not override.key_or_group:
             problems.append(f"{text}: there is no key before the '='.")
+        elif override.is_sweep_override() and override.is_hydra_override():
+            problems.append(f"{text}: Hydra's own keys cannot be swept; quote the value if it is a text with a comma.")
+        else:
+            readable.append(text)
     return readable, problems
 
 
 def compose(texts: Sequence[str], composer: Composer, *, with_hydra: bool = False) -> Composed:
-    """Applies what can be applied. Sweeps are left out, as in Hydra's own first composition of a sweep."""
+    """Apply what can be applied. Sweeps are left out, as in Hydra's own first composition of a sweep."""
     overrides = [override for override in map(composer.parse, texts) if not override.is_sweep_override()]
     composed = Composed(None)
     choices = _choices(overrides, composer, composed)
@@ -68,7 +70,13 @@ def compose(texts: Sequence[str], composer: Composer, *, with_hydra: bool = Fals
             continue
         if override.key_or_group.partition(".")[0] in composed.uncertain:
             continue
-        if problem := _applied(config, override, composer):
+        problem = _key_problem(config, override, composer)
+        if problem is None:
+            try:
+                apply_override(config, override)
+            except (HydraException, OmegaConfBaseException) as error:
+                problem = _value_problem(config, override, error)
+        if problem is not None:
             composed.add(override, problem)
     if with_hydra:
         note_overrides(config, [composer.parse(text) for text in texts])
@@ -76,7 +84,7 @@ def compose(texts: Sequence[str], composer: Composer, *, with_hydra: bool = Fals
 
 
 def _choices(overrides: Sequence[Override], composer: Composer, composed: Composed) -> list[str]:
-    """Overrides that choose files, with what was probably meant in place of unknown options."""
+    """Return the overrides that choose files, with what was probably meant in place of unknown options."""
     choices = []
     for override in overrides:
         if not composer.chooses_files(override):
@@ -96,7 +104,7 @@ def _choices(overrides: Sequence[Override], composer: Composer, composed: Compos
 
 
 def choice_problem(override: Override, composer: Composer) -> tuple[str | None, str | None]:
-    """What is wrong with `group=option`, and the override that was probably meant."""
+    """Return what is wrong with `group=option`, and the override that was probably meant."""
     group, text, value = override.key_or_group, override.input_line or "", override.value()
     if group == "hydra.searchpath" or override.is_delete():
         return None, None
@@ -108,23 +116,12 @@ def choice_problem(override: Override, composer: Composer) -> tuple[str | None, 
         advice = "leave it out" if group in FILES_OF_EVERYTHING else "choose one"
         return f"{text} chooses no file: {advice}. {valid}", None
     names = [str(name) for name in value] if isinstance(value, list) else [value]
-    unknown = [name for name in names if not composer.has_option(group, name)]
+    unknown = [name for name in names if not composer.repository.config_exists(f"{group}/{name}")]
     if not unknown:
         return None, None
     near = {name: closest(name, options) for name in unknown}
     meant = f"{override.get_key_element()}={near[unknown[0]]}" if all(near.values()) and not isinstance(value, list) else None
     return f"{text}: {group} has no option '{unknown[0]}'.{meant_or_valid(near[unknown[0]], valid)}", meant
-
-
-def _applied(config: DictConfig, override: Override, composer: Composer) -> str | None:
-    """Applies a value to the configuration, or says why not."""
-    if (problem := _key_problem(config, override, composer)) is not None:
-        return problem
-    try:
-        apply_override(config, override)
-    except (HydraException, OmegaConfBaseException) as error:
-        return _value_problem(config, override, error)
-    return None
 
 
 def _key_problem(config: DictConfig, override: Override, composer: Composer) -> str | None:
@@ -150,7 +147,7 @@ def _key_problem(config: DictConfig, override: Override, composer: Composer) -> 
 
 
 def _takes_new_keys(node: Any) -> bool:
-    """True of mappings whose keys no dataclass fixes; those with a `_target_` meet its signature in the second stage."""
+    """Tell whether no dataclass fixes the keys of a mapping; a `_target_` meets its signature in the second stage."""
     return isinstance(node, DictConfig) and not dataclasses.is_dataclass(schema_type(node))
 
 

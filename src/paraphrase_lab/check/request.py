@@ -8,7 +8,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from paraphrase_lab.check import overrides, sweeps
-from paraphrase_lab.check.findings import CheckedRequest
+from paraphrase_lab.check.findings import CheckedRequest, Findings
 from paraphrase_lab.check.searches import search_findings
 from paraphrase_lab.check.studies import study_findings
 from paraphrase_lab.check.values import value_problems
@@ -17,14 +17,13 @@ from paraphrase_lab.errors import ConfigError
 
 
 def check_request(request: Request) -> CheckedRequest:
-    """First stage on every job. Raises ConfigError with all problems."""
+    """Run the first stage on every job. Raises ConfigError with all problems."""
     with Composer(request) as composer:
         readable, problems = overrides.parsed(request.overrides, composer)
-        readable, swept_hydra = _without_swept_hydra(readable, composer)
         cleaned = Request(tuple(readable), request.config_dir, request.multirun)
         master = overrides.compose(readable, composer, with_hydra=True)
         hydra = master.config.hydra if master.config is not None else None
-        problems += [*swept_hydra, *_needless_sweep(cleaned, hydra, composer), *master.hydra_problems]
+        problems += [*_needless_sweep(cleaned, hydra, composer), *master.hydra_problems]
         try:
             combinations = jobs_of(cleaned, hydra, composer)
         except (HydraException, ValueError) as error:
@@ -33,23 +32,12 @@ def check_request(request: Request) -> CheckedRequest:
         problems += found or ([] if combinations else ["the sweep has no jobs: one of its ranges is empty."])
         warnings: list[str] = []
         if not problems and master.config is not None:
-            problems += _launch_problems(combinations, master.config, cleaned, composer)
-            for found, warned in (study_findings(master.config, combinations), search_findings(master.config, combinations)):
-                problems, warnings = [*problems, *found], [*warnings, *warned]
+            found = sweeps.launch_problems(combinations, master.config, cleaned, composer)
+            found += [*study_findings(master.config, combinations), *search_findings(master.config, combinations)]
+            problems, warnings = Findings.of(found)
         if problems or hydra is None:
             raise ConfigError(list(dict.fromkeys([*problems, *([] if problems else master.problems)])))
         return CheckedRequest(request, jobs, hydra, wants_multirun(request, hydra), warnings)
-
-
-def _without_swept_hydra(texts: Sequence[str], composer: Composer) -> tuple[list[str], list[str]]:
-    readable, problems = [], []
-    for text in texts:
-        override = composer.parse(text)
-        if override.is_sweep_override() and override.is_hydra_override():
-            problems.append(f"{text}: Hydra's own keys cannot be swept; quote the value if it is a text with a comma.")
-        else:
-            readable.append(text)
-    return readable, problems
 
 
 def _needless_sweep(request: Request, hydra: DictConfig | None, composer: Composer) -> list[str]:
@@ -74,23 +62,16 @@ def _checked_jobs(
     combinations: Sequence[tuple[str, ...]], composed_before: overrides.Composed | None, composer: Composer
 ) -> tuple[list[Job], list[str]]:
     """Return the jobs and the problems of all; a single run was composed with Hydra's own keys before."""
-    collected, jobs = sweeps.Collected(), []
+    concerned: dict[str, list[int]] = {}
+    jobs = []
     for number, combination in enumerate(combinations):
         composed = composed_before or overrides.compose(combination, composer)
-        collected.add(number, composed.problems)
+        problems = [*composed.problems]
         if composed.config is not None:
             config = without_hydra(copy.deepcopy(composed.config)) if composed_before else composed.config
             uncertain = tuple(f"{group}{mark}" for group in composed.uncertain for mark in (".", " ", "="))
-            collected.add(number, [text for text in value_problems(config) if not text.startswith(uncertain)])
+            problems += [text for text in value_problems(config) if not text.startswith(uncertain)]
             jobs.append(Job(combination, config))
-    return jobs, collected.sentences(len(combinations))
-
-
-def _launch_problems(
-    combinations: Sequence[tuple[str, ...]], master: DictConfig, request: Request, composer: Composer
-) -> list[str]:
-    problems = sweeps.launcher_interpolations(master)
-    if len(combinations) > 1:
-        typed_hydra = [text for text in request.overrides if composer.parse(text).is_hydra_override()]
-        problems += sweeps.launch_problems(combinations, master, typed_hydra, composer)
-    return problems
+        for problem in dict.fromkeys(problems):
+            concerned.setdefault(problem, []).append(number)
+    return jobs, sweeps.with_jobs(concerned, len(combinations))

@@ -16,10 +16,6 @@ Values = Mapping[str, Any]
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
 
 
-def rule_problems(values: Values) -> list[str]:
-    return [problem for rule in RULES for problem in rule(values)]
-
-
 def warmup(values: Values) -> Iterator[str]:
     steps, fraction = values.get("scheduler.warmup_steps"), values.get("scheduler.warmup_fraction")
     if steps is not None and fraction is not None:
@@ -122,18 +118,15 @@ def resume(values: Values) -> Iterator[str]:
 def pairs(values: Values) -> Iterator[str]:
     if "data.labels" not in values:  # not data=pairs
         return
-    path = values.get("data.path")
+    path = values.get("data.path") or ""
+    is_file = path.endswith(FILE_ENDINGS) or path.startswith((".", "/", "~")) or path.count("/") > 1
     if all(values.get(f"data.{key}", "reported") is None for key in ("path", "train", "validation", "test")):
         yield (
             "data=pairs does not say where the pairs are: "
             "data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE."
         )
-    elif path is not None and _is_meant_as_file(path) and not can_exist(path):
+    elif is_file and not can_exist(path):
         yield f"data.path={path} does not exist; a relative path starts at the working directory, {Path.cwd()}."
-
-
-def _is_meant_as_file(path: str) -> bool:
-    return path.endswith(FILE_ENDINGS) or path.startswith((".", "/", "~")) or path.count("/") > 1
 
 
 RULES: tuple[Callable[[Values], Iterator[str]], ...] = (

@@ -8,7 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from paraphrase_lab.check import check_config, check_request
+from paraphrase_lab.check import check_request
+from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, TrainerConfig
@@ -20,7 +21,8 @@ CHANGEABLE = ("data", "metrics")
 
 
 def saved_config(run_dir: Path) -> DictConfig:
-    """
+    """Read the configuration of a run, under today's names.
+
     Raises:
         RunError: no run there, or one that broke off before its configuration was written.
     """
@@ -32,22 +34,18 @@ def saved_config(run_dir: Path) -> DictConfig:
     saved = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     assert isinstance(saved, dict)
     config = OmegaConf.create(renamed_config({str(key): value for key, value in saved.items()}))
-    _add_younger_keys(config)
-    return config
-
-
-def _add_younger_keys(config: DictConfig) -> None:
-    """Keys that the schema has got since the run was saved, with their defaults."""
+    # Keys that the schema has got since the run was saved, with their defaults.
     for group, base in {**GROUP_BASES, "trainer": TrainerConfig}.items():
         defaults = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
         assert isinstance(defaults, dict)
         for field in fields(base):
             if field.name not in config[group]:
                 config[group][field.name] = defaults[field.name]
+    return config
 
 
 def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
-    """The run's configuration, changed: `data=pairs` replaces the whole node by today's, `data.max_length=64` one key.
+    """Change the run's configuration: `data=pairs` replaces the whole node by today's, `data.max_length=64` one key.
 
     Raises:
         ConfigError: keys that are not there, values out of range, and everything that belongs to the training.
@@ -66,15 +64,15 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
                 config[name] = today[name]
         problems = [problem for text in keys if text not in inside and (problem := _set(config, composer.parse(text)))]
     if not problems:
-        known = set(check_config(saved).problems)  # of an older release, say
-        problems = [problem for problem in check_config(config).problems if problem not in known]
+        known = set(value_problems(saved))  # of an older release, say
+        problems = [problem for problem in value_problems(config) if problem not in known]
     if problems:
         raise ConfigError(problems)
     return config
 
 
 def _set(config: DictConfig, override: Any) -> str | None:
-    """Sets one key of the saved configuration; a sentence when that is not possible."""
+    """Set one key of the saved configuration; return a sentence when that is not possible."""
     key = override.key_or_group
     parent, _, leaf = key.rpartition(".")
     is_open = parent == "metrics"

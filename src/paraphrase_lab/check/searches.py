@@ -5,35 +5,32 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from paraphrase_lab.check.findings import Warned
 from paraphrase_lab.check.values import broken_interpolations
 from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, target_of
 from paraphrase_lab.metrics.names import higher_is_better
 
 
-def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
-    """Problems and warnings of the configuration without swept keys; nothing where no search was asked for.
+def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Judge the configuration without swept keys; nothing where no search was asked for.
 
-    `jobs` are the two that stand for all trials.
+    Args:
+        jobs: the two that stand for all trials.
     """
     sweeper = master.hydra.get("sweeper")
     if not isinstance(sweeper, DictConfig) or target_of(sweeper) != OPTUNA_SWEEPER:
-        return [], []
-    problems = [problem.sentence for problem in broken_interpolations(sweeper, "hydra.sweeper")]
+        return
+    yield from (problem.sentence for problem in broken_interpolations(sweeper, "hydra.sweeper"))
     if len(jobs) < 2:
-        problems.append(
+        yield (
             "the search has nothing to search: type a range, as in 'optimizer.lr=tag(log,interval(1e-4,1e-2))', or choose "
             "hparams_search=tiny or hparams_search=pretrained, which have some."
         )
-    warnings = []
     if OmegaConf.select(sweeper, "sampler.seed", default=0) is None:
-        warnings.append(
+        yield Warned(
             "hydra.sweeper.sampler.seed=null: the same command proposes other trials each time, so it cannot continue an "
             "interrupted search."
         )
-    return [*problems, *_direction_problems(master, sweeper)], warnings
-
-
-def _direction_problems(master: DictConfig, sweeper: DictConfig) -> Iterator[str]:
     direction: Any = sweeper.get("direction")
     if OmegaConf.is_list(direction):
         yield "hydra.sweeper.direction is a list: a run gives one value, that of monitor. Write maximize or minimize."

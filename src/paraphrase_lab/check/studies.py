@@ -5,15 +5,16 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.check.suggestions import closest, did_you_mean, listed, meant_or_valid
+from paraphrase_lab.check.findings import Warned
+from paraphrase_lab.check.suggestions import closest, did_you_mean, listed, meant_or_valid, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER, PROBE_HIGHER_IS_BETTER
-from paraphrase_lab.runs.arms import SEED, Arm, arm_with, arms_of
+from paraphrase_lab.runs.arms import SEED, arm_with, arms_of
 from paraphrase_lab.statistics import FEWEST_SEEDS
 
 
 def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
-    """A rule on the values by dotted key."""
+    """Judge the metrics of a study: a rule on the values by dotted key."""
     compared, reported = list(HIGHER_IS_BETTER), [*HIGHER_IS_BETTER, *PROBE_HIGHER_IS_BETTER]
     metric = values.get("study.metric")
     if metric is not None and metric not in compared:
@@ -25,39 +26,30 @@ def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"study.report: {name} is no metric of test.{meant_or_valid(near, f'Valid: {listed(reported)}.')}"
 
 
-def study_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> tuple[list[str], list[str]]:
-    """Problems and warnings of the configuration without swept keys, and its jobs."""
+def study_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Judge the configuration without swept keys, and its jobs."""
     study = child(master, "study")
     if not isinstance(study, DictConfig) or is_absent(study):
-        return [], []
+        return
     axes = [key for key in OmegaConf.select(master, "hydra.sweeper.params") or {} if key != SEED]
     arms = {arm.name: arm for arm in arms_of(jobs)}
     if len(arms) < 2:
-        missing = "the study has no axis: name one under hydra.sweeper.params, as in 'model.num_layers: 1,2,3'."
-        return ([] if axes else [missing]), []
-    warnings, seeds = [], len(jobs) / len(arms)
+        if not axes:
+            yield "the study has no axis: name one under hydra.sweeper.params, as in 'model.num_layers: 1,2,3'."
+        return
+    seeds = len(jobs) / len(arms)
     if seeds < FEWEST_SEEDS:
-        warnings.append(
+        yield Warned(
             f"{seeds:g} seed{'s' if seeds > 1 else ''} of each: with fewer than {FEWEST_SEEDS} nothing can be said about the "
             "recipes, only about these very models, as in seed=0,1,2."
         )
-    return list(_baseline_problems(study, list(arms.values()))), warnings
-
-
-def _baseline_problems(study: DictConfig, arms: Sequence[Arm]) -> Iterator[str]:
     baseline = [str(word) for word in study.baseline]
-    if not baseline:
+    readable = all("=" in word.strip("=") for word in baseline)
+    if not baseline or (readable and arm_with(arms.values(), baseline) is not None):
         return
-    unreadable = [word for word in baseline if "=" not in word.strip("=")]
-    if not unreadable and arm_with(arms, baseline) is not None:
-        return
-    valid = [_typed(arm) for arm in arms]
+    valid = [" ".join(f"{key}={shown(value)}" for key, value in arm.values.items()) for arm in arms.values()]
     near = closest(" ".join(baseline), valid)
     yield (
         f"study.baseline={' '.join(baseline)} is nothing that the study compares.{did_you_mean(near)} "
         f"Valid: {'; '.join(valid)}; or 'study.baseline=[]', which compares each with each."
     )
-
-
-def _typed(arm: Arm) -> str:
-    return " ".join(f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in arm.values.items())

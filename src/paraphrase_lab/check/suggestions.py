@@ -1,4 +1,4 @@
-"""How a problem is put: what is wrong, what was probably meant, what is valid."""
+"""The words of a problem: what is wrong, what was probably meant, what is valid."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +37,7 @@ def meant_or_valid(near: str | None, valid: str) -> str:
 
 
 def did_you_mean(*words: str | None) -> str:
-    """A sentence with a leading blank, or nothing."""
+    """Return a sentence with a leading blank, or nothing."""
     given = [f"'{word}'" for word in words if word]
     return f" Did you mean {' or '.join(given)}?" if given else ""
 
@@ -47,7 +47,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """As it would be typed."""
+    """Format a value as it would be typed."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -63,7 +63,7 @@ def names_in(node: Any) -> list[str]:
 
 
 def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
-    """Every key of the configuration but those of the hydra node."""
+    """Yield every key of the configuration but those of the hydra node."""
     for name in names_in(node):
         if prefix or name != "hydra":
             yield f"{prefix}{name}"
@@ -71,7 +71,7 @@ def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
 
 
 def first_missing(config: DictConfig, parts: Sequence[str]) -> tuple[Any, int]:
-    """The deepest existing node on the way to a key, and how many parts of the key lead to it."""
+    """Return the deepest existing node on the way to a key, and how many parts of the key lead to it."""
     node: Any = config
     for depth, part in enumerate(parts):
         below = child(node, part)
@@ -82,7 +82,7 @@ def first_missing(config: DictConfig, parts: Sequence[str]) -> tuple[Any, int]:
 
 
 def no_such_key(config: DictConfig, key: str, *, typed: str = "", groups: Sequence[str] = ()) -> str:
-    """`typed`: the override that named the key; `groups`: groups that may have been meant at the top."""
+    """Tell of a key that is not there; `typed` is the override that named it, `groups` may be meant at the top."""
     parts = key.split(".")
     if key in RENAMED and first_missing(config, RENAMED[key].split("."))[1] == 2:
         return f"{key} was renamed: type {RENAMED[key]}=…"

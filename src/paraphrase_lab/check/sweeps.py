@@ -1,40 +1,32 @@
 """The first stage on a sweep: what differs between jobs although Hydra launches all of them alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check.values import broken_interpolations
-from paraphrase_lab.configuration.composition import Composer, target_of
+from paraphrase_lab.configuration.composition import Composer, Request, target_of
 from paraphrase_lab.configuration.hydra_internals import BASIC_LAUNCHER, apply_override
 
 
-class Collected:
-    """Problems of all jobs, each once, in the order found."""
-
-    def __init__(self) -> None:
-        self._jobs: dict[str, set[int]] = {}
-
-    def add(self, job: int, problems: Sequence[str]) -> None:
-        for problem in problems:
-            self._jobs.setdefault(problem, set()).add(job)
-
-    def sentences(self, jobs: int) -> list[str]:
-        of = self._jobs.items()
-        return [problem if len(some) == jobs else f"{problem} ({_named(sorted(some), jobs)})" for problem, some in of]
+def with_jobs(concerned: Mapping[str, Sequence[int]], jobs: int) -> list[str]:
+    """Name the jobs of a problem that not all have, numbered from 0 as in Hydra's directories."""
+    sentences = []
+    for problem, some in concerned.items():
+        shown = ", ".join(map(str, some[:8])) + (", …" if len(some) > 8 else "")
+        sentences.append(problem if len(some) == jobs else f"{problem} (in {len(some)} of {jobs} jobs: {shown})")
+    return sentences
 
 
-def _named(concerned: Sequence[int], jobs: int) -> str:
-    """Jobs are numbered from 0, as in Hydra's directories."""
-    shown = ", ".join(str(job) for job in concerned[:8]) + (", …" if len(concerned) > 8 else "")
-    return f"in {len(concerned)} of {jobs} jobs: {shown}"
-
-
-def launch_problems(
-    jobs: Sequence[tuple[str, ...]], master: DictConfig, hydra_texts: Sequence[str], composer: Composer
-) -> list[str]:
-    """Hydra takes launcher and sweeper from what is not swept and ignores what the jobs' own files say about them."""
+def launch_problems(jobs: Sequence[tuple[str, ...]], master: DictConfig, request: Request, composer: Composer) -> list[str]:
+    """Judge launcher and sweeper: Hydra resolves them before the first job, and ignores what the jobs' own files say."""
     problems: list[str] = []
+    launcher = master.hydra.launcher
+    if isinstance(launcher, DictConfig) and target_of(launcher) != BASIC_LAUNCHER:
+        problems += [problem.sentence for problem in broken_interpolations(launcher, "hydra.launcher")]
+    if len(jobs) < 2:
+        return problems
+    hydra_texts = [text for text in request.overrides if composer.parse(text).is_hydra_override()]
     chosen = [[text for text in (*hydra_texts, *job) if composer.chooses_files(composer.parse(text))] for job in jobs]
     for choices in dict.fromkeys(map(tuple, chosen)):
         config = composer.base(choices, with_hydra=True)
@@ -55,14 +47,6 @@ def _differing(part: str, choices: Sequence[str], config: DictConfig, master: Di
         f"the sweep cannot change its hydra.{part}: the job '{job}' asks for {names}, but Hydra uses one {part} for all jobs. "
         f"Start one sweep for each, and do not sweep over the file that chooses the {part}."
     )
-
-
-def launcher_interpolations(master: DictConfig) -> list[str]:
-    """A launcher's `${…}` are resolved before the first job, so every configuration must have the keys they name."""
-    launcher = master.hydra.launcher
-    if not isinstance(launcher, DictConfig) or target_of(launcher) == BASIC_LAUNCHER:
-        return []
-    return [problem.sentence for problem in broken_interpolations(launcher, "hydra.launcher")]
 
 
 def _plain(hydra: DictConfig, part: str) -> object:

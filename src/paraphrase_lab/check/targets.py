@@ -4,18 +4,19 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
 from paraphrase_lab.check.suggestions import HIDDEN_KEYS, closest, did_you_mean, listed, meant_or_valid
 from paraphrase_lab.configuration.schema import GROUP_BASES
+from paraphrase_lab.runs.own_code import nodes_with_target
 
 
 @dataclass(frozen=True)
 class Injected:
-    """What the framework does with a node before its `_target_` is called."""
+    """The framework's part in a node before its `_target_` is called."""
 
     positional: tuple[str, ...] = ()
     """Arguments it adds, in order, by what they are."""
@@ -41,11 +42,12 @@ INJECTED: dict[str, Injected] = {
 }
 """By place in the configuration; what is not named here gets its own keys and nothing else."""
 RUN_DIR_LOGGER = Injected(keywords=("run_dir",), methods=("log_metrics", "log_hyperparams"))
-BY_TARGET: dict[str, Injected] = {
-    "paraphrase_lab.tracking.metrics_csv.MetricsCsv": RUN_DIR_LOGGER,
-    "paraphrase_lab.tracking.wandb_logger.WandbRun": RUN_DIR_LOGGER,
-    "paraphrase_lab.tracking.trackio_logger.TrackioRun": RUN_DIR_LOGGER,
-}
+RUN_DIR_LOGGERS = (
+    "paraphrase_lab.tracking.metrics_csv.MetricsCsv",
+    "paraphrase_lab.tracking.wandb_logger.WandbRun",
+    "paraphrase_lab.tracking.trackio_logger.TrackioRun",
+)
+"""Our own loggers, which are told the directory of the run."""
 USUAL_PACKAGES = ("paraphrase_lab", "torch", "pytorch_lightning", "transformers", "torchmetrics", "sklearn")
 ANY_OF: dict[str, tuple[str, ...]] = {
     "pytorch_lightning.loggers.TensorBoardLogger": ("tensorboard", "tensorboardX"),
@@ -56,7 +58,7 @@ ANY_OF: dict[str, tuple[str, ...]] = {
 
 
 def target_problems(plain: dict[str, Any], *, remote: bool = False) -> list[str]:
-    """`plain`: a resolved configuration."""
+    """Find what is wrong with the targets of a resolved configuration."""
     problems: list[str] = []
     for place, node in nodes_with_target(plain):
         found, problem = located(str(node["_target_"]))
@@ -70,19 +72,8 @@ def target_problems(plain: dict[str, Any], *, remote: bool = False) -> list[str]
     return problems
 
 
-def nodes_with_target(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    if isinstance(node, dict):
-        if isinstance(node.get("_target_"), str):
-            yield place, node
-        for name, below in node.items():
-            yield from nodes_with_target(below, f"{place}.{name}" if place else str(name))
-    elif isinstance(node, list):
-        for index, below in enumerate(node):
-            yield from nodes_with_target(below, f"{place}[{index}]")
-
-
 def located(path: str) -> tuple[Any, str | None]:
-    """The object of a dotted path, imported part by part as Hydra does, or what is wrong with the path."""
+    """Return the object of a dotted path, imported part by part as Hydra does, or what is wrong with the path."""
     first, *rest = path.split(".")
     if not all([first, *rest]):
         return None, f"_target_={path} is no dotted path, package.module.Name."
@@ -94,7 +85,8 @@ def located(path: str) -> tuple[Any, str | None]:
         if hasattr(owner, part):
             found = getattr(owner, part)
         elif isinstance(owner, ModuleType) and hasattr(owner, "__path__"):
-            found, problem = _imported(f"{owner.__name__}.{part}", path, {*_submodules(owner), *_public(owner)})
+            submodules = [module.name for module in pkgutil.iter_modules(owner.__path__)]
+            found, problem = _imported(f"{owner.__name__}.{part}", path, {*submodules, *_public(owner)})
         else:
             meant = closest(part, _public(owner))
             return None, f"_target_={path}: {'.'.join([first, *rest][:depth])} has no '{part}'.{did_you_mean(meant)}"
@@ -118,23 +110,18 @@ def _imported(name: str, path: str, candidates: set[str]) -> tuple[Any, str | No
         return None, f"_target_={path}: importing {name} failed with {type(error).__name__}: {error}"
 
 
-def _submodules(package: ModuleType) -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(package.__path__)]
-
-
 def _public(owner: Any) -> list[str]:
     return [name for name in dir(owner) if not name.startswith("_")]
 
 
-def injected_into(place: str, target: str) -> Injected:
-    group, _, name = place.partition(".")
-    nested = "." in name or "[" in name
-    return BY_TARGET.get(target) or INJECTED.get(f"{group}.*" if name and not nested else place) or Injected()
-
-
-def _bound(place: str, node: dict[str, Any], target: Callable[..., Any]) -> Iterator[str]:
-    """Why calling the target with its keys and what the framework adds would fail."""
-    injected, name = injected_into(place, node["_target_"]), node["_target_"]
+def _bound(place: str, node: Mapping[str, Any], target: Callable[..., Any]) -> Iterator[str]:
+    """Tell why calling the target with its keys and what the framework adds would fail."""
+    group, _, entry = place.partition(".")
+    is_entry = entry and "." not in entry and "[" not in entry
+    name = node["_target_"]
+    injected = INJECTED.get(f"{group}.*" if is_entry else place) or Injected()
+    if name in RUN_DIR_LOGGERS:
+        injected = RUN_DIR_LOGGER
     absent = [method for method in injected.methods if isinstance(target, type) and not hasattr(target, method)]
     if absent:
         yield f"{name} has no {' and no '.join(f'method {method}' for method in absent)}, so it cannot serve here."

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from paraphrase_lab.check.findings import Warned
 from paraphrase_lab.check.suggestions import closest, listed, meant_or_valid
 from paraphrase_lab.check.targets import INJECTED, located
 from paraphrase_lab.errors import UserError
@@ -12,7 +13,7 @@ from paraphrase_lab.runtime.hardware import Machine, cpu_cores, devices_used, re
 
 
 def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:
-    """Names that nothing logs. Training values go to the loggers only."""
+    """Find names that nothing logs. Training values go to the loggers only."""
     known = [f"val/{name}" for name in (*METRIC_NAMES, *plain["metrics"])]
     watched = {"monitor": plain["monitor"]}
     for name, node in plain["callbacks"].items():
@@ -36,47 +37,46 @@ def model_problems(plain: dict[str, Any]) -> Iterator[str]:
         )
 
 
-def machine_problems(plain: dict[str, Any], machine: Machine) -> tuple[list[str], list[str]]:
-    """Problems and warnings."""
-    trainer, problems, warnings = plain["trainer"], [], []
+def machine_findings(plain: dict[str, Any], machine: Machine) -> Iterator[str]:
+    trainer = plain["trainer"]
     try:
         resolve_precision(trainer["precision"], machine)
     except UserError as error:
-        problems.append(one_line(error))
+        yield one_line(error)
     asked = devices_used(trainer["devices"], machine)
     if machine.accelerator == "cpu":
         if asked > cpu_cores():
-            warnings.append(f"trainer.devices={asked} processes share the {cpu_cores()} CPU cores of this machine.")
+            yield Warned(f"trainer.devices={asked} processes share the {cpu_cores()} CPU cores of this machine.")
     elif asked > machine.devices:
         has = "1 device" if machine.devices == 1 else f"{machine.devices} devices"
-        problems.append(
+        yield (
             f"trainer.devices={asked}, but this machine has {has} ({machine.name}): "
             f"trainer.devices={machine.devices}, or auto for all there are."
         )
-    return problems, warnings
 
 
-def step_findings(plain: dict[str, Any], machine: Machine | None) -> tuple[list[str], list[str]]:
-    """Problems and warnings from the arithmetic of optimiser steps, as far as the number of pairs is known beforehand."""
+def step_findings(plain: dict[str, Any], machine: Machine | None) -> Iterator[str]:
+    """Judge the arithmetic of optimiser steps, as far as the number of pairs is known beforehand."""
     data, trainer = plain["data"], plain["trainer"]
     devices = trainer["devices"] if machine is None else devices_used(trainer["devices"], machine)
     try:
         pairs = training_pairs(plain)
     except UserError as error:
-        return [f"data: {one_line(error)}"], []
+        yield f"data: {one_line(error)}"
+        return
     batch = data["batch_size"]
     if pairs is None or batch is None or not isinstance(devices, int):
-        return [], []
+        return
     processes = devices * trainer["num_nodes"]
     if batch * processes > pairs:
         each = f"data.batch_size={batch}" + (f" x {processes} devices" if processes > 1 else "")
-        return [
-            f"{each} is more than the {pairs:,} training pairs there are: data.batch_size={max(1, pairs // processes)} at most."
-        ], []
-    return [], list(_warmup_warning(plain, pairs, devices))
+        most = max(1, pairs // processes)
+        yield f"{each} is more than the {pairs:,} training pairs there are: data.batch_size={most} at most."
+    else:
+        yield from _warmup_warning(plain, pairs, devices)
 
 
-def _warmup_warning(plain: dict[str, Any], pairs: int, devices: int) -> Iterator[str]:
+def _warmup_warning(plain: dict[str, Any], pairs: int, devices: int) -> Iterator[Warned]:
     trainer, warmup, batch = plain["trainer"], plain["scheduler"].get("warmup_steps"), plain["data"]["batch_size"]
     nodes, accumulated = trainer["num_nodes"], trainer["accumulate_grad_batches"]
     epochs, limit = trainer["max_epochs"], trainer["max_steps"]
@@ -91,11 +91,11 @@ def _warmup_warning(plain: dict[str, Any], pairs: int, devices: int) -> Iterator
         rate = plain["optimizer"].get("lr")
         peak = f": the peak rate {rate:.1e} is never reached" if isinstance(rate, float) else ""
         training = f"about {steps} optimiser steps ({arithmetic})"
-        yield f"scheduler.warmup_steps={warmup} is longer than the training: {training}{peak}."
+        yield Warned(f"scheduler.warmup_steps={warmup} is longer than the training: {training}{peak}.")
 
 
 def training_pairs(plain: dict[str, Any]) -> int | None:
-    """Examples of an epoch, without loading them; None when the source does not know. Raises the source's UserError."""
+    """Count the examples of an epoch without loading them; None when the source does not know. Raises its UserError."""
     source = data_source(plain)
     count = getattr(source, "count", None)
     if not callable(count) or not isinstance(pairs := count("train"), int):
@@ -109,7 +109,7 @@ def training_pairs(plain: dict[str, Any]) -> int | None:
 
 
 def data_source(plain: dict[str, Any]) -> Any:
-    """Sources are cheap to construct and load nothing by that."""
+    """Construct the source of the pairs, which is cheap and loads nothing."""
     arguments = {key: value for key, value in plain["data"].items() if key not in INJECTED["data"].not_passed}
     target, _ = located(plain["data"]["_target_"])
     return target(**arguments) if target is not None else None

@@ -1,6 +1,5 @@
 """The first stage on a composed configuration: every key known, given, of its type and in its range. No torch."""
 
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -8,12 +7,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError, OmegaConfBaseException
 from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 
-from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, section_of
-from paraphrase_lab.check.rules import rule_problems
+from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, schema_of
+from paraphrase_lab.check.rules import RULES
 from paraphrase_lab.check.suggestions import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent, leaves, raw_value, root_of
-from paraphrase_lab.configuration.schema import StudyConfig, TrainConfig
+from paraphrase_lab.configuration.schema import TrainConfig
 from paraphrase_lab.configuration.settings import FRAMEWORK_RESOLVERS
+from paraphrase_lab.runs.configuration import followed
 
 SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
 OPEN_MAPPINGS = ("metrics", "callbacks", "logger")
@@ -28,26 +28,23 @@ class Problem(NamedTuple):
     """The key whose value was taken by `${key}`: when that one has a problem itself, this one says nothing new."""
 
 
-class _Unknown(NamedTuple):
-    """Stands for a value that cannot be had: it is missing or was reported elsewhere."""
-
-
 def value_problems(config: DictConfig) -> list[str]:
     problems = [*broken_interpolations(config)]
     values: dict[str, Any] = {}
-    for key in names_in(config):
-        if key not in keys_of(TrainConfig):
-            problems.append(Problem(no_such_key(_only_known(config), key)))
+    if unknown := [key for key in names_in(config) if key not in keys_of(TrainConfig)]:
+        known = OmegaConf.masked_copy(config, [str(key) for key in config.keys() if key not in unknown])  # what to suggest
+        problems += [Problem(no_such_key(known, key)) for key in unknown]
     top = [key for name, key in keys_of(TrainConfig).items() if name not in (*SECTIONS, *OPEN_MAPPINGS, STUDY)]
     problems += _fields(config, "", config, top, values)
-    for group in SECTIONS:
+    study = child(config, STUDY)
+    has_study = isinstance(study, DictConfig) and not is_absent(study)  # of an ablation, since there are studies
+    for group in (*SECTIONS, STUDY) if has_study else SECTIONS:
         problems += _section(config, group, values)
-    problems += _study(config, values)
     for group in OPEN_MAPPINGS:
         problems += _open_mapping(config, group)
     blamed = {key for problem in problems for key in problem.keys}
     first = [problem.sentence for problem in problems if problem.follows not in blamed]
-    return list(dict.fromkeys([*first, *rule_problems(values)]))
+    return list(dict.fromkeys([*first, *(sentence for rule in RULES for sentence in rule(values))]))
 
 
 def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator[Problem]:
@@ -55,17 +52,17 @@ def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator
     if not isinstance(node, DictConfig) or is_absent(node):
         yield Problem(f"{group} is empty: choose one of its files with {group}=NAME.", (group,))
         return
-    section = section_of(config, group)
-    known = keys_of(section.schema) if section.schema is not None else {}
-    if section.has_free_keys and not isinstance(node.get("_target_"), str):
+    schema, has_free_keys = schema_of(config, group)
+    known = keys_of(schema) if schema is not None else {}
+    if has_free_keys and not isinstance(node.get("_target_"), str):
         start = f"begin its file with 'defaults: [/schema/{group}/own@_here_, _self_]' and " if known else ""
         yield Problem(f"{group} has no _target_: {start}name the class or function with _target_: package.module.Name.")
-    if not section.has_free_keys:
+    if not has_free_keys:
         for name in names_in(node):
             if name not in known:
                 yield Problem(no_such_key(config, f"{group}.{name}"))
     absent = [name for name in known if child(node, name) is None and name not in HIDDEN_KEYS]
-    if absent and section.has_free_keys:
+    if absent and has_free_keys:
         yield Problem(
             f"{group} lacks the keys that every {group} has ({', '.join(absent)}): "
             f"begin its file with 'defaults: [/schema/{group}/own@_here_, _self_]'.",
@@ -73,20 +70,10 @@ def _section(config: DictConfig, group: str, values: dict[str, Any]) -> Iterator
         )
         known = {name: key for name, key in known.items() if name not in (*absent, "_target_")}
     yield from _fields(config, group, node, list(known.values()), values)
-    if section.has_free_keys:
+    if has_free_keys:
         for name in names_in(node):
             if name not in known and OmegaConf.is_missing(node, name):
                 yield Problem(f"{group}.{name} has no value yet: give it with {group}.{name}=VALUE.", (f"{group}.{name}",))
-
-
-def _study(config: DictConfig, values: dict[str, Any]) -> Iterator[Problem]:
-    """Check the study of an ablation; other runs, and those from before there were studies, have none."""
-    node = child(config, STUDY)
-    if not isinstance(node, DictConfig) or is_absent(node):
-        return
-    known = keys_of(StudyConfig)
-    yield from (Problem(no_such_key(config, f"{STUDY}.{name}")) for name in names_in(node) if name not in known)
-    yield from _fields(config, STUDY, node, list(known.values()), values)
 
 
 def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], values: dict[str, Any]) -> Iterator[Problem]:
@@ -96,26 +83,17 @@ def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], 
             yield Problem(f"{dotted} is not there: it must be {described(key)}.", (dotted,))
         elif OmegaConf.is_missing(node, key.name):
             yield Problem(f"{dotted} has no value yet: give it with {dotted}=VALUE ({described(key)}).", (dotted,))
-        elif not isinstance(value := _resolved(node, key.name), _Unknown):
+        else:
+            try:
+                value = node[key.name]
+                value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            except OmegaConfBaseException:
+                continue  # it was reported elsewhere
             value, problem = fitting(key, value)
             if problem is None:
                 values[dotted] = value
             else:
-                yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), _followed(raw_value(child(node, key.name))))
-
-
-def _resolved(node: DictConfig, name: str) -> Any:
-    try:
-        value = node[name]
-        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-    except OmegaConfBaseException:
-        return _Unknown()
-
-
-def _followed(text: Any) -> str:
-    """key, of `${key}`"""
-    match = re.fullmatch(r"\$\{([\w.]+)\}", text) if isinstance(text, str) else None
-    return match.group(1) if match else ""
+                yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), followed(raw_value(child(node, key.name))))
 
 
 def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:
@@ -134,7 +112,7 @@ def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:
 
 
 def broken_interpolations(config: DictConfig, prefix: str = "") -> Iterator[Problem]:
-    """`${…}` that lead nowhere, anywhere below `config`."""
+    """Find the `${…}` that lead nowhere, anywhere below `config`."""
     root = root_of(config)
     for dotted, parent, name in leaves(config, prefix):
         text = raw_value(child(parent, name))
@@ -143,7 +121,7 @@ def broken_interpolations(config: DictConfig, prefix: str = "") -> Iterator[Prob
         if any(resolver in text for resolver in FRAMEWORK_RESOLVERS):
             continue
         if (sentence := _unresolved(root, dotted, parent, name, text)) is not None:
-            yield Problem(sentence, (dotted,), _followed(text))
+            yield Problem(sentence, (dotted,), followed(text))
 
 
 def _unresolved(root: Any, dotted: str, parent: Any, name: Any, text: str) -> str | None:
@@ -167,9 +145,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "it points at itself"
     return str(error).splitlines()[0].rstrip(".")
-
-
-def _only_known(config: DictConfig) -> DictConfig:
-    """The same without unknown keys at the top, which are no suggestion."""
-    known = keys_of(TrainConfig)
-    return OmegaConf.masked_copy(config, [key for key in config.keys() if key in known or key in HIDDEN_KEYS])

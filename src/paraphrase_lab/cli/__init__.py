@@ -1,5 +1,6 @@
 """The command `paraphrase`: finds the command, imports no more than it needs, turns errors into messages and exit codes."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """The exit code: 0, 1 (training failed), 2 (bad input), 128 + the number of the signal that ended it."""
+    """Return the exit code: 0, 1 (training failed), 2 (bad input), 128 + the number of the signal that ended it."""
     from paraphrase_lab.training.stopping import Interrupted
 
     verb = arguments[0] if arguments else "--help"
@@ -46,7 +47,9 @@ def run(arguments: list[str]) -> int:
         if verb in ("-sc", "--shell-completion"):
             verb, arguments = "completion", ["completion", *arguments]
         elif verb not in VERBS:
-            raise UserError(f"there is no command {verb!r}", valid=f"commands: {', '.join(VERBS)}", hint=_did_you_mean(verb))
+            close = difflib.get_close_matches(verb, VERBS, 1)
+            hint = f"did you mean `paraphrase {close[0]}`?" if close else "`paraphrase --help` describes them"
+            raise UserError(f"there is no command {verb!r}", valid=f"commands: {', '.join(VERBS)}", hint=hint)
         if {"-h", "--help"} & set(arguments[1:]) and (text := help_text(verb)):
             print(text)
             return 0
@@ -70,10 +73,3 @@ def usage() -> str:
 `paraphrase COMMAND --help` tells more. Commands that compose a configuration take Hydra overrides:
 model=roberta_base optimizer.lr=3e-5.
 Tab completion for bash: eval "$(paraphrase train --shell-completion install=bash)" """.rstrip()
-
-
-def _did_you_mean(verb: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(verb, VERBS, 1)
-    return f"did you mean `paraphrase {close[0]}`?" if close else "`paraphrase --help` describes them"

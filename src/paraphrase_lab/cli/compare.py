@@ -8,6 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from paraphrase_lab.errors import RunError
+from paraphrase_lab.runs.differences import recipe_names, with_data
+from paraphrase_lab.runs.fields import Fields
+from paraphrase_lab.runs.listing import read_runs
+from paraphrase_lab.runs.where import where
+
 HELP = """Compares runs that were evaluated on the same pairs, and says which question it
 answers. Runs that differ only in the seed are one recipe.
 
@@ -90,14 +96,10 @@ def chosen_runs(places: list[str], condition: str | None) -> tuple[list[Any], li
 
 
 def _found(places: list[str], condition: str | None) -> list[Found]:
-    from paraphrase_lab.runs.fields import Fields
-    from paraphrase_lab.runs.listing import read_runs
-    from paraphrase_lab.runs.where import where
-
-    found: dict[Any, Found] = {}
+    found: dict[str, Found] = {}
     for place in places:
         for row in read_runs([place]):
-            found.setdefault(row.path.resolve() if isinstance(row.path, Path) else row.path, (row, place))
+            found.setdefault(row.identity, (row, place))
     if not condition or not found:
         return list(found.values())
     rows = [row for row, _ in found.values()]
@@ -112,7 +114,6 @@ def _finished(found: list[Found]) -> tuple[list[Found], list[str]]:
         RunError: all but one have to be left out.
     """
     from paraphrase_lab.comparison.candidates import without_unfinished
-    from paraphrase_lab.errors import RunError
 
     of_directories = [row for row, place in found if row.path != Path(place)]
     finished, notes = without_unfinished(of_directories)
@@ -127,8 +128,6 @@ def _finished(found: list[Found]) -> tuple[list[Found], list[str]]:
 def _names(found: list[Found]) -> list[str] | None:
     """Name each run by its place if all are one recipe; by place and recipe if several places trained the same recipe and
     seed with other data or code. None: the recipe alone decides."""
-    from paraphrase_lab.runs.differences import recipe_names, with_data
-
     rows, places = [row for row, _ in found], [place for _, place in found]
     recipes = recipe_names(rows, apart_by_data=False)
     if len(set(recipes)) == 1:

@@ -4,16 +4,15 @@ import os
 
 from paraphrase_lab.errors import UserError
 
-HELP = 'bash: eval "$(paraphrase train --shell-completion install=bash)"; zsh and fish: install=zsh, install=fish'
-
 
 def run(words: list[str]) -> int:
-    """`-sc query=SHELL`: completes $COMP_LINE, from which the verb is taken out before Hydra sees it."""
+    """Answer `-sc query=SHELL`: complete $COMP_LINE, from which the verb is taken out before Hydra sees it."""
     from paraphrase_lab.cli import VERBS
 
     line = os.environ.get("COMP_LINE")
     if line is None or not any(word.startswith("query=") for word in words):
-        raise UserError("shell completion belongs to a command", hint=HELP)
+        shells = 'bash: eval "$(paraphrase train --shell-completion install=bash)"; zsh and fish: install=zsh, install=fish'
+        raise UserError("shell completion belongs to a command", hint=shells)
     typed = line.split(" ")
     if len(typed) <= 2:
         print(" ".join(verb for verb in VERBS if verb.startswith(typed[-1])) if len(typed) == 2 else "")

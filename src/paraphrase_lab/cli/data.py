@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.errors import UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-
-class Description(NamedTuple):
-    report: dict[str, Any]
-    notes: list[str]
-    directory: Path
 
 
 def run(words: list[str]) -> int:
@@ -31,19 +25,19 @@ def run(words: list[str]) -> int:
 
     from paraphrase_lab.data.description import describe_tables
 
-    name = result.hydra.runtime.choices.get("data", "data")
-    done = describe_data(result.jobs[0].config, Path("data-report") / name)
+    directory = Path("data-report") / result.hydra.runtime.choices.get("data", "data")
+    report, notes = describe_data(result.jobs[0].config, directory)
     console = Console()
-    for table in describe_tables(done.report):
+    for table in describe_tables(report):
         console.print(table)
-    for note in done.notes:
+    for note in notes:
         console.print(note, style="yellow", markup=False, soft_wrap=True)
-    console.print(f"report.json and data.png: {done.directory}", markup=False, soft_wrap=True)
+    console.print(f"report.json and data.png: {directory}", markup=False, soft_wrap=True)
     return 0
 
 
-def describe_data(config: DictConfig, directory: Path) -> Description:
-    """Writes report.json and data.png, and bad_rows.csv where rows were skipped."""
+def describe_data(config: DictConfig, directory: Path) -> tuple[dict[str, Any], list[str]]:
+    """Write report.json and data.png, and bad_rows.csv where rows were skipped; return the report, and notes about the data."""
     from paraphrase_lab import build
     from paraphrase_lab.data.description import SplitPairs, describe
     from paraphrase_lab.data.encoding import encode
@@ -68,4 +62,4 @@ def describe_data(config: DictConfig, directory: Path) -> Description:
     if tables.bad_rows:
         write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
         notes.append(f"{len(tables.bad_rows):,} rows cannot be used: see {directory / 'bad_rows.csv'}")
-    return Description(report, notes, directory)
+    return report, notes

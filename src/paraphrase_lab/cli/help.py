@@ -1,4 +1,4 @@
-"""What `paraphrase VERB --help` says, for the verbs that take overrides; from files alone, so that it answers at once."""
+"""The text of `paraphrase VERB --help`, for the verbs that take overrides; from files alone, so that it answers at once."""
 
 import textwrap
 
@@ -46,19 +46,16 @@ share. Tables on the screen; report.json and data.png below data-report/.
 
 
 def help_text(verb: str) -> str | None:
-    """None for the verbs that have an argument parser of their own."""
-    texts = {"train": TRAIN, "study": STUDY, "check": CHECK, "data": DATA}
-    names = sorted(file.stem for file in (EXPERIMENTS_DIR / "ablation").glob("*.yaml"))
-    ablations = textwrap.fill(", ".join(names), 108, subsequent_indent=" " * 14)
-    return texts[verb].format(groups=_groups(), ablations=ablations) if verb in texts else None
-
-
-def _groups() -> str:
-    directories = [*CONF_DIR.iterdir(), *EXPERIMENTS_DIR.iterdir()]
-    lines = []
+    """Return the help; None for the verbs that have an argument parser of their own."""
+    text = {"train": TRAIN, "study": STUDY, "check": CHECK, "data": DATA}.get(verb)
+    if text is None:
+        return None
+    directories, lines, ablations = [*CONF_DIR.iterdir(), *EXPERIMENTS_DIR.iterdir()], [], ""
     for directory in sorted(directories, key=lambda directory: directory.name):
         options = sorted(file.stem for file in directory.glob("*.yaml")) if directory.is_dir() else []
+        if directory.name == "ablation":
+            ablations = textwrap.fill(", ".join(options), 108, subsequent_indent=" " * 14)
         if options and directory.name != "hydra":
             group = f"  {directory.name:<16}"
             lines.append(textwrap.fill(", ".join(options), 120, initial_indent=group, subsequent_indent=" " * 18))
-    return "\n".join(lines)
+    return text.format(groups="\n".join(lines), ablations=ablations)

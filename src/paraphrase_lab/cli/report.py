@@ -10,6 +10,7 @@ from typing import Any
 
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import as_typed
+from paraphrase_lab.runs.record import LATEST, run_directory
 
 HELP = """Writes a report about some runs: verdicts, tables, curves, slices, calibration,
 hardest pairs, settings, versions.
@@ -29,7 +30,10 @@ FILE, FILE_OF_SEVERAL = "report.html", "paraphrase-report.html"
 def run(words: list[str]) -> int:
     arguments = _parser().parse_args(words)
     form = arguments.to or ("markdown" if arguments.output.endswith(".md") else "html")
-    _check(arguments, form)
+    if form == "wandb" and arguments.output:
+        raise UserError("--to wandb writes no file", hint="--output goes with --to html and --to markdown")
+    if form != "wandb" and arguments.project:
+        raise UserError("--project is a project in W&B", hint="it goes with --to wandb")
     places = arguments.places or [_newest()]
 
     from paraphrase_lab.cli.compare import chosen_runs
@@ -68,15 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check(arguments: argparse.Namespace, form: str) -> None:
-    if form == "wandb" and arguments.output:
-        raise UserError("--to wandb writes no file", hint="--output goes with --to html and --to markdown")
-    if form != "wandb" and arguments.project:
-        raise UserError("--project is a project in W&B", hint="it goes with --to wandb")
-
-
 def _newest() -> str:
-    from paraphrase_lab.runs.record import LATEST, run_directory
     from paraphrase_lab.tracking.wandb_directories import sweep_of
 
     run_dir = run_directory(LATEST)
@@ -85,8 +81,6 @@ def _newest() -> str:
 
 def _beside(places: Sequence[str]) -> Path:
     """Return a file in the one directory that holds the runs; else in the working directory."""
-    from paraphrase_lab.runs.record import LATEST, run_directory
-
     if len(places) > 1:
         return Path(FILE_OF_SEVERAL)
     place = run_directory(LATEST) if places[0] == LATEST else Path(places[0])

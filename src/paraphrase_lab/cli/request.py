@@ -9,9 +9,10 @@ from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.errors import ConfigError, UserError
 
 
-def parse_request(words: Sequence[str], verb: str, *, multirun: bool = False) -> Request:
-    """Overrides, `-m` and `--config-dir DIR`; other flags are refused by name."""
+def parse_request(words: Sequence[str], verb: str) -> Request:
+    """Read overrides, `-m` and `--config-dir DIR`; other flags are refused by name."""
     overrides: list[str] = []
+    multirun = False
     config_dir: str | None = None
     remaining = iter(words)
     for word in remaining:
@@ -31,33 +32,33 @@ def parse_request(words: Sequence[str], verb: str, *, multirun: bool = False) ->
 
 
 def checked(request: Request) -> CheckedRequest:
-    """Stage 1, with its warnings on the screen."""
+    """Run stage 1, with its warnings on the screen."""
     result = check_request(request)
-    warn(result.warnings)
+    _warn(result.warnings)
     return result
 
 
 def check_jobs(result: CheckedRequest, *, remote: bool = False, training: bool = True) -> None:
-    """Stage 2 of every job, all problems at once.
+    """Run stage 2 of every job, all problems at once.
 
     Raises:
         ConfigError: whatever would go wrong.
     """
-    from paraphrase_lab.check import check_built  # imports torch
+    from paraphrase_lab.check.built import check_built  # imports torch, Lightning and transformers
 
     found = [check_built(job.config, remote=remote, training=training) for job in result.jobs]
-    warn(dict.fromkeys(warning for findings in found for warning in findings.warnings))
+    _warn(dict.fromkeys(warning for findings in found for warning in findings.warnings))
     if problems := list(dict.fromkeys(problem for findings in found for problem in findings.problems)):
         raise ConfigError(problems)
 
 
-def warn(warnings: Iterable[str]) -> None:
+def _warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 
 
 def add_to_path() -> None:
-    """A researcher's own package usually stands where the command is typed: a console script does not look there."""
+    """Let a researcher's own package be found where the command is typed: a console script does not look there."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)

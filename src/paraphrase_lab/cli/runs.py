@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from paraphrase_lab.paths import RUNS_DIR
+from paraphrase_lab.runs.differences import differing_keys
+from paraphrase_lab.runs.fields import Fields
+from paraphrase_lab.runs.listing import read_runs
+from paraphrase_lab.runs.short import shown
+from paraphrase_lab.runs.where import where
 
 HELP = """Lists runs with the configuration keys that distinguish them, their status and their metrics.
 
@@ -24,10 +29,6 @@ ERRORS_SHOWN = 3
 def run(words: list[str]) -> int:
     arguments = _parser().parse_args(_with_minus(words))
     places = arguments.places or [str(RUNS_DIR)]
-
-    from paraphrase_lab.runs.fields import Fields
-    from paraphrase_lab.runs.listing import read_runs
-    from paraphrase_lab.runs.where import where
 
     everything = read_runs(places)
     fields = Fields(everything)
@@ -49,9 +50,6 @@ def run(words: list[str]) -> int:
 
 def sorted_rows(rows: Sequence[Any], name: str, *, descending: bool) -> list[Any]:
     """Sort numbers before texts, and rows without the value last, in both directions."""
-    from paraphrase_lab.runs.fields import Fields
-    from paraphrase_lab.runs.short import shown
-
     values = [(Fields.value(row, name), row) for row in rows]
     numbers = [(value, row) for value, row in values if isinstance(value, int | float)]
     texts = [(shown(value), row) for value, row in values if value is not None and not isinstance(value, int | float)]
@@ -98,9 +96,6 @@ def _whole(row: Any) -> dict[str, Any]:
 
 
 def _write_csv(rows: Sequence[Any], fields: Any) -> None:
-    from paraphrase_lab.runs.differences import differing_keys
-    from paraphrase_lab.runs.short import shown
-
     columns = ["path", "name", "status", "started", "seconds", "cost", *differing_keys(rows), *fields.metrics]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)

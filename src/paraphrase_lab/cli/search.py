@@ -42,7 +42,9 @@ def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     # Hydra's own sweeper writes it: `resume` finds a sweep by it, and the launcher takes nothing beside it for code.
     OmegaConf.save(root_of(result.hydra), directory / SWEEP_FILE)
-    _put_aside(directory)
+    if (stored := directory / STUDY_FILE).exists():
+        free = (directory / f"{STUDY_FILE}.old{number or ''}" for number in itertools.count())
+        stored.rename(next(name for name in free if not name.exists()))
     try:
         yield
     except ValueError as error:  # Optuna's, who finds no best trial
@@ -55,12 +57,6 @@ def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
     if trials is not None and trials.finished:
         delete_repeated(directory, trials, str(result.hydra.sweeper.study_name))
         _conclude(result, trials, directory)
-
-
-def _put_aside(directory: Path) -> None:
-    if (file := directory / STUDY_FILE).exists():
-        free = (directory / f"{STUDY_FILE}.old{number or ''}" for number in itertools.count())
-        file.rename(next(name for name in free if not name.exists()))
 
 
 def delete_repeated(directory: Path, trials: Trials, study_name: str) -> None:

@@ -29,7 +29,7 @@ INTERRUPTED = (130, 143)
 
 
 class StudyRequest(NamedTuple):
-    """An ablation's name, and how it was asked for on the command line."""
+    """An ablation's name, and the command line that asked for it."""
 
     name: str
     overrides: tuple[str, ...]
@@ -71,7 +71,8 @@ def run(words: list[str]) -> int:
 
 
 def study_request(words: Sequence[str]) -> StudyRequest:
-    """
+    """Read the words behind the verb.
+
     Raises:
         UserError: not one ablation, or an override that a study sets itself.
     """
@@ -80,15 +81,14 @@ def study_request(words: Sequence[str]) -> StudyRequest:
     parser.add_argument("-m", "--multirun", action="store_true")
     arguments, rest = parser.parse_known_args(words)
     request = parse_request(rest, "study")
-    keys = [text.partition("=")[0] for text in request.overrides]
-    chosen = [text for text, key in zip(request.overrides, keys, strict=True) if key == GROUP]
+    chosen = [text for text in request.overrides if text.partition("=")[0] == GROUP]
     name = chosen[0].partition("=")[2] if len(chosen) == 1 else ""
     if not name or "," in name:
         valid = f"ablations: {', '.join(ablations(request.config_dir))}"
         raise UserError("a study is one ablation: ablation=NAME", valid=valid)
-    for text, key in zip(request.overrides, keys, strict=True):
-        if key in REFUSED:
-            raise UserError(f"{text}: {REFUSED[key]}", hint="leave it out")
+    for text in request.overrides:
+        if reason := REFUSED.get(text.partition("=")[0]):
+            raise UserError(f"{text}: {reason}", hint="leave it out")
     changed = tuple(text for text in request.overrides if text not in chosen and _affects_results(text))
     return StudyRequest(name, request.overrides, changed, request.config_dir, arguments.results)
 
@@ -104,7 +104,7 @@ def ablations(config_dir: str | None = None) -> list[str]:
 
 
 def _checked(asked: StudyRequest) -> tuple[CheckedRequest, Path]:
-    """Check every job of the sweep; returns the ablation's file, too."""
+    """Check every job of the sweep; return the ablation's file, too."""
     known = ablations(asked.config_dir)
     if asked.name not in known:
         near = closest(asked.name, known)

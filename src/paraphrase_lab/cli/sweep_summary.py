@@ -10,6 +10,7 @@ def print_summary(sweep_dir: Path) -> None:
     from rich.text import Text
 
     from paraphrase_lab.paths import as_typed
+    from paraphrase_lab.runs.configuration import configuration_of
     from paraphrase_lab.runs.record import find_runs
     from paraphrase_lab.runs.short import money
 
@@ -20,7 +21,7 @@ def print_summary(sweep_dir: Path) -> None:
     table = Table(title=Text(str(as_typed(sweep_dir.absolute()))), title_justify="left")
     for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy", *(["cost"] if any(costs) else [])):
         table.add_column(column)
-    words = [_overrides(record.run_dir) for record in records]
+    words = [configuration_of(record.values, record.run_dir)[1].get("overrides", []) for record in records]
     shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
     for record, overrides, cost in zip(records, words, costs, strict=True):
         best, metrics = record.values.get("best") or {}, record.values.get("metrics") or {}
@@ -35,9 +36,3 @@ def print_summary(sweep_dir: Path) -> None:
         from paraphrase_lab.tracking.wandb_cost import tell_costs
 
         tell_costs(records)
-
-
-def _overrides(run_dir: Path) -> list[str]:
-    file = run_dir / ".hydra" / "overrides.yaml"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    return [line.removeprefix("- ") for line in lines]

@@ -25,12 +25,15 @@ def run(words: list[str]) -> int:
     request = parse_request(words, "train")
     add_to_path()
     if os.environ.get("LOCAL_RANK", "0") != "0":  # a process of a distributed training: the first one has checked
-        return _run([*request.overrides, *_overrides_of_a_started_process()], request)
+        # Lightning names the directory of a single run, also within a sweep; only the first process writes a log.
+        directory = os.environ.get(DIRECTORY_VARIABLE)
+        place = [f"hydra.run.dir={quoted(directory)}"] if directory else []
+        return _run([*request.overrides, *place, "hydra/job_logging=none", "hydra/hydra_logging=none"], request)
     return start(checked(request))
 
 
 def start(result: CheckedRequest) -> int:
-    """Second stage of the check, then training: here, or wherever a sweep's launcher runs its jobs. The exit code."""
+    """Run the check's second stage, then train: here, or wherever a sweep's launcher runs its jobs. Return the exit code."""
     request = result.request
     if result.multirun_reason:
         print(result.multirun_reason, file=sys.stderr)
@@ -53,15 +56,8 @@ def start(result: CheckedRequest) -> int:
         return _run(overrides, request, directory)
 
 
-def _overrides_of_a_started_process() -> list[str]:
-    """Lightning names the directory of a single run, also within a sweep; only the first process writes a log."""
-    directory = os.environ.get(DIRECTORY_VARIABLE)
-    place = [f"hydra.run.dir={quoted(directory)}"] if directory else []
-    return [*place, "hydra/job_logging=none", "hydra/hydra_logging=none"]
-
-
 def sweep_directory(result: CheckedRequest) -> Path:
-    """Resolved before Hydra starts, so that the end of the sweep knows where it was, whichever process runs its jobs."""
+    """Return the directory, resolved before Hydra starts: the end of the sweep knows it, whichever process runs the jobs."""
     return Path(str(result.hydra.sweep.dir))
 
 
@@ -83,7 +79,7 @@ def _run(overrides: list[str], request: Request, sweep_dir: Path | None = None) 
 
 
 def was_reported(error: Exception) -> bool:
-    """A job's error, which its launcher has shown with everything that is known of it."""
+    """Tell whether it is a job's error, which its launcher has shown with everything that is known of it."""
     from hydra_sagemaker.errors import RemoteJobError, RemoteTraceback
 
     return isinstance(error, RemoteJobError) or isinstance(error.__cause__, RemoteTraceback)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from hydra import version
@@ -27,7 +26,7 @@ OPTUNA_SWEEPER = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweepe
 
 @dataclass(frozen=True)
 class Request:
-    """What was typed after the verb."""
+    """The words typed after the verb."""
 
     overrides: tuple[str, ...] = ()
     config_dir: str | None = None
@@ -56,14 +55,14 @@ class Composer:
         self._parser = OverridesParser.create(config_loader=self.loader)
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
-        self._bases: dict[tuple[tuple[str, ...], bool], DictConfig] = {}
+        self._bases: dict[tuple[str, ...], DictConfig] = {}
         added = [text for text in request.overrides if text.lstrip("+").startswith("hydra.searchpath=")]
         self.repository = hydra_internals.repository_of(self.loader, CONFIG_NAME, added)
 
     def __enter__(self) -> Composer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         base, name = self._previous
         version.VersionBase.instance().version_base = base
         if name is not None:
@@ -80,54 +79,35 @@ class Composer:
         return self._groups[key]
 
     def group_options(self, group: str) -> list[str]:
+        """List the options, but those in a subdirectory of the group."""
         return self.repository.get_group_options(group, ObjectType.CONFIG)
 
-    def has_option(self, group: str, option: str) -> bool:
-        """Also of an option in a subdirectory of the group, which `group_options` does not list."""
-        return self.repository.config_exists(f"{group}/{option}")
-
     def groups(self) -> list[str]:
-        """The groups a user chooses from."""
+        """List the groups a user chooses from."""
         found = self.repository.get_group_options("", ObjectType.GROUP)
         return [group for group in found if group not in ("schema", "hydra") and self.group_options(group)]
 
     def chooses_files(self, override: Override) -> bool:
-        """True when the override takes part in choosing files; others set a value afterwards."""
+        """Tell whether the override takes part in choosing files; others set a value afterwards."""
         if override.key_or_group == "hydra.searchpath":
             return True
         return self.is_group(override.key_or_group) and not isinstance(override.value(), dict)
 
     def base(self, choices: Sequence[str], *, with_hydra: bool) -> DictConfig:
-        """A fresh copy of the files' configuration before any typed value."""
-        key = (tuple(choices), with_hydra)
+        """Return a fresh copy of the files' configuration before any typed value."""
+        key = tuple(choices)
         if key not in self._bases:
-            full = self._bases.get((key[0], True))
-            if full is None:
-                full = self.loader.load_configuration(CONFIG_NAME, list(choices), RunMode.RUN)
-                self._bases[key[0], True] = full
-            if not with_hydra:
-                self._bases[key] = without_hydra(full)
-        return copy.deepcopy(self._bases[key])
-
-    def compose(self, overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
-        parsed = [self.parse(text) for text in overrides]
-        files = [text for text, override in zip(overrides, parsed, strict=True) if self.chooses_files(override)]
-        config = self.base(files, with_hydra=with_hydra)
-        for override in parsed:
-            if not self.chooses_files(override) and (with_hydra or not override.is_hydra_override()):
-                hydra_internals.apply_override(config, override)
-        if with_hydra:
-            note_overrides(config, parsed)
-        return config
+            self._bases[key] = self.loader.load_configuration(CONFIG_NAME, list(choices), RunMode.RUN)
+        return copy.deepcopy(self._bases[key] if with_hydra else without_hydra(self._bases[key]))
 
 
 def quoted(text: str) -> str:
-    """As the value of an override."""
+    """Quote a text as the value of an override."""
     return "'" + text.replace("'", "\\'") + "'"
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
-    """A copy of the part that a run sees."""
+    """Copy the part that a run sees."""
     config = copy.copy(config)
     with open_dict(config):
         del config["hydra"]
@@ -135,7 +115,7 @@ def without_hydra(config: DictConfig) -> DictConfig:
 
 
 def note_overrides(config: DictConfig, overrides: Sequence[Override]) -> None:
-    """Writes into the hydra node what was typed, as Hydra's loader does."""
+    """Write into the hydra node what was typed, as Hydra's loader does."""
     task = [override for override in overrides if not override.is_hydra_override()]
     config.hydra.overrides.task = [override.input_line for override in task]
     config.hydra.overrides.hydra = [override.input_line for override in overrides if override.is_hydra_override()]
@@ -150,13 +130,8 @@ def target_of(node: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def runs_here(launcher: Any) -> bool:
-    """Return whether the launcher is in mode local, where a single run needs none."""
-    return getattr(launcher.get("mode"), "name", None) == "local"
-
-
 def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
-    """One line that says why `-m` has to be added; None when it was typed or is not needed."""
+    """Return one line that says why `-m` has to be added; None when it was typed or is not needed."""
     mode = hydra.get("mode")
     if request.multirun or mode == RunMode.RUN:
         return None
@@ -164,7 +139,8 @@ def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
         if override.is_sweep_override():
             return f"-m added: {override.input_line} is a sweep"
     launcher = hydra.get("launcher")
-    if target_of(launcher) not in ("", BASIC_LAUNCHER) and not runs_here(launcher):
+    is_local = getattr(launcher.get("mode"), "name", None) == "local"  # where a single run needs no launcher
+    if target_of(launcher) not in ("", BASIC_LAUNCHER) and not is_local:
         name = hydra.runtime.choices.get("hydra/launcher") or target_of(launcher)
         return f"-m added: only a sweep uses the launcher {name}"
     params = OmegaConf.select(hydra, "sweeper.params")
@@ -192,7 +168,7 @@ def jobs_of(request: Request, hydra: DictConfig | None, composer: Composer) -> l
 
 
 def _ends(overrides: Sequence[Override]) -> list[tuple[str, ...]]:
-    """A search's jobs are unknown beforehand: two that stand for them, with the first and the last value of every range."""
+    """Return two jobs that stand for those of a search, with the first and the last value of every range."""
     jobs: list[list[str]] = [[], []]
     for override in overrides:
         key = override.get_key_element()

@@ -74,7 +74,7 @@ def sweep_jobs(overrides: Sequence[Override]) -> list[tuple[str, ...]]:
 
 
 def is_absent(node: Any) -> bool:
-    """True of null, `???` and a whole node given by `${…}`: it has no keys of its own."""
+    """Tell whether it is null, `???` or a whole node given by `${…}`: it has no keys of its own."""
     return node._is_none() or node._is_missing() or node._is_interpolation()
 
 
@@ -117,7 +117,7 @@ def schema_type(node: DictConfig) -> Any:
 
 
 def is_open(node: Any) -> bool:
-    """True of a mapping that takes new keys although its configuration does not."""
+    """Tell whether it is a mapping that takes new keys although its configuration does not."""
     return isinstance(node, DictConfig) and node._get_flag("struct") is False
 
 

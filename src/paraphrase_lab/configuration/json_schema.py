@@ -7,7 +7,7 @@ import inspect
 import types
 import typing
 from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -22,8 +22,12 @@ DEFAULTS = {"type": "array", "items": {"type": ["string", "object"]}, "descripti
 
 def file_schemas() -> dict[str, dict[str, Any]]:
     """Return the schema of every kind of file: `train` for whole configurations, `GROUP.NAME` for a file of a group."""
-    found = {"train": _whole_configuration()}
+    # The keys of conf/train.yaml, and of experiments, ablations, compute and debug files, which set any part of it.
+    whole = _of_class(TrainConfig)
+    whole["properties"]["hydra"] = {"type": "object", "description": "Hydra's own keys: hydra.launcher, hydra.sweeper, …"}
+    found = {"train": whole}
     for group, known in SCHEMAS.items():
+        whole["properties"][group] = {"anyOf": [_of_class(kind) for kind in known.values()]}
         found |= {f"{group}.{name}": _of_class(kind) for name, kind in known.items() if group != "study"}
     return {
         name: {"$schema": DIALECT, **one, "properties": {"defaults": DEFAULTS, **one["properties"]}}
@@ -31,42 +35,25 @@ def file_schemas() -> dict[str, dict[str, Any]]:
     }
 
 
-def _whole_configuration() -> dict[str, Any]:
-    """The keys of conf/train.yaml, and of experiments, ablations, compute and debug files, which set any part of it."""
-    whole = _of_class(TrainConfig)
-    for group, known in SCHEMAS.items():
-        whole["properties"][group] = {"anyOf": [_of_class(kind) for kind in known.values()]}
-    whole["properties"]["hydra"] = {"type": "object", "description": "Hydra's own keys: hydra.launcher, hydra.sweeper, …"}
-    return whole
-
-
 def _of_class(kind: type) -> dict[str, Any]:
     hints, notes = typing.get_type_hints(kind), _attribute_docstrings(kind)
     properties = {}
     for one in fields(kind):
         described = {"description": notes[one.name]} if one.name in notes else {}
-        properties[one.name] = {**described, **_with_default(one), **_value(hints[one.name], one.metadata)}
+        default = {} if one.default in (NO_DEFAULT, None, "???") else {"default": one.default}
+        properties[one.name] = {**described, **default, **_value(hints[one.name], one.metadata)}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
-def _with_default(one: Field[Any]) -> dict[str, Any]:
-    known = one.default if one.default is not NO_DEFAULT else None
-    return {} if known in (None, "???") else {"default": known}
-
-
 def _value(annotation: Any, limits: typing.Mapping[str, Any]) -> dict[str, Any]:
-    """A value of the type, or `${…}`, which Hydra resolves."""
+    """Return the schema of a value of the type, or of `${…}`, which Hydra resolves."""
     if annotation is Any:
         return {}
-    options = [_one_type(one, limits) for one in _alternatives(annotation)]
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    options = [_one_type(one, limits) for one in (typing.get_args(annotation) if is_union else [annotation])]
     if {"type": "string"} not in options:
         options.append(INTERPOLATION)
     return options[0] if len(options) == 1 else {"anyOf": options}
-
-
-def _alternatives(annotation: Any) -> tuple[Any, ...]:
-    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
-    return typing.get_args(annotation) if is_union else (annotation,)
 
 
 def _one_type(kind: Any, limits: typing.Mapping[str, Any]) -> dict[str, Any]:
@@ -88,7 +75,7 @@ def _one_type(kind: Any, limits: typing.Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _attribute_docstrings(kind: type) -> dict[str, str]:
-    """The text below each field, base classes included."""
+    """Read the text below each field, base classes included."""
     classes = {one.name: one for one in ast.parse(inspect.getsource(schema)).body if isinstance(one, ast.ClassDef)}
     notes: dict[str, str] = {}
     for base in reversed(kind.__mro__):

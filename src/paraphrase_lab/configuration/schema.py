@@ -179,7 +179,7 @@ class TrainerConfig:
 
 @dataclass
 class StudyConfig:
-    """How an ablation is judged; its axes and seeds are `hydra.sweeper.params`. Says nothing that changes a run."""
+    """The way an ablation is judged; its axes and seeds are `hydra.sweeper.params`. Says nothing that changes a run."""
 
     hypothesis: str = MISSING
     metric: str = "accuracy"
@@ -229,7 +229,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
 
 
 def register() -> None:
-    """Tells Hydra of the dataclasses as the groups schema/*, and of schema/{data,model}/own for a researcher's own targets."""
+    """Tell Hydra of the dataclasses as the groups schema/*, and of schema/{data,model}/own for a researcher's own targets."""
     store = ConfigStore.instance()
     store.store(name="schema", node=_opened(TrainConfig))
     store.store(group="schema/compute", name="same_job", node={"hydra": {"launcher": {"key_exclude": list(SAME_JOB)}}})

@@ -35,7 +35,7 @@ def resolved(config: DictConfig) -> Settings:
 
 
 def _escaped(value: Any) -> Any:
-    r"""Resolved text may hold `${`, from `\${` or the environment: it stays text."""
+    r"""Escape resolved text, which may hold `${`, from `\${` or the environment."""
     if isinstance(value, dict):
         return {key: _escaped(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,1 +1,1 @@
-"""What a launcher imports by name: the task and the check of one job, wherever that runs."""
+"""The names that a launcher imports: the task and the check of one job, wherever that runs."""

@@ -8,12 +8,13 @@ log = logging.getLogger(__name__)
 
 
 def check_job(config: DictConfig) -> list[str]:
-    """Every problem as a sentence; warnings go to the log."""
-    from paraphrase_lab.check import check_built, check_config
+    """Return every problem as a sentence; warnings go to the log."""
+    from paraphrase_lab.check.built import check_built
+    from paraphrase_lab.check.values import value_problems
 
-    if problems := list(check_config(config).problems):
+    if problems := value_problems(config):
         return problems
-    findings = check_built(config, remote=True, training=True)
+    findings = check_built(config, remote=True)
     for warning in findings.warnings:
         log.warning(warning)
-    return list(findings.problems)
+    return findings.problems

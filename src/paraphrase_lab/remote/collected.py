@@ -1,6 +1,7 @@
-"""When a job's results are downloaded, its bill goes into the run's record, and W&B's files into the sweep's directory."""
+"""Puts a job's bill into the run's record, and W&B's files into the sweep's directory, when its results are downloaded."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,12 @@ KEPT = (
 
 
 def note_job(run_dir: Path, record: Mapping[str, Any]) -> None:
-    """Called by the launcher when a job's results are downloaded; a job that ended before its run began has no run.json."""
+    """Note the bill when the launcher has downloaded a job's results; a job that ended before its run began has no run.json."""
     link_into_sweep(run_dir)
     job = {name: record[name] for name in KEPT if record.get(name) is not None}
     attempts = [record, *record.get("earlier_attempts", ())]
     costs = [cost["cost_usd"] for one in attempts if (cost := one.get("cost")) is not None]
     if costs:
         job["cost_of_all_attempts_usd"] = None if None in costs else sum(costs)
-    try:
+    with suppress(RunError):
         RunRecord.read(run_dir).note(job=job)
-    except RunError:
-        return

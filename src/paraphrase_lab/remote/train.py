@@ -10,6 +10,7 @@ from paraphrase_lab.configuration.hydra_internals import BASIC_SWEEPER, Ended, c
 from paraphrase_lab.configuration.schema import register
 from paraphrase_lab.errors import TrainingError, UserError
 from paraphrase_lab.paths import as_typed
+from paraphrase_lab.runs.record import FILE_NAME, KEPT_VARIABLE, RunRecord
 
 log = logging.getLogger(__name__)
 COMMAND = "paraphrase_lab.__main__"
@@ -17,7 +18,7 @@ register()  # a job imports its task first, and composes its configuration then
 
 
 def train_job(config: Any) -> float | None:
-    """The best value of `monitor`."""
+    """Train, and return the best value of `monitor`."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -48,8 +49,7 @@ def train_job(config: Any) -> float | None:
 
 
 def _was_interrupted(directory: Path) -> bool:
-    """A finished run there is another one, which `train` refuses to overwrite, but where a job finds what it kept itself."""
-    from paraphrase_lab.runs.record import FILE_NAME, KEPT_VARIABLE, RunRecord
+    """Tell whether the run there continues: a finished one is another, unless a job finds what it kept itself."""
     from paraphrase_lab.runtime.distributed import is_main_process
 
     kept = KEPT_VARIABLE in os.environ
@@ -63,9 +63,7 @@ def _was_interrupted(directory: Path) -> bool:
 
 
 def _mend(directory: Path) -> None:
-    """A machine that went without notice has left of its files what had reached S3, in no order."""
-    from paraphrase_lab.runs.record import FILE_NAME, RunRecord
-
+    """Mend the record where a machine went without notice: of its files it left what had reached S3, in no order."""
     try:
         record = RunRecord.read(directory)
     except UserError as error:

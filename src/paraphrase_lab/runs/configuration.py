@@ -1,4 +1,4 @@
-"""What a run was made with, as one flat mapping: dotted keys, resolved values, and the option chosen of each group."""
+"""The settings of a run as one flat mapping: dotted keys, resolved values, and the option chosen of each group."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ GROUPS = (
 
 
 def flat(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
-    """{"model": {"num_layers": 2}} -> {"model.num_layers": 2}; an empty mapping is no key."""
+    """Turn {"model": {"num_layers": 2}} into {"model.num_layers": 2}; an empty mapping is no key."""
     found: dict[str, Any] = {}
     for name, value in config.items():
         key = f"{above}.{name}" if above else str(name)
@@ -24,29 +24,32 @@ def flat(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
+def followed(value: Any) -> str:
+    """Return the key of a value that stands as ${key}; else an empty text."""
+    match = re.fullmatch(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else None
+    return match[1] if match else ""
+
+
 def follows(config: Mapping[Any, Any]) -> dict[str, str]:
-    """From an unresolved configuration: the keys that stand as ${another.key}, and that key."""
-    found = {key: re.fullmatch(r"\$\{([\w.]+)\}", value) for key, value in flat(config).items() if isinstance(value, str)}
-    return {key: match[1] for key, match in found.items() if match}
+    """Return the keys that stand as ${another.key} in an unresolved configuration, and that key."""
+    return {key: source for key, value in flat(config).items() if (source := followed(value))}
 
 
 def typed_and_chosen(run_dir: Path) -> dict[str, Any]:
-    """From what Hydra wrote: {"choices": option of each group, "overrides": what was typed}; empty without Hydra."""
-    import yaml
-
+    """Read what Hydra wrote: {"choices": option of each group, "overrides": what was typed}; empty without Hydra."""
     directory = Path(run_dir) / ".hydra"
     choices, overrides = {}, []
     if (directory / "hydra.yaml").is_file():
         hydra = _read(directory / "hydra.yaml")["hydra"]
         choices = {group: hydra["runtime"]["choices"].get(group) for group in GROUPS}
-        overrides = yaml.safe_load((directory / "overrides.yaml").read_text(encoding="utf-8")) or []
+        overrides = _read(directory / "overrides.yaml") or []
     return {"choices": {group: option for group, option in choices.items() if option}, "overrides": overrides}
 
 
 def configuration_of(record: Mapping[str, Any], run_dir: Path | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(flat configuration with the chosen options under their groups' names, the record with choices and overrides).
+    """Return the flat configuration with the chosen options under their groups' names; the record with choices and overrides.
 
-    From the record itself; of a record that does not hold them yet, from config.yaml and .hydra/ beside it.
+    They come from the record itself; of a record that does not hold them yet, from config.yaml and .hydra/ beside it.
     """
     record = dict(record)
     if "choices" not in record and run_dir is not None:

@@ -1,7 +1,8 @@
 """The configuration keys in which runs differ, and which runs are one recipe with several seeds."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 
 from paraphrase_lab.runs.configuration import GROUPS
 from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
@@ -34,7 +35,8 @@ def _differing(rows: Sequence[RunRow], columns: Mapping[str, Column]) -> list[st
     sources = {key: {(row.record.get("follows") or {}).get(key) for row in rows} for key in columns}
     own = [key for key in columns if not (len(sources[key]) == 1 and sources[key] <= columns.keys())]
     keys = [key for key in own if key not in GROUPS]
-    effect = _joined([columns[key] for key in keys if key != SEED], len(rows))
+    own_columns = [columns[key] for key in keys if key != SEED]
+    effect = [tuple(column[row] for column in own_columns) for row in range(len(rows))]
     groups = [key for key in own if key in GROUPS and _follows(columns[key], effect)]
     return sorted([*groups, *keys], key=[*GROUPS, *columns].index)
 
@@ -44,7 +46,9 @@ def distinguishing_keys(rows: Sequence[RunRow]) -> list[str]:
 
     A key that was typed for any of the runs always stays.
     """
-    columns, typed = _columns(rows), _typed(rows)
+    words = {str(word) for row in rows for word in row.record.get("overrides") or ()}
+    typed = {word.lstrip("+~").partition("=")[0].partition("@")[0] for word in words}
+    columns = _columns(rows)
     found: list[str] = []
     for key in _differing(rows, columns):
         chosen = [columns[group] for group in found if group in GROUPS]
@@ -59,41 +63,34 @@ def recipe_names(rows: Sequence[RunRow], *, apart_by_data: bool = True) -> list[
     Args:
         apart_by_data: the same configuration with other training or validation pairs is another recipe.
     """
-    names = _recipe_names(rows) if rows else []
+    keys = [key for key in distinguishing_keys(rows) if key != SEED]
+    short = short_names(keys, [key for row in rows for key in row.config])
+    names = [" ".join(f"{short[key]}={shown(row.config.get(key))}" for key in keys if key in row.config) for row in rows]
+    if rows and not keys:
+        config = rows[0].config
+        parts = " on ".join(str(config[group]) for group in ("model", "data") if group in config)
+        names = [str(config.get("experiment") or parts)] * len(rows)
     return with_data(names, rows) if apart_by_data else names
 
 
 def with_data(names: Sequence[str], rows: Sequence[RunRow]) -> list[str]:
     """Add the fingerprint of the training pairs to names whose rows were not all trained on the same pairs."""
     names = list(names)
-    for split in ("train", "validation"):
-        known: dict[str, set[str]] = {}
-        for name, row in zip(names, rows, strict=True):
-            known.setdefault(name, set()).update(_pairs_of(row, split))
+    for split, words in DATA_WORDS.items():
+        pairs = [_pairs_of(row, split) for row in rows]
+        known = Counter(name for name, one in set(zip(names, pairs, strict=True)) if one)
         names = [
-            f"{name} {DATA_WORDS[split]} {pairs[0][:8]}" if len(known[name]) > 1 and (pairs := _pairs_of(row, split)) else name
-            for name, row in zip(names, rows, strict=True)
+            f"{name} {words} {one[:8]}" if one and known[name] > 1 else name for name, one in zip(names, pairs, strict=True)
         ]
     return names
 
 
-def _pairs_of(row: RunRow, split: str) -> list[str]:
-    """Return the fingerprint of the pairs; none if it is not recorded, or if each seed draws its own pairs."""
+def _pairs_of(row: RunRow, split: str) -> str | None:
+    """Return the fingerprint of the pairs; None if it is not recorded, or if each seed draws its own pairs."""
     follows: Mapping[str, str] = row.record.get("follows") or {}
     if any(key.startswith("data.") and source == SEED for key, source in follows.items()):
-        return []
-    data: Mapping[str, str] = (row.record.get("fingerprint_parts") or {}).get("data") or {}
-    return [data[split]] if data.get(split) else []
-
-
-def _recipe_names(rows: Sequence[RunRow]) -> list[str]:
-    keys = [key for key in distinguishing_keys(rows) if key != SEED]
-    if not keys:
-        config = rows[0].config
-        parts = " on ".join(str(config[group]) for group in ("model", "data") if group in config)
-        return [str(config.get("experiment") or parts)] * len(rows)
-    short = short_names(keys, [key for row in rows for key in row.config])
-    return [" ".join(f"{short[key]}={shown(row.config.get(key))}" for key in keys if key in row.config) for row in rows]
+        return None
+    return ((row.record.get("fingerprint_parts") or {}).get("data") or {}).get(split)
 
 
 def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
@@ -112,17 +109,7 @@ def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
     return columns
 
 
-def _typed(rows: Sequence[RunRow]) -> set[str]:
-    words = {str(word) for row in rows for word in row.record.get("overrides") or ()}
-    return {word.lstrip("+~").partition("=")[0].partition("@")[0] for word in words}
-
-
-def _joined(columns: Sequence[Column], rows: int) -> Column:
-    """Make one column that is equal in two rows where all of the columns are."""
-    return ["\n".join(column[row] for column in columns) for row in range(rows)]
-
-
-def _follows(column: Column, others: Column) -> bool:
+def _follows(column: Column, others: Sequence[Hashable]) -> bool:
     """Tell whether the value in the other column determines the one in this column, in every row."""
-    values: dict[str, str] = {}
+    values: dict[Hashable, str] = {}
     return all(values.setdefault(other, value) == value for other, value in zip(others, column, strict=True))

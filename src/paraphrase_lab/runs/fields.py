@@ -43,10 +43,12 @@ class Fields:
             return fitting[0]
         if fitting:
             raise UserError(f"{typed} may mean {' or '.join(fitting)}", hint="type the whole name")
-        near = self._near(typed)
-        raise UserError(
-            f"no run has a key {typed}", valid="" if near else self._valid(), hint=f"did you mean {near}?" if near else ""
-        )
+        endings = {name.replace("/", ".").rpartition(".")[2]: name for name in self._names}
+        if close := difflib.get_close_matches(typed, [*self._names, *endings], 1):
+            raise UserError(f"no run has a key {typed}", hint=f"did you mean {endings.get(close[0], close[0])}?")
+        groups = dict.fromkeys(f"{key.partition('.')[0]}.…" if "." in key else key for key in self.config)
+        valid = f"keys: {', '.join(OWN)}; {', '.join(self.metrics)}; {', '.join(groups)}"
+        raise UserError(f"no run has a key {typed}", valid=valid)
 
     @staticmethod
     def value(row: RunRow, name: str) -> Any:
@@ -54,12 +56,3 @@ class Fields:
         if name in OWN:
             return OWN[name](row)
         return row.metrics[name] if name in row.metrics else row.config.get(name)
-
-    def _valid(self) -> str:
-        groups = dict.fromkeys(f"{key.partition('.')[0]}.…" if "." in key else key for key in self.config)
-        return f"keys: {', '.join(OWN)}; {', '.join(self.metrics)}; {', '.join(groups)}"
-
-    def _near(self, typed: str) -> str:
-        endings = {name.replace("/", ".").rpartition(".")[2]: name for name in self._names}
-        close = difflib.get_close_matches(typed, [*self._names, *endings], 1)
-        return endings.get(close[0], close[0]) if close else ""

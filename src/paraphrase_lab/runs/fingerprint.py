@@ -1,4 +1,4 @@
-"""What can change the result of a run, as hashes: configuration, data, code and library versions."""
+"""Hashes of everything that can change the result of a run: configuration, data, code and library versions."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "pytorch-lightning", "numpy"
 
 def config_fingerprint(config: Mapping[str, Any]) -> str:
     """Hash a resolved configuration, without the keys that cannot change a result."""
-    return _hash(json.dumps(_with_text_keys(_without(config, WITHOUT_EFFECT)), sort_keys=True, default=str))
+    return combine(_with_effect(config))
 
 
 def code_fingerprint(own_files: Iterable[Path] = ()) -> str:
@@ -39,33 +39,19 @@ def library_versions() -> dict[str, str]:
 
 
 def combine(parts: Mapping[str, Any]) -> str:
-    return _hash(json.dumps(parts, sort_keys=True, default=str))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def differences(parts: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
-    """The names of the parts that are not equal."""
+    """Return the names of the parts that are not equal."""
     return [name for name in parts if parts[name] != others.get(name)]
 
 
-def _without(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    kept = {key: value for key, value in config.items() if key not in keys}
-    nested: dict[str, list[str]] = {}
-    for key in keys:
-        head, _, rest = key.partition(".")
-        if rest:
-            nested.setdefault(head, []).append(rest)
-    for head, rests in nested.items():
-        if isinstance(kept.get(head), Mapping):
-            kept[head] = _without(kept[head], rests)
+def _with_effect(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
+    """Leave out the keys without effect; every key becomes text, since a label true or 1 does not sort among texts."""
+    kept: dict[str, Any] = {}
+    for name, value in config.items():
+        key = f"{above}{name}"
+        if key not in WITHOUT_EFFECT:
+            kept[str(name)] = _with_effect(value, f"{key}.") if isinstance(value, Mapping) else value
     return kept
-
-
-def _with_text_keys(value: Any) -> Any:
-    """A label true or 1 is a key that does not sort among texts."""
-    if isinstance(value, Mapping):
-        return {str(key): _with_text_keys(below) for key, below in value.items()}
-    return value
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -33,8 +33,11 @@ def read_runs(places: Sequence[str]) -> list[RunRow]:
     for place in places:
         for row in _rows(place):
             named = row if len(places) == 1 else replace(row, name=str(row.path))
-            rows.setdefault(_identity(row.path), named)
-    return _ordered(list(rows.values()))
+            rows.setdefault(row.identity, named)
+    newest: dict[str, str] = {}
+    for row in rows.values():
+        newest[_sweep(row)] = max(newest.get(_sweep(row), ""), row.started)
+    return sorted(sorted(rows.values(), key=_job_order), key=lambda row: newest[_sweep(row)], reverse=True)
 
 
 def _rows(place: str) -> list[RunRow]:
@@ -42,7 +45,7 @@ def _rows(place: str) -> list[RunRow]:
         from paraphrase_lab.runs.s3 import read_objects
 
         records = {address.rpartition("/")[0]: text for address, text in read_objects(place, FILE_NAME).items()}
-        rows = (_row(path, place, text) for path, text in records.items() if _is_listed(path, place, records))
+        rows = [_row(path, place, text) for path, text in records.items() if _is_listed(path, place, records)]
         return list(filter(None, rows))
     if place.startswith(WANDB):
         from paraphrase_lab.runs.wandb_source import read_wandb
@@ -52,7 +55,7 @@ def _rows(place: str) -> list[RunRow]:
     if not root.is_dir():
         problem = f"{place} is a file, not a directory" if root.exists() else f"{place} does not exist"
         raise RunError(problem, hint="`paraphrase train` makes a run below runs/")
-    return list(filter(None, (_read(directory, root) for directory in _run_directories(root))))
+    return list(filter(None, (_row(directory, str(root)) for directory in _run_directories(root))))
 
 
 def _is_listed(path: str, place: str, runs: Container[str]) -> bool:
@@ -77,19 +80,15 @@ def _run_directories(directory: Path) -> Iterator[Path]:
         yield from _run_directories(directory / name)
 
 
-def _read(directory: Path, root: Path) -> RunRow | None:
-    try:
-        text = (directory / FILE_NAME).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        return _unreadable(directory, str(error))
-    return _row(directory, str(root), text)
+def _row(path: Path | str, place: str, text: str | None = None) -> RunRow | None:
+    """Return None for a record that cannot be read, such as one that is being copied.
 
-
-def _row(path: Path | str, place: str, text: str) -> RunRow | None:
-    """Return None for a record that cannot be read, such as one that is being copied."""
+    Args:
+        text: the record of a run that is not on this machine.
+    """
     try:
-        values = json.loads(text)
-    except ValueError as error:
+        values = json.loads((Path(path) / FILE_NAME).read_text(encoding="utf-8") if text is None else text)
+    except (OSError, ValueError) as error:
         return _unreadable(path, str(error))
     if not isinstance(values, dict):
         return _unreadable(path, "it holds no record")
@@ -99,28 +98,13 @@ def _row(path: Path | str, place: str, text: str) -> RunRow | None:
         status, metrics = RunRecord(Path(path), values).status, metrics_of(record)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # of another program, or written by hand
         return _unreadable(path, f"it is no record of a run ({type(error).__name__}: {error})")
-    return RunRow(path, _name(str(path), place), status, config, metrics, record)
+    below = str(path).removeprefix(place.rstrip("/")).lstrip("/")
+    own = str(path).rstrip("/").rpartition("/")[2]  # of a place that is a run itself
+    return RunRow(path, below or own, status, config, metrics, record)
 
 
 def _unreadable(path: Path | str, reason: str) -> None:
     log.warning("%s/%s cannot be read, and is left out: %s", path, FILE_NAME, reason)
-
-
-def _name(path: str, place: str) -> str:
-    """Return the path below the place; for a place that is a run itself, its own name."""
-    below = path.removeprefix(place.rstrip("/")).lstrip("/")
-    return below or path.rstrip("/").rpartition("/")[2]
-
-
-def _identity(path: Path | str) -> str:
-    return str(path.resolve()) if isinstance(path, Path) else path
-
-
-def _ordered(rows: list[RunRow]) -> list[RunRow]:
-    newest: dict[str, str] = {}
-    for row in rows:
-        newest[_sweep(row)] = max(newest.get(_sweep(row), ""), row.started)
-    return sorted(sorted(rows, key=_job_order), key=lambda row: newest[_sweep(row)], reverse=True)
 
 
 def _sweep(row: RunRow) -> str:

@@ -12,22 +12,22 @@ from paraphrase_lab.paths import PACKAGE_DIR
 CODE_DIR = "code"
 
 
-def targets(config: Any) -> Iterator[str]:
-    """Every `_target_` anywhere in a plain configuration."""
-    if isinstance(config, Mapping):
-        if isinstance(config.get("_target_"), str):
-            yield config["_target_"]
-        for value in config.values():
-            yield from targets(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from targets(value)
+def nodes_with_target(node: Any, place: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every node of a plain configuration that has a `_target_`, and its dotted key."""
+    if isinstance(node, Mapping):
+        if isinstance(node.get("_target_"), str):
+            yield place, node
+        for name, below in node.items():
+            yield from nodes_with_target(below, f"{place}.{name}" if place else str(name))
+    elif isinstance(node, list):
+        for index, below in enumerate(node):
+            yield from nodes_with_target(below, f"{place}[{index}]")
 
 
 def own_modules(config: Any) -> dict[str, Path]:
-    """Top-level name -> file or package directory of the modules that no installed distribution provides."""
+    """Return file or package directory of the modules that no installed distribution provides, by their top-level names."""
     found = {}
-    for name in sorted({target.partition(".")[0] for target in targets(config)}):
+    for name in sorted({node["_target_"].partition(".")[0] for _, node in nodes_with_target(config)}):
         path = _location(name)
         if path is not None and path != PACKAGE_DIR and not _is_installed(path):
             found[name] = path
@@ -35,7 +35,7 @@ def own_modules(config: Any) -> dict[str, Path]:
 
 
 def source_files(modules: Mapping[str, Path]) -> list[Path]:
-    """Code and configuration, and nothing else that may lie beside them."""
+    """List code and configuration, and nothing else that may lie beside them."""
     found: list[Path] = []
     for path in modules.values():
         found += [path] if path.is_file() else sorted([*path.rglob("*.py"), *path.rglob("*.yaml")])
@@ -43,7 +43,7 @@ def source_files(modules: Mapping[str, Path]) -> list[Path]:
 
 
 def copy_code(modules: Mapping[str, Path], run_dir: Path) -> None:
-    """So that the run can be evaluated where the module is not installed."""
+    """Copy the modules into the run, which can then be evaluated where they are not installed."""
     for path in modules.values():
         for file in source_files({path.name: path}):
             target = run_dir / CODE_DIR / file.relative_to(path.parent)
@@ -52,7 +52,7 @@ def copy_code(modules: Mapping[str, Path], run_dir: Path) -> None:
 
 
 def make_importable(run_dir: Path) -> None:
-    """Puts the run's copy of its own code last on the path: what is installed comes first."""
+    """Put the run's copy of its own code last on the path: what is installed comes first."""
     code = run_dir / CODE_DIR
     if code.is_dir() and str(code) not in sys.path:
         sys.path.append(str(code))

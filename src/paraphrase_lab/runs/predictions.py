@@ -1,4 +1,4 @@
-"""What a run answered for every pair of a split, read back from its predictions.parquet: what comparisons start from."""
+"""A run's answers for every pair of a split, read back from its predictions.parquet: comparisons start from them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -73,7 +73,7 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
 
 
 def calibration_before_after(predictions: Predictions) -> dict[str, tuple[float, float]]:
-    """nll, brier and ece of the model's own probabilities, and after the temperature fitted on validation pairs."""
+    """Return nll, brier and ece of the model's own probabilities, and after the temperature fitted on validation pairs."""
     uncalibrated = Calibration(1.0, predictions.threshold, pairs=0).probabilities(predictions.margins)
     before = binary_metrics(predictions.labels, uncalibrated, predictions.threshold)
     after = binary_metrics(predictions.labels, predictions.probabilities, predictions.threshold)

@@ -1,5 +1,6 @@
 """run.json: what a run is, how it stands and what came out, written atomically at every change and after every failure."""
 
+import itertools
 import json
 import os
 import socket
@@ -57,13 +58,16 @@ class RunRecord:
 
     @classmethod
     def read(cls, run_dir: Path) -> Self:
-        """
+        """Read the record of a run.
+
         Raises:
             RunError: no run there, or a record that cannot be read.
         """
         path = Path(run_dir) / FILE_NAME
         if not path.is_file():
-            raise RunError(f"{run_dir} is not a run: it has no {FILE_NAME}", hint=_known_runs_hint())
+            newest = ", ".join(str(record.run_dir) for record in itertools.islice(find_runs(), 3))
+            hint = f"newest runs: {newest}; or `latest`" if newest else "`paraphrase train` makes a run"
+            raise RunError(f"{run_dir} is not a run: it has no {FILE_NAME}", hint=hint)
         try:
             return cls(Path(run_dir), upgraded(json.loads(path.read_text(encoding="utf-8"))))
         except json.JSONDecodeError as error:
@@ -71,18 +75,15 @@ class RunRecord:
 
     @property
     def status(self) -> str:
-        """running, finished, failed or interrupted; "running" only while the process lives."""
+        """The status: running, finished, failed or interrupted; "running" only while the process lives."""
         status = self.values.get("status", "failed")
         return "interrupted" if status == "running" and not self._process_lives() else status
 
     def update(self, **values: Any) -> None:
-        self._write(values | {"updated": now()})
+        self.note(**values, updated=now())
 
     def note(self, **values: Any) -> None:
-        """What others know of a run that has ended: it has not been at work again."""
-        self._write(values)
-
-    def _write(self, values: Mapping[str, Any]) -> None:
+        """Write what others know of a run that has ended: it has not been at work again."""
         self.values.update(values)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         with atomic_write(self.run_dir / FILE_NAME) as unfinished:
@@ -120,7 +121,7 @@ class RunRecord:
 
 
 def _identity(pid: int) -> str | None:
-    """Tells a process from another of its number, in another container or after a restart; None where there is no /proc."""
+    """Tell a process from another of its number, in another container or after a restart; None where there is no /proc."""
     try:
         started = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
         return f"{BOOT_ID.read_text(encoding='utf-8').strip()}/{started}"
@@ -133,14 +134,14 @@ def now() -> str:
 
 
 def find_runs(root: Path = RUNS_DIR) -> Iterator[RunRecord]:
-    """All runs below a directory, the newest first."""
+    """Read all runs below a directory, the newest first."""
     for file in sorted(Path(root).rglob(FILE_NAME), key=lambda file: file.stat().st_mtime, reverse=True):
         with suppress(RunError):
             yield RunRecord.read(file.parent)
 
 
 def run_directory(name: str, root: Path = RUNS_DIR) -> Path:
-    """A run's directory from what the user typed: a path, or `latest` for the newest finished run."""
+    """Return a run's directory from what the user typed: a path, or `latest` for the newest finished run."""
     if name != LATEST:
         RunRecord.read(Path(name))
         return Path(name)
@@ -151,7 +152,7 @@ def run_directory(name: str, root: Path = RUNS_DIR) -> Path:
 
 
 def git_state(directory: Path | None = SOURCE_ROOT) -> dict[str, Any]:
-    """The commit of the checkout and whether it has uncommitted changes; nulls outside a checkout.
+    """Return the commit of the checkout and whether it has uncommitted changes; nulls outside a checkout.
 
     In a training container the code lies without its history: the launcher says what it was.
     """
@@ -181,8 +182,3 @@ class Stopwatch:
     def lap(self, name: str) -> None:
         passed, self._last = time.monotonic() - self._last, time.monotonic()
         self.seconds[name] = round(self.seconds.get(name, 0.0) + passed, 3)
-
-
-def _known_runs_hint() -> str:
-    newest = [str(record.run_dir) for record, _ in zip(find_runs(), range(3), strict=False)]
-    return f"newest runs: {', '.join(newest)}; or `latest`" if newest else "`paraphrase train` makes a run"

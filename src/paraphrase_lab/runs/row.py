@@ -23,6 +23,11 @@ class RunRow:
     """run.json"""
 
     @property
+    def identity(self) -> str:
+        """The path without links: equal for one run in two places."""
+        return str(self.path.resolve()) if isinstance(self.path, Path) else self.path
+
+    @property
     def started(self) -> str:
         """The time in ISO 8601, UTC; empty where it is not known."""
         return self.record.get("started") or ""

@@ -10,14 +10,17 @@ CONNECTIONS = 16
 
 
 def read_objects(prefix: str, file_name: str) -> dict[str, str]:
-    """Address -> text of every object below the prefix that is called `file_name`.
+    """Return the text of every object below the prefix that is called `file_name`, by its address.
 
-    With boto3's own credentials, region and endpoint (AWS_ENDPOINT_URL).
+    It asks with boto3's own credentials, region and endpoint (AWS_ENDPOINT_URL).
 
     Raises:
         RunError: boto3 is not installed, the address is none, or S3 refuses or cannot be reached.
     """
-    bucket, key = _bucket_and_key(prefix)
+    parts = urlsplit(prefix)
+    if parts.scheme != "s3" or not parts.netloc:
+        raise RunError(f"{prefix} is no address in S3", valid="s3://BUCKET or s3://BUCKET/PREFIX")
+    bucket, key = parts.netloc, parts.path.lstrip("/")
     below = key if not key or key.endswith("/") else f"{key}/"  # a directory, as runs/ is: runs does not mean runs-old/
     client = _client()
     from botocore.exceptions import BotoCoreError, ClientError
@@ -34,13 +37,6 @@ def read_objects(prefix: str, file_name: str) -> dict[str, str]:
             return dict(pool.map(text, names))
     except (BotoCoreError, ClientError) as error:
         raise RunError(f"{prefix} cannot be read: {error}", hint="`aws s3 ls " + prefix + "` asks with the same keys") from None
-
-
-def _bucket_and_key(prefix: str) -> tuple[str, str]:
-    parts = urlsplit(prefix)
-    if parts.scheme != "s3" or not parts.netloc:
-        raise RunError(f"{prefix} is no address in S3", valid="s3://BUCKET or s3://BUCKET/PREFIX")
-    return parts.netloc, parts.path.lstrip("/")
 
 
 def _client() -> Any:

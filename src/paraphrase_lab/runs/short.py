@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,22 +10,14 @@ from typing import Any
 def short_names(keys: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     """Return the shortest ending of each dotted key that means no other key: model.num_layers -> num_layers."""
     keys = list(keys)
-    everything = {*known, *keys}
-    owners: dict[str, set[str]] = {}
-    for key in everything:
-        for ending in _endings(key):
-            owners.setdefault(ending, set()).add(key)
-    return {key: next(name for name in _endings(key) if name == key or _means_one(name, owners, everything)) for key in keys}
+    owners = Counter(ending for key in {*known, *keys} for ending in _endings(key))
+    return {key: next(name for name in _endings(key) if name == key or owners[name] == 1) for key in keys}
 
 
 def _endings(key: str) -> list[str]:
     """Return the endings of a dotted key, the shortest first."""
     parts = key.split(".")
     return [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
-
-
-def _means_one(name: str, owners: dict[str, set[str]], keys: set[str]) -> bool:
-    return len(owners[name]) == 1 and name not in keys
 
 
 def shown(value: Any) -> str:

@@ -33,12 +33,8 @@ class Column:
     goes: int = NEVER
     bold: set[int] = field(default_factory=set)
 
-    @property
-    def header_width(self) -> int:
-        return max(map(len, self.header.splitlines()))
-
     def width(self, longest: int) -> int:
-        return max(self.header_width, min(longest, max(map(len, self.values))))
+        return max(*map(len, self.header.splitlines()), min(longest, max(map(len, self.values))))
 
 
 def runs_table(rows: Sequence[RunRow], fields: Fields, width: int, *, sort: str | None = None) -> tuple[Table, list[str]]:
@@ -53,21 +49,12 @@ def runs_table(rows: Sequence[RunRow], fields: Fields, width: int, *, sort: str 
     if _longest(columns, width) is None:
         for column in columns:
             column.header = re.sub(r"(?<=[/_.])(?=[^/_.]+$)", "\n", column.header)  # on two lines
-    hidden = _make_room(columns, width)
-    return _drawn(columns, _longest(columns, width) or WIDTHS[-1]), hidden
-
-
-def _make_room(columns: list[Column], width: int) -> list[str]:
-    """Remove columns until the rest fits; returns their headers."""
     hidden: list[str] = []
-    while _longest(columns, width) is None:
-        goes = max(column.goes for column in columns)
-        if goes == NEVER:
-            break
+    while _longest(columns, width) is None and (goes := max(column.goes for column in columns)) != NEVER:
         column = [column for column in columns if column.goes == goes][-1]
         columns.remove(column)
         hidden.insert(0, column.header.replace("\n", ""))
-    return hidden
+    return _drawn(columns, _longest(columns, width) or WIDTHS[-1]), hidden
 
 
 def _columns(rows: Sequence[RunRow], fields: Fields, sort: str | None) -> list[Column]:
@@ -95,37 +82,25 @@ def _columns(rows: Sequence[RunRow], fields: Fields, sort: str | None) -> list[C
 def _config_column(rows: Sequence[RunRow], key: str, header: str, *, goes: int) -> Column:
     values = [row.config.get(key) for row in rows]
     is_number = all(isinstance(value, int | float) or value is None for value in values)
-    texts = [_setting(row.config[key]) if key in row.config else "" for row in rows]
+    texts = [_text(row.config[key], ".6g") if key in row.config else "" for row in rows]
     return Column(header, texts, is_number=is_number, goes=goes)
 
 
 def _value_column(rows: Sequence[RunRow], name: str, sort: str | None, *, goes: int) -> Column:
     values = [Fields.value(row, name) for row in rows]
     numbers = [value for value in values if isinstance(value, int | float)]
-    column = Column(name, [_number(value) for value in values], is_number=bool(numbers), goes=goes)
+    texts = ["" if value is None else _text(value, ".4f") for value in values]
+    column = Column(name, texts, is_number=bool(numbers), goes=goes)
     if name == sort and numbers and any(name in row.metrics for row in rows):
-        best = max(numbers) if higher_is_better(name, _mode(rows, name)) else min(numbers)
+        monitor, mode = (str(rows[0].config.get(key, "")) for key in ("monitor", "monitor_mode"))
+        rises = higher_is_better(monitor, mode) if name == "best" else higher_is_better(name)
+        best = max(numbers) if rises else min(numbers)
         column.bold = {number for number, value in enumerate(values) if value == best}
     return column
 
 
-def _mode(rows: Sequence[RunRow], name: str) -> str:
-    """Return which way `best` is better, which depends on what the runs monitored."""
-    config = rows[0].config
-    if name != "best":
-        return "auto"
-    mode = str(config.get("monitor_mode", "auto"))
-    return mode if mode != "auto" else ("max" if higher_is_better(str(config.get("monitor", ""))) else "min")
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4f}" if isinstance(value, float) else shown(value)
-
-
-def _setting(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else shown(value)
+def _text(value: Any, digits: str) -> str:
+    return format(value, digits) if isinstance(value, float) else shown(value)
 
 
 def _longest(columns: Sequence[Column], width: int) -> int | None:

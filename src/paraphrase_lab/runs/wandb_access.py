@@ -23,7 +23,7 @@ class NoProject(WandbError):
 
 
 def has_key(settings: Any) -> bool:
-    """In the environment, in W&B's settings or in netrc; nothing is asked for and nothing is contacted."""
+    """Look for a key in the environment, in W&B's settings and in netrc; nothing is asked for and nothing is contacted."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE") or settings.api_key:
         return True
     for file in [os.environ["NETRC"]] if "NETRC" in os.environ else ["~/.netrc", "~/_netrc"]:
@@ -38,7 +38,7 @@ def has_key(settings: Any) -> bool:
 
 
 def connect() -> Any:
-    """A `wandb.Api`.
+    """Return a `wandb.Api`.
 
     Raises:
         WandbError: no key, a key that is refused, or no answer.
@@ -58,9 +58,10 @@ def connect() -> Any:
 
 @contextmanager
 def in_sentences() -> Iterator[None]:
-    """
+    """Turn errors of W&B's client into sentences.
+
     Raises:
-        WandbError: for what W&B's client raises within.
+        WandbError: for what the client raises within.
     """
     try:
         yield
@@ -83,7 +84,7 @@ def in_sentences() -> Iterator[None]:
 
 
 def runs_of(api: Any, entity: str, project: str, filters: dict[str, Any]) -> list[Any]:
-    """The runs of a project with their configuration and summary, filtered by the server, the oldest first.
+    """Return the runs of a project with their configuration and summary, filtered by the server, the oldest first.
 
     Raises:
         NoProject: there is no such project.

@@ -1,4 +1,4 @@
-"""What the W&B client has left of an earlier process, read with its own reader."""
+"""The files that the W&B client has left of an earlier process, read with its own reader."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ STEP = "trainer/global_step"
 
 
 def last_step(attempt: Path) -> int:
-    """The last optimiser step in what an earlier process has written; -1 where that cannot be read."""
+    """Return the last optimiser step in what an earlier process has written; -1 where that cannot be read."""
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(attempt)]
     own_log = {**os.environ, "WANDB_DIR": str(attempt.parent.parent)}  # else it makes a directory where the user stands
     try:
@@ -27,7 +27,7 @@ def last_step(attempt: Path) -> int:
 
 
 def upload_failed(attempt: Path) -> bool:
-    """W&B's client tells nobody but its own log that a server has refused what it sent."""
+    """Look into the log of W&B's client, which tells nobody else that a server has refused what it sent."""
     file = attempt / "logs" / "debug-internal.log"
     text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     return "fatal error" in text.lower()

@@ -22,33 +22,26 @@ SPLITS = ("val", "test", "train")
 
 
 def read_wandb(place: str) -> list[RunRow]:
-    """The runs of `wandb:entity/project`, of one group of it, or the one run of that id; the oldest first.
+    """Return the runs of `wandb:entity/project`, of one group of it, or the one run of that id; the oldest first.
 
     Raises:
         WandbError: no such project, group or run; no key, or no answer.
     """
-    entity, project, group = _parts(place)
-    api = connect()
-    filters = {"$or": [{"group": group}, {"name": group}]} if group else {}
-    runs = runs_of(api, entity, project, filters)
-    if not runs:
-        raise _nothing(api, entity, project, group)
-    return [_row(run, entity, project) for run in runs]
-
-
-def _parts(place: str) -> tuple[str, str, str]:
     words = place.removeprefix(PREFIX).strip("/").split("/")
     if not 2 <= len(words) <= 3 or not all(words):
         raise WandbError(f"{place} names no runs in W&B", valid="wandb:entity/project, wandb:entity/project/group")
-    return words[0], words[1], words[2] if len(words) == 3 else ""
-
-
-def _nothing(api: Any, entity: str, project: str, group: str) -> WandbError:
-    if not group:
-        return WandbError(f"the W&B project {entity}/{project} has no runs", hint="`wandb sync` uploads those of this machine")
-    groups = dict.fromkeys(run.group for run in reversed(runs_of(api, entity, project, {})) if run.group)
-    shown = ", ".join(list(groups)[:5]) or "none"
-    return WandbError(f"the W&B project {entity}/{project} has no group or run {group}", valid=f"newest groups: {shown}")
+    entity, project, *rest = words
+    group = rest[0] if rest else ""
+    api = connect()
+    filters = {"$or": [{"group": group}, {"name": group}]} if group else {}
+    runs = runs_of(api, entity, project, filters)
+    if not runs and not group:
+        raise WandbError(f"the W&B project {entity}/{project} has no runs", hint="`wandb sync` uploads those of this machine")
+    if not runs:
+        groups = dict.fromkeys(run.group for run in reversed(runs_of(api, entity, project, {})) if run.group)
+        newest = f"newest groups: {', '.join(list(groups)[:5]) or 'none'}"
+        raise WandbError(f"the W&B project {entity}/{project} has no group or run {group}", valid=newest)
+    return [_row(run, entity, project) for run in runs]
 
 
 def _row(run: Any, entity: str, project: str) -> RunRow:
@@ -72,13 +65,10 @@ def _row(run: Any, entity: str, project: str) -> RunRow:
 
 
 def _metrics(summary: Mapping[str, Any], monitor: str) -> dict[str, float]:
-    """The numbers of the splits, and `best`, the chosen checkpoint's value of `monitor`."""
-    numbers = {name: float(value) for name, value in summary.items() if _is_number(value)}
+    """Return the numbers of the splits, and `best`, the chosen checkpoint's value of `monitor`."""
+    known = {name: value for name, value in summary.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    numbers = {name: float(value) for name, value in known.items() if math.isfinite(value)}
     metrics = {name: value for name, value in numbers.items() if name.partition("/")[0] in SPLITS}
     names = (f"best/{monitor}", f"best/{monitor.replace('/', '_')}", "best")
     best = next((numbers[name] for name in names if name in numbers), None)
     return metrics if best is None else {**metrics, "best": best}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

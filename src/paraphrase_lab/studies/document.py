@@ -1,14 +1,17 @@
 """A study's results as a page: the question, the verdict, and what it was made with."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from paraphrase_lab.markdown import markdown_table
+from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import EXPLANATION, difference_columns
 from paraphrase_lab.statistics.formatting import interval, mean_and_spread, shown, signed, with_unit
 from paraphrase_lab.statistics.seeds import welch
-from paraphrase_lab.studies.outcome import StudyOutcome, chosen_on_validation, seconds
+from paraphrase_lab.studies.outcome import StudyOutcome, seconds
 from paraphrase_lab.studies.run_table import place
 
 LIBRARIES = ("paraphrase-lab", "torch", "pytorch-lightning", "transformers", "numpy")
@@ -32,7 +35,7 @@ def page(outcome: StudyOutcome, command: str, picture: str) -> str:
         _arms(outcome),
         _validation(outcome),
         _differences(outcome),
-        *([_about(outcome), _reported(outcome)] if study.report else []),
+        *(_reported(outcome) if study.report else []),
         f"![{study.metric} of the runs]({picture})",
         *(["Notes: " + " ".join(notes)] if notes else []),
         "## Made with",
@@ -63,12 +66,15 @@ def _spread(metric: str, recipe: Recipe) -> str:
 
 
 def _validation(outcome: StudyOutcome) -> str:
-    chosen = chosen_on_validation(outcome)
-    if chosen is None:
+    """Name the arm with the best mean on validation, on which a choice should rest."""
+    metric = f"val/{outcome.study.metric}"
+    known = {name: recipe.mean(metric) for name, recipe in outcome.recipes.items()}
+    means = {name: mean for name, mean in known.items() if mean is not None}
+    if not means:
         return ""
-    arm, metric, value = chosen
+    arm = (max if HIGHER_IS_BETTER[outcome.study.metric] else min)(means, key=means.__getitem__)
     return (
-        f"A choice among these rests on validation: there {arm} is best, {metric} {shown(metric, value)} on average. "
+        f"A choice among these rests on validation: there {arm} is best, {metric} {shown(metric, means[arm])} on average. "
         "Checkpoint, threshold and temperature of each run were chosen on validation, too; test was scored once a run."
     )
 
@@ -80,23 +86,13 @@ def _differences(outcome: StudyOutcome) -> str:
     return f"{markdown_table(columns, lines)}\n\n{EXPLANATION.removesuffix('.')} (docs/comparing.md)."
 
 
-def _about(outcome: StudyOutcome) -> str:
-    """Name the metrics that the verdict leaves out, and where they are shown."""
-    study = outcome.study
-    others = [name for name in dict.fromkeys(study.report) if name != study.metric]
-    below = "; below, their differences from the baseline" if _reported(outcome) else ""
-    if not others:
-        return ""
-    return f"The verdict is about {study.metric} only. Without a verdict, in the first table{below}: {', '.join(others)}."
-
-
-def _reported(outcome: StudyOutcome) -> str:
-    """Tabulate differences without a verdict: intervals over the seeds alone, not corrected."""
+def _reported(outcome: StudyOutcome) -> Iterator[str]:
+    """Name the metrics without a verdict; tabulate their differences: intervals over the seeds alone, not corrected."""
     study, recipes = outcome.study, outcome.recipes
-    if study.baseline not in recipes:
-        return ""
     lines = []
     for metric in (f"test/{name}" for name in study.report):
+        if study.baseline not in recipes:
+            break
         base = recipes[study.baseline].values(metric)
         for arm, recipe in recipes.items():
             values = recipe.values(metric)
@@ -104,8 +100,12 @@ def _reported(outcome: StudyOutcome) -> str:
                 found = welch(base, values)
                 cells = [signed(metric, float(found.difference)), interval(metric, float(found.low), float(found.high))]
                 lines.append([f"{arm} - {study.baseline}", with_unit(metric), *cells])
-    intro = "Beside the verdict, each interval by itself and over the seeds alone (Welch):\n\n"
-    return intro + markdown_table(["", "metric", "difference", "95 % over seeds"], lines) if lines else ""
+    if others := [name for name in dict.fromkeys(study.report) if name != study.metric]:
+        below = "; below, their differences from the baseline" if lines else ""
+        yield f"The verdict is about {study.metric} only. Without a verdict, in the first table{below}: {', '.join(others)}."
+    if lines:
+        yield "Beside the verdict, each interval by itself and over the seeds alone (Welch):"
+        yield markdown_table(["", "metric", "difference", "95 % over seeds"], lines)
 
 
 def _origin(outcome: StudyOutcome, command: str) -> str:
@@ -126,7 +126,7 @@ def _origin(outcome: StudyOutcome, command: str) -> str:
         ("time", f"{spent}, all runs one after the other{between}"),
         ("cost", f"${sum(costs):,.2f} billed" if costs else ""),
         ("versions", ", ".join(versions)),
-        ("written", outcome.written),
+        ("written", datetime.now(UTC).date().isoformat()),
     ]  # fmt: skip
     return markdown_table(["", ""], [line for line in lines if line[1]])
 

@@ -8,7 +8,7 @@ _MORE = re.compile(r"#\s{2,}(\S.*)")
 
 
 def lab_note(file: Path) -> dict[str, str]:
-    """Text by field (Question, Cost, Expected, Source, Command, Result), on one line; of several commands the first."""
+    """Read the text by field (Question, Cost, Expected, Source, Command, Result) on one line; of several commands the first."""
     fields: dict[str, list[str]] = {}
     name = None
     for line in file.read_text(encoding="utf-8").splitlines():

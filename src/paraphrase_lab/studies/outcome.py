@@ -1,7 +1,6 @@
 """The outcome of a study: its finished runs compared, and one sentence about them."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from paraphrase_lab.comparison.compare import compare_runs
 from paraphrase_lab.errors import RunError
@@ -20,8 +19,6 @@ class StudyOutcome:
     notes: tuple[str, ...]
     """Name the runs that are missing."""
     verdict: str
-    written: str
-    """The day, UTC."""
 
     @property
     def recipes(self) -> dict[str, Recipe]:
@@ -60,8 +57,7 @@ def judge(study: Study) -> StudyOutcome:
     comparison = compare_runs(
         [row for _, row in finished], metrics=(study.metric,), baseline=baseline, by_slice=False, names=names
     )
-    today = datetime.now(UTC).date().isoformat()
-    return StudyOutcome(study, finished, comparison, tuple(notes), verdict(comparison, baseline), today)
+    return StudyOutcome(study, finished, comparison, tuple(notes), verdict(comparison, baseline))
 
 
 def _missing(run: PlannedRun, row: RunRow | None) -> str:
@@ -94,14 +90,3 @@ def _against(one: Difference) -> str:
         return one.verdict
     turned = one.verdict.replace(f"{one.a} is better", f"{one.b} is worse", 1)
     return turned if HIGHER_IS_BETTER[one.metric] else turned.replace(" lower by ", " higher by ", 1)
-
-
-def chosen_on_validation(outcome: StudyOutcome) -> tuple[str, str, float] | None:
-    """Return the arm with the best mean on validation, on which a choice should rest; the metric, and that mean."""
-    metric = f"val/{outcome.study.metric}"
-    known = {name: recipe.mean(metric) for name, recipe in outcome.recipes.items()}
-    means = {name: mean for name, mean in known.items() if mean is not None}
-    if not means:
-        return None
-    best = (max if HIGHER_IS_BETTER[outcome.study.metric] else min)(means, key=means.__getitem__)
-    return best, metric, means[best]

@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from paraphrase_lab.check import CheckedRequest
-from paraphrase_lab.configuration.composition import Job
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs import fingerprint, own_code
@@ -103,18 +102,11 @@ def plan_study(result: CheckedRequest, name: str, question: str, directory: Path
 
 
 def _planned(result: CheckedRequest, directory: Path) -> Iterator[PlannedRun]:
-    known = [key for job in result.jobs for key in flat(_raw(job))]
-    arms = arms_of([job.overrides for job in result.jobs], dict.fromkeys(known))
+    plains = [plain_config(job.config) for job in result.jobs]
+    known = dict.fromkeys(key for plain in plains for key in flat(plain) if not key.startswith("study."))
+    arms = arms_of([job.overrides for job in result.jobs], known)
     code = cache(lambda modules: fingerprint.code_fingerprint(own_code.source_files(dict(modules))))
-    for number, (job, arm) in enumerate(zip(result.jobs, arms, strict=True)):
-        plain = plain_config(job.config)
+    for number, (plain, arm) in enumerate(zip(plains, arms, strict=True)):
         modules = tuple(own_code.own_modules(plain).items())
         configuration = fingerprint.config_fingerprint(plain)
         yield PlannedRun(number, arm, int(plain["seed"]), directory / str(number), configuration, code(modules))
-
-
-def _raw(job: Job) -> dict[Any, Any]:
-    config: DictConfig = job.config
-    raw = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(raw, dict)
-    return {key: value for key, value in raw.items() if key != "study"}
