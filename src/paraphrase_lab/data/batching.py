@@ -51,11 +51,6 @@ class BatchPlan:
         return len(self.cuts) - 1
 
     @property
-    def bucket_lengths(self) -> np.ndarray:
-        """Length to which each pair [pairs] is rounded up."""
-        return self.groups.bucket_lengths[self.groups.group_of_pair]
-
-    @property
     def mean_pairs(self) -> float:
         return len(self.lengths) / len(self)
 
@@ -66,13 +61,13 @@ class BatchPlan:
         return (computed - int(self.lengths.sum())) / computed
 
     def epoch(self, seed: int, epoch: int) -> list[np.ndarray]:
-        """The batches of an epoch, as indices of pairs: the same for the same seed and epoch."""
+        """Return the batches of an epoch, as indices of pairs: the same for the same seed and epoch."""
         random = np.random.default_rng([seed, epoch])
         batches = self._batches(random.random(len(self.groups)))
         return [batches[i] for i in random.permutation(len(batches))]
 
     def in_order(self) -> list[np.ndarray]:
-        """The batches without any shuffling, for evaluation."""
+        """Return the batches without any shuffling, for evaluation."""
         return self._batches(np.arange(len(self.groups)))
 
     def _batches(self, ties: np.ndarray) -> list[np.ndarray]:
@@ -147,20 +142,11 @@ class EpochBatches(Sampler[list[int]]):
             yield batch.tolist()
 
 
-class OrderedBatches(Sampler[list[int]]):
-    """One device's share of the evaluation batches, in the order of length."""
-
-    def __init__(self, plan: BatchPlan, *, rank: int = 0, world_size: int = 1) -> None:
-        if len(plan) < world_size:  # a device without a batch would skip the metrics, for which the others wait
-            raise UserError(f"{len(plan)} evaluation batches are too few for {world_size} devices", hint="fewer devices")
-        self.batches = plan.in_order()[rank::world_size]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for batch in self.batches:
-            yield batch.tolist()
+def ordered_batches(plan: BatchPlan, *, rank: int = 0, world_size: int = 1) -> list[list[int]]:
+    """Return one device's share of the evaluation batches, in the order of length."""
+    if len(plan) < world_size:  # a device without a batch would skip the metrics, for which the others wait
+        raise UserError(f"{len(plan)} evaluation batches are too few for {world_size} devices", hint="fewer devices")
+    return [batch.tolist() for batch in plan.in_order()[rank::world_size]]
 
 
 def _cuts(

@@ -46,7 +46,7 @@ def score_split(
     if not both_orders:
         return scored
     return scored._replace(
-        swapped=margins(datamodule.swapped_loader(split), len(table)),
+        swapped=margins(datamodule.evaluation_loader(split, swapped=True), len(table)),
         probes={name: margins(datamodule.probe_loader(probe), len(probe)) for name, probe in probe_tables(table).items()},
     )
 
