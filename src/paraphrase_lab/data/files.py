@@ -13,14 +13,9 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
-from paraphrase_lab.data.rows import BadRow, Row, bad_rows_error, shortened, write_bad_rows
+from paraphrase_lab.data.rows import BadRow, Row, shortened
 from paraphrase_lab.data.text_rows import Record, text_header, text_rows
 from paraphrase_lab.errors import UserError
-
-__all__ = [
-    "FORMATS", "BadRow", "Row", "RowReader", "bad_rows_error", "column_names", "column_types", "file_format",
-    "read_rows", "require_columns", "write_bad_rows",
-]  # fmt: skip
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
 TEXT_FORMATS = (".csv", ".tsv", ".jsonl")
@@ -29,7 +24,7 @@ PARQUET_BUFFER_BYTES = 2**20
 
 
 def file_format(path: Path) -> str:
-    """The ending, one of FORMATS. Raises UserError where there is no such file or no such format."""
+    """Return the ending, one of FORMATS. Raises UserError where there is no such file or no such format."""
     if not path.is_file():
         raise missing_file(path)
     ending = path.suffix.lower()
@@ -59,7 +54,7 @@ def missing_file(path: Path) -> UserError:
 
 
 def column_names(path: Path) -> list[str]:
-    """For jsonl, the keys of the first object. Raises UserError where the file has no columns or two of one name."""
+    """Return the keys of the first object for jsonl. Raises UserError where the file has no columns or two of one name."""
     ending = file_format(path)
     names = text_column_names(path, ending) if ending in TEXT_FORMATS else column_types(path).names
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -94,7 +89,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def column_types(path: Path) -> pa.Schema:
-    """The schema that a parquet or arrow file carries."""
+    """Return the schema that a parquet or arrow file carries."""
     with readable(path):
         if path.suffix.lower() == ".parquet":
             return pq.read_schema(path)
@@ -121,7 +116,10 @@ def readable(path: Path) -> Iterator[None]:
 
 
 class RowReader:
-    """Iterates the rows of one file; `fraction_read` says how far it has come, between 0 and 1."""
+    """Iterates the rows of one file; those that cannot be read come as BadRow, among the others.
+
+    `fraction_read` says how far it has come, between 0 and 1. Raises UserError at once for a file that cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -178,33 +176,24 @@ class RowReader:
 
 
 def batch_rows(batch: pa.RecordBatch, file: str, before: int) -> Iterator[Row | BadRow]:
-    """Rows of `batch`, which follow `before` rows. One value without a Python counterpart costs its row only."""
+    """Yield the rows of `batch`, which follow `before` rows. One value without a Python counterpart costs its row only."""
     try:
         values = batch.to_pylist()
     except (ValueError, OverflowError, pa.ArrowException) as error:
         if batch.num_rows > 1:
             for index in range(batch.num_rows):
                 yield from batch_rows(batch.slice(index, 1), file, before + index)
+        elif isinstance(error, UnicodeDecodeError):
+            yield BadRow(file, before + 1, "not UTF-8", shortened(bytes(error.object)))
         else:
-            yield unreadable_row(error, file, before + 1)
+            yield BadRow(file, before + 1, "a value that cannot be read", shortened(error))
         return
     for number, row in enumerate(values, start=before + 1):
         yield Row(number, row)
 
 
-def unreadable_row(error: Exception, file: str, line: int) -> BadRow:
-    if isinstance(error, UnicodeDecodeError):
-        return BadRow(file, line, "not UTF-8", shortened(bytes(error.object)))
-    return BadRow(file, line, "a value that cannot be read", shortened(error))
-
-
-def read_rows(path: Path) -> Iterator[Row | BadRow]:
-    """Raises UserError at once for a file that cannot be read; rows that cannot be come as BadRow, among the others."""
-    return iter(RowReader(path))
-
-
 def require_columns(path: Path, wanted: Sequence[str], *, hint: str = "") -> list[str]:
-    """The columns of the file. Raises UserError where one of `wanted` is not among them."""
+    """Return the columns of the file. Raises UserError where one of `wanted` is not among them."""
     present = column_names(path)
     missing = [name for name in wanted if name not in present]
     if not missing:

@@ -25,7 +25,7 @@ class Record(NamedTuple):
 
 
 def text_header(handle: BinaryIO, file: str, ending: str) -> Record | BadRow | None:
-    """The header of csv and tsv, the keys of the first object of jsonl; None where the file has neither."""
+    """Return the header of csv and tsv, the keys of the first object of jsonl; None where the file has neither."""
     if ending != ".jsonl":
         return next(RECORDS[ending](handle, file), None)
     return next((Record(row.line, list(row.values)) for row in json_rows(handle, file) if isinstance(row, Row)), None)
@@ -74,8 +74,9 @@ def csv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
             fields = next(reader, None)
         except csv.Error as error:
             number, line = feed.taken[0]
-            yield BadRow(file, number, csv_problem(error), shortened(line.rstrip(b"\r\n")))
-            feed.read_again_from_second_line()
+            problem = next((text for start, text in CSV_PROBLEMS.items() if str(error).startswith(start)), str(error))
+            yield BadRow(file, number, problem, shortened(line.rstrip(b"\r\n")))
+            feed.again.extendleft(reversed(feed.taken[1:]))  # what a stray quote swallowed
             continue
         if fields is None:
             return
@@ -87,30 +88,23 @@ def csv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
 
 
 class LineFeed:
-    """Lines for csv.reader. Keeps those of the current record: what a stray quote swallowed can be read again."""
+    """Lines for csv.reader, those of `again` first. Keeps what it has `taken` for the current record."""
 
     def __init__(self, handle: BinaryIO) -> None:
         self.taken: list[tuple[int, bytes]] = []
-        self._again: deque[tuple[int, bytes]] = deque()
+        self.again: deque[tuple[int, bytes]] = deque()
         self._lines = numbered_lines(handle)
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        numbered = self._again.popleft() if self._again else next(self._lines)
+        numbered = self.again.popleft() if self.again else next(self._lines)
         self.taken.append(numbered)
         return numbered[1].decode("utf-8", "surrogateescape")
 
-    def read_again_from_second_line(self) -> None:
-        self._again.extendleft(reversed(self.taken[1:]))
-
 
 RECORDS: dict[str, Callable[[BinaryIO, str], Iterator[Record | BadRow]]] = {".csv": csv_records, ".tsv": tsv_records}
-
-
-def csv_problem(error: csv.Error) -> str:
-    return next((problem for start, problem in CSV_PROBLEMS.items() if str(error).startswith(start)), str(error))
 
 
 def as_utf8(line: bytes) -> str | None:
@@ -128,7 +122,7 @@ decode_json = json.JSONDecoder(parse_constant=reject_constant).decode
 
 
 def json_rows(handle: BinaryIO, file: str) -> Iterator[Row | BadRow]:
-    """One object a line; rows may have different keys."""
+    """Yield one object a line; rows may have different keys."""
     for number, line in numbered_lines(handle):
         if not line.strip():
             continue
@@ -137,7 +131,7 @@ def json_rows(handle: BinaryIO, file: str) -> Iterator[Row | BadRow]:
 
 
 def json_object(line: bytes) -> tuple[dict[str, Any] | None, str]:
-    """The object, or None and what is wrong with the line."""
+    """Return the object, or None and what is wrong with the line."""
     text = as_utf8(line)
     if text is None:
         return None, "not UTF-8"

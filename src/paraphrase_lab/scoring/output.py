@@ -18,8 +18,8 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from paraphrase_lab.data.files import Row, column_names, column_types, file_format, read_rows
-from paraphrase_lab.data.rows import shortened
+from paraphrase_lab.data.files import RowReader, column_names, column_types, file_format
+from paraphrase_lab.data.rows import Row, shortened
 from paraphrase_lab.errors import UserError
 
 OUTPUT_FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -38,7 +38,7 @@ RowWriter = Callable[[list[dict[str, Any]]], None]
 
 
 def output_schema(source: Path, output: Path) -> pa.Schema:
-    """Columns of `output`. Raises UserError for whatever would keep them from being written, before anything is."""
+    """Return the columns of `output`. Raises UserError for whatever would keep them from being written, before anything is."""
     columns = input_schema(source)
     taken = [name for name in columns.names if name in SCORE_COLUMNS]
     if taken:
@@ -65,9 +65,9 @@ def input_schema(source: Path) -> pa.Schema:
 
 
 def json_schema(source: Path) -> pa.Schema:
-    """Every key of every object, in the order in which they appear first."""
+    """Return every key of every object, in the order in which they appear first."""
     kinds: dict[str, set[str]] = {}
-    for row in read_rows(source):
+    for row in RowReader(source):
         if isinstance(row, Row):
             for name, value in row.values.items():
                 kinds.setdefault(name, set()).update(json_kind(value))
@@ -103,7 +103,7 @@ def check_tsv_cells(source: Path, output: Path, schema: pa.Schema) -> None:
     for name in schema.names:
         if breaks_tsv(name):
             raise tsv_error(str(source), output, "a column name", name)
-    for row in read_rows(source):
+    for row in RowReader(source):
         if isinstance(row, Row):
             for name, value in row.values.items():
                 if breaks_tsv(text := cell(value)):
@@ -123,7 +123,7 @@ def tsv_error(place: str, output: Path, name: str, text: str) -> UserError:
 
 
 def open_writer(path: Path, ending: str, schema: pa.Schema) -> AbstractContextManager[RowWriter]:
-    """A function that appends rows to `path`, which is complete once the context ends."""
+    """Return a function that appends rows to `path`, which is complete once the context ends."""
     if ending == ".parquet":
         return parquet_writer(path, schema)
     return json_writer(path) if ending == ".jsonl" else table_writer(path, ending, schema.names)
@@ -151,7 +151,11 @@ def json_writer(path: Path) -> Iterator[RowWriter]:
 @contextmanager
 def table_writer(path: Path, ending: str, names: list[str]) -> Iterator[RowWriter]:
     with path.open("w", encoding="utf-8", newline="") as handle:
-        write_record = csv.writer(LineFeedEnds(handle)).writerow if ending == ".csv" else tsv_record_writer(handle)
+
+        def write_tsv(cells: list[str]) -> None:
+            handle.write("\t".join(cells) + "\n")
+
+        write_record = csv.writer(LineFeedEnds(handle)).writerow if ending == ".csv" else write_tsv
         write_record(names)
 
         def write(rows: list[dict[str, Any]]) -> None:
@@ -159,10 +163,6 @@ def table_writer(path: Path, ending: str, names: list[str]) -> Iterator[RowWrite
                 write_record([cell(row.get(name)) for name in names])
 
         yield write
-
-
-def tsv_record_writer(handle: TextIO) -> Callable[[list[str]], object]:
-    return lambda cells: handle.write("\t".join(cells) + "\n")
 
 
 class LineFeedEnds:

@@ -1,4 +1,4 @@
-"""What is asked of one scoring: which pairs of which file go where, and whether that can be done at all."""
+"""One scoring: which pairs of which file go where, and whether that can be done at all."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from paraphrase_lab.data.files import BadRow, Row, require_columns
-from paraphrase_lab.data.rows import shortened
+from paraphrase_lab.data.files import require_columns
+from paraphrase_lab.data.rows import BadRow, Row, shortened
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.scoring.output import OUTPUT_FORMATS
 
@@ -32,7 +32,7 @@ class ScoringTask:
         return f"paraphrase predict RUN --input {quote(str(self.source))} --output {quote(str(self.output))}"
 
     def agreement(self, fingerprint: str) -> dict[str, Any]:
-        """What two processes must have in common for one to continue the other."""
+        """Return what two processes must have in common for one to continue the other."""
         file = self.source.stat()
         return {
             "input": str(self.source.resolve()),
@@ -51,27 +51,22 @@ class ScoringTask:
         return (found for item in items if (found := self.problem(item)) is not None)
 
     def problem(self, item: Row | BadRow) -> BadRow | None:
-        """Why `item` holds no pair of sentences; None where it does."""
+        """Return why `item` holds no pair of sentences; None where it does."""
         if isinstance(item, BadRow):
             return item
         for name in self.columns:
             sentence = item.values.get(name)
-            if problem := sentence_problem(sentence):
-                value = "" if sentence is None else shortened(sentence)
-                return BadRow(str(self.source), item.line, f"'{name}' {problem}", value)
+            if isinstance(sentence, str) and sentence.strip():
+                continue
+            if sentence is None:
+                return BadRow(str(self.source), item.line, f"'{name}' is missing", "")
+            problem = "is empty" if isinstance(sentence, str) else f"is of type {type(sentence).__name__}, not text"
+            return BadRow(str(self.source), item.line, f"'{name}' {problem}", shortened(sentence))
         return None
 
 
-def sentence_problem(sentence: Any) -> str:
-    if sentence is None:
-        return "is missing"
-    if not isinstance(sentence, str):
-        return f"is of type {type(sentence).__name__}, not text"
-    return "" if sentence.strip() else "is empty"
-
-
 def check_task(task: ScoringTask, *, overwrite: bool) -> None:
-    """Raises UserError where input, output or columns rule the scoring out."""
+    """Raise UserError where input, output or columns rule the scoring out."""
     check_output(task)
     if task.columns[0] == task.columns[1]:
         raise UserError(
