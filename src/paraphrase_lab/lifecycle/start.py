@@ -18,6 +18,7 @@ from paraphrase_lab.runs.record import RunRecord, git_state, now
 from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.tracking import hooks, identity
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
+from paraphrase_lab.tracking.redaction import redacted
 from paraphrase_lab.training.checkpoints import resumable_step
 from paraphrase_lab.training.stopping import Interrupted
 
@@ -143,6 +144,7 @@ def begin_tracking(run: Run, loggers: list[Any]) -> None:
     if not is_main_process():
         return
     who = identity.identify(run.directory, run.record.values, searching=run.searching)
-    config = identity.public_config(run.settings.plain) | {"choices": run.record.values.get("choices") or {}}
+    public = redacted({key: value for key, value in run.settings.plain.items() if key not in ("logger", "resume")})
+    config = public | {"choices": run.record.values.get("choices") or {}}
     remembered = hooks.begin(loggers, hooks.RunInfo(who, config, identity.origin(run.record.values)))
     run.record.update(tracking=remembered)

@@ -1,9 +1,9 @@
-"""How a training speaks to its trackers: those of its loggers that want to know how a run begins, ends and what came out."""
+"""The trackers of a training: those of its loggers that want to know how a run begins, ends and what came out."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,7 +18,7 @@ PREEMPTED = 143
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a tracker is told when a run begins."""
+    """The facts that a tracker is told when a run begins."""
 
     identity: Identity
     config: dict[str, Any]
@@ -26,18 +26,13 @@ class RunInfo:
     origin: str = ""
     """The same for all attempts of this run, and for no other run."""
 
-    @property
-    def other_identity(self) -> Identity:
-        """Where the id is taken by another run."""
-        return replace(self.identity, id=f"{self.identity.id}-{self.origin[:4]}")
-
 
 @runtime_checkable
 class Tracker(Protocol):
     """A logger that follows a run from begin to end. None of its errors may reach the training."""
 
     def begin(self, about: RunInfo) -> dict[str, Any]:
-        """Returns what run.json shall remember of it."""
+        """Return what run.json shall remember of it."""
         ...
 
     def log_outcome(self, run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None: ...
@@ -72,24 +67,18 @@ def finish_trackers(loggers: Iterable[Any]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        _end(loggers, *_exit_of(error))
+        preempted = isinstance(error, Interrupted) and error.exit_code == PREEMPTED
+        killed = isinstance(error, KeyboardInterrupt | Interrupted)
+        _end(loggers, PREEMPTED if preempted else KILLED if killed else 1, preempted=preempted)
         raise
     with _finished_already():
-        _end(loggers, 0)
+        _end(loggers, 0, preempted=False)
 
 
-def _end(loggers: Iterable[Any], exit_code: int, preempted: bool = False) -> None:
+def _end(loggers: Iterable[Any], exit_code: int, *, preempted: bool) -> None:
     for tracker in trackers(loggers):
         with _harmless(tracker):
             tracker.end(exit_code, preempted=preempted)
-
-
-def _exit_of(error: BaseException) -> tuple[int, bool]:
-    if isinstance(error, KeyboardInterrupt):
-        return KILLED, False
-    if isinstance(error, Interrupted):
-        return (PREEMPTED, True) if error.exit_code == PREEMPTED else (KILLED, False)
-    return 1, False
 
 
 @contextmanager

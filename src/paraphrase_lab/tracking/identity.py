@@ -1,4 +1,4 @@
-"""What a run is called elsewhere: an id that is the same in every attempt and every process, a group, a name, tags.
+"""The names of a run elsewhere: an id that is the same in every attempt and every process, a group, a name, tags.
 
 Only what Hydra says of the job goes in, since a job's directory and process are not the same in a training container.
 """
@@ -66,13 +66,8 @@ def origin(record: Mapping[str, Any]) -> str:
     return hashlib.sha1(known.encode(), usedforsecurity=False).hexdigest()[:12]
 
 
-def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a resolved configuration that may leave this machine: no secrets, no loggers, no run directories."""
-    return redacted({key: value for key, value in config.items() if key not in ("logger", "resume")})
-
-
 def distinguishing_words(overrides: Iterable[str]) -> list[str]:
-    """The overrides that say what the run tries, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
+    """Return what the run tries: overrides, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
     split = [word.lstrip("+~").partition("=") for word in overrides]
     pairs = [(key, str(redacted(_shown(value), name=key))) for key, _, value in split if not _NOT_IN_NAMES.match(key)]
     pairs = [(key, value) for key, value in pairs if REDACTED not in value]
@@ -81,7 +76,7 @@ def distinguishing_words(overrides: Iterable[str]) -> list[str]:
 
 
 def run_id(words: Iterable[str], group: str | None, where: str) -> str:
-    """Letters, digits, dots, underscores and hyphens, which every part of W&B and every file system takes."""
+    """Return letters, digits, dots, underscores and hyphens, which every part of W&B and every file system takes."""
     digest = hashlib.sha1(f"{group}\n{where}".encode(), usedforsecurity=False).hexdigest()[:8]
     plain = [re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-._") for word in words]
     return "-".join([*fitting(list(filter(None, plain)), ID_CHARACTERS - len(digest) - 1), digest])
@@ -97,7 +92,7 @@ def fitting(words: Sequence[str], room: int) -> list[str]:
 
 
 def sweep_name(hydra: Any) -> str:
-    """`DATE_TIME` of runs/DATE/TIME_sweep, else the last part of the directory; as typed: in a container it is another."""
+    """Return `DATE_TIME` of runs/DATE/TIME_sweep, else the last part of the directory as typed: a container has another."""
     typed = [str(word) for word in hydra.overrides.hydra if str(word).startswith("hydra.sweep.dir=")]
     directory = Path(typed[-1].partition("=")[2].strip("'\"") if typed else str(hydra.sweep.dir))
     name = directory.name.removesuffix("_sweep") or "sweep"
@@ -105,7 +100,7 @@ def sweep_name(hydra: Any) -> str:
 
 
 def job_key(hydra: Any, overrides: Iterable[str]) -> str:
-    """What the launcher knows the job by, in all its attempts; without that launcher the overrides."""
+    """Return the key by which the launcher knows the job, in all its attempts; without that launcher the overrides."""
     match = _JOB_ID.fullmatch(str(hydra.job.id))
     return match[1] if match else " ".join(sorted(overrides))
 
@@ -124,7 +119,7 @@ def _shown(value: str) -> str:
 
 
 def _hydra_of(run_dir: Path) -> Any:
-    """Hydra's own configuration, where this run is one of its jobs."""
+    """Return Hydra's own configuration, where this run is one of its jobs."""
     from hydra.core.hydra_config import HydraConfig
 
     if not HydraConfig.initialized():
