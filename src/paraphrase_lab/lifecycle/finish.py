@@ -8,6 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.console import Console
+from safetensors.torch import load_model
 
 from paraphrase_lab import build, plots
 from paraphrase_lab.lifecycle import evaluation
@@ -24,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
-    """Evaluates the chosen checkpoint once, writes everything, and prints the table."""
+    """Evaluate the chosen checkpoint once, write everything, and print the table."""
     encoder: Any = trainer.lightning_module.encoder
     encoder.zero_grad(set_to_none=True)  # a copy of the parameters' size that scoring has no use for
     encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
-    best.load_into(encoder)
+    load_model(encoder, best.path)
     splits = _splits(run)
     both = splits[-1:] if splits[-1:] == ["test"] or not run.searching else []  # scored with the sentences swapped, too
     scored = {split: evaluation.score_split(encoder, run.datamodule, split, both_orders=split in both) for split in splits}
