@@ -204,11 +204,10 @@ def test_a_pair_longer_than_the_budget_is_a_batch_of_its_own() -> None:
 
 def test_bucket_lengths_bound_the_lengths_and_keep_their_order() -> None:
     plan = BatchPlan(paws_like_lengths(3_000), batch_size=32)
-    bucket_lengths = plan.groups.bucket_lengths[plan.groups.group_of_pair]
-    assert (bucket_lengths >= plan.lengths).all()
-    ordered = bucket_lengths[np.argsort(plan.lengths, kind="stable")]
+    assert (plan.bucket_lengths >= plan.lengths).all()
+    ordered = plan.bucket_lengths[np.argsort(plan.lengths, kind="stable")]
     assert all(a <= b for a, b in pairwise(ordered.tolist()))
-    assert set(bucket_lengths) <= set(plan.lengths), "no bucket is longer than its longest pair"
+    assert set(plan.bucket_lengths) <= set(plan.lengths), "no bucket is longer than its longest pair"
 
 
 @pytest.mark.parametrize("settings", [{}, {"batch_size": 8, "batch_tokens": 100}], ids=str)
