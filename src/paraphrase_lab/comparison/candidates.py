@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -45,7 +44,9 @@ def group_runs(rows: Sequence[RunRow], names: Sequence[str] | None = None) -> tu
     recipes = recipes_of(names or recipe_names(rows), rows)
     if len(recipes) == 1 and len(rows) > 1:
         notes = ["All these runs are one recipe, so they are compared as models.", *_differ_in_more_than_the_seed(recipes)]
-        return list(recipes_of(_names_of_repetitions(rows), rows).values()), notes
+        kinds = ([f"seed={row.seed}" for row in rows], [row.name for row in rows])
+        told_apart = next((names for names in kinds if len(set(names)) == len(names)), [str(row.path) for row in rows])
+        return list(recipes_of(told_apart, rows).values()), notes
     if len(rows) < 2:
         found = f"only {rows[0].path}" if rows else "none"
         raise RunError(f"a comparison needs two runs at least, found {found}", hint="`paraphrase runs` lists the runs")
@@ -65,11 +66,6 @@ def without_unfinished(rows: Sequence[RunRow]) -> tuple[list[RunRow], list[str]]
     if any(row.status == FAILED for row in others):
         notes.append(FAILED_SEEDS)
     return [row for row in rows if row.status == FINISHED], notes
-
-
-def _names_of_repetitions(rows: Sequence[RunRow]) -> list[str]:
-    kinds = ([f"seed={row.seed}" for row in rows], [row.name for row in rows])
-    return next((names for names in kinds if len(set(names)) == len(names)), [str(row.path) for row in rows])
 
 
 def _once_per_seed(rows: Sequence[RunRow], notes: list[str]) -> tuple[RunRow, ...]:
@@ -104,17 +100,14 @@ def _differing_parts(rows: Sequence[RunRow]) -> list[str]:
     recorded = [parts for row in rows if (parts := row.record.get("fingerprint_parts"))]
     found = []
     for part in PARTS:
-        values = [parts[part] for parts in recorded if part in parts]
-        changed = dict.fromkeys(one for value in values[1:] for one in _changed(value, values[0]) if one != "test")
-        if isinstance(values[0] if values else None, Mapping):
+        first, *others = [parts[part] for parts in recorded if part in parts] or [None]
+        if isinstance(first, Mapping):
+            mappings = [other for other in others if isinstance(other, Mapping)]
+            changed = dict.fromkeys(one for other in mappings for one in differences(other, first) if one != "test")
             found += [f"{part} ({', '.join(changed)})"] if changed else []
-        elif any(value != values[0] for value in values):
+        elif any(other != first for other in others):
             found.append(part)
     return found
-
-
-def _changed(value: Any, first: Any) -> list[str]:
-    return differences(value, first) if isinstance(value, Mapping) and isinstance(first, Mapping) else []
 
 
 def candidates_of(recipes: Sequence[Recipe], given: CommonPredictions) -> list[Candidate]:

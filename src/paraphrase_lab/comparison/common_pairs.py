@@ -70,12 +70,9 @@ def _evaluations(own: Predictions, split: str) -> dict[str, Predictions]:
     """Map fingerprint to predictions, for a run's evaluations on the same split of other data; the newest of each wins."""
     files = sorted(own.run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime)
     found = [(file, json.loads(file.read_text(encoding="utf-8"))) for file in files if file.with_name(FILE_NAME).is_file()]
-    return dict(_evaluation(own, file, report) for file, report in found if _split_of(file, report) == split)
-
-
-def _split_of(file: Path, report: dict[str, Any]) -> str:
-    """Return the split; older releases wrote it into the directory's name alone."""
-    return report.get("split") or file.parent.name.rpartition("-")[0]
+    # Older releases wrote the split into the directory's name alone.
+    splits = [report.get("split") or file.parent.name.rpartition("-")[0] for file, report in found]
+    return dict(_evaluation(own, *one) for one, of in zip(found, splits, strict=True) if of == split)
 
 
 def _evaluation(own: Predictions, file: Path, report: dict[str, Any]) -> tuple[str, Predictions]:

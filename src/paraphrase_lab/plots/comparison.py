@@ -13,12 +13,12 @@ from paraphrase_lab.statistics.formatting import factor, with_unit
 LONGEST_NAME = 40
 
 
-def plot_comparison(comparison: Comparison, path: Path, *, metric: str | None = None) -> None:
-    """Draw the differences in one metric, on the whole set and by slice; by default in the comparison's first metric.
+def plot_comparison(comparison: Comparison, path: Path) -> None:
+    """Draw the differences in the comparison's first metric, on the whole set and by slice.
 
     A filled mark: one of the two is better, corrected for the number of comparisons.
     """
-    metric = metric or comparison.metric
+    metric = comparison.metric
     rows = [one for one in comparison.differences if one.metric == metric]
     versus = list(dict.fromkeys((one.a, one.b) for one in rows))
     rows.sort(key=lambda one: versus.index((one.a, one.b)))
@@ -43,7 +43,7 @@ def plot_comparison(comparison: Comparison, path: Path, *, metric: str | None = 
 
 
 def _draw(axes: Axes, rows: Sequence[Difference], *, with_names: bool) -> list[str]:
-    """Draw one line per difference; returns the texts beside them."""
+    """Draw one line per difference and return the texts beside them."""
     labels: list[str] = []
     above = None
     for one in rows:
