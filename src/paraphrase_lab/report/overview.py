@@ -8,7 +8,6 @@ from paraphrase_lab.report.blocks import (
     Cell,
     Items,
     Mark,
-    Section,
     Strip,
     Strips,
     Table,
@@ -17,7 +16,6 @@ from paraphrase_lab.report.blocks import (
     integer,
     listed,
     number,
-    texts,
 )  # fmt: skip
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
@@ -31,13 +29,9 @@ STRIP_WIDTH, STRIP_HEIGHT = 420, 26
 MANY_RECIPES = 30
 
 
-def verdict(material: Material) -> Section:
-    return Section("verdict", "In short", [Items(tuple(sentences(material)))])
-
-
-def sentences(material: Material) -> list[str]:
-    """Return sentences: which runs there are, and what was found."""
-    return [_what_there_is(material), *_findings(material)]
+def verdict(material: Material) -> list[Block]:
+    """Say in sentences which runs there are, and what was found."""
+    return [Items((_what_there_is(material), *_findings(material)))]
 
 
 def _what_there_is(material: Material) -> str:
@@ -87,14 +81,14 @@ def majority(material: Material) -> float | None:
     return baselines.pop() if len(baselines) == 1 else None
 
 
-def runs(material: Material) -> Section:
+def runs(material: Material) -> list[Block]:
     notes = list(material.left_out)
     if any(row.status == FAILED for row in material.rows):
         notes.append(FAILED_SEEDS)
     blocks: list[Block] = [Text(note, note=True) for note in notes]
     if any(recipe.values(material.metric) for recipe in material.recipes):
         blocks = [recipe_strips(material), recipe_table(material), *blocks]
-    return Section("runs", "Runs", [*blocks, run_table(material)])
+    return [*blocks, run_table(material)]
 
 
 def recipe_strips(material: Material) -> Strips:
@@ -154,7 +148,7 @@ def recipe_table(material: Material) -> Table:
     rows = []
     for recipe in material.recipes:
         seeds = sorted(row.seed for row in recipe.rows)
-        cells = [Cell(recipe.name), integer(len(recipe.rows)), *texts([listed([str(seed) for seed in seeds], 8)])]
+        cells = [Cell(recipe.name), integer(len(recipe.rows)), Cell(listed([str(seed) for seed in seeds], 8))]
         for name in [*named, *others]:
             cells += [number(recipe.mean(name)), number(recipe.spread(name))]
         rows.append(cells)
