@@ -1,16 +1,16 @@
 """The candidates of a comparison: single models, or recipes with their seeds."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from paraphrase_lab.comparison.common_pairs import CommonPredictions
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.metrics.binary import METRIC_NAMES, binary_metrics
 from paraphrase_lab.runs.differences import recipe_names
 from paraphrase_lab.runs.fingerprint import differences
+from paraphrase_lab.runs.predictions import Predictions
 from paraphrase_lab.runs.recipe import Recipe, recipes_of
 from paraphrase_lab.runs.row import FAILED, FINISHED, RunRow
 from paraphrase_lab.statistics.comparison import Candidate
@@ -73,17 +73,13 @@ def _once_per_seed(rows: Sequence[RunRow], notes: list[str]) -> tuple[RunRow, ..
     kept: dict[int, RunRow] = {}
     for row in rows:
         first = kept.setdefault(row.seed, row)
-        if first is not row:
-            notes.append(f"{row.path} is left out: same recipe and seed as {first.path}{_what_else_differs(row, first)}.")
+        if first is row:
+            continue
+        parts, others = (one.record.get("fingerprint_parts") or {} for one in (row, first))
+        changed = " and ".join(differences(parts, others) if parts and others else [])
+        but = f", but not with the same {changed}: name both directories to compare them" if changed else ""
+        notes.append(f"{row.path} is left out: same recipe and seed as {first.path}{but}.")
     return tuple(kept.values())
-
-
-def _what_else_differs(row: RunRow, other: RunRow) -> str:
-    parts, others = (one.record.get("fingerprint_parts") or {} for one in (row, other))
-    changed = differences(parts, others) if parts and others else []
-    if not changed:
-        return ""
-    return f", but not with the same {' and '.join(changed)}: name both directories to compare them"
 
 
 def _differ_in_more_than_the_seed(recipes: Mapping[str, Recipe]) -> list[str]:
@@ -110,11 +106,13 @@ def _differing_parts(rows: Sequence[RunRow]) -> list[str]:
     return found
 
 
-def candidates_of(recipes: Sequence[Recipe], given: CommonPredictions) -> list[Candidate]:
-    predictions = zip(given.scored.probabilities, given.thresholds, strict=True)
+def candidates_of(recipes: Sequence[Recipe], given: Iterable[Predictions]) -> list[Candidate]:
+    """Make the candidates from the predictions of all runs, in the order of the recipes."""
+    predictions = iter(given)
     found = []
     for recipe in recipes:
-        of_runs = [binary_metrics(given.scored.labels, *next(predictions)) for _ in recipe.rows]
+        of_recipe = itertools.islice(predictions, len(recipe.rows))
+        of_runs = [binary_metrics(one.labels, one.probabilities, one.threshold) for one in of_recipe]
         columns = {name: [values[name] for values in of_runs] for name in METRIC_NAMES}
         spread = {name: float(np.std(column, ddof=1)) for name, column in columns.items()} if len(of_runs) > 1 else {}
         means = {name: float(np.mean(column)) for name, column in columns.items()}

@@ -4,18 +4,16 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import shown
-from paraphrase_lab.statistics.metric_sums import Scored
 
 TRAINING_DATA = (
     "data.train", "data.batch", "data.epochs", "data.clusters_together", "data.num_workers", "data.max_length",
@@ -25,34 +23,14 @@ TRAINING_DATA = (
 LIMITS = ("data.evaluation_limit",)
 
 
-class CommonPredictions(NamedTuple):
-    """Predictions of several runs, in the order of the runs, for the same pairs."""
-
-    scored: Scored
-    thresholds: list[float]
-    sentence1: list[str]
-    sentence2: list[str]
-    fingerprint: str
-    notes: list[str]
-
-
-def read_common_predictions(rows: Sequence[RunRow], split: str) -> CommonPredictions:
-    """Read what the runs predicted for the same pairs of the split.
+def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Predictions], list[str]]:
+    """Read what the runs predicted for the same pairs of the split, in the order of the runs; with notes.
 
     Raises:
         RunError: a run without predictions of the split, or runs that were scored on different pairs.
     """
     own = [read_predictions(Path(row.path), split) for row in rows]
-    notes: list[str] = []
-    if len({one.fingerprint for one in own}) > 1:
-        own, notes = _on_common_pairs(rows, own, split)
-    scored = Scored(
-        own[0].labels,
-        np.stack([one.probabilities for one in own]),
-        np.stack([decide(one.probabilities, one.threshold) for one in own]),
-    )
-    first = own[0]
-    return CommonPredictions(scored, [one.threshold for one in own], first.sentence1, first.sentence2, first.fingerprint, notes)
+    return _on_common_pairs(rows, own, split) if len({one.fingerprint for one in own}) > 1 else (own, [])
 
 
 def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str) -> tuple[list[Predictions], list[str]]:

@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 
 from paraphrase_lab.comparison.candidates import candidates_of, group_runs, numbers_of, versus_of
-from paraphrase_lab.comparison.common_pairs import CommonPredictions, read_common_predictions
+from paraphrase_lab.comparison.common_pairs import read_common_predictions
 from paraphrase_lab.comparison.slices import slices
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.metrics.binary import METRIC_NAMES
+from paraphrase_lab.metrics.binary import METRIC_NAMES, decide
+from paraphrase_lab.runs.predictions import Predictions
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import ALL, MODELS, RECIPES, Comparison, Difference
 from paraphrase_lab.statistics.correction import holm
+from paraphrase_lab.statistics.metric_sums import Scored
 from paraphrase_lab.statistics.paired import Paired, compare_paired
 from paraphrase_lab.statistics.seeds import welch
 from paraphrase_lab.statistics.verdict import SIGNIFICANCE, better, sentence, too_few_seeds
@@ -59,11 +61,11 @@ def compare_runs(
     _check_metrics(metrics)
     recipes, notes = group_runs(rows, names)
     question = RECIPES if any(len(recipe.rows) > 1 for recipe in recipes) else MODELS
-    given = read_common_predictions([row for recipe in recipes for row in recipe.rows], split)
-    clusters = sentence_clusters(given.sentence1, given.sentence2)
+    given, remarks = read_common_predictions([row for recipe in recipes for row in recipe.rows], split)
+    clusters = sentence_clusters(given[0].sentence1, given[0].sentence2)
     number = int(clusters.max()) + 1
     versus = versus_of([recipe.name for recipe in recipes], baseline)
-    masks, small = _masks(given, clusters, by_slice and len(versus) <= slices_up_to)
+    masks, small = _masks(given[0], clusters, by_slice and len(versus) <= slices_up_to)
     if by_slice and len(versus) > slices_up_to:
         small.append(
             f"No slices: these are {len(versus)} comparisons, and more than {SLICES_UP_TO} are compared as a whole only."
@@ -74,7 +76,7 @@ def compare_runs(
     parts |= {(metrics[0], name): mask for name, mask in masks.items() if name != ALL}
     numbers = numbers_of(recipes)
     paired = compare_paired(
-        given.scored, clusters, parts, [(numbers[a], numbers[b]) for a, b in versus], resamples=resamples, seed=seed
+        _scored(given), clusters, parts, [(numbers[a], numbers[b]) for a, b in versus], resamples=resamples, seed=seed
     )
     differences: list[Difference] = []
     for whole in (True, False):
@@ -82,9 +84,9 @@ def compare_runs(
         differences += decided(family, versus, recipes, question)
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
     notes += [f"{name} is not defined on these pairs: too few of one label." for name in undefined]
-    notes += [*given.notes, *small, *_remarks(question, split, recipes, number, differences, resamples)]
+    notes += [*remarks, *small, *_remarks(question, split, recipes, number, differences, resamples)]
     return Comparison(
-        question, split, given.fingerprint, len(clusters), number, resamples, metrics[0],
+        question, split, given[0].fingerprint, len(clusters), number, resamples, metrics[0],
         tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes),
     )  # fmt: skip
 
@@ -96,7 +98,15 @@ def _check_metrics(metrics: Sequence[str]) -> None:
         raise UserError("no metric to compare", valid=f"metrics: {', '.join(METRIC_NAMES)}")
 
 
-def _masks(given: CommonPredictions, clusters: np.ndarray, by_slice: bool) -> tuple[dict[str, np.ndarray], list[str]]:
+def _scored(given: Sequence[Predictions]) -> Scored:
+    return Scored(
+        given[0].labels,
+        np.stack([one.probabilities for one in given]),
+        np.stack([decide(one.probabilities, one.threshold) for one in given]),
+    )
+
+
+def _masks(given: Predictions, clusters: np.ndarray, by_slice: bool) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the slices that are large enough and no repetition of another, and a note about slices that are too small."""
     kept = {ALL: np.ones(len(clusters), dtype=bool)}
     small = []
