@@ -142,37 +142,37 @@ class RowReader:
 
     def _arrow_rows(self, ending: str) -> Iterator[Row | BadRow]:
         before = 0
-        batches = self._parquet_batches() if ending == ".parquet" else self._ipc_batches()
+        batches = parquet_batches(self.path) if ending == ".parquet" else ipc_batches(self.path)
         while True:
             with readable(self.path):
-                batch = next(batches, None)
+                batch, fraction_read = next(batches, (None, 1.0))
             if batch is None:
                 return
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 yield from batch_rows(batch.slice(start, BATCH_ROWS), str(self.path), before + start)
             before += batch.num_rows
+            self.fraction_read = fraction_read
 
-    def _parquet_batches(self) -> Iterator[pa.RecordBatch]:
-        """Page by page: pre_buffer, on by default, would hold every row group that has been read."""
-        with pq.ParquetFile(self.path, buffer_size=PARQUET_BUFFER_BYTES, pre_buffer=False) as file:
-            rows_read = 0
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-                yield batch
-                rows_read += batch.num_rows
-                self.fraction_read = rows_read / file.metadata.num_rows
 
-    def _ipc_batches(self) -> Iterator[pa.RecordBatch]:
-        """Read, not memory-mapped: mapped pages would count as memory in use."""
-        with pa.OSFile(str(self.path)) as handle:
-            if is_ipc_file(self.path):
-                file = ipc.open_file(handle)
-                for index in range(file.num_record_batches):
-                    yield file.get_batch(index)
-                    self.fraction_read = (index + 1) / file.num_record_batches
-            else:
-                for batch in ipc.open_stream(handle):
-                    yield batch
-                    self.fraction_read = handle.tell() / handle.size()
+def parquet_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield batches and the fraction read, page by page: pre_buffer, on by default, would hold every row group."""
+    with pq.ParquetFile(path, buffer_size=PARQUET_BUFFER_BYTES, pre_buffer=False) as file:
+        rows_read = 0
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+            rows_read += batch.num_rows
+            yield batch, rows_read / file.metadata.num_rows if rows_read else 0.0
+
+
+def ipc_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield batches and the fraction read. Not memory-mapped: mapped pages would count as memory in use."""
+    with pa.OSFile(str(path)) as handle:
+        if is_ipc_file(path):
+            file = ipc.open_file(handle)
+            for index in range(file.num_record_batches):
+                yield file.get_batch(index), (index + 1) / file.num_record_batches
+        else:
+            for batch in ipc.open_stream(handle):
+                yield batch, handle.tell() / handle.size()
 
 
 def batch_rows(batch: pa.RecordBatch, file: str, before: int) -> Iterator[Row | BadRow]:

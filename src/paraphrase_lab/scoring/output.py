@@ -9,9 +9,10 @@ import base64
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, time
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -122,47 +123,31 @@ def tsv_error(place: str, output: Path, name: str, text: str) -> UserError:
     )
 
 
-def open_writer(path: Path, ending: str, schema: pa.Schema) -> AbstractContextManager[RowWriter]:
-    """Return a function that appends rows to `path`, which is complete once the context ends."""
+@contextmanager
+def open_writer(path: Path, ending: str, schema: pa.Schema) -> Iterator[RowWriter]:
+    """Yield a function that appends rows to `path`, which is complete once the context ends."""
     if ending == ".parquet":
-        return parquet_writer(path, schema)
-    return json_writer(path) if ending == ".jsonl" else table_writer(path, ending, schema.names)
+        text_columns = [field.name for field in schema if field.type == pa.string()]
+        with pq.ParquetWriter(path, schema) as writer:
 
+            def write_table(rows: list[dict[str, Any]]) -> None:
+                as_text = [{name: cell(row[name]) for name in text_columns if row.get(name) is not None} for row in rows]
+                complete = [row | text for row, text in zip(rows, as_text, strict=True)]
+                writer.write_table(pa.Table.from_pylist(complete, schema=schema))
 
-@contextmanager
-def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[RowWriter]:
-    text_columns = [field.name for field in schema if field.type == pa.string()]
-    with pq.ParquetWriter(path, schema) as writer:
-
-        def write(rows: list[dict[str, Any]]) -> None:
-            as_text = [{name: cell(row[name]) for name in text_columns if row.get(name) is not None} for row in rows]
-            complete = [row | text for row, text in zip(rows, as_text, strict=True)]
-            writer.write_table(pa.Table.from_pylist(complete, schema=schema))
-
-        yield write
-
-
-@contextmanager
-def json_writer(path: Path) -> Iterator[RowWriter]:
-    with path.open("w", encoding="utf-8", newline="\n") as handle:
-        yield lambda rows: handle.writelines(json_text(row) + "\n" for row in rows)
-
-
-@contextmanager
-def table_writer(path: Path, ending: str, names: list[str]) -> Iterator[RowWriter]:
+            yield write_table
+        return
     with path.open("w", encoding="utf-8", newline="") as handle:
+        if ending == ".jsonl":
+            yield lambda rows: handle.writelines(json_text(row) + "\n" for row in rows)
+        else:
+            write_records = csv.writer(LineFeedEnds(handle)).writerows if ending == ".csv" else partial(write_tsv, handle)
+            write_records([schema.names])
+            yield lambda rows: write_records([cell(row.get(name)) for name in schema.names] for row in rows)
 
-        def write_tsv(cells: list[str]) -> None:
-            handle.write("\t".join(cells) + "\n")
 
-        write_record = csv.writer(LineFeedEnds(handle)).writerow if ending == ".csv" else write_tsv
-        write_record(names)
-
-        def write(rows: list[dict[str, Any]]) -> None:
-            for row in rows:
-                write_record([cell(row.get(name)) for name in names])
-
-        yield write
+def write_tsv(handle: TextIO, records: Iterable[list[str]]) -> None:
+    handle.writelines("\t".join(cells) + "\n" for cells in records)
 
 
 class LineFeedEnds:

@@ -67,19 +67,6 @@ class ScoringTask:
 
 def check_task(task: ScoringTask, *, overwrite: bool) -> None:
     """Raise UserError where input, output or columns rule the scoring out."""
-    check_output(task)
-    if task.columns[0] == task.columns[1]:
-        raise UserError(
-            f"both sentences would come from the column '{task.columns[0]}'", hint="name two columns: --columns A B"
-        )
-    if task.chunk_rows < 1:
-        raise UserError(f"chunk_rows is {task.chunk_rows}", valid="chunk_rows is at least 1")
-    require_columns(task.source, task.columns, hint="--columns A B names the two columns that hold the sentences")
-    if task.output.exists() and not overwrite:
-        raise UserError(f"{task.output} exists already", hint=f"{task.command} --overwrite replaces it")
-
-
-def check_output(task: ScoringTask) -> None:
     source, output = task.source, task.output
     if output.suffix.lower() not in OUTPUT_FORMATS:
         raise UserError(
@@ -91,3 +78,12 @@ def check_output(task: ScoringTask) -> None:
         raise UserError(f"input and output are the same file, {source}", hint="name another file with --output")
     if output.is_dir():
         raise UserError(f"{output} is a folder", hint=f"name a file in it: --output {output / 'scored.csv'}")
+    if task.columns[0] == task.columns[1]:
+        raise UserError(
+            f"both sentences would come from the column '{task.columns[0]}'", hint="name two columns: --columns A B"
+        )
+    if task.chunk_rows < 1:
+        raise UserError(f"chunk_rows is {task.chunk_rows}", valid="chunk_rows is at least 1")
+    require_columns(source, task.columns, hint="--columns A B names the two columns that hold the sentences")
+    if output.exists() and not overwrite:
+        raise UserError(f"{output} exists already", hint=f"{task.command} --overwrite replaces it")
