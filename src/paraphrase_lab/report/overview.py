@@ -53,7 +53,7 @@ def _findings(material: Material) -> list[str]:
     comparison = material.comparison
     if comparison is None:
         why = material.why_not.splitlines()[0].rstrip(":.")
-        return [*_best(material), f"No comparison: {why}."] if material.recipes else []
+        return [*_only_mean(material), f"No comparison: {why}."] if material.recipes else []
     main = [one for one in comparison.whole if one.metric == comparison.metric]
     significant = [one for one in main if one.better]
     if len(main) <= VERDICTS_SHOWN:
@@ -63,7 +63,8 @@ def _findings(material: Material) -> list[str]:
     return [count, *(f"{one.b} against {one.a}: {one.verdict}" for one in largest)]
 
 
-def _best(material: Material) -> list[str]:
+def _only_mean(material: Material) -> list[str]:
+    """Say what the metric came to where there is one recipe."""
     means = {recipe.name: mean for recipe in material.recipes if (mean := recipe.mean(material.metric)) is not None}
     baseline = majority(material)
     against = f"; predicting the larger class always gets {baseline:.4f}" if baseline is not None else ""

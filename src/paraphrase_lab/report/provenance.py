@@ -16,7 +16,10 @@ def settings(material: Material) -> list[Block]:
     """List every key that differs, its values and the runs that have them; then all that is the same."""
     blocks: list[Block] = [Text("All runs have the same settings." if len(material.rows) > 1 else "There is one run only.")]
     if keys := differing_keys(material.rows):
-        rows = [cells for key in keys for cells in _values_of(key, material.rows)]
+        rows = []
+        for key in keys:
+            having = _by_value((row.name, shown(row.config[key]) if key in row.config else "(absent)") for row in material.rows)
+            rows += [[Cell(key), Cell(value), Cell(f"{len(of)}: {listed(of, RUNS_NAMED)}")] for value, of in having.items()]
         blocks = [Table(("key", "value", "runs"), rows, "What differs", folded=len(rows) > 40)]
     configs = [row.config for row in material.rows if row.config]
     first = configs[0] if configs else {}
@@ -25,11 +28,6 @@ def settings(material: Material) -> list[Block]:
     if same:
         blocks.append(Table(("key", "value"), same, "What all runs share", folded=True))
     return blocks
-
-
-def _values_of(key: str, rows: Sequence[RunRow]) -> list[list[Cell]]:
-    having = _by_value((row.name, shown(row.config[key]) if key in row.config else "(absent)") for row in rows)
-    return [[Cell(key), Cell(value), Cell(f"{len(names)}: {listed(names, RUNS_NAMED)}")] for value, names in having.items()]
 
 
 def _by_value(values: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -56,16 +56,13 @@ def parallel(rows: Sequence[RunRow], keys: Sequence[str], metric: str) -> Markup
         style = "line best" if sign * row.metrics[metric] >= least else "line"
         drawing.path(line, style, tip=f"{row.name}: {settings}, {metric} {row.metrics[metric]:.4f}")
     for number, axis in enumerate(axes):
-        _draw_axis(drawing, EDGE + AXIS_WIDTH * number, axis, last=number == len(axes) - 1)
+        x, last = EDGE + AXIS_WIDTH * number, number == len(axes) - 1
+        drawing.line(x, TOP, x, HEIGHT - BOTTOM, "axis")
+        drawing.text(x, TOP - 24, axis.name, "name", anchor="middle")
+        for height, label in axis.ticks:
+            drawing.line(x - 4, height, x, height, "axis")
+            drawing.text(x + 7 if last else x - 7, height + 4, label, "halo", anchor="start" if last else "end")
     return drawing.markup()
-
-
-def _draw_axis(drawing: Drawing, x: float, axis: Axis, *, last: bool) -> None:
-    drawing.line(x, TOP, x, HEIGHT - BOTTOM, "axis")
-    drawing.text(x, TOP - 24, axis.name, "name", anchor="middle")
-    for height, label in axis.ticks:
-        drawing.line(x - 4, height, x, height, "axis")
-        drawing.text(x + 7 if last else x - 7, height + 4, label, "halo", anchor="start" if last else "end")
 
 
 def _axis(name: str, rows: Sequence[RunRow], values: Sequence[object]) -> Axis:
