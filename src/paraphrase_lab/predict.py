@@ -49,7 +49,7 @@ class RunScorer:
         encoded = encode(table, self.model.tokenizer, self.model.max_length, quiet=True)
         self.truncated += encoded.truncated
         dataset = PairDataset([encoded], labels)
-        collate = PaddingCollator.of(self.model.tokenizer)
+        collate = PaddingCollator(self.model.tokenizer)
         batches = ordered_batches(BatchPlan(encoded.lengths, batch_tokens=self.batch_tokens))
         margins = score(
             self.model.encoder,

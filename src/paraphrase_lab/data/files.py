@@ -116,7 +116,7 @@ def readable(path: Path) -> Iterator[None]:
 
 
 class RowReader:
-    """Iterates the rows of one file; those that cannot be read come as BadRow, among the others.
+    """Iterates the rows of one file; a row that cannot be read comes as a BadRow, among the others.
 
     `fraction_read` says how far it has come, between 0 and 1. Raises UserError at once for a file that cannot be read.
     """

@@ -125,7 +125,7 @@ class PairDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset,
             batch_sampler=batches,
-            collate_fn=PaddingCollator.of(self.tokenizer),
+            collate_fn=PaddingCollator(self.tokenizer),
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),

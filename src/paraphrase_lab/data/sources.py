@@ -117,8 +117,7 @@ class Pairs:
             if isinstance(row, BadRow):
                 yield row
             else:
-                sentence1, sentence2, label = (row.values.get(name) for name in self.columns)
-                yield RawPair(sentence1, sentence2, label, _identity(row.values, row.line), str(file), row.line)
+                yield self._pair(row.values, str(file), row.line)
 
     def _hub_rows(self, place: str, rows: Iterable[dict]) -> Iterator[RawPair]:
         for number, row in enumerate(rows, start=1):
@@ -128,8 +127,12 @@ class Pairs:
                     valid=f"columns: {', '.join(row)}",
                     hint="data.sentence1=… data.sentence2=… data.label=… name the columns",
                 )
-            sentence1, sentence2, label = (row[name] for name in self.columns)
-            yield RawPair(sentence1, sentence2, label, _identity(row, number), place, number)
+            yield self._pair(row, place, number)
+
+    def _pair(self, values: dict[str, Any], place: str, line: int) -> RawPair:
+        sentence1, sentence2, label = (values.get(name) for name in self.columns)
+        name = values.get("id")
+        return RawPair(sentence1, sentence2, label, str(line if name is None else name), place, line)
 
 
 class Paws(Pairs):
@@ -144,12 +147,10 @@ class Paws(Pairs):
         self.directory = Path(path).expanduser() if path else None
 
     def files(self) -> dict[str, Path]:
-        if self.directory is None:
-            return {}
-        if not self.directory.is_dir():
+        if self.directory is not None and not self.directory.is_dir():
             valid = "a directory with train.tsv, validation.tsv and test.tsv"
             raise UserError(f"data.path={self.directory} is not a directory", valid=valid)
-        return _split_files(self.directory)
+        return _split_files(self.directory) if self.directory is not None else {}
 
     @property
     def hub_name(self) -> str | None:
@@ -162,11 +163,6 @@ class Paws(Pairs):
 def _is_file(path: Path) -> bool:
     """Tell whether it is a file, or meant as one."""
     return path.is_file() or path.suffix.lower() in FORMATS
-
-
-def _identity(values: dict[str, Any], number: int) -> str:
-    name = values.get("id")
-    return str(number if name is None else name)
 
 
 def _split_files(directory: Path, splits: Sequence[str] = SPLITS) -> dict[str, Path]:
