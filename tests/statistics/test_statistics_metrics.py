@@ -10,12 +10,12 @@ from scipy import stats
 
 from paraphrase_lab.metrics.binary import METRIC_NAMES, binary_metrics, decide
 from paraphrase_lab.statistics.bootstrap import cluster_weights, interval, portions, resample
-from paraphrase_lab.statistics.correction import holm
 from paraphrase_lab.statistics.metric_sums import SUMMED, Scored
 from paraphrase_lab.statistics.paired import compare_paired, observed
 from paraphrase_lab.statistics.ranking import RANKED
 from paraphrase_lab.statistics.seeds import welch
 from paraphrase_lab.statistics.sign_flip import as_large, exchanged_sums, flips, p_values, ranked_shares
+from paraphrase_lab.statistics.verdict import holm
 
 THRESHOLDS = (0.5, 0.313, 0.7)
 

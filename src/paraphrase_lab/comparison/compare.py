@@ -17,11 +17,10 @@ from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import ALL, MODELS, RECIPES, Comparison, Difference
-from paraphrase_lab.statistics.correction import holm
 from paraphrase_lab.statistics.metric_sums import Scored
 from paraphrase_lab.statistics.paired import Paired, compare_paired
 from paraphrase_lab.statistics.seeds import welch
-from paraphrase_lab.statistics.verdict import SIGNIFICANCE, better, sentence, too_few_seeds
+from paraphrase_lab.statistics.verdict import SIGNIFICANCE, better, holm, sentence, too_few_seeds
 
 METRICS = ("accuracy", "f1")
 RESAMPLES = 10_000

@@ -1,4 +1,11 @@
-"""From numbers to one sentence: which candidate is better, by how much and how sure that is."""
+"""From numbers to one sentence: which candidate is better, by how much and how sure that is.
+
+The p-values are corrected for the number of comparisons, of which some look significant by chance.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
 
 from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
 from paraphrase_lab.statistics import FEWEST_SEEDS
@@ -6,6 +13,20 @@ from paraphrase_lab.statistics.comparison import Difference
 from paraphrase_lab.statistics.formatting import IN_POINTS, shown
 
 SIGNIFICANCE = 0.05
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Return adjusted p-values [comparisons] of Holm 1979: below 0.05 with at most 5 % risk of a single false one among all.
+
+    A p-value that is nan (nothing to test) stays nan and does not count.
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(values.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(values))
+    order = tested[np.argsort(values[tested], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * factors))
+    return adjusted
 
 
 def better(one: Difference) -> str | None:
