@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +53,14 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
     console = Console()
+    say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
     evaluation.print_metrics(console, str(run.directory), metrics, baselines)
-    console.print(
+    say(
         f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "
-        f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
+        f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}"
     )
     for profile in sorted(run.directory.glob("fit-profile*.txt")):
-        console.print(f"where the time went: {profile}", soft_wrap=True, highlight=False, markup=False)
+        say(f"where the time went: {profile}")
     hooks.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
 
 

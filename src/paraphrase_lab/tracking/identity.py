@@ -4,6 +4,8 @@ Only what Hydra says of the job goes in, since a job's directory and process are
 """
 
 import hashlib
+import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,6 @@ from typing import Any
 
 from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
 from paraphrase_lab.tracking.redaction import REDACTED, redacted
-from paraphrase_lab.tracking.training_job import sagemaker_job
 
 ID_CHARACTERS = 48
 """Length of a run's id; `wandb leet` lists runs by it, in a narrow column."""
@@ -24,6 +25,7 @@ _JOB_ID = re.compile(r".+-([0-9a-f]{16})-\d+")
 """The launcher's name of an attempt: beginning, the job's key, the number of the attempt."""
 _PATH = re.compile(r"(?<![^\s,\[({'\"=])(?:file://)?(?:~|\.{1,2})?/(?:[^/\s,\[\](){}'\"]+/)*([^/\s,\[\](){}'\"]*)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+JOB_VARIABLE, BASE_VARIABLE = "TRAINING_JOB_NAME", "SAGEMAKER_BASE_DIR"
 _TAGGED_GROUPS = ("experiment", "ablation", "data", "model", "debug")
 
 
@@ -64,6 +66,20 @@ def origin(record: Mapping[str, Any]) -> str:
     job = sagemaker_job().get("name", "")
     known = job.rpartition("-")[0] if _JOB_ID.fullmatch(job) else f"{job} {record.get('started')}"
     return hashlib.sha1(known.encode(), usedforsecurity=False).hexdigest()[:12]
+
+
+def sagemaker_job() -> dict[str, Any]:
+    """Name and instance of the training job that this process runs in; empty elsewhere."""
+    name = os.environ.get(JOB_VARIABLE)
+    if not name:
+        return {}
+    file = Path(os.environ.get(BASE_VARIABLE, "/opt/ml")) / "input" / "config" / "resourceconfig.json"
+    try:
+        described = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        described = {}
+    kind, machines = described.get("current_instance_type"), len(described.get("hosts", ()))
+    return {"name": name} | ({"instance_type": kind} if kind else {}) | ({"instances": machines} if machines else {})
 
 
 def distinguishing_words(overrides: Iterable[str]) -> list[str]:

@@ -20,10 +20,9 @@ from paraphrase_lab.paths import as_typed
 from paraphrase_lab.runs.wandb_files import STEP, upload_failed
 from paraphrase_lab.tracking import wandb_directories, wandb_outcome
 from paraphrase_lab.tracking.hooks import RunInfo
-from paraphrase_lab.tracking.identity import Identity
+from paraphrase_lab.tracking.identity import Identity, sagemaker_job
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME, logged_rows
 from paraphrase_lab.tracking.redaction import redacted
-from paraphrase_lab.tracking.training_job import sagemaker_job
 from paraphrase_lab.tracking.wandb_opening import Opening
 from paraphrase_lab.tracking.wandb_settings import client_settings, resolved_mode
 
@@ -82,12 +81,9 @@ class WandbRun(WandbLogger):
         """Open the run, send what W&B lacks of an interrupted one, and say where it is. Returns what run.json remembers."""
         self._environment.enter()
         self.mode, reason = resolved_mode(self.wanted_mode)
-        if self.mode == "disabled":
-            self._environment.leave(uploaded=False)
-            return {}
         self._data_name = about.identity.data
         earlier = wandb_directories.attempts(self.run_dir, about.identity.id)
-        opened = self._opening.open(self.mode, about, earlier)
+        opened = None if self.mode == "disabled" else self._opening.open(self.mode, about, earlier)
         if opened is None:
             self.mode = "disabled"
             self._environment.leave(uploaded=False)

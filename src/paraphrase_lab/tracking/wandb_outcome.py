@@ -12,7 +12,7 @@ from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.binary import decide, reliability_bins
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.runs.predictions import Predictions, read_predictions
-from paraphrase_lab.tracking.training_job import sagemaker_job
+from paraphrase_lab.tracking.identity import sagemaker_job
 
 CURVE_POINTS = 200
 BASELINES_SHOWN = ("accuracy", "f1", "nll")
