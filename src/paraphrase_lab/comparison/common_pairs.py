@@ -26,15 +26,14 @@ LIMITS = ("data.evaluation_limit",)
 def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Predictions], list[str]]:
     """Read what the runs predicted for the same pairs of the split, in the order of the runs; with notes.
 
+    What `paraphrase evaluate` wrote is looked through for pairs that every run has scored; a run's own come first.
+
     Raises:
         RunError: a run without predictions of the split, or runs that were scored on different pairs.
     """
     own = [read_predictions(Path(row.path), split) for row in rows]
-    return _on_common_pairs(rows, own, split) if len({one.fingerprint for one in own}) > 1 else (own, [])
-
-
-def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str) -> tuple[list[Predictions], list[str]]:
-    """Look through what `paraphrase evaluate` wrote for pairs that every run has scored; a run's own come first."""
+    if len({one.fingerprint for one in own}) == 1:
+        return own, []
     every = [_evaluations(one, split) | {one.fingerprint: one} for one in own]
     for fingerprint in dict.fromkeys([*(one.fingerprint for one in own), *reversed(every[0])]):
         if all(fingerprint in known for known in every):

@@ -3,20 +3,7 @@
 from collections import Counter
 
 from paraphrase_lab.comparison.candidates import FAILED_SEEDS
-from paraphrase_lab.report.blocks import (
-    Block,
-    Cell,
-    Items,
-    Mark,
-    Strip,
-    Strips,
-    Table,
-    Text,
-    counted,
-    integer,
-    listed,
-    number,
-)  # fmt: skip
+from paraphrase_lab.report.blocks import Block, Cell, Items, Mark, Strip, Strips, Table, Text, counted, integer, listed, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
 from paraphrase_lab.runs.differences import distinguishing_keys
@@ -166,7 +153,9 @@ def run_table(material: Material) -> Table:
     rows = []
     for row in material.rows:
         measured = [number(row.metrics.get(name)) for name in metrics]
-        rows.append([Cell(row.name), *(_config_cell(row, key) for key in keys), _status(row), *measured])
+        error = row.record.get("error") if row.status != FINISHED else None
+        status = Cell(f"{row.status}: {error}" if error else row.status, strong=row.status != FINISHED)
+        rows.append([Cell(row.name), *(_config_cell(row, key) for key in keys), status, *measured])
     return Table(columns, rows, "Every run, with the settings that distinguish them", folded=len(rows) > 24)
 
 
@@ -174,8 +163,3 @@ def _config_cell(row: RunRow, key: str) -> Cell:
     value = row.config.get(key)
     numeric = float(value) if isinstance(value, int | float) else None
     return Cell(shown(value) if key in row.config else "", numeric)
-
-
-def _status(row: RunRow) -> Cell:
-    error = row.record.get("error")
-    return Cell(f"{row.status}: {error}" if error and row.status != FINISHED else row.status, strong=row.status != FINISHED)

@@ -18,7 +18,7 @@ from paraphrase_lab.report.blocks import (
     counted,
     listed,
     number,
-)  # fmt: skip
+)
 from paraphrase_lab.report.material import EvaluatedRun, Material
 from paraphrase_lab.report.svg import Drawing, Scale, frame
 from paraphrase_lab.runs.predictions import CALIBRATION_METRICS, calibration_before_after

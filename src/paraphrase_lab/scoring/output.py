@@ -40,7 +40,13 @@ RowWriter = Callable[[list[dict[str, Any]]], None]
 
 def output_schema(source: Path, output: Path) -> pa.Schema:
     """Return the columns of `output`. Raises UserError for whatever would keep them from being written, before anything is."""
-    columns = input_schema(source)
+    ending = file_format(source)
+    if ending in (".parquet", ".arrow"):
+        columns = column_types(source).remove_metadata()  # what it says of the columns is not true of more columns
+    elif ending == ".jsonl":
+        columns = json_schema(source)
+    else:
+        columns = pa.schema([(name, pa.string()) for name in column_names(source)])
     taken = [name for name in columns.names if name in SCORE_COLUMNS]
     if taken:
         raise UserError(
@@ -51,18 +57,9 @@ def output_schema(source: Path, output: Path) -> pa.Schema:
     schema = pa.schema([*columns, *(pa.field(name, kind) for name, kind in SCORE_COLUMNS.items())])
     if output.suffix.lower() == ".parquet":
         check_parquet_types(source, schema)
-    if output.suffix.lower() == ".tsv" and source.suffix.lower() != ".tsv":
+    if output.suffix.lower() == ".tsv" and ending != ".tsv":
         check_tsv_cells(source, output, schema)
     return schema
-
-
-def input_schema(source: Path) -> pa.Schema:
-    ending = file_format(source)
-    if ending in (".parquet", ".arrow"):
-        return column_types(source).remove_metadata()  # what it says of the columns is not true of more columns
-    if ending == ".jsonl":
-        return json_schema(source)
-    return pa.schema([(name, pa.string()) for name in column_names(source)])
 
 
 def json_schema(source: Path) -> pa.Schema:

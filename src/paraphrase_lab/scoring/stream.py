@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from paraphrase_lab.data.files import RowReader
 from paraphrase_lab.data.rows import BadRow, Row, bad_rows_error, write_bad_rows
-from paraphrase_lab.errors import BadRowsError, RunError, UserError
+from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.scoring.output import open_writer, output_schema
 from paraphrase_lab.scoring.partial import PartialScores
@@ -125,20 +125,16 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
     for index, chunk in enumerate(chunks(rows, task.chunk_rows)):
         bad_rows = list(task.problems(chunk))
         if bad_rows and not skip:
-            raise rejected(task, scores, chain(bad_rows, task.problems(rows)))
+            hint = f"{task.command} --on-bad-rows skip leaves them without a score and lists them in {task.bad_rows_file.name}"
+            if kept := sum(len(scores.load(chunk)) for chunk in range(scores.finished_chunks())):
+                hint += f"; the same command continues after the {kept:,} rows whose scores are kept in {task.partial_folder}"
+            raise bad_rows_error(chain(bad_rows, task.problems(rows)), hint=hint)
         if index < finished:
             resumed_from_row += len(chunk)
         else:
             scores.save(index, chunk_probabilities(scorer, task, chunk))
         report.chunk_done(reader.fraction_read, 0 if index < finished else len(chunk))
     return resumed_from_row
-
-
-def rejected(task: ScoringTask, scores: PartialScores, bad_rows: Iterable[BadRow]) -> BadRowsError:
-    hint = f"{task.command} --on-bad-rows skip leaves them without a score and lists them in {task.bad_rows_file.name}"
-    if kept := sum(len(scores.load(chunk)) for chunk in range(scores.finished_chunks())):
-        hint += f"; the same command continues after the {kept:,} rows whose scores are kept in {task.partial_folder}"
-    return bad_rows_error(bad_rows, hint=hint)
 
 
 def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row | BadRow]) -> np.ndarray:
