@@ -1,4 +1,4 @@
-"""How an encoder and its tokenizer come to be: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
+"""Makes an encoder and its tokenizer: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -12,7 +12,6 @@ from transformers import (
     AutoTokenizer,
     ModernBertConfig,
     ModernBertForSequenceClassification,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -135,24 +134,22 @@ class Pretrained:
             if self.dropout is not None:
                 for key in [key for key in vars(config) if "dropout" in key]:
                     setattr(config, key, self.dropout)
-            encoder = self._encoder(config)
+            if self.random_weights:
+                encoder = AutoModelForSequenceClassification.from_config(config)
+            else:
+                encoder = AutoModelForSequenceClassification.from_pretrained(
+                    self.name,
+                    revision=self.revision,
+                    config=config,
+                    dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
+                    ignore_mismatched_sizes=True,
+                )
         except (OSError, ValueError, SafetensorError) as error:
             raise self._not_loaded(error) from error
         longest = longest_input(encoder)
         if longest is not None and max_length > longest:
             raise UserError(f"{self.name} takes {longest} tokens at most, data.max_length is {max_length}")
         return encoder
-
-    def _encoder(self, config: PreTrainedConfig) -> PreTrainedModel:
-        if self.random_weights:
-            return AutoModelForSequenceClassification.from_config(config)
-        return AutoModelForSequenceClassification.from_pretrained(
-            self.name,
-            revision=self.revision,
-            config=config,
-            dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
-            ignore_mismatched_sizes=True,
-        )
 
     def _not_loaded(self, error: Exception) -> UserError:
         return UserError(

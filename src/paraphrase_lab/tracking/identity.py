@@ -45,17 +45,18 @@ def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Id
     hydra = _hydra_of(run_dir)
     overrides = [str(word) for word in hydra.overrides.task] if hydra is not None else []
     choices = dict(hydra.runtime.choices) if hydra is not None else {}
-    words = distinguishing_words(overrides)
+    chosen = [str(choices[name]) for name in ("data", "model") if choices.get(name)]
+    words = distinguishing_words(overrides) or chosen or ["run"]
     group = sweep_name(hydra) if hydra is not None and hydra.mode is not None and hydra.mode.name == "MULTIRUN" else None
     where = job_key(hydra, overrides) if group is not None else f"{run_dir.absolute()} {record.get('started')}"
     anew = record.get("started_anew", 0)
     suffix = f"-{anew + 1}" if anew else ""
     known = ((record.get("tracking") or {}).get("wandb") or {}).get("id", "")
     return Identity(
-        id=known if known and known.endswith(suffix) else run_id(words or _what(choices), group, where) + suffix,
+        id=known if known and known.endswith(suffix) else run_id(words, group, where) + suffix,
         group=group,
         job_type="search" if searching else "train",
-        name=" ".join(fitting(words or _what(choices), NAME_CHARACTERS)),
+        name=" ".join(fitting(words, NAME_CHARACTERS)),
         tags=tags(str(choices[name]) for name in _TAGGED_GROUPS if choices.get(name)),
         data=str(choices.get("data") or "data"),
     )
@@ -123,10 +124,6 @@ def job_key(hydra: Any, overrides: Iterable[str]) -> str:
 
 def tags(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word[:TAG_CHARACTERS] for word in words if word.strip()))
-
-
-def _what(choices: Mapping[str, Any]) -> list[str]:
-    return [str(choices[name]) for name in ("data", "model") if choices.get(name)] or ["run"]
 
 
 def _shown(value: str) -> str:

@@ -91,7 +91,10 @@ class WandbRun(WandbLogger):
         self._fell_back = opened.mode != self.mode
         self._experiment, self.mode, self._first_step = opened.run, opened.mode, opened.first_step
         self._attempt = Path(opened.run.settings.sync_dir)
-        self._forget_replayed(earlier)
+        if (self.run_dir / FILE_NAME).is_file():
+            # It sends all that was in an offline record that never went up: twice would be once too often.
+            for attempt in filter(wandb_directories.never_went_up, earlier):
+                wandb_directories.forget(attempt, self.run_dir)
         self.experiment.define_metric(STEP)
         self.experiment.define_metric("*", step_metric=STEP, step_sync=True)
         for step, row in logged_rows(self.run_dir / FILE_NAME):
@@ -100,12 +103,6 @@ class WandbRun(WandbLogger):
         if not self._fell_back:
             log.info("W&B: %s", self._where(reason))
         return self._remembered(opened.identity)
-
-    def _forget_replayed(self, earlier: Sequence[Path]) -> None:
-        """metrics.csv sends all that was in an offline record that never went up: twice would be once too often."""
-        if (self.run_dir / FILE_NAME).is_file():
-            for attempt in filter(wandb_directories.never_went_up, earlier):
-                wandb_directories.forget(attempt, self.run_dir)
 
     def _where(self, reason: str) -> str:
         if self.mode == "online":

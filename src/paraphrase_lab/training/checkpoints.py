@@ -51,7 +51,9 @@ class BestCheckpoint(Checkpoint):
             self._replaced = self.path if self.value is not None else None
             self.value, self.step = value, trainer.global_step
             if trainer.is_global_zero:
-                self._save(pl_module)
+                self.directory.mkdir(parents=True, exist_ok=True)
+                with atomic_write(self.path) as unfinished:
+                    save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         """By now last.ckpt names the new one; a run killed before that resumes from the old one."""
@@ -63,11 +65,6 @@ class BestCheckpoint(Checkpoint):
         if self.value is None or math.isnan(self.value):
             return True
         return value > self.value if self.mode == "max" else value < self.value
-
-    def _save(self, pl_module: pl.LightningModule) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.path) as unfinished:
-            save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
 
 
 class ResumeCheckpoint(Checkpoint):
