@@ -12,7 +12,7 @@ from paraphrase_lab.training.stopping import Interrupted
 
 log = logging.getLogger(__name__)
 KILLED = 255
-"""What W&B's own client reports after Ctrl-C."""
+"""The exit code that W&B's own client reports after Ctrl-C."""
 PREEMPTED = 143
 
 

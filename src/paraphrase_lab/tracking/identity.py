@@ -86,7 +86,8 @@ def sagemaker_job() -> dict[str, Any]:
 def distinguishing_words(overrides: Iterable[str]) -> list[str]:
     """Return what the run tries: overrides, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
     split = [word.lstrip("+~").partition("=") for word in overrides]
-    pairs = [(key, str(redacted(_shown(value), name=key))) for key, _, value in split if not _NOT_IN_NAMES.match(key)]
+    shown = [(key, _PATH.sub(r"\1", value.strip("'\""))) for key, _, value in split]  # paths shortened to their last part
+    pairs = [(key, str(redacted(value, name=key))) for key, value in shown if not _NOT_IN_NAMES.match(key)]
     pairs = [(key, value) for key, value in pairs if REDACTED not in value]
     lasts = [key.rpartition(".")[2] for key, _ in pairs]
     return [f"{last if lasts.count(last) == 1 else key}={value}" for last, (key, value) in zip(lasts, pairs, strict=True)]
@@ -124,11 +125,6 @@ def job_key(hydra: Any, overrides: Iterable[str]) -> str:
 
 def tags(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word[:TAG_CHARACTERS] for word in words if word.strip()))
-
-
-def _shown(value: str) -> str:
-    """Return a value with paths shortened to their last part."""
-    return _PATH.sub(r"\1", value.strip("'\""))
 
 
 def _hydra_of(run_dir: Path) -> Any:

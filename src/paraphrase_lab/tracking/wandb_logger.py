@@ -70,7 +70,7 @@ class WandbRun(WandbLogger):
         self._first_step, self._row, self._row_step = 0, {}, -1
         self._fell_back, self._data_name = False, "data"
         self._attempt: Path | None = None
-        """What this process writes."""
+        """The record that this process writes."""
 
     @property
     @rank_zero_experiment
@@ -123,7 +123,7 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """What comes for one step is one row, sent when the next step comes, or the end."""
+        """Collect what comes for one step into one row, sent when the next step comes, or the end."""
         if self._experiment is None:
             return
         if step != self._row_step:
@@ -161,7 +161,7 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def log_outcome(self, run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None:
-        """Into the summary what run.json says; pictures, hardest pairs and the chosen weights."""
+        """Write what run.json says into the summary, and send pictures, hardest pairs and the chosen weights."""
         self.flush()  # which finds out whether the client is still there
         if self._experiment is None:
             return
