@@ -28,7 +28,7 @@ class RawPair(NamedTuple):
 
 
 class PairSource(Protocol):
-    """What `data._target_` builds: cheap to construct, reads when asked."""
+    """The object that `data._target_` builds: cheap to construct, reads when asked."""
 
     labels: dict[str, int]
     """From the text of a label to 0 (other meaning) or 1 (paraphrase)."""

@@ -124,23 +124,22 @@ decode_json = json.JSONDecoder(parse_constant=reject_constant).decode
 def json_rows(handle: BinaryIO, file: str) -> Iterator[Row | BadRow]:
     """Yield one object a line; rows may have different keys."""
     for number, line in numbered_lines(handle):
-        if not line.strip():
-            continue
-        value, problem = json_object(line)
-        yield Row(number, value) if value is not None else BadRow(file, number, problem, shortened(line.strip()))
+        if line.strip():
+            value = json_object(line)
+            yield Row(number, value) if isinstance(value, dict) else BadRow(file, number, value, shortened(line.strip()))
 
 
-def json_object(line: bytes) -> tuple[dict[str, Any] | None, str]:
-    """Return the object, or None and what is wrong with the line."""
+def json_object(line: bytes) -> dict[str, Any] | str:
+    """Return the object, or what is wrong with the line."""
     text = as_utf8(line)
     if text is None:
-        return None, "not UTF-8"
+        return "not UTF-8"
     try:
         value = decode_json(text)
         if "\\ud" in text.lower():  # the decoder lets half of a surrogate pair pass, which no file can hold
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        return None, "not Unicode: half of a surrogate pair"
+        return "not Unicode: half of a surrogate pair"
     except (ValueError, RecursionError):
-        return None, "not valid JSON"
-    return (value, "") if isinstance(value, dict) else (None, "not a JSON object")
+        return "not valid JSON"
+    return value if isinstance(value, dict) else "not a JSON object"

@@ -74,7 +74,7 @@ def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibratio
     parts = []
     for split, (table, margins, swapped, _) in splits.items():
         probabilities = calibration.probabilities(margins)
-        columns = {
+        parts.append(pa.table({
             "split": [split] * len(table),
             "id": table.ids,
             "sentence1": table.sentence1,
@@ -84,8 +84,7 @@ def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibratio
             "probability": probabilities,
             "prediction": decide(probabilities, calibration.threshold).astype(np.int8),
             "swapped_margin": pa.nulls(len(table), pa.float64()) if swapped is None else swapped,
-        }
-        parts.append(pa.table(columns))
+        }))  # fmt: skip
     pq.write_table(pa.concat_tables(parts), path)
 
 

@@ -21,10 +21,11 @@ from paraphrase_lab.errors import UserError
 
 SPECIAL_TOKENS = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
 LABEL_NAMES = {0: "different", 1: "paraphrase"}
+LABELS = {"num_labels": 2, "id2label": LABEL_NAMES, "label2id": {name: label for label, name in LABEL_NAMES.items()}}
 
 
 class EncoderRecipe(Protocol):
-    """What `model._target_` builds. Subclass Tiny or Pretrained, or write both methods."""
+    """The object that `model._target_` builds. Subclass Tiny or Pretrained, or write both methods."""
 
     def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
         """`sentences`: those of the training split, for tokenizers that are trained."""
@@ -103,7 +104,7 @@ class Tiny:
             eos_token_id=special["[SEP]"],
             cls_token_id=special["[CLS]"],
             sep_token_id=special["[SEP]"],
-            **_labels(),
+            **LABELS,
         )
 
 
@@ -130,7 +131,7 @@ class Pretrained:
 
     def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
         try:
-            config = AutoConfig.from_pretrained(self.name, revision=self.revision, **_labels())
+            config = AutoConfig.from_pretrained(self.name, revision=self.revision, **LABELS)
             if self.dropout is not None:
                 for key in [key for key in vars(config) if "dropout" in key]:
                     setattr(config, key, self.dropout)
@@ -160,7 +161,7 @@ class Pretrained:
 
 
 def longest_input(encoder: PreTrainedModel) -> int | None:
-    """Tokens that fit the position embeddings, None for any number; those of RoBERTa and its kind begin at padding_idx + 1."""
+    """Count what fits the position embeddings, None: any number; those of RoBERTa and its kind begin at padding_idx + 1."""
     for name, module in encoder.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
             return module.num_embeddings - module.padding_idx - 1
@@ -195,7 +196,3 @@ def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> PreTrainedToke
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, model_input_names=["input_ids", "attention_mask"], **SPECIAL_TOKENS
     )
-
-
-def _labels() -> dict:
-    return {"num_labels": 2, "id2label": LABEL_NAMES, "label2id": {name: label for label, name in LABEL_NAMES.items()}}

@@ -70,18 +70,15 @@ def _run_table(rows: Sequence[RunRow]) -> Table:
     cells = []
     for row in rows:
         seconds, precision = row.record.get("seconds") or {}, row.record.get("precision") or {}
+        device = row.record.get("device") or {}
+        name, count = device.get("name", ""), device.get("count", 1)
         cells.append([
             Cell(row.name), Cell(row.started[:16].replace("T", " ")), Cell(_commit(row.record.get("git") or {})),
-            Cell(_device(row.record.get("device") or {})), Cell(str(precision.get("used", ""))),
+            Cell(f"{name} × {count}" if count > 1 else name), Cell(str(precision.get("used", ""))),
             number(seconds.get("training"), 1), number(sum(seconds.values()) if seconds else None, 1),
             *([number(row.cost_usd, 2)] if costs else []), Cell((row.record.get("fingerprint") or "")[:8]),
         ])  # fmt: skip
     return Table((*columns, *(["cost $"] if costs else []), "fingerprint"), cells, "What each run was made with")
-
-
-def _device(device: dict[str, Any]) -> str:
-    count = device.get("count", 1)
-    return f"{device.get('name', '')} × {count}" if count > 1 else device.get("name", "")
 
 
 def _commit(git: dict[str, Any]) -> str:

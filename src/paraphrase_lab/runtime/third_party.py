@@ -1,4 +1,4 @@
-"""What the libraries below say on their own account, kept off the screen where the project's own lines say it better."""
+"""The messages of the libraries below, kept off the screen where the project's own lines say it better."""
 
 import logging
 import warnings

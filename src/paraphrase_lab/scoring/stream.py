@@ -139,11 +139,12 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
 
 def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row | BadRow]) -> np.ndarray:
     """Return P(paraphrase) [rows], NaN for rows without two sentences. Raises RunError for what is no probability."""
+    first, second = task.columns
     good = [(place, row) for place, row in enumerate(chunk) if isinstance(row, Row) and task.problem(row) is None]
     probabilities = np.full(len(chunk), np.nan)
     if not good:
         return probabilities
-    scored = np.asarray(scorer.score([task.pair(row) for _, row in good]), dtype=np.float64)
+    scored = np.asarray(scorer.score([(row.values[first], row.values[second]) for _, row in good]), dtype=np.float64)
     if scored.shape != (len(good),):
         raise RunError(f"the model gave scores of shape {scored.shape} for {len(good)} pairs")
     wrong = np.flatnonzero(~((scored >= 0) & (scored <= 1)))

@@ -43,10 +43,6 @@ class ScoringTask:
             "fingerprint of the model": fingerprint,
         }
 
-    def pair(self, row: Row) -> tuple[str, str]:
-        first, second = self.columns
-        return row.values[first], row.values[second]
-
     def problems(self, items: Iterable[Row | BadRow]) -> Iterator[BadRow]:
         return (found for item in items if (found := self.problem(item)) is not None)
 

@@ -56,7 +56,7 @@ class BestCheckpoint(Checkpoint):
                     save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
-        """By now last.ckpt names the new one; a run killed before that resumes from the old one."""
+        """Remove the old weights. By now last.ckpt names the new ones; a run killed before that resumes from the old ones."""
         if self._replaced is not None and trainer.is_global_zero and self._replaced != self.path:
             self._replaced.unlink(missing_ok=True)
         self._replaced = None
