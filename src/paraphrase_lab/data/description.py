@@ -94,7 +94,7 @@ def _cluster_summary(clusters: np.ndarray) -> dict[str, Any]:
 
 
 def _noise(sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray) -> dict[str, int]:
-    """Rows and pairs that look like mistakes.
+    """Count rows and pairs that look like mistakes.
 
     - duplicate_rows: rows that repeat an earlier row, label included.
     - reversed_rows: rows (a, b) for which (b, a) is a row too, a and b being different; both rows count.

@@ -98,7 +98,7 @@ def column_types(path: Path) -> pa.Schema:
 
 
 def is_ipc_file(path: Path) -> bool:
-    """Arrow has a file format, which begins with these bytes, and a stream format, which `datasets` writes."""
+    """Tell Arrow's file format, which begins with these bytes, from its stream format, which `datasets` writes."""
     with path.open("rb") as handle:
         return handle.read(6) == b"ARROW1"
 

@@ -56,7 +56,7 @@ def numbered_lines(handle: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def tsv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
-    """Quotes are ordinary characters (PAWS files are not quoted): every line is one record. Skips blank lines."""
+    """Read every line as one record: quotes are ordinary characters (PAWS files are not quoted). Skips blank lines."""
     for number, line in numbered_lines(handle):
         if content := line.removesuffix(b"\n").removesuffix(b"\r"):
             text = as_utf8(content)
@@ -64,7 +64,7 @@ def tsv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
 
 
 def csv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
-    """RFC 4180: quoted fields may hold line breaks, a doubled quote stands for one. Skips blank lines."""
+    """Read RFC 4180: quoted fields may hold line breaks, a doubled quote stands for one. Skips blank lines."""
     csv.field_size_limit(FIELD_CHARACTERS)
     feed = LineFeed(handle)
     reader = csv.reader(feed, strict=True)

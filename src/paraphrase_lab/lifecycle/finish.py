@@ -92,7 +92,7 @@ def _write(
 
 
 def _tidy_checkpoints(directory: Path, keep: bool) -> None:
-    """One copy of the best weights stays on the disk, under two names where the file system can."""
+    """Keep one copy of the best weights on the disk, under two names where the file system can."""
     checkpoints = (directory / LAST_CHECKPOINT).parent
     shutil.rmtree(checkpoints)
     if keep:

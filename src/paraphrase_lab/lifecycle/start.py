@@ -63,7 +63,7 @@ def recorded(record: RunRecord) -> Iterator[None]:
 
 
 def refuse_or_restart(run: Run, parts: dict[str, Any]) -> None:
-    """An interrupted run is continued only where nothing that can change its result has changed since.
+    """Continue an interrupted run only where nothing that can change its result has changed since.
 
     Raises:
         RunError: something has, and the run was named in `resume`; with resume=auto it is trained anew.
@@ -140,7 +140,7 @@ def checkpoint_to_continue(run: Run, loggers: Sequence[Any]) -> Path | None:
 
 
 def begin_tracking(run: Run, loggers: list[Any]) -> None:
-    """Called after metrics.csv was cut back to the checkpoint: it says what W&B has to have of an interrupted run."""
+    """Begin after metrics.csv was cut back to the checkpoint: it says what W&B has to have of an interrupted run."""
     if not is_main_process():
         return
     who = identity.identify(run.directory, run.record.values, searching=run.searching)

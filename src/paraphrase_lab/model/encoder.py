@@ -170,7 +170,7 @@ def longest_input(encoder: PreTrainedModel) -> int | None:
 
 
 def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Lower-case byte-level BPE of at most `vocab_size` pieces, but with all 256 bytes; pairs as [CLS] a [SEP] b [SEP].
+    """Train lower-case byte-level BPE of at most `vocab_size` pieces, but with all 256 bytes; pairs as [CLS] a [SEP] b [SEP].
 
     Not WordPiece: its trainer takes the first pieces in the order of a hash map, another one in every process.
     """

@@ -17,7 +17,7 @@ def quiet_libraries() -> None:
 
 @contextmanager
 def without_known_warnings() -> Iterator[None]:
-    """Leaves out what Lightning warns of although it is looked after here."""
+    """Leave out what Lightning warns of although it is looked after here."""
     with warnings.catch_warnings():
         for known in (
             ".*does not have many workers.*",  # encoded pairs are in memory: workers would only copy them

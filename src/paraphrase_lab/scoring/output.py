@@ -73,7 +73,7 @@ def json_schema(source: Path) -> pa.Schema:
 
 
 def json_kind(value: Any) -> set[str]:
-    """Null fits every type, so it has no kind; an integer is long where float64 would round it."""
+    """Name the kind: null fits every type, so it has no kind; an integer is long where float64 would round it."""
     if value is None:
         return set()
     if isinstance(value, bool):
@@ -166,7 +166,7 @@ def cell(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON has no NaN and no infinity: they become null."""
+    """Return JSON, which has no NaN and no infinity: they become null."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=plain)
     except ValueError:
@@ -174,7 +174,7 @@ def json_text(value: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """Dates in ISO 8601, bytes in base64, decimals in digits."""
+    """Return dates in ISO 8601, bytes in base64, decimals in digits."""
     if isinstance(value, (date, time)):
         return value.isoformat()
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)

@@ -18,7 +18,7 @@ class PartialScores:
     """One `.npy` file of probabilities per finished chunk, and a state file that says what they are the scores of."""
 
     def __init__(self, folder: Path, agreement: dict[str, Any], *, overwrite: bool) -> None:
-        """Raises UserError where the folder holds scores of something that `agreement` does not describe."""
+        """Raise UserError where the folder holds scores of something that `agreement` does not describe."""
         self.folder = folder
         if overwrite:
             self.remove()

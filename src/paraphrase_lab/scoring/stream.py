@@ -27,7 +27,7 @@ from paraphrase_lab.scoring.task import ScoringTask, check_task
 
 class PairScorer(Protocol):
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """[pairs] probability of "paraphrase", float64, in the order of `pairs`."""
+        """Return [pairs] probability of "paraphrase", float64, in the order of `pairs`."""
         ...
 
     @property

@@ -53,7 +53,7 @@ def begin(loggers: Iterable[Any], about: RunInfo) -> dict[str, Any]:
 
 
 def log_outcome(loggers: Iterable[Any], run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None:
-    """`record`: run.json of the finished run; `keep`: its weights stay."""
+    """Hand on `record`: run.json of the finished run; `keep`: its weights stay."""
     with _finished_already():
         for tracker in trackers(loggers):
             with _harmless(tracker):
@@ -62,7 +62,7 @@ def log_outcome(loggers: Iterable[Any], run_dir: Path, record: Mapping[str, Any]
 
 @contextmanager
 def finish_trackers(loggers: Iterable[Any]) -> Iterator[None]:
-    """However the training ends, its trackers say so. A stop while a finished run is still sent changes nothing about it."""
+    """Tell the trackers how the training ends. A stop while a finished run is still sent changes nothing about it."""
     loggers = list(loggers)
     try:
         yield

@@ -41,7 +41,7 @@ class Identity:
 
 
 def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Identity:
-    """`record`: run.json, which remembers the id of an earlier attempt and when the run began; it may have been moved since."""
+    """Name the run. `record`: run.json, which remembers the id of an earlier attempt; the run may have been moved since."""
     hydra = _hydra_of(run_dir)
     overrides = [str(word) for word in hydra.overrides.task] if hydra is not None else []
     choices = dict(hydra.runtime.choices) if hydra is not None else {}
@@ -63,7 +63,7 @@ def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Id
 
 
 def origin(record: Mapping[str, Any]) -> str:
-    """Tells runs apart that have one id, as two people's sweeps of one name have: when they began, or in which training job."""
+    """Tell runs apart that have one id, as two people's sweeps of one name have: when they began, or in which training job."""
     job = sagemaker_job().get("name", "")
     known = job.rpartition("-")[0] if _JOB_ID.fullmatch(job) else f"{job} {record.get('started')}"
     return hashlib.sha1(known.encode(), usedforsecurity=False).hexdigest()[:12]

@@ -33,7 +33,7 @@ class Environment:
         self._set({**places, "WANDB_ERROR_REPORTING": "false"})
 
     def stage(self, *, online: bool) -> None:
-        """Copies of what is to be uploaded: their paths go up too, so that online they say nothing of where the run lies."""
+        """Choose a place for copies of what is to be uploaded; online, where paths go up too, not the run's."""
         if online:
             self._temporary = tempfile.mkdtemp(prefix="wandb-")
         elif STAGED in self._added:
@@ -88,7 +88,7 @@ def sweep_of(run_dir: Path) -> Path | None:
 
 
 def link_into_sweep(run_dir: Path) -> Path | None:
-    """`wandb leet` and `wandb sync` look one level deep: one directory with links to every run of the sweep.
+    """Keep one directory with links to every run of the sweep: `wandb leet` and `wandb sync` look one level deep.
 
     Returns that directory, or None where there is no sweep. The links are relative: a sweep can be moved as a whole.
     """

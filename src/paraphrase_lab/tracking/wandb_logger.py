@@ -180,7 +180,7 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def end(self, exit_code: int, *, preempted: bool = False) -> None:
-        """0 is finished for W&B, 255 killed, anything else failed; preempted: another attempt follows."""
+        """Close the run. 0 is finished for W&B, 255 killed, anything else failed; preempted: another attempt follows."""
         self.flush()
         if self._experiment is None:
             return

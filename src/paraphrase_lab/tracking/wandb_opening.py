@@ -37,7 +37,7 @@ class Opening:
     settings: Callable[[], Any]
 
     def open(self, mode: str, about: RunInfo, earlier: Sequence[Path]) -> Opened | None:
-        """`earlier`: what previous processes of the run have left. None, with a warning, where not even the disk takes it."""
+        """Open the run; None, with a warning, where not even the disk takes it. `earlier`: records of previous processes."""
         opened = self._online(about, earlier) if mode == "online" else None
         opened = opened or self._offline(about, earlier)
         if opened is not None:

@@ -87,7 +87,7 @@ def _pictures(given: Predictions, prefix: str) -> dict[str, Any]:
 
 
 def _line(columns: dict[str, np.ndarray], prefix: str) -> Any:
-    """The second column over the first."""
+    """Draw the second column over the first."""
     import wandb
 
     x, y = columns
@@ -106,7 +106,7 @@ def hardest_pairs(given: Predictions, most: int) -> list[list[Any]]:
 
 
 def use_data(run: Any, name: str, record: Mapping[str, Any]) -> None:
-    """The data set as an artifact: what it is and its fingerprints, not its texts."""
+    """Send the data set as an artifact: what it is and its fingerprints, not its texts."""
     import wandb
 
     # How many pairs are too long is no property of the data: every model would make a version of its own.
@@ -121,7 +121,7 @@ def use_data(run: Any, name: str, record: Mapping[str, Any]) -> None:
 
 
 def log_weights(run: Any, run_dir: Path, record: Mapping[str, Any]) -> None:
-    """The chosen weights and what reads them; waits until they are there.
+    """Send the chosen weights and what reads them, and wait until they are there.
 
     Raises:
         Exception: what W&B says when it does not take them, or takes too long.
@@ -142,5 +142,5 @@ def log_weights(run: Any, run_dir: Path, record: Mapping[str, Any]) -> None:
 
 
 def _artifact_name(name: str) -> str:
-    """Letters, digits, dots, underscores and hyphens, at most 128."""
+    """Return letters, digits, dots, underscores and hyphens, at most 128."""
     return "".join(character if character.isalnum() or character in "._-" else "-" for character in name)[:128]

@@ -104,10 +104,10 @@ class ProgressLines(Callback):
 
 
 def training_epochs(trainer: pl.Trainer) -> float:
-    """Epochs trained so far, with a fraction."""
+    """Return the epochs trained so far, with a fraction."""
     return trainer.fit_loop.epoch_loop.batch_progress.total.ready / max(1, int(trainer.num_training_batches))
 
 
 def progress_bar() -> list[Callback]:
-    """Lightning's bar where someone is looking."""
+    """Return Lightning's bar where someone is looking."""
     return [RichProgressBar(refresh_rate=10, leave=False)] if sys.stderr.isatty() and sys.stdout.isatty() else []
