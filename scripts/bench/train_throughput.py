@@ -29,8 +29,9 @@ from transformers import RobertaConfig
 from paraphrase_lab import build
 from paraphrase_lab.check import check_request
 from paraphrase_lab.configuration.composition import Request
-from paraphrase_lab.data.files import Row, read_rows
+from paraphrase_lab.data.files import RowReader
 from paraphrase_lab.data.module import PairDataModule
+from paraphrase_lab.data.rows import Row
 from paraphrase_lab.model.encoder import train_tokenizer
 from paraphrase_lab.model.inference import autocast, best_device
 
@@ -63,7 +64,7 @@ def main() -> None:
 
 def write_shape(shape: str, paws: Path, folder: Path) -> Path:
     """A directory with configuration and tokenizer, but without weights."""
-    rows = [row.values for row in read_rows(paws / "train.tsv") if isinstance(row, Row)]
+    rows = [row.values for row in RowReader(paws / "train.tsv") if isinstance(row, Row)]
     tokenizer = train_tokenizer((row[column] for row in rows for column in ("sentence1", "sentence2")), 16_384)
     config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=514)
     config.update({**SHAPES[shape], "pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.cls_token_id})

@@ -113,16 +113,14 @@ def build_metrics(config: DictConfig) -> dict[str, Any]:
 
 
 def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> list[Callback]:
-    mode = monitor_mode(config.monitor, config.monitor_mode)
     checkpoints = run_dir / "checkpoints"
+    best = BestCheckpoint(checkpoints, config.monitor, monitor_mode(config.monitor, config.monitor_mode))
     callbacks: list[Callback] = [RandomState(config.seed), TrainingLog(config.trainer.log_every_steps)]
     callbacks += [build_object(node) for node in config.callbacks.values() if node is not None]
     if config.trainer.progress:
-        callbacks += [ProgressLines(config.monitor, mode), *progress_bar()]
+        callbacks += [ProgressLines(best), *progress_bar()]
     # The resume checkpoint comes last: it holds the state of all the others.
-    callbacks.append(BestCheckpoint(checkpoints, config.monitor, mode))
-    callbacks.append(ResumeCheckpoint(checkpoints, config.trainer.checkpoint_every_steps, stop))
-    return callbacks
+    return [*callbacks, best, ResumeCheckpoint(checkpoints, config.trainer.checkpoint_every_steps, stop)]
 
 
 def build_loggers(config: DictConfig, run_dir: Path) -> list[Any]:

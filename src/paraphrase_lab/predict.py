@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from paraphrase_lab.data.batching import BatchPlan, OrderedBatches
+from paraphrase_lab.data.batching import BatchPlan, ordered_batches
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import encode
 from paraphrase_lab.data.tables import PairTable
@@ -49,8 +49,8 @@ class RunScorer:
         encoded = encode(table, self.model.tokenizer, self.model.max_length, quiet=True)
         self.truncated += encoded.truncated
         dataset = PairDataset([encoded], labels)
-        collate = PaddingCollator.of(self.model.tokenizer)
-        batches = OrderedBatches(BatchPlan(encoded.lengths, batch_tokens=self.batch_tokens))
+        collate = PaddingCollator(self.model.tokenizer)
+        batches = ordered_batches(BatchPlan(encoded.lengths, batch_tokens=self.batch_tokens))
         margins = score(
             self.model.encoder,
             (collate([dataset[i] for i in batch]) for batch in batches),

@@ -26,8 +26,8 @@ def difference(
     return Difference(metric, part, a, b, **{**known, **values})
 
 
-def comparison(*differences: Difference) -> Comparison:
-    return Comparison("models", "test", "f" * 64, 2_000, 500, 1_000, "accuracy", (), differences, ())
+def comparison(*differences: Difference, metric: str = "accuracy") -> Comparison:
+    return Comparison("models", "test", "f" * 64, 2_000, 500, 1_000, metric, (), differences, ())
 
 
 def lines(figure: Figure) -> list[tuple[list[float], list[float]]]:
@@ -69,7 +69,7 @@ def test_several_candidates_stand_in_groups(tmp_path: Path, drawn: list[Figure])
 
 def test_a_metric_where_less_is_better(tmp_path: Path, drawn: list[Figure]) -> None:
     given = [difference("one", "two"), difference("one", "two", metric="nll", middle=-0.2)]
-    plot_comparison(comparison(*given), tmp_path / "plot.png", metric="nll")
+    plot_comparison(comparison(*given, metric="nll"), tmp_path / "plot.png")
     assert "nll; left of 0 the first one named is better" in texts(drawn[0])
     assert [xs for xs, _ in lines(drawn[0])] == [pytest.approx([-0.21, -0.19])]  # as it is, not in points
     assert "over seeds" not in texts(drawn[0])

@@ -165,7 +165,7 @@ def test_concurrent_writers_leave_one_whole_file(tmp_path: Path, monkeypatch: py
 def test_batches_are_padded_as_transformers_does(family: str) -> None:
     tokenizer = tokenizer_of(family)
     dataset = PairDataset([encode(TABLE, tokenizer, 24)], TABLE.labels)
-    batch = PaddingCollator(tokenizer.pad_token_id)([dataset[3], dataset[0], dataset[1]])
+    batch = PaddingCollator(tokenizer)([dataset[3], dataset[0], dataset[1]])
     rows = [dict(tokenizer(TABLE.sentence1[i], TABLE.sentence2[i], truncation=True, max_length=24)) for i in (3, 0, 1)]
     expected = DataCollatorWithPadding(tokenizer)(rows)
     assert set(batch) == {*expected, "labels", "index"}
@@ -181,9 +181,9 @@ def test_both_orders_of_a_pair(together: bool) -> None:
     dataset = PairDataset(orders, TABLE.labels, together=together)
     assert len(dataset) == len(dataset.lengths) == (4 if together else 8)
     if together:
-        batch = PaddingCollator(0)([dataset[1], dataset[0]])
+        batch = PaddingCollator(tokenizer)([dataset[1], dataset[0]])
     else:
-        batch = PaddingCollator(0)([dataset[i] for i in (1, 0, 5, 4)])
+        batch = PaddingCollator(tokenizer)([dataset[i] for i in (1, 0, 5, 4)])
         assert batch["labels"].tolist() == [1, 0, 1, 0] and batch["index"].tolist() == [1, 0, 1, 0]
     pairs = [(TABLE.sentence1[i], TABLE.sentence2[i]) for i in (1, 0)]
     rows = [dict(tokenizer(*pair)) for pair in [*pairs, *((second, first) for first, second in pairs)]]
@@ -217,7 +217,7 @@ def test_a_tokenizer_without_a_padding_token_is_refused() -> None:
     tokenizer = tokenizer_of("bert")
     tokenizer.pad_token = None
     with pytest.raises(UserError, match="PreTrainedTokenizerFast|TokenizersBackend") as caught:
-        PaddingCollator.of(tokenizer)
+        PaddingCollator(tokenizer)
     assert "has no padding token" in str(caught.value)
 
 

@@ -11,13 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from paraphrase_lab.data.files import (
-    BadRow,
-    Row,
     RowReader,
     column_names,
-    read_rows,
     require_columns,
 )
+from paraphrase_lab.data.rows import BadRow, Row
 from paraphrase_lab.errors import UserError
 
 
@@ -28,11 +26,11 @@ def file_with(tmp_path: Path, name: str, content: bytes) -> Path:
 
 
 def rows_of(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    return [(row.line, row.values) for row in read_rows(path) if isinstance(row, Row)]
+    return [(row.line, row.values) for row in RowReader(path) if isinstance(row, Row)]
 
 
 def bad_rows_of(path: Path) -> list[tuple[int, str, str]]:
-    return [(row.line, row.problem, row.value) for row in read_rows(path) if isinstance(row, BadRow)]
+    return [(row.line, row.problem, row.value) for row in RowReader(path) if isinstance(row, BadRow)]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +101,7 @@ def test_arrow_memory_does_not_grow_with_the_file(tmp_path: Path, container: str
     size_bytes = texts.nbytes
     del texts
     before = pa.total_allocated_bytes()
-    peak_bytes = max(pa.total_allocated_bytes() - before for _ in read_rows(path))
+    peak_bytes = max(pa.total_allocated_bytes() - before for _ in RowReader(path))
     assert peak_bytes < size_bytes / 2
 
 
@@ -136,7 +134,7 @@ def test_a_bad_row_is_named_and_the_others_still_come(
     tmp_path: Path, name: str, content: bytes, line: int, problem: str, value: str
 ) -> None:
     path = file_with(tmp_path, name, content)
-    assert [item for item in read_rows(path) if isinstance(item, BadRow)] == [BadRow(str(path), line, problem, value)]
+    assert [item for item in RowReader(path) if isinstance(item, BadRow)] == [BadRow(str(path), line, problem, value)]
     assert [values for _, values in rows_of(path)] == [{"a": "1", "b": "2"}, {"a": "5", "b": "6"}]
 
 
@@ -207,7 +205,7 @@ def test_fraction_read_grows_to_one(tmp_path: Path, name: str) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, match: str) -> None:
     path = file_with(tmp_path, name, content)
     with pytest.raises(UserError, match=match):
-        read_rows(path)
+        RowReader(path)
     with pytest.raises(UserError, match=match):
         column_names(path)
 
@@ -215,7 +213,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, ma
 def test_duplicate_columns_of_parquet(tmp_path: Path) -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     with pytest.raises(UserError, match="more than one column named 'a'"):
-        read_rows(write_table(tmp_path / "a.parquet", table, "parquet"))
+        RowReader(write_table(tmp_path / "a.parquet", table, "parquet"))
 
 
 def test_files_cut_short_are_named_while_reading(tmp_path: Path) -> None:
@@ -223,17 +221,17 @@ def test_files_cut_short_are_named_while_reading(tmp_path: Path) -> None:
     whole = write_table(tmp_path / "whole.arrow", table, "stream").read_bytes()
     path = file_with(tmp_path, "a.arrow", whole[: len(whole) // 2])
     with pytest.raises(UserError, match="a.arrow cannot be read as arrow: "):
-        list(read_rows(path))
+        list(RowReader(path))
 
 
 def test_missing_files(tmp_path: Path) -> None:
     file_with(tmp_path, "pairs.csv", b"a\n")
     with pytest.raises(UserError, match=r"no file .*pears.csv\ndata files in .*: pairs.csv\ndid you mean .*pairs.csv\?"):
-        read_rows(tmp_path / "pears.csv")
+        RowReader(tmp_path / "pears.csv")
     with pytest.raises(UserError, match="the folder .*nowhere does not exist either"):
-        read_rows(tmp_path / "nowhere" / "a.csv")
+        RowReader(tmp_path / "nowhere" / "a.csv")
     with pytest.raises(UserError, match="is a folder, not a file"):
-        read_rows(tmp_path)
+        RowReader(tmp_path)
 
 
 def test_required_columns(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from paraphrase_lab.data.files import BadRow, bad_rows_error, read_rows, write_bad_rows
+from paraphrase_lab.data.files import RowReader
+from paraphrase_lab.data.rows import BadRow, bad_rows_error, write_bad_rows
 from paraphrase_lab.errors import BadRowsError
 
 
@@ -24,7 +25,7 @@ def test_bad_rows_file(tmp_path: Path) -> None:
     source = tmp_path / "a.csv"
     source.write_bytes(b'a,b\n1\n\xff,"2\n,3"\n')
     path = tmp_path / "bad_rows.csv"
-    assert write_bad_rows(path, (item for item in read_rows(source) if isinstance(item, BadRow))) == 2
+    write_bad_rows(path, (item for item in RowReader(source) if isinstance(item, BadRow)))
     with path.open(newline="", encoding="utf-8") as handle:
         assert list(csv.reader(handle)) == [
             ["file", "line", "problem", "value"],

@@ -38,7 +38,7 @@ def batch_of(tokenizer: Any, pairs: range, *, together: bool = False) -> dict[st
     table = PairTable([str(i) for i in range(16)], first, SENTENCES[100:116], np.arange(16) % 2)
     orders = [encode(table, tokenizer, 64)] + ([encode(table, tokenizer, 64, swapped=True)] if together else [])
     dataset = PairDataset(orders, table.labels, together=together)
-    return PaddingCollator(tokenizer.pad_token_id)([dataset[i] for i in pairs])
+    return PaddingCollator(tokenizer)([dataset[i] for i in pairs])
 
 
 def inputs_of(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -4,12 +4,23 @@ from typing import Any
 
 import pytest
 
+from paraphrase_lab.statistics.comparison import Difference
 from paraphrase_lab.statistics.formatting import shown
-from paraphrase_lab.statistics.verdict import Finding, better, sentence, too_few_seeds
+from paraphrase_lab.statistics.verdict import better, sentence, too_few_seeds
 
 
-def finding(difference: float, low: float, high: float, metric: str = "accuracy", **values: Any) -> Finding:
-    return Finding(metric, difference, low, high, **{"p_value": 0.001, "p_adjusted": 0.002, "comparisons": 2, **values})
+def finding(
+    difference: float,
+    low: float,
+    high: float,
+    metric: str = "accuracy",
+    seeds: tuple[Any, Any] = (None, None),
+    **p_values: float,
+) -> Difference:
+    return Difference(
+        metric, "all", "a", "b", 0.8, 0.8 + difference, difference, low, high, seeds_low=seeds[0], seeds_high=seeds[1],
+        better=None, verdict="", seeds_p_value=None, pairs=100, **{"p_value": 0.001, "p_adjusted": 0.002, **p_values},
+    )  # fmt: skip
 
 
 SENTENCES = [
@@ -21,7 +32,7 @@ SENTENCES = [
     (finding(-0.02, -0.03, -0.01, "nll"), "b is better: nll lower by 0.0200 (0.0100 to 0.0300)"),
     (finding(0.02, 0.01, 0.03, "ece"), "a is better: ece lower by 0.0200 (0.0100 to 0.0300)"),
     (
-        finding(0.009, 0.001, 0.017, p_value=0.03, p_adjusted=0.18, comparisons=6),
+        finding(0.009, 0.001, 0.017, p_value=0.03, p_adjusted=0.18),
         "no significant difference: 0.9 points, 0.1 to 1.7 (p 0.03, 0.18 after correction for 6 comparisons)",
     ),
     (finding(0.009, 0.001, 0.017, p_value=0.06, p_adjusted=0.06), "no significant difference: 0.9 points, 0.1 to 1.7 (p 0.06)"),
@@ -34,8 +45,8 @@ SENTENCES = [
 
 
 @pytest.mark.parametrize(("one", "expected"), SENTENCES, ids=[text for _, text in SENTENCES])
-def test_sentences(one: Finding, expected: str) -> None:
-    assert sentence(one, "a", "b") == expected
+def test_sentences(one: Difference, expected: str) -> None:
+    assert sentence(one, 6) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,12 +61,12 @@ def test_sentences(one: Finding, expected: str) -> None:
         (finding(0.0, 0.0, 0.0), None),
     ],
 )
-def test_better_needs_every_interval_and_the_corrected_p(one: Finding, expected: str | None) -> None:
-    assert better(one, "a", "b") == expected
+def test_better_needs_every_interval_and_the_corrected_p(one: Difference, expected: str | None) -> None:
+    assert better(one) == expected
 
 
 def test_too_few_seeds() -> None:
-    text = too_few_seeds(finding(0.012, 0.005, 0.019), "a", "b", (1, 5))
+    text = too_few_seeds(finding(0.012, 0.005, 0.019), 2, 1)
     assert text == (
         "too few seeds to compare the recipes (1, need 3); for these two models: b is better by 1.2 points (0.5 to 1.9)"
     )

@@ -16,7 +16,7 @@ from checking import write
 from commands import ROOT
 from figures import texts
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.plots.study import plot_curve
+from paraphrase_lab.plots.comparison import plot_curve
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.studies.index import index
 from paraphrase_lab.studies.outcome import StudyOutcome, judge

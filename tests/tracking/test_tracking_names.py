@@ -178,4 +178,4 @@ def test_rows_as_they_were_logged(tmp_path: Path) -> None:
     logger = MetricsCsv(tmp_path)
     logger.log_metrics({"train/loss": 0.5}, step=2)
     logger.log_metrics({"val/nll": 0.25, "epoch": 1}, step=2)
-    assert logged_rows(logger.path) == [(2, {"train/loss": 0.5}), (2, {"val/nll": 0.25, "epoch": 1.0})]
+    assert list(logged_rows(logger.path)) == [(2, {"train/loss": 0.5}), (2, {"val/nll": 0.25, "epoch": 1.0})]

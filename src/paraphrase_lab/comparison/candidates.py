@@ -1,17 +1,16 @@
 """The candidates of a comparison: single models, or recipes with their seeds."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from paraphrase_lab.comparison.common_pairs import CommonPredictions
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.metrics.binary import METRIC_NAMES, binary_metrics
 from paraphrase_lab.runs.differences import recipe_names
 from paraphrase_lab.runs.fingerprint import differences
+from paraphrase_lab.runs.predictions import Predictions
 from paraphrase_lab.runs.recipe import Recipe, recipes_of
 from paraphrase_lab.runs.row import FAILED, FINISHED, RunRow
 from paraphrase_lab.statistics.comparison import Candidate
@@ -45,7 +44,9 @@ def group_runs(rows: Sequence[RunRow], names: Sequence[str] | None = None) -> tu
     recipes = recipes_of(names or recipe_names(rows), rows)
     if len(recipes) == 1 and len(rows) > 1:
         notes = ["All these runs are one recipe, so they are compared as models.", *_differ_in_more_than_the_seed(recipes)]
-        return list(recipes_of(_names_of_repetitions(rows), rows).values()), notes
+        kinds = ([f"seed={row.seed}" for row in rows], [row.name for row in rows])
+        told_apart = next((names for names in kinds if len(set(names)) == len(names)), [str(row.path) for row in rows])
+        return list(recipes_of(told_apart, rows).values()), notes
     if len(rows) < 2:
         found = f"only {rows[0].path}" if rows else "none"
         raise RunError(f"a comparison needs two runs at least, found {found}", hint="`paraphrase runs` lists the runs")
@@ -67,27 +68,18 @@ def without_unfinished(rows: Sequence[RunRow]) -> tuple[list[RunRow], list[str]]
     return [row for row in rows if row.status == FINISHED], notes
 
 
-def _names_of_repetitions(rows: Sequence[RunRow]) -> list[str]:
-    kinds = ([f"seed={row.seed}" for row in rows], [row.name for row in rows])
-    return next((names for names in kinds if len(set(names)) == len(names)), [str(row.path) for row in rows])
-
-
 def _once_per_seed(rows: Sequence[RunRow], notes: list[str]) -> tuple[RunRow, ...]:
     """Keep the first run of each seed: a second one is no new evidence."""
     kept: dict[int, RunRow] = {}
     for row in rows:
         first = kept.setdefault(row.seed, row)
-        if first is not row:
-            notes.append(f"{row.path} is left out: same recipe and seed as {first.path}{_what_else_differs(row, first)}.")
+        if first is row:
+            continue
+        parts, others = (one.record.get("fingerprint_parts") or {} for one in (row, first))
+        changed = " and ".join(differences(parts, others) if parts and others else [])
+        but = f", but not with the same {changed}: name both directories to compare them" if changed else ""
+        notes.append(f"{row.path} is left out: same recipe and seed as {first.path}{but}.")
     return tuple(kept.values())
-
-
-def _what_else_differs(row: RunRow, other: RunRow) -> str:
-    parts, others = (one.record.get("fingerprint_parts") or {} for one in (row, other))
-    changed = differences(parts, others) if parts and others else []
-    if not changed:
-        return ""
-    return f", but not with the same {' and '.join(changed)}: name both directories to compare them"
 
 
 def _differ_in_more_than_the_seed(recipes: Mapping[str, Recipe]) -> list[str]:
@@ -104,24 +96,23 @@ def _differing_parts(rows: Sequence[RunRow]) -> list[str]:
     recorded = [parts for row in rows if (parts := row.record.get("fingerprint_parts"))]
     found = []
     for part in PARTS:
-        values = [parts[part] for parts in recorded if part in parts]
-        changed = dict.fromkeys(one for value in values[1:] for one in _changed(value, values[0]) if one != "test")
-        if isinstance(values[0] if values else None, Mapping):
+        first, *others = [parts[part] for parts in recorded if part in parts] or [None]
+        if isinstance(first, Mapping):
+            mappings = [other for other in others if isinstance(other, Mapping)]
+            changed = dict.fromkeys(one for other in mappings for one in differences(other, first) if one != "test")
             found += [f"{part} ({', '.join(changed)})"] if changed else []
-        elif any(value != values[0] for value in values):
+        elif any(other != first for other in others):
             found.append(part)
     return found
 
 
-def _changed(value: Any, first: Any) -> list[str]:
-    return differences(value, first) if isinstance(value, Mapping) and isinstance(first, Mapping) else []
-
-
-def candidates_of(recipes: Sequence[Recipe], given: CommonPredictions) -> list[Candidate]:
-    predictions = zip(given.scored.probabilities, given.thresholds, strict=True)
+def candidates_of(recipes: Sequence[Recipe], given: Iterable[Predictions]) -> list[Candidate]:
+    """Make the candidates from the predictions of all runs, in the order of the recipes."""
+    predictions = iter(given)
     found = []
     for recipe in recipes:
-        of_runs = [binary_metrics(given.scored.labels, *next(predictions)) for _ in recipe.rows]
+        of_recipe = itertools.islice(predictions, len(recipe.rows))
+        of_runs = [binary_metrics(one.labels, one.probabilities, one.threshold) for one in of_recipe]
         columns = {name: [values[name] for values in of_runs] for name in METRIC_NAMES}
         spread = {name: float(np.std(column, ddof=1)) for name, column in columns.items()} if len(of_runs) > 1 else {}
         means = {name: float(np.mean(column)) for name, column in columns.items()}

@@ -4,18 +4,16 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import shown
-from paraphrase_lab.statistics.metric_sums import Scored
 
 TRAINING_DATA = (
     "data.train", "data.batch", "data.epochs", "data.clusters_together", "data.num_workers", "data.max_length",
@@ -25,38 +23,17 @@ TRAINING_DATA = (
 LIMITS = ("data.evaluation_limit",)
 
 
-class CommonPredictions(NamedTuple):
-    """Predictions of several runs, in the order of the runs, for the same pairs."""
+def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Predictions], list[str]]:
+    """Read what the runs predicted for the same pairs of the split, in the order of the runs; with notes.
 
-    scored: Scored
-    thresholds: list[float]
-    sentence1: list[str]
-    sentence2: list[str]
-    fingerprint: str
-    notes: list[str]
-
-
-def read_common_predictions(rows: Sequence[RunRow], split: str) -> CommonPredictions:
-    """Read what the runs predicted for the same pairs of the split.
+    What `paraphrase evaluate` wrote is looked through for pairs that every run has scored; a run's own come first.
 
     Raises:
         RunError: a run without predictions of the split, or runs that were scored on different pairs.
     """
     own = [read_predictions(Path(row.path), split) for row in rows]
-    notes: list[str] = []
-    if len({one.fingerprint for one in own}) > 1:
-        own, notes = _on_common_pairs(rows, own, split)
-    scored = Scored(
-        own[0].labels,
-        np.stack([one.probabilities for one in own]),
-        np.stack([decide(one.probabilities, one.threshold) for one in own]),
-    )
-    first = own[0]
-    return CommonPredictions(scored, [one.threshold for one in own], first.sentence1, first.sentence2, first.fingerprint, notes)
-
-
-def _on_common_pairs(rows: Sequence[RunRow], own: list[Predictions], split: str) -> tuple[list[Predictions], list[str]]:
-    """Look through what `paraphrase evaluate` wrote for pairs that every run has scored; a run's own come first."""
+    if len({one.fingerprint for one in own}) == 1:
+        return own, []
     every = [_evaluations(one, split) | {one.fingerprint: one} for one in own]
     for fingerprint in dict.fromkeys([*(one.fingerprint for one in own), *reversed(every[0])]):
         if all(fingerprint in known for known in every):
@@ -70,12 +47,9 @@ def _evaluations(own: Predictions, split: str) -> dict[str, Predictions]:
     """Map fingerprint to predictions, for a run's evaluations on the same split of other data; the newest of each wins."""
     files = sorted(own.run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime)
     found = [(file, json.loads(file.read_text(encoding="utf-8"))) for file in files if file.with_name(FILE_NAME).is_file()]
-    return dict(_evaluation(own, file, report) for file, report in found if _split_of(file, report) == split)
-
-
-def _split_of(file: Path, report: dict[str, Any]) -> str:
-    """Return the split; older releases wrote it into the directory's name alone."""
-    return report.get("split") or file.parent.name.rpartition("-")[0]
+    # Older releases wrote the split into the directory's name alone.
+    splits = [report.get("split") or file.parent.name.rpartition("-")[0] for file, report in found]
+    return dict(_evaluation(own, *one) for one, of in zip(found, splits, strict=True) if of == split)
 
 
 def _evaluation(own: Predictions, file: Path, report: dict[str, Any]) -> tuple[str, Predictions]:

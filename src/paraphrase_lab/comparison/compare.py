@@ -1,24 +1,26 @@
 """Is B better than A, on what, by how much, how sure: runs that were evaluated on the same pairs, compared with statistics."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
 from paraphrase_lab.comparison.candidates import candidates_of, group_runs, numbers_of, versus_of
-from paraphrase_lab.comparison.common_pairs import CommonPredictions, read_common_predictions
+from paraphrase_lab.comparison.common_pairs import read_common_predictions
 from paraphrase_lab.comparison.slices import slices
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.metrics.binary import METRIC_NAMES
+from paraphrase_lab.metrics.binary import METRIC_NAMES, decide
+from paraphrase_lab.runs.predictions import Predictions
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import ALL, MODELS, RECIPES, Comparison, Difference
-from paraphrase_lab.statistics.correction import holm
+from paraphrase_lab.statistics.metric_sums import Scored
 from paraphrase_lab.statistics.paired import Paired, compare_paired
-from paraphrase_lab.statistics.seeds import SeedDifference, welch
-from paraphrase_lab.statistics.verdict import SIGNIFICANCE, Finding, better, sentence, too_few_seeds
+from paraphrase_lab.statistics.seeds import welch
+from paraphrase_lab.statistics.verdict import SIGNIFICANCE, better, holm, sentence, too_few_seeds
 
 METRICS = ("accuracy", "f1")
 RESAMPLES = 10_000
@@ -58,18 +60,22 @@ def compare_runs(
     _check_metrics(metrics)
     recipes, notes = group_runs(rows, names)
     question = RECIPES if any(len(recipe.rows) > 1 for recipe in recipes) else MODELS
-    given = read_common_predictions([row for recipe in recipes for row in recipe.rows], split)
-    clusters = sentence_clusters(given.sentence1, given.sentence2)
+    given, remarks = read_common_predictions([row for recipe in recipes for row in recipe.rows], split)
+    clusters = sentence_clusters(given[0].sentence1, given[0].sentence2)
     number = int(clusters.max()) + 1
     versus = versus_of([recipe.name for recipe in recipes], baseline)
-    masks, small = _masks(given, clusters, by_slice and len(versus) <= slices_up_to)
+    masks, small = _masks(given[0], clusters, by_slice and len(versus) <= slices_up_to)
     if by_slice and len(versus) > slices_up_to:
-        small.append(_without_slices(len(versus), slices_up_to))
+        small.append(
+            f"No slices: these are {len(versus)} comparisons, and more than {SLICES_UP_TO} are compared as a whole only."
+            if len(versus) > SLICES_UP_TO
+            else f"No slices, since these are more than {slices_up_to} comparisons: --slices compares them."
+        )
     parts = {(metric, ALL): masks[ALL] for metric in metrics}
     parts |= {(metrics[0], name): mask for name, mask in masks.items() if name != ALL}
     numbers = numbers_of(recipes)
     paired = compare_paired(
-        given.scored, clusters, parts, [(numbers[a], numbers[b]) for a, b in versus], resamples=resamples, seed=seed
+        _scored(given), clusters, parts, [(numbers[a], numbers[b]) for a, b in versus], resamples=resamples, seed=seed
     )
     differences: list[Difference] = []
     for whole in (True, False):
@@ -77,9 +83,9 @@ def compare_runs(
         differences += decided(family, versus, recipes, question)
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
     notes += [f"{name} is not defined on these pairs: too few of one label." for name in undefined]
-    notes += [*given.notes, *small, *_remarks(question, split, recipes, number, differences, resamples)]
+    notes += [*remarks, *small, *_remarks(question, split, recipes, number, differences, resamples)]
     return Comparison(
-        question, split, given.fingerprint, len(clusters), number, resamples, metrics[0],
+        question, split, given[0].fingerprint, len(clusters), number, resamples, metrics[0],
         tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes),
     )  # fmt: skip
 
@@ -91,7 +97,15 @@ def _check_metrics(metrics: Sequence[str]) -> None:
         raise UserError("no metric to compare", valid=f"metrics: {', '.join(METRIC_NAMES)}")
 
 
-def _masks(given: CommonPredictions, clusters: np.ndarray, by_slice: bool) -> tuple[dict[str, np.ndarray], list[str]]:
+def _scored(given: Sequence[Predictions]) -> Scored:
+    return Scored(
+        given[0].labels,
+        np.stack([one.probabilities for one in given]),
+        np.stack([decide(one.probabilities, one.threshold) for one in given]),
+    )
+
+
+def _masks(given: Predictions, clusters: np.ndarray, by_slice: bool) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the slices that are large enough and no repetition of another, and a note about slices that are too small."""
     kept = {ALL: np.ones(len(clusters), dtype=bool)}
     small = []
@@ -104,49 +118,6 @@ def _masks(given: CommonPredictions, clusters: np.ndarray, by_slice: bool) -> tu
             kept[name] = mask
     remark = f"Slices with fewer than {FEWEST_CLUSTERS} clusters are not compared: {', '.join(small)}."
     return kept, [remark] if small else []
-
-
-def _without_slices(comparisons: int, slices_up_to: int) -> str:
-    if comparisons > SLICES_UP_TO:
-        return f"No slices: these are {comparisons} comparisons, and more than {SLICES_UP_TO} are compared as a whole only."
-    return f"No slices, since these are more than {slices_up_to} comparisons: --slices compares them."
-
-
-class _Test(NamedTuple):
-    """One metric of two recipes on one slice, before the correction for the other tests."""
-
-    metric: str
-    slice: str
-    a: Recipe
-    b: Recipe
-    values_a: np.ndarray
-    values_b: np.ndarray
-    """The metric of each run."""
-    low: float
-    high: float
-    p_value: float
-    seeds: SeedDifference | None
-    pairs: int
-
-    @property
-    def larger_p_value(self) -> float:
-        return max(self.p_value, float(self.seeds.p_value) if self.seeds else 0.0)
-
-    def decided(self, p_adjusted: float, comparisons: int, question: str) -> Difference:
-        a, b, difference = self.a.name, self.b.name, float(self.values_b.mean() - self.values_a.mean())
-        over_seeds = (float(self.seeds.low), float(self.seeds.high)) if self.seeds else None
-        finding = Finding(
-            self.metric, difference, self.low, self.high, self.larger_p_value, p_adjusted, comparisons, over_seeds
-        )
-        if question == RECIPES and over_seeds is None:
-            winner, verdict = None, too_few_seeds(finding, a, b, (len(self.values_a), len(self.values_b)))
-        else:
-            winner, verdict = better(finding, a, b), sentence(finding, a, b)
-        return Difference(
-            self.metric, self.slice, a, b, float(self.values_a.mean()), float(self.values_b.mean()), difference,
-            self.low, self.high, self.p_value, p_adjusted, *(over_seeds or (None, None)), better=winner, verdict=verdict,
-            seeds_p_value=float(self.seeds.p_value) if self.seeds else None, pairs=self.pairs,
-        )  # fmt: skip
 
 
 def decided(
@@ -165,9 +136,22 @@ def decided(
             of_a, of_b = one.values[numbers[a]], one.values[numbers[b]]
             seeds = welch(of_a, of_b) if min(len(of_a), len(of_b)) >= FEWEST_SEEDS else None
             low, high, p_value = (float(values[place]) for values in (one.low, one.high, one.p_values))
-            tests.append(_Test(metric, part, recipes[a], recipes[b], of_a, of_b, low, high, p_value, seeds, one.pairs))
+            tests.append(Difference(
+                metric, part, recipes[a].name, recipes[b].name, float(of_a.mean()), float(of_b.mean()),
+                float(of_b.mean() - of_a.mean()), low, high, p_value, math.nan,
+                *((seeds.low, seeds.high) if seeds else (None, None)), better=None, verdict="",
+                seeds_p_value=seeds.p_value if seeds else None, pairs=one.pairs,
+            ))  # fmt: skip
     adjusted = holm([test.larger_p_value for test in tests]).tolist()
-    return [test.decided(p_value, len(tests), question) for test, p_value in zip(tests, adjusted, strict=True)]
+    corrected = [replace(test, p_adjusted=p_value) for test, p_value in zip(tests, adjusted, strict=True)]
+    runs = {recipe.name: len(recipe.rows) for recipe in recipes}
+    return [_judged(test, len(tests), min(runs[test.a], runs[test.b]), question) for test in corrected]
+
+
+def _judged(one: Difference, comparisons: int, seeds: int, question: str) -> Difference:
+    if question == RECIPES and one.seeds is None:
+        return replace(one, verdict=too_few_seeds(one, comparisons, seeds))
+    return replace(one, better=better(one), verdict=sentence(one, comparisons))
 
 
 def _remarks(

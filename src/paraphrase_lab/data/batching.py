@@ -40,10 +40,14 @@ class BatchPlan:
         if (batch_size is None) == (batch_tokens is None):
             raise ValueError("one of batch_size and batch_tokens")
         self.lengths = np.asarray(lengths, dtype=np.int64)
-        self.groups = _Groups(self.lengths, np.arange(len(self.lengths)) if groups is None else groups)
+        _, group_of_pair = np.unique(np.arange(len(lengths)) if groups is None else groups, return_inverse=True)
+        self.sizes = np.bincount(group_of_pair)  # [groups], as are all below; without groups each pair is one of its own
+        self._members = np.split(np.argsort(group_of_pair, kind="stable"), np.cumsum(self.sizes)[:-1])
+        longest = np.zeros(len(self.sizes), dtype=np.int64)
+        np.maximum.at(longest, group_of_pair, self.lengths)
         for tolerance in (0.85, 0.9, 0.93, 0.95, 0.97, 1.0):
-            self.groups.round_up(tolerance)
-            self.cuts = _cuts(*self.groups.in_order(), batch_size, batch_tokens, multiple_of)
+            self.bucket_lengths = _rounded_up(longest, tolerance)
+            self.cuts = _cuts(*self._sorted(), batch_size, batch_tokens, multiple_of)
             if self.padding_fraction() <= MOST_PADDING:
                 break
 
@@ -51,66 +55,33 @@ class BatchPlan:
         return len(self.cuts) - 1
 
     @property
-    def bucket_lengths(self) -> np.ndarray:
-        """Length to which each pair [pairs] is rounded up."""
-        return self.groups.bucket_lengths[self.groups.group_of_pair]
-
-    @property
     def mean_pairs(self) -> float:
         return len(self.lengths) / len(self)
 
     def padding_fraction(self) -> float:
         """Return an upper bound of padding tokens / computed tokens: every batch as long as its longest bucket."""
-        bucket_lengths, sizes = self.groups.in_order()
+        bucket_lengths, sizes = self._sorted()
         computed = sum(int(bucket_lengths[end - 1]) * int(sizes[start:end].sum()) for start, end in pairwise(self.cuts))
         return (computed - int(self.lengths.sum())) / computed
 
     def epoch(self, seed: int, epoch: int) -> list[np.ndarray]:
-        """The batches of an epoch, as indices of pairs: the same for the same seed and epoch."""
+        """Return the batches of an epoch, as indices of pairs: the same for the same seed and epoch."""
         random = np.random.default_rng([seed, epoch])
-        batches = self._batches(random.random(len(self.groups)))
+        batches = self._batches(random.random(len(self.sizes)))
         return [batches[i] for i in random.permutation(len(batches))]
 
     def in_order(self) -> list[np.ndarray]:
-        """The batches without any shuffling, for evaluation."""
-        return self._batches(np.arange(len(self.groups)))
+        """Return the batches without any shuffling, for evaluation."""
+        return self._batches(np.arange(len(self.sizes)))
 
     def _batches(self, ties: np.ndarray) -> list[np.ndarray]:
-        order = np.lexsort((ties, self.groups.sizes, self.groups.bucket_lengths))
-        return [self.groups.pairs(groups) for groups in np.split(order, self.cuts[1:-1])]
+        order = np.lexsort((ties, self.sizes, self.bucket_lengths))
+        return [np.concatenate([self._members[group] for group in groups]) for groups in np.split(order, self.cuts[1:-1])]
 
-
-class _Groups:
-    """Groups of pairs that stay in one batch; a group of its own for each pair unless asked otherwise."""
-
-    def __init__(self, lengths: np.ndarray, groups: np.ndarray) -> None:
-        _, self.group_of_pair = np.unique(groups, return_inverse=True)
-        self.sizes = np.bincount(self.group_of_pair)
-        self.longest = np.zeros(len(self.sizes), dtype=np.int64)
-        np.maximum.at(self.longest, self.group_of_pair, lengths)
-        self._members = np.split(np.argsort(self.group_of_pair, kind="stable"), np.cumsum(self.sizes)[:-1])
-        self.bucket_lengths = self.longest
-
-    def __len__(self) -> int:
-        return len(self.sizes)
-
-    def round_up(self, tolerance: float) -> None:
-        """Raise each length to the longest of its bucket, which spans the lengths above `tolerance` of that."""
-        self.bucket_lengths = np.empty_like(self.longest)
-        remaining = np.unique(self.longest)
-        while len(remaining):
-            top = remaining[-1]
-            bottom = remaining[remaining >= tolerance * top][0]
-            self.bucket_lengths[(self.longest >= bottom) & (self.longest <= top)] = top
-            remaining = remaining[remaining < bottom]
-
-    def in_order(self) -> tuple[np.ndarray, np.ndarray]:
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
         """Return bucket lengths and sizes [groups] in an epoch's order, which no shuffling of equal groups changes."""
         order = np.lexsort((self.sizes, self.bucket_lengths))
         return self.bucket_lengths[order], self.sizes[order]
-
-    def pairs(self, groups: np.ndarray) -> np.ndarray:
-        return np.concatenate([self._members[group] for group in groups])
 
 
 class EpochBatches(Sampler[list[int]]):
@@ -147,20 +118,23 @@ class EpochBatches(Sampler[list[int]]):
             yield batch.tolist()
 
 
-class OrderedBatches(Sampler[list[int]]):
-    """One device's share of the evaluation batches, in the order of length."""
+def ordered_batches(plan: BatchPlan, *, rank: int = 0, world_size: int = 1) -> list[list[int]]:
+    """Return one device's share of the evaluation batches, in the order of length."""
+    if len(plan) < world_size:  # a device without a batch would skip the metrics, for which the others wait
+        raise UserError(f"{len(plan)} evaluation batches are too few for {world_size} devices", hint="fewer devices")
+    return [batch.tolist() for batch in plan.in_order()[rank::world_size]]
 
-    def __init__(self, plan: BatchPlan, *, rank: int = 0, world_size: int = 1) -> None:
-        if len(plan) < world_size:  # a device without a batch would skip the metrics, for which the others wait
-            raise UserError(f"{len(plan)} evaluation batches are too few for {world_size} devices", hint="fewer devices")
-        self.batches = plan.in_order()[rank::world_size]
 
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for batch in self.batches:
-            yield batch.tolist()
+def _rounded_up(lengths: np.ndarray, tolerance: float) -> np.ndarray:
+    """Raise each length to the longest of its bucket, which spans the lengths above `tolerance` of that."""
+    rounded = np.empty_like(lengths)
+    remaining = np.unique(lengths)
+    while len(remaining):
+        top = remaining[-1]
+        bottom = remaining[remaining >= tolerance * top][0]
+        rounded[(lengths >= bottom) & (lengths <= top)] = top
+        remaining = remaining[remaining < bottom]
+    return rounded
 
 
 def _cuts(

@@ -13,7 +13,7 @@ from paraphrase_lab.errors import UserError
 
 
 def sentence_clusters(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.ndarray:
-    """Cluster of every pair [pairs]: 0, 1, ... in order of first appearance."""
+    """Return the cluster of every pair [pairs]: 0, 1, ... in order of first appearance."""
     numbers: dict[str, int] = {}
     first = np.array([numbers.setdefault(sentence, len(numbers)) for sentence in sentence1], dtype=np.int64)
     second = np.array([numbers.setdefault(sentence, len(numbers)) for sentence in sentence2], dtype=np.int64)
@@ -26,7 +26,7 @@ def sentence_clusters(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.
 def split_by_clusters(
     sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (kept, held out), both ascending: whole clusters held out until about `fraction` of the pairs.
+    """Return row numbers (kept, held out), both ascending: whole clusters held out until about `fraction` of the pairs.
 
     Clusters come in an order drawn from the seed and are taken towards `fraction` of all yes and of all no, so the
     balance of the labels stays about the same. The same rows and seed give the same split on every platform.
@@ -50,7 +50,7 @@ def split_by_clusters(
 
 
 def _take(sizes: np.ndarray, order: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Which clusters [clusters] to take so that their sizes [clusters, 2] add up to about the target [2].
+    """Choose clusters [clusters] so that their sizes [clusters, 2] add up to about the target [2].
 
     First clusters that fit into what is missing of both labels, then clusters that bring the sum nearer to the target
     although they overshoot it. At least one is taken, and never all.

@@ -1,7 +1,7 @@
 """From encoded pairs to the tensors of a batch. A packing collator would stand here beside the padding one."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -50,21 +50,14 @@ class PaddingCollator:
     """Pads to the longest row of the batch.
 
     Gives input_ids, attention_mask and, for models with segment ids, token_type_ids [rows, tokens]; labels and index [pairs].
-    With both orders together the rows are all first orders, then all second orders.
+    With both orders together the rows are all first orders, then all second orders. Raises UserError for a tokenizer without a
+    padding token.
     """
 
-    def __init__(self, pad_token_id: int) -> None:
-        self.pad_token_id = pad_token_id
-
-    @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Self:
-        """
-        Raises:
-            UserError: the tokenizer has no padding token.
-        """
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         if not isinstance(tokenizer.pad_token_id, int):
             raise UserError(f"the tokenizer {type(tokenizer).__name__} has no padding token: batches cannot be filled up")
-        return cls(tokenizer.pad_token_id)
+        self.pad_token_id = tokenizer.pad_token_id
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
         rows = [encoding for order in zip(*(example.encodings for example in examples), strict=True) for encoding in order]

@@ -1,4 +1,4 @@
-"""What a data set is like before anything is trained on it: size, balance, lengths, overlap, noise and leaks.
+"""Describes a data set before anything is trained on it: size, balance, lengths, overlap, noise and leaks.
 
 The report holds plain numbers, strings, lists and dicts (JSON); a share is in 0-1, and None where it has no whole.
 """
@@ -36,7 +36,7 @@ def describe(splits: Mapping[str, SplitPairs], max_length: int | None = None) ->
 def describe_split(
     sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray, lengths: np.ndarray | None, max_length: int | None
 ) -> dict[str, Any]:
-    """Everything `describe` says about one split. Sentences are the same only when every character is.
+    """Return everything that `describe` says about one split. Sentences are the same only when every character is.
 
     - overlap: Jaccard of the two sets of words; words are the lower-cased sentence split at white space.
     - same_bag: pairs with the same words, each as often: they differ in word order (or case) only, if at all.
@@ -71,7 +71,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _length_summary(lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:
-    """In tokens; truncated: pairs longer than max_length, which lose words."""
+    """Summarise lengths in tokens; truncated: pairs longer than max_length, which lose words."""
     percentiles = {f"p{q}": float(np.percentile(lengths, q)) for q in (50, 90, 95, 99)}
     truncated = int((lengths > max_length).sum()) if max_length is not None else 0
     return {
@@ -94,7 +94,7 @@ def _cluster_summary(clusters: np.ndarray) -> dict[str, Any]:
 
 
 def _noise(sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray) -> dict[str, int]:
-    """Rows and pairs that look like mistakes.
+    """Count rows and pairs that look like mistakes.
 
     - duplicate_rows: rows that repeat an earlier row, label included.
     - reversed_rows: rows (a, b) for which (b, a) is a row too, a and b being different; both rows count.
@@ -115,17 +115,17 @@ def _noise(sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarra
 
 
 def _shared_sentences(name_a: str, a: SplitPairs, name_b: str, b: SplitPairs) -> dict[str, Any]:
-    """Sentences that stand in both splits, and the pairs of each split that hold at least one of them."""
+    """Count the sentences that stand in both splits, and the pairs of each split that hold at least one of them."""
     shared = {*a.sentence1, *a.sentence2} & {*b.sentence1, *b.sentence2}
-
-    def touched(split: SplitPairs) -> int:
-        return sum(x in shared or y in shared for x, y in zip(split.sentence1, split.sentence2, strict=True))
-
-    return {"sentences": len(shared), "pairs": {name_a: touched(a), name_b: touched(b)}}
+    touched = {
+        name: sum(x in shared or y in shared for x, y in zip(split.sentence1, split.sentence2, strict=True))
+        for name, split in ((name_a, a), (name_b, b))
+    }
+    return {"sentences": len(shared), "pairs": touched}
 
 
 def describe_tables(report: Mapping[str, Any]) -> list[Table]:
-    """The report for a terminal: one column per split."""
+    """Return the report for a terminal: one column per split."""
     splits: Mapping[str, Any] = report["splits"]
     tables = [_size_table(splits), _overlap_table(splits), _noise_table(splits)]
     if any(split["lengths"] for split in splits.values()):

@@ -58,7 +58,7 @@ def encode(
     name: str = "",
     quiet: bool = False,
 ) -> EncodedPairs:
-    """Encodes a split, or takes it from `cache`. `swapped`: the second sentence first."""
+    """Encode a split, or take it from `cache`. `swapped`: the second sentence first."""
     first, second = (table.sentence2, table.sentence1) if swapped else (table.sentence1, table.sentence2)
     if cache is None:
         return _encode(first, second, tokenizer, max_length, name, quiet)
@@ -69,15 +69,18 @@ def encode(
     if (cached := _load(file)) is not None:
         return cached
     encoded = _encode(first, second, tokenizer, max_length, name, quiet)
+    arrays = {name: array for name, array in vars(encoded).items() if array is not None}
     try:
-        _save(encoded, file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file, shared=True) as unfinished, unfinished.open("wb") as stream:  # by two jobs of a sweep
+            np.savez(stream, **arrays)
     except OSError as error:  # a full or read-only disk costs time later, not the run
         log.warning("the encoded pairs were not cached: %s; PARAPHRASE_CACHE_DIR names another place", error)
     return encoded
 
 
 def refuse_truncation(encoded: dict[str, EncodedPairs], max_length: int, on_truncation: str) -> list[str]:
-    """One line per split with truncated pairs; an error when that is asked for."""
+    """Return one line per split with truncated pairs; an error when that is asked for."""
     lines = [
         f"{split}: {pairs.truncated:,} of {len(pairs):,} pairs ({pairs.truncated / len(pairs):.1%}) are longer than "
         f"data.max_length={max_length} tokens (the longest has {pairs.full_lengths.max()}) and were truncated"
@@ -127,15 +130,8 @@ def _encode(first: list[str], second: list[str], tokenizer: Any, max_length: int
     )
 
 
-def _save(encoded: EncodedPairs, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {name: array for name, array in vars(encoded).items() if array is not None}
-    with atomic_write(file, shared=True) as unfinished, unfinished.open("wb") as stream:  # by two jobs of a sweep
-        np.savez(stream, **arrays)
-
-
 def _load(file: Path) -> EncodedPairs | None:
-    """None where there is no such file, or a damaged one."""
+    """Return None where there is no such file, or a damaged one."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             segments = arrays["segments"] if "segments" in arrays else None

@@ -13,14 +13,9 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
-from paraphrase_lab.data.rows import BadRow, Row, bad_rows_error, shortened, write_bad_rows
+from paraphrase_lab.data.rows import BadRow, Row, shortened
 from paraphrase_lab.data.text_rows import Record, text_header, text_rows
 from paraphrase_lab.errors import UserError
-
-__all__ = [
-    "FORMATS", "BadRow", "Row", "RowReader", "bad_rows_error", "column_names", "column_types", "file_format",
-    "read_rows", "require_columns", "write_bad_rows",
-]  # fmt: skip
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
 TEXT_FORMATS = (".csv", ".tsv", ".jsonl")
@@ -29,7 +24,7 @@ PARQUET_BUFFER_BYTES = 2**20
 
 
 def file_format(path: Path) -> str:
-    """The ending, one of FORMATS. Raises UserError where there is no such file or no such format."""
+    """Return the ending, one of FORMATS. Raises UserError where there is no such file or no such format."""
     if not path.is_file():
         raise missing_file(path)
     ending = path.suffix.lower()
@@ -59,7 +54,7 @@ def missing_file(path: Path) -> UserError:
 
 
 def column_names(path: Path) -> list[str]:
-    """For jsonl, the keys of the first object. Raises UserError where the file has no columns or two of one name."""
+    """Return the keys of the first object for jsonl. Raises UserError where the file has no columns or two of one name."""
     ending = file_format(path)
     names = text_column_names(path, ending) if ending in TEXT_FORMATS else column_types(path).names
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -94,7 +89,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def column_types(path: Path) -> pa.Schema:
-    """The schema that a parquet or arrow file carries."""
+    """Return the schema that a parquet or arrow file carries."""
     with readable(path):
         if path.suffix.lower() == ".parquet":
             return pq.read_schema(path)
@@ -103,7 +98,7 @@ def column_types(path: Path) -> pa.Schema:
 
 
 def is_ipc_file(path: Path) -> bool:
-    """Arrow has a file format, which begins with these bytes, and a stream format, which `datasets` writes."""
+    """Tell Arrow's file format, which begins with these bytes, from its stream format, which `datasets` writes."""
     with path.open("rb") as handle:
         return handle.read(6) == b"ARROW1"
 
@@ -121,7 +116,10 @@ def readable(path: Path) -> Iterator[None]:
 
 
 class RowReader:
-    """Iterates the rows of one file; `fraction_read` says how far it has come, between 0 and 1."""
+    """Iterates the rows of one file; a row that cannot be read comes as a BadRow, among the others.
+
+    `fraction_read` says how far it has come, between 0 and 1. Raises UserError at once for a file that cannot be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -144,67 +142,58 @@ class RowReader:
 
     def _arrow_rows(self, ending: str) -> Iterator[Row | BadRow]:
         before = 0
-        batches = self._parquet_batches() if ending == ".parquet" else self._ipc_batches()
+        batches = parquet_batches(self.path) if ending == ".parquet" else ipc_batches(self.path)
         while True:
             with readable(self.path):
-                batch = next(batches, None)
+                batch, fraction_read = next(batches, (None, 1.0))
             if batch is None:
                 return
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 yield from batch_rows(batch.slice(start, BATCH_ROWS), str(self.path), before + start)
             before += batch.num_rows
+            self.fraction_read = fraction_read
 
-    def _parquet_batches(self) -> Iterator[pa.RecordBatch]:
-        """Page by page: pre_buffer, on by default, would hold every row group that has been read."""
-        with pq.ParquetFile(self.path, buffer_size=PARQUET_BUFFER_BYTES, pre_buffer=False) as file:
-            rows_read = 0
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
-                yield batch
-                rows_read += batch.num_rows
-                self.fraction_read = rows_read / file.metadata.num_rows
 
-    def _ipc_batches(self) -> Iterator[pa.RecordBatch]:
-        """Read, not memory-mapped: mapped pages would count as memory in use."""
-        with pa.OSFile(str(self.path)) as handle:
-            if is_ipc_file(self.path):
-                file = ipc.open_file(handle)
-                for index in range(file.num_record_batches):
-                    yield file.get_batch(index)
-                    self.fraction_read = (index + 1) / file.num_record_batches
-            else:
-                for batch in ipc.open_stream(handle):
-                    yield batch
-                    self.fraction_read = handle.tell() / handle.size()
+def parquet_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield batches and the fraction read, page by page: pre_buffer, on by default, would hold every row group."""
+    with pq.ParquetFile(path, buffer_size=PARQUET_BUFFER_BYTES, pre_buffer=False) as file:
+        rows_read = 0
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+            rows_read += batch.num_rows
+            yield batch, rows_read / file.metadata.num_rows if rows_read else 0.0
+
+
+def ipc_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield batches and the fraction read. Not memory-mapped: mapped pages would count as memory in use."""
+    with pa.OSFile(str(path)) as handle:
+        if is_ipc_file(path):
+            file = ipc.open_file(handle)
+            for index in range(file.num_record_batches):
+                yield file.get_batch(index), (index + 1) / file.num_record_batches
+        else:
+            for batch in ipc.open_stream(handle):
+                yield batch, handle.tell() / handle.size()
 
 
 def batch_rows(batch: pa.RecordBatch, file: str, before: int) -> Iterator[Row | BadRow]:
-    """Rows of `batch`, which follow `before` rows. One value without a Python counterpart costs its row only."""
+    """Yield the rows of `batch`, which follow `before` rows. One value without a Python counterpart costs its row only."""
     try:
         values = batch.to_pylist()
     except (ValueError, OverflowError, pa.ArrowException) as error:
         if batch.num_rows > 1:
             for index in range(batch.num_rows):
                 yield from batch_rows(batch.slice(index, 1), file, before + index)
+        elif isinstance(error, UnicodeDecodeError):
+            yield BadRow(file, before + 1, "not UTF-8", shortened(bytes(error.object)))
         else:
-            yield unreadable_row(error, file, before + 1)
+            yield BadRow(file, before + 1, "a value that cannot be read", shortened(error))
         return
     for number, row in enumerate(values, start=before + 1):
         yield Row(number, row)
 
 
-def unreadable_row(error: Exception, file: str, line: int) -> BadRow:
-    if isinstance(error, UnicodeDecodeError):
-        return BadRow(file, line, "not UTF-8", shortened(bytes(error.object)))
-    return BadRow(file, line, "a value that cannot be read", shortened(error))
-
-
-def read_rows(path: Path) -> Iterator[Row | BadRow]:
-    """Raises UserError at once for a file that cannot be read; rows that cannot be come as BadRow, among the others."""
-    return iter(RowReader(path))
-
-
 def require_columns(path: Path, wanted: Sequence[str], *, hint: str = "") -> list[str]:
-    """The columns of the file. Raises UserError where one of `wanted` is not among them."""
+    """Return the columns of the file. Raises UserError where one of `wanted` is not among them."""
     present = column_names(path)
     missing = [name for name in wanted if name not in present]
     if not missing:

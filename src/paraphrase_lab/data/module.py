@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from paraphrase_lab.data.batching import BatchPlan, EpochBatches, OrderedBatches
+from paraphrase_lab.data.batching import BatchPlan, EpochBatches, ordered_batches
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation
@@ -46,7 +46,7 @@ class PairDataModule(pl.LightningDataModule):
         self.tables, self.tokenizer, self.max_length = tables, tokenizer, max_length
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
         self.evaluation_batch_tokens, self.seed, self.swap = evaluation_batch_tokens, seed, swap
-        self.on_truncation, self.num_workers, self.cache = on_truncation, num_workers, cache
+        self.num_workers, self.cache = num_workers, cache
         self.encoded = {split: self._encode(split) for split in tables.splits}
         self.truncation_notes = refuse_truncation(self.encoded, max_length, on_truncation)
         self.batches_multiple_of, self.clusters_together = batches_multiple_of, clusters_together
@@ -62,12 +62,16 @@ class PairDataModule(pl.LightningDataModule):
 
     @cached_property
     def plan(self) -> BatchPlan:
+        clusters = None
+        if self.clusters_together:
+            train = self.tables.splits["train"]
+            clusters = np.tile(sentence_clusters(train.sentence1, train.sentence2), len(self.train_dataset) // len(train))
         return BatchPlan(
             self.train_dataset.lengths,
             batch_size=self.batch_size,
             batch_tokens=self.batch_tokens,
             multiple_of=self.batches_multiple_of,
-            groups=self._clusters() if self.clusters_together else None,
+            groups=clusters,  # the orders of a pair are in the same
         )
 
     def train_dataloader(self) -> DataLoader:
@@ -76,21 +80,19 @@ class PairDataModule(pl.LightningDataModule):
         return self._loader(self.train_dataset, self._batches)
 
     def val_dataloader(self) -> DataLoader:
-        return self.evaluation_loader("validation", **self._share())
+        return self._evaluation_loader(self.encoded["validation"], self.tables.splits["validation"].labels, **self._share())
 
-    def evaluation_loader(self, split: str, *, rank: int = 0, world_size: int = 1) -> DataLoader:
-        return self._evaluation_loader(self.encoded[split], self.tables.splits[split].labels, rank, world_size)
-
-    def swapped_loader(self, split: str) -> DataLoader:
-        """The second sentence of each pair first."""
-        return self._evaluation_loader(self._encode(split, swapped=True), self.tables.splits[split].labels)
+    def evaluation_loader(self, split: str, *, swapped: bool = False) -> DataLoader:
+        """Return a loader of every pair of a split, `swapped` with the second sentence first."""
+        encoded = self._encode(split, swapped=True) if swapped else self.encoded[split]
+        return self._evaluation_loader(encoded, self.tables.splits[split].labels)
 
     def probe_loader(self, table: PairTable) -> DataLoader:
         """Return a loader of pairs that are in no split."""
         return self._evaluation_loader(encode(table, self.tokenizer, self.max_length), table.labels)
 
     def state_dict(self) -> dict[str, int]:
-        """Where training stands: Lightning starts the loaders before it sets the epoch, so the sampler must know it itself."""
+        """Return the position: Lightning starts the loaders before it sets the epoch, so the sampler must know it itself."""
         trainer = self.trainer
         assert trainer is not None
         progress: Any = trainer.fit_loop.epoch_loop.batch_progress
@@ -105,19 +107,13 @@ class PairDataModule(pl.LightningDataModule):
         if self._batches is not None:
             self._batches.epoch, self._batches.start = state_dict["epoch"], state_dict["completed"]
 
-    def _clusters(self) -> np.ndarray:
-        """The cluster of each training example; the orders of a pair are in the same."""
-        train = self.tables.splits["train"]
-        clusters = sentence_clusters(train.sentence1, train.sentence2)
-        return np.tile(clusters, len(self.train_dataset) // len(clusters))
-
     def _encode(self, split: str, *, swapped: bool = False) -> EncodedPairs:
         table = self.tables.splits[split]
         return encode(table, self.tokenizer, self.max_length, swapped=swapped, cache=self.cache, name=split)
 
     def _evaluation_loader(self, encoded: EncodedPairs, labels: np.ndarray, rank: int = 0, world_size: int = 1) -> DataLoader:
         plan = BatchPlan(encoded.lengths, batch_tokens=self.evaluation_batch_tokens, multiple_of=world_size)
-        return self._loader(PairDataset([encoded], labels), OrderedBatches(plan, rank=rank, world_size=world_size))
+        return self._loader(PairDataset([encoded], labels), ordered_batches(plan, rank=rank, world_size=world_size))
 
     def _share(self) -> dict[str, int]:
         if self.trainer is None:
@@ -129,7 +125,7 @@ class PairDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset,
             batch_sampler=batches,
-            collate_fn=PaddingCollator.of(self.tokenizer),
+            collate_fn=PaddingCollator(self.tokenizer),
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),

@@ -1,4 +1,4 @@
-"""How many words two sentences share: the hard pairs of PAWS share nearly all of them, in another order."""
+"""The share of words that two sentences have in common: the hard pairs of PAWS share nearly all of them, in another order."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ OVERLAP_BANDS = ("<0.7", "0.7-0.8", "0.8-0.9", "0.9-0.95", "0.95-1", "=1")
 
 
 def words_of(sentence: str) -> list[str]:
-    """The lower-cased sentence split at white space."""
+    """Return the lower-cased sentence split at white space."""
     return sentence.lower().split()
 
 
 def word_overlap(sentence1: Sequence[str], sentence2: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Jaccard overlap [pairs] in 0-1 (1 for two sentences without words) and whether the bags are equal [pairs]."""
+    """Return the Jaccard overlap [pairs] in 0-1 (1 for two sentences without words) and whether the bags are equal [pairs]."""
     words = {sentence: words_of(sentence) for sentence in {*sentence1, *sentence2}}
     vocabulary = {sentence: set(tokens) for sentence, tokens in words.items()}
     overlap, same_bag = np.ones(len(sentence1)), np.zeros(len(sentence1), dtype=bool)
@@ -30,5 +30,5 @@ def word_overlap(sentence1: Sequence[str], sentence2: Sequence[str]) -> tuple[np
 
 
 def overlap_band(overlap: np.ndarray) -> np.ndarray:
-    """Number in OVERLAP_BANDS of each pair [pairs]."""
+    """Return the number in OVERLAP_BANDS of each pair [pairs]."""
     return np.searchsorted(OVERLAP_EDGES, overlap, side="right")

@@ -1,4 +1,4 @@
-"""What reading a data file yields: rows, and in their place rows that cannot be used, named by file and line."""
+"""The rows of a data file, and in their place rows that cannot be used, named by file and line."""
 
 import csv
 from collections.abc import Iterable
@@ -32,14 +32,14 @@ class BadRow(NamedTuple):
 
 
 def shortened(value: object) -> str:
-    """`value` as text that can be printed and written: bytes outside UTF-8 appear as \\xNN, long text is cut."""
+    """Return `value` as text that can be printed and written: bytes outside UTF-8 appear as \\xNN, long text is cut."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= VALUE_CHARACTERS else text[: VALUE_CHARACTERS - 3] + "..."
 
 
 def bad_rows_error(bad_rows: Iterable[BadRow], *, limit: int = 20, hint: str = SKIP_HINT) -> BadRowsError:
-    """The error that lists the first `limit` rows and counts all of them; `bad_rows` is consumed without being held."""
+    """Return the error that lists the first `limit` rows and counts all of them; `bad_rows` is consumed without being held."""
     remaining = iter(bad_rows)
     first = list(islice(remaining, limit))
     unlisted = sum(1 for _ in remaining)
@@ -50,12 +50,7 @@ def bad_rows_error(bad_rows: Iterable[BadRow], *, limit: int = 20, hint: str = S
     return BadRowsError("\n".join(lines), hint=hint)
 
 
-def write_bad_rows(path: Path, bad_rows: Iterable[BadRow]) -> int:
-    """Writes a csv file with the columns file, line, problem and value; returns the number of rows."""
-    written = 0
+def write_bad_rows(path: Path, bad_rows: Iterable[BadRow]) -> None:
+    """Write a csv file with the columns file, line, problem and value."""
     with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle)
-        for row in chain([BadRow._fields], bad_rows):
-            writer.writerow(row)
-            written += 1
-    return written - 1
+        csv.writer(handle).writerows(chain([BadRow._fields], bad_rows))

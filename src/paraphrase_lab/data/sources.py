@@ -1,16 +1,15 @@
-"""Where pairs come from: the embedded generator, PAWS, files or Hub data sets of your own."""
+"""Sources of pairs: the embedded generator, PAWS, files or Hub data sets of your own."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from paraphrase_lab.data.files import FORMATS, file_format, read_rows, readable, require_columns
+from paraphrase_lab.data.files import FORMATS, RowReader, file_format, readable, require_columns
 from paraphrase_lab.data.rows import BadRow
 from paraphrase_lab.data.tables import SPLITS, RawPair
-from paraphrase_lab.data.word_order import WordOrderPair, generate
+from paraphrase_lab.data.word_order import generate
 from paraphrase_lab.errors import UserError
 
 ZERO_ONE = {"0": 0, "1": 1}
@@ -27,7 +26,7 @@ class WordOrder:
         self.seed = seed
 
     def splits(self) -> dict[str, Rows]:
-        generated = _generated(*self.pairs.values(), self.seed)
+        generated = generate(*self.pairs.values(), self.seed)
         return {
             split: (
                 RawPair(pair.sentence1, pair.sentence2, pair.label, f"{pair.family}-{number}", "word_order", number)
@@ -38,12 +37,6 @@ class WordOrder:
 
     def count(self, split: str) -> int | None:
         return self.pairs.get(split)
-
-
-@lru_cache(maxsize=2)
-def _generated(train_pairs: int, validation_pairs: int, test_pairs: int, seed: int) -> dict[str, list[WordOrderPair]]:
-    """The jobs of a sweep in one process generate the pairs once."""
-    return generate(train_pairs, validation_pairs, test_pairs, seed)
 
 
 class Pairs:
@@ -71,7 +64,7 @@ class Pairs:
         self.labels = {**{str(key): int(value) for key, value in given.items()}, **lowered}
 
     def files(self) -> dict[str, Path]:
-        """The file of each split; empty when `path` names a Hub data set."""
+        """Return the file of each split; empty when `path` names a Hub data set."""
         named = {split: Path(file).expanduser() for split, file in self.given.items() if file}
         path = Path(self.path).expanduser() if self.path else None
         if path is not None and path.is_dir():
@@ -105,7 +98,7 @@ class Pairs:
         return found
 
     def count(self, split: str) -> int | None:
-        """Lines of a text file: exact but for quoted line breaks and bad rows. None for arrow files and Hub data."""
+        """Count the lines of a text file: exact but for quoted line breaks and bad rows. None for arrow files and Hub data."""
         file = self.files().get(split)
         if file is None or not file.is_file():
             return None
@@ -120,12 +113,11 @@ class Pairs:
         return rows - (ending != ".jsonl")
 
     def _file_rows(self, file: Path) -> Iterator[RawPair | BadRow]:
-        for row in read_rows(file):
+        for row in RowReader(file):
             if isinstance(row, BadRow):
                 yield row
             else:
-                sentence1, sentence2, label = (row.values.get(name) for name in self.columns)
-                yield RawPair(sentence1, sentence2, label, _identity(row.values, row.line), str(file), row.line)
+                yield self._pair(row.values, str(file), row.line)
 
     def _hub_rows(self, place: str, rows: Iterable[dict]) -> Iterator[RawPair]:
         for number, row in enumerate(rows, start=1):
@@ -135,8 +127,12 @@ class Pairs:
                     valid=f"columns: {', '.join(row)}",
                     hint="data.sentence1=… data.sentence2=… data.label=… name the columns",
                 )
-            sentence1, sentence2, label = (row[name] for name in self.columns)
-            yield RawPair(sentence1, sentence2, label, _identity(row, number), place, number)
+            yield self._pair(row, place, number)
+
+    def _pair(self, values: dict[str, Any], place: str, line: int) -> RawPair:
+        sentence1, sentence2, label = (values.get(name) for name in self.columns)
+        name = values.get("id")
+        return RawPair(sentence1, sentence2, label, str(line if name is None else name), place, line)
 
 
 class Paws(Pairs):
@@ -151,12 +147,10 @@ class Paws(Pairs):
         self.directory = Path(path).expanduser() if path else None
 
     def files(self) -> dict[str, Path]:
-        if self.directory is None:
-            return {}
-        if not self.directory.is_dir():
+        if self.directory is not None and not self.directory.is_dir():
             valid = "a directory with train.tsv, validation.tsv and test.tsv"
             raise UserError(f"data.path={self.directory} is not a directory", valid=valid)
-        return _split_files(self.directory)
+        return _split_files(self.directory) if self.directory is not None else {}
 
     @property
     def hub_name(self) -> str | None:
@@ -167,13 +161,8 @@ class Paws(Pairs):
 
 
 def _is_file(path: Path) -> bool:
-    """Or is meant as one."""
+    """Tell whether it is a file, or meant as one."""
     return path.is_file() or path.suffix.lower() in FORMATS
-
-
-def _identity(values: dict[str, Any], number: int) -> str:
-    name = values.get("id")
-    return str(number if name is None else name)
 
 
 def _split_files(directory: Path, splits: Sequence[str] = SPLITS) -> dict[str, Path]:

@@ -28,7 +28,7 @@ class RawPair(NamedTuple):
 
 
 class PairSource(Protocol):
-    """What `data._target_` builds: cheap to construct, reads when asked."""
+    """The object that `data._target_` builds: cheap to construct, reads when asked."""
 
     labels: dict[str, int]
     """From the text of a label to 0 (other meaning) or 1 (paraphrase)."""
@@ -90,7 +90,7 @@ def load_tables(
     train_limit: int | None = None,
     evaluation_limit: int | None = None,
 ) -> PairTables:
-    """Reads every split.
+    """Read every split.
 
     Raises:
         BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
@@ -109,7 +109,7 @@ def load_tables(
         splits["train"] = splits["train"].select(np.sort(drawn))
     if evaluation_limit is not None:
         for name in splits.keys() - {"train"}:
-            splits[name] = splits[name].select(range(min(evaluation_limit, len(splits[name]))))
+            splits[name] = splits[name].select(range(len(splits[name]))[:evaluation_limit])
     ordered = {name: splits[name] for name in SPLITS if name in splits}
     return PairTables(ordered, problems, notes + shared_sentence_notes(ordered))
 
@@ -117,7 +117,7 @@ def load_tables(
 def load_split(
     source: PairSource, wanted: str | None, *, on_bad_rows: str, validation_fraction: float, split_seed: int, limit: int | None
 ) -> tuple[str, PairTables]:
-    """One split for an evaluation, without reading the others where that is possible.
+    """Read one split for an evaluation, without reading the others where that is possible.
 
     Args:
         wanted: null for test, or for all pairs of a source that is a single file.
@@ -141,23 +141,22 @@ def load_split(
     if not len(table):
         raise UserError(f"the {name} split has no usable pairs", hint="`paraphrase data` describes what is read")
     if limit is not None:
-        table = table.select(range(min(limit, len(table))))
+        table = table.select(range(len(table))[:limit])
     shown = "test" if wanted is None and len(found) == 1 else name  # a file of pairs has no splits
     return shown, PairTables({shown: table}, problems, [])
 
 
 def shared_sentence_notes(splits: dict[str, PairTable]) -> list[str]:
-    """One line for each evaluation split that shares sentences with train: a leak."""
+    """Return one line for each evaluation split that shares sentences with train: a leak."""
     if "train" not in splits:
         return []
     train = {*splits["train"].sentence1, *splits["train"].sentence2}
     notes = []
     for name, table in splits.items():
-        if name != "train":
-            touched = sum(a in train or b in train for a, b in zip(table.sentence1, table.sentence2, strict=True))
-            if touched:
-                share = f"{touched:,} of {len(table):,} {name} pairs ({touched / len(table):.1%})"
-                notes.append(f"leak: {share} have a sentence that train has too")
+        touched = sum(a in train or b in train for a, b in zip(table.sentence1, table.sentence2, strict=True))
+        if touched and name != "train":
+            share = f"{touched:,} of {len(table):,} {name} pairs ({touched / len(table):.1%})"
+            notes.append(f"leak: {share} have a sentence that train has too")
     return notes
 
 
@@ -209,6 +208,6 @@ def _problem(row: RawPair, labels: dict[str, int]) -> BadRow | None:
 
 
 def _meaning(label: Any, labels: dict[str, int]) -> int | None:
-    """A boolean goes by any of its names: True, true or 1."""
+    """Return 0 or 1, None for a label that is none. A boolean goes by any of its names: True, true or 1."""
     names = (str(label), str(label).lower(), str(int(label))) if isinstance(label, bool) else (str(label),)
     return next((labels[name] for name in names if name in labels), None)

@@ -25,7 +25,7 @@ class Record(NamedTuple):
 
 
 def text_header(handle: BinaryIO, file: str, ending: str) -> Record | BadRow | None:
-    """The header of csv and tsv, the keys of the first object of jsonl; None where the file has neither."""
+    """Return the header of csv and tsv, the keys of the first object of jsonl; None where the file has neither."""
     if ending != ".jsonl":
         return next(RECORDS[ending](handle, file), None)
     return next((Record(row.line, list(row.values)) for row in json_rows(handle, file) if isinstance(row, Row)), None)
@@ -56,7 +56,7 @@ def numbered_lines(handle: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def tsv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
-    """Quotes are ordinary characters (PAWS files are not quoted): every line is one record. Skips blank lines."""
+    """Read every line as one record: quotes are ordinary characters (PAWS files are not quoted). Skips blank lines."""
     for number, line in numbered_lines(handle):
         if content := line.removesuffix(b"\n").removesuffix(b"\r"):
             text = as_utf8(content)
@@ -64,7 +64,7 @@ def tsv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
 
 
 def csv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
-    """RFC 4180: quoted fields may hold line breaks, a doubled quote stands for one. Skips blank lines."""
+    """Read RFC 4180: quoted fields may hold line breaks, a doubled quote stands for one. Skips blank lines."""
     csv.field_size_limit(FIELD_CHARACTERS)
     feed = LineFeed(handle)
     reader = csv.reader(feed, strict=True)
@@ -74,8 +74,9 @@ def csv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
             fields = next(reader, None)
         except csv.Error as error:
             number, line = feed.taken[0]
-            yield BadRow(file, number, csv_problem(error), shortened(line.rstrip(b"\r\n")))
-            feed.read_again_from_second_line()
+            problem = next((text for start, text in CSV_PROBLEMS.items() if str(error).startswith(start)), str(error))
+            yield BadRow(file, number, problem, shortened(line.rstrip(b"\r\n")))
+            feed.again.extendleft(reversed(feed.taken[1:]))  # what a stray quote swallowed
             continue
         if fields is None:
             return
@@ -87,30 +88,23 @@ def csv_records(handle: BinaryIO, file: str) -> Iterator[Record | BadRow]:
 
 
 class LineFeed:
-    """Lines for csv.reader. Keeps those of the current record: what a stray quote swallowed can be read again."""
+    """Lines for csv.reader, those of `again` first. Keeps what it has `taken` for the current record."""
 
     def __init__(self, handle: BinaryIO) -> None:
         self.taken: list[tuple[int, bytes]] = []
-        self._again: deque[tuple[int, bytes]] = deque()
+        self.again: deque[tuple[int, bytes]] = deque()
         self._lines = numbered_lines(handle)
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        numbered = self._again.popleft() if self._again else next(self._lines)
+        numbered = self.again.popleft() if self.again else next(self._lines)
         self.taken.append(numbered)
         return numbered[1].decode("utf-8", "surrogateescape")
 
-    def read_again_from_second_line(self) -> None:
-        self._again.extendleft(reversed(self.taken[1:]))
-
 
 RECORDS: dict[str, Callable[[BinaryIO, str], Iterator[Record | BadRow]]] = {".csv": csv_records, ".tsv": tsv_records}
-
-
-def csv_problem(error: csv.Error) -> str:
-    return next((problem for start, problem in CSV_PROBLEMS.items() if str(error).startswith(start)), str(error))
 
 
 def as_utf8(line: bytes) -> str | None:
@@ -128,25 +122,24 @@ decode_json = json.JSONDecoder(parse_constant=reject_constant).decode
 
 
 def json_rows(handle: BinaryIO, file: str) -> Iterator[Row | BadRow]:
-    """One object a line; rows may have different keys."""
+    """Yield one object a line; rows may have different keys."""
     for number, line in numbered_lines(handle):
-        if not line.strip():
-            continue
-        value, problem = json_object(line)
-        yield Row(number, value) if value is not None else BadRow(file, number, problem, shortened(line.strip()))
+        if line.strip():
+            value = json_object(line)
+            yield Row(number, value) if isinstance(value, dict) else BadRow(file, number, value, shortened(line.strip()))
 
 
-def json_object(line: bytes) -> tuple[dict[str, Any] | None, str]:
-    """The object, or None and what is wrong with the line."""
+def json_object(line: bytes) -> dict[str, Any] | str:
+    """Return the object, or what is wrong with the line."""
     text = as_utf8(line)
     if text is None:
-        return None, "not UTF-8"
+        return "not UTF-8"
     try:
         value = decode_json(text)
         if "\\ud" in text.lower():  # the decoder lets half of a surrogate pair pass, which no file can hold
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
-        return None, "not Unicode: half of a surrogate pair"
+        return "not Unicode: half of a surrogate pair"
     except (ValueError, RecursionError):
-        return None, "not valid JSON"
-    return (value, "") if isinstance(value, dict) else (None, "not a JSON object")
+        return "not valid JSON"
+    return value if isinstance(value, dict) else "not a JSON object"

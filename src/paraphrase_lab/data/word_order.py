@@ -6,6 +6,7 @@ paraphrase and a non-paraphrase with the same forms and the same bag of words, a
 
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ class WordOrderPair(NamedTuple):
     family: str
 
 
+@lru_cache(maxsize=2)  # the jobs of a sweep in one process generate the pairs once
 def generate(
     train_pairs: int = 50_000, validation_pairs: int = 2_000, test_pairs: int = 2_000, seed: int = 0
 ) -> dict[str, list[WordOrderPair]]:
@@ -63,17 +65,12 @@ def _split(split: str, size: int, seed: int) -> list[WordOrderPair]:
     return pairs[:size]
 
 
-def _combinations(family: Family, seed: int) -> list[int]:
-    """Return the indices of a family's word combinations in a shuffled order, without the ones that hold all FLIGHT_WORDS."""
+def _contrasts(family: Family, split: str, seed: int) -> Iterator[list[WordOrderPair]]:
+    """Walk through a split's share of a family's word combinations, shuffled, without the ones that hold all FLIGHT_WORDS."""
     spare = len(TRAVELLERS)
     indices = random.Random(f"{seed} {family.name}").sample(range(family.combinations), COMBINATIONS_PER_FAMILY + spare)
     if FLIGHT_WORDS <= {word for draw in family.draws for word in draw.words}:
         indices = [index for index in indices if not FLIGHT_WORDS <= set(chain(*family.combination(index)))]
-    return indices[:COMBINATIONS_PER_FAMILY]
-
-
-def _contrasts(family: Family, split: str, seed: int) -> Iterator[list[WordOrderPair]]:
-    indices = _combinations(family, seed)
     rng = random.Random(f"{seed} {family.name} {split}")
     for position in _positions(split):
         yield _contrast(family, family.combination(indices[position]), rng)

@@ -72,11 +72,11 @@ class Family(NamedTuple):
 
     @property
     def combinations(self) -> int:
-        """How many unordered sets of content words the family holds."""
+        """The number of unordered sets of content words that the family holds."""
         return prod(comb(len(draw.words), len(draw.roles)) for draw in self.draws)
 
     def combination(self, index: int) -> tuple[tuple[str, ...], ...]:
-        """The words of combination `index` (0 <= index < combinations), one tuple for each draw."""
+        """Return the words of combination `index` (0 <= index < combinations), one tuple for each draw."""
         chosen = []
         for words, roles in self.draws:
             index, rank = divmod(index, comb(len(words), len(roles)))
@@ -85,7 +85,7 @@ class Family(NamedTuple):
 
 
 def _unrank(rank: int, size: int) -> tuple[int, ...]:
-    """The `rank`-th set of `size` positions in the combinatorial number system: a bijection with 0, 1, 2, …"""
+    """Return the `rank`-th set of `size` positions in the combinatorial number system: a bijection with 0, 1, 2, …"""
     positions = []
     for left in range(size, 0, -1):
         position = left - 1
@@ -96,121 +96,71 @@ def _unrank(rank: int, size: int) -> tuple[int, ...]:
     return tuple(positions)
 
 
-def _family(name: str, forms: Sequence[str], swaps: Sequence[str], words: Mapping[str, tuple[str, ...]]) -> Family:
+def _family(name: str, swaps: Sequence[str], words: Mapping[str, tuple[str, ...]], forms: tuple[str, ...]) -> Family:
     """`words` maps roles joined by `_` to their list; a swap such as `a:b p:q` exchanges a with b and p with q."""
     draws = tuple(Draw(choices, tuple(roles.split("_"))) for roles, choices in words.items())
     pairs = tuple(tuple((pair.split(":")[0], pair.split(":")[1]) for pair in swap.split()) for swap in swaps)
-    return Family(name, draws, pairs, tuple(forms))
+    return Family(name, draws, pairs, forms)
 
 
 FAMILIES = (
-    _family(
-        "journey",
-        (
-            "{who} {trip} from {a} to {b}",
-            "{who} {trip} to {b} from {a}",
-            "from {a} {who} {trip} to {b}",
-            "to {b} {who} {trip} from {a}",
-            "from {a} to {b} {who} {trip}",
-            "to {b} from {a} {who} {trip}",
-        ),
-        ("a:b",),
-        {"who": TRAVELLERS, "trip": TRIPS, "a_b": CITIES},
-    ),
-    _family(
-        "gift",
-        (
-            "{a} {gave} the {thing} to {b}",
-            "{a} {gave} to {b} the {thing}",
-            "to {b} {a} {gave} the {thing}",
-            "the {thing} {a} {gave} to {b}",
-        ),
-        ("a:b",),
-        {"a_b": PEOPLE, "gave": GIVING, "thing": THINGS},
-    ),
-    _family(
-        "active",
-        ("{a} {did} {b} {time}", "{a} {time} {did} {b}", "{time} {a} {did} {b}"),
-        ("a:b",),
-        {"a_b": PEOPLE, "did": DEEDS, "time": TIMES},
-    ),
-    _family(
-        "passive",
-        (
-            "{b} was {did} by {a} {time}",
-            "{b} was {did} {time} by {a}",
-            "{time} {b} was {did} by {a}",
-            "by {a} {b} was {did} {time}",
-        ),
-        ("a:b",),
-        {"a_b": PEOPLE, "did": DEEDS, "time": TIMES},
-    ),
-    _family(
-        "voice",
-        (
-            "{a} {did} {b} and {d} was {did} by {c}",
-            "{d} was {did} by {c} and {a} {did} {b}",
-            "{c} {did} {d} and {b} was {did} by {a}",
-            "{b} was {did} by {a} and {c} {did} {d}",
-        ),
-        ("a:b", "c:d"),
-        {"a_b_c_d": PEOPLE, "did": DEEDS},
-    ),
-    _family(
-        "cleft",
-        (
-            "it was {a} who {did} {b}",
-            "it was {b} who {a} {did}",
-            "{a} it was who {did} {b}",
-            "{b} it was who {a} {did}",
-        ),
-        ("a:b",),
-        {"a_b": PEOPLE, "did": DEEDS},
-    ),
-    _family(
-        "adjective",
-        (
-            "{who} {took} the {x} {m} and the {y} {n}",
-            "{who} {took} the {y} {n} and the {x} {m}",
-            "the {x} {m} and the {y} {n} {who} {took}",
-            "the {y} {n} and the {x} {m} {who} {took}",
-        ),
-        ("x:y", "m:n"),
-        {"who": TRAVELLERS, "took": TAKING, "x_y": COLOURS, "m_n": THINGS},
-    ),
-    _family(
-        "comparison",
-        ("{a} is {quality} than {b}", "{quality} than {b} is {a}", "than {b} {a} is {quality}"),
-        ("a:b",),
-        {"a_b": PEOPLE, "quality": QUALITIES},
-    ),
-    _family(
-        "attribution",
-        ("{a} {said} {b} {state}", "{b} {state} {a} {said}", "{b} {state} {said} {a}"),
-        ("a:b",),
-        {"a_b": PEOPLE, "said": SAYING, "state": STATES},
-    ),
-    _family(
-        "sequence",
-        ("{a} {p} {joined} {b} {q}", "{joined} {b} {q} {a} {p}"),
-        ("a:b", "p:q", "a:b p:q"),
-        {"a_b": PEOPLE, "p_q": EVENTS, "joined": CONJUNCTIONS},
-    ),
-    _family(
-        "location",
-        (
-            "the {a} is {side} the {b} in {city}",
-            "{side} the {b} is the {a} in {city}",
-            "in {city} the {a} is {side} the {b}",
-            "in {city} {side} the {b} is the {a}",
-        ),
-        ("a:b",),
-        {"a_b": PLACES, "side": SIDES, "city": CITIES},
-    ),
-    _family(
-        "title",
-        ("{a} is the {title} of {b}", "the {title} of {b} is {a}", "of {b} the {title} is {a}"),
-        ("a:b",),
-        {"a_b": PEOPLE, "title": TITLES},
-    ),
-)
+    _family("journey", ("a:b",), {"who": TRAVELLERS, "trip": TRIPS, "a_b": CITIES}, (
+        "{who} {trip} from {a} to {b}",
+        "{who} {trip} to {b} from {a}",
+        "from {a} {who} {trip} to {b}",
+        "to {b} {who} {trip} from {a}",
+        "from {a} to {b} {who} {trip}",
+        "to {b} from {a} {who} {trip}",
+    )),
+    _family("gift", ("a:b",), {"a_b": PEOPLE, "gave": GIVING, "thing": THINGS}, (
+        "{a} {gave} the {thing} to {b}",
+        "{a} {gave} to {b} the {thing}",
+        "to {b} {a} {gave} the {thing}",
+        "the {thing} {a} {gave} to {b}",
+    )),
+    _family("active", ("a:b",), {"a_b": PEOPLE, "did": DEEDS, "time": TIMES}, (
+        "{a} {did} {b} {time}", "{a} {time} {did} {b}", "{time} {a} {did} {b}",
+    )),
+    _family("passive", ("a:b",), {"a_b": PEOPLE, "did": DEEDS, "time": TIMES}, (
+        "{b} was {did} by {a} {time}",
+        "{b} was {did} {time} by {a}",
+        "{time} {b} was {did} by {a}",
+        "by {a} {b} was {did} {time}",
+    )),
+    _family("voice", ("a:b", "c:d"), {"a_b_c_d": PEOPLE, "did": DEEDS}, (
+        "{a} {did} {b} and {d} was {did} by {c}",
+        "{d} was {did} by {c} and {a} {did} {b}",
+        "{c} {did} {d} and {b} was {did} by {a}",
+        "{b} was {did} by {a} and {c} {did} {d}",
+    )),
+    _family("cleft", ("a:b",), {"a_b": PEOPLE, "did": DEEDS}, (
+        "it was {a} who {did} {b}",
+        "it was {b} who {a} {did}",
+        "{a} it was who {did} {b}",
+        "{b} it was who {a} {did}",
+    )),
+    _family("adjective", ("x:y", "m:n"), {"who": TRAVELLERS, "took": TAKING, "x_y": COLOURS, "m_n": THINGS}, (
+        "{who} {took} the {x} {m} and the {y} {n}",
+        "{who} {took} the {y} {n} and the {x} {m}",
+        "the {x} {m} and the {y} {n} {who} {took}",
+        "the {y} {n} and the {x} {m} {who} {took}",
+    )),
+    _family("comparison", ("a:b",), {"a_b": PEOPLE, "quality": QUALITIES}, (
+        "{a} is {quality} than {b}", "{quality} than {b} is {a}", "than {b} {a} is {quality}",
+    )),
+    _family("attribution", ("a:b",), {"a_b": PEOPLE, "said": SAYING, "state": STATES}, (
+        "{a} {said} {b} {state}", "{b} {state} {a} {said}", "{b} {state} {said} {a}",
+    )),
+    _family("sequence", ("a:b", "p:q", "a:b p:q"), {"a_b": PEOPLE, "p_q": EVENTS, "joined": CONJUNCTIONS}, (
+        "{a} {p} {joined} {b} {q}", "{joined} {b} {q} {a} {p}",
+    )),
+    _family("location", ("a:b",), {"a_b": PLACES, "side": SIDES, "city": CITIES}, (
+        "the {a} is {side} the {b} in {city}",
+        "{side} the {b} is the {a} in {city}",
+        "in {city} the {a} is {side} the {b}",
+        "in {city} {side} the {b} is the {a}",
+    )),
+    _family("title", ("a:b",), {"a_b": PEOPLE, "title": TITLES}, (
+        "{a} is the {title} of {b}", "the {title} of {b} is {a}", "of {b} the {title} is {a}",
+    )),
+)  # fmt: skip

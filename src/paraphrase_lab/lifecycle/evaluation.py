@@ -46,7 +46,7 @@ def score_split(
     if not both_orders:
         return scored
     return scored._replace(
-        swapped=margins(datamodule.swapped_loader(split), len(table)),
+        swapped=margins(datamodule.evaluation_loader(split, swapped=True), len(table)),
         probes={name: margins(datamodule.probe_loader(probe), len(probe)) for name, probe in probe_tables(table).items()},
     )
 
@@ -74,7 +74,7 @@ def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibratio
     parts = []
     for split, (table, margins, swapped, _) in splits.items():
         probabilities = calibration.probabilities(margins)
-        columns = {
+        parts.append(pa.table({
             "split": [split] * len(table),
             "id": table.ids,
             "sentence1": table.sentence1,
@@ -84,8 +84,7 @@ def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibratio
             "probability": probabilities,
             "prediction": decide(probabilities, calibration.threshold).astype(np.int8),
             "swapped_margin": pa.nulls(len(table), pa.float64()) if swapped is None else swapped,
-        }
-        parts.append(pa.table(columns))
+        }))  # fmt: skip
     pq.write_table(pa.concat_tables(parts), path)
 
 

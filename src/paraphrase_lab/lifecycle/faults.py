@@ -1,4 +1,4 @@
-"""What a training that broke down says: where, on which pairs, and what usually helps."""
+"""The message of a training that broke down: where, on which pairs, and what usually helps."""
 
 import json
 

@@ -3,11 +3,13 @@
 import logging
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from rich.console import Console
+from safetensors.torch import load_model
 
 from paraphrase_lab import build, plots
 from paraphrase_lab.lifecycle import evaluation
@@ -24,11 +26,11 @@ log = logging.getLogger(__name__)
 
 
 def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
-    """Evaluates the chosen checkpoint once, writes everything, and prints the table."""
+    """Evaluate the chosen checkpoint once, write everything, and print the table."""
     encoder: Any = trainer.lightning_module.encoder
     encoder.zero_grad(set_to_none=True)  # a copy of the parameters' size that scoring has no use for
     encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
-    best.load_into(encoder)
+    load_model(encoder, best.path)
     splits = _splits(run)
     both = splits[-1:] if splits[-1:] == ["test"] or not run.searching else []  # scored with the sentences swapped, too
     scored = {split: evaluation.score_split(encoder, run.datamodule, split, both_orders=split in both) for split in splits}
@@ -51,16 +53,14 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
     console = Console()
+    say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
     evaluation.print_metrics(console, str(run.directory), metrics, baselines)
-    console.print(
+    say(
         f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "
-        f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
+        f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}"
     )
     for profile in sorted(run.directory.glob("fit-profile*.txt")):
-        console.print(f"where the time went: {profile}", soft_wrap=True, highlight=False, markup=False)
+        say(f"where the time went: {profile}")
     hooks.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
 
 
@@ -92,7 +92,7 @@ def _write(
 
 
 def _tidy_checkpoints(directory: Path, keep: bool) -> None:
-    """One copy of the best weights stays on the disk, under two names where the file system can."""
+    """Keep one copy of the best weights on the disk, under two names where the file system can."""
     checkpoints = (directory / LAST_CHECKPOINT).parent
     shutil.rmtree(checkpoints)
     if keep:

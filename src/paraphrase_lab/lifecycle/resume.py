@@ -60,15 +60,13 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
     planned = int(sweeper.n_trials) if target_of(sweeper) == OPTUNA_SWEEPER else len(request.jobs)
     for file in sorted(RUNS_DIR.rglob(SWEEP_FILE), key=lambda file: file.stat().st_mtime, reverse=True):
         recorded = OmegaConf.select(OmegaConf.load(file), "hydra.overrides.task", default=[])
-        if _task_overrides(recorded) == wanted:
-            statuses = [record.status for record in find_runs(file.parent)]
-            unfinished = [status for status in statuses if status != "finished"]
-            started = len(statuses)
-            if "running" in statuses:
-                continue
-            if unfinished or started < planned:
-                _say(f"resume=auto: continuing the sweep {file.parent}: {started - len(unfinished)} jobs are finished")
-                return file.parent
+        if _task_overrides(recorded) != wanted:
+            continue
+        statuses = [record.status for record in find_runs(file.parent)]
+        finished = statuses.count("finished")
+        if "running" not in statuses and finished < max(planned, len(statuses)):
+            _say(f"resume=auto: continuing the sweep {file.parent}: {finished} jobs are finished")
+            return file.parent
     _say("resume=auto: no unfinished sweep with these overrides: starting anew")
     return None
 

@@ -1,4 +1,4 @@
-"""What the steps of one training run share."""
+"""The things that the steps of one training run share."""
 
 from dataclasses import dataclass
 from pathlib import Path

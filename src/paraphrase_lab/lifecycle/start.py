@@ -18,6 +18,7 @@ from paraphrase_lab.runs.record import RunRecord, git_state, now
 from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.tracking import hooks, identity
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
+from paraphrase_lab.tracking.redaction import redacted
 from paraphrase_lab.training.checkpoints import resumable_step
 from paraphrase_lab.training.stopping import Interrupted
 
@@ -62,7 +63,7 @@ def recorded(record: RunRecord) -> Iterator[None]:
 
 
 def refuse_or_restart(run: Run, parts: dict[str, Any]) -> None:
-    """An interrupted run is continued only where nothing that can change its result has changed since.
+    """Continue an interrupted run only where nothing that can change its result has changed since.
 
     Raises:
         RunError: something has, and the run was named in `resume`; with resume=auto it is trained anew.
@@ -139,10 +140,11 @@ def checkpoint_to_continue(run: Run, loggers: Sequence[Any]) -> Path | None:
 
 
 def begin_tracking(run: Run, loggers: list[Any]) -> None:
-    """Called after metrics.csv was cut back to the checkpoint: it says what W&B has to have of an interrupted run."""
+    """Begin after metrics.csv was cut back to the checkpoint: it says what W&B has to have of an interrupted run."""
     if not is_main_process():
         return
     who = identity.identify(run.directory, run.record.values, searching=run.searching)
-    config = identity.public_config(run.settings.plain) | {"choices": run.record.values.get("choices") or {}}
+    public = redacted({key: value for key, value in run.settings.plain.items() if key not in ("logger", "resume")})
+    config = public | {"choices": run.record.values.get("choices") or {}}
     remembered = hooks.begin(loggers, hooks.RunInfo(who, config, identity.origin(run.record.values)))
     run.record.update(tracking=remembered)

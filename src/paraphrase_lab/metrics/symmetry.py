@@ -48,14 +48,12 @@ def probe_tables(table: PairTable, pairs: int = PROBED_PAIRS) -> dict[str, PairT
     probes = {IDENTICAL: _paired(table, first, first, label=1)}
     clusters = sentence_clusters(table.sentence1, table.sentence2)
     if clusters.max(initial=0) > 0:
-        partners = [_partner(clusters, np.roll(others, -start), row) for start, row in enumerate(first)]
+        partners = []
+        for start, row in enumerate(first):
+            drawn = np.roll(others, -start)
+            partners.append(int(drawn[np.argmax(clusters[drawn] != clusters[row])]))  # the first one of another cluster
         probes[RANDOM] = _paired(table, first, np.array(partners), label=0)
     return probes
-
-
-def _partner(clusters: np.ndarray, others: np.ndarray, row: int) -> int:
-    """Return the first of the drawn rows that belongs to another cluster."""
-    return int(others[np.argmax(clusters[others] != clusters[row])])
 
 
 def _paired(table: PairTable, first: np.ndarray, second: np.ndarray, *, label: int) -> PairTable:

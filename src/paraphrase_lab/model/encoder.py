@@ -1,4 +1,4 @@
-"""How an encoder and its tokenizer come to be: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
+"""Makes an encoder and its tokenizer: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -12,7 +12,6 @@ from transformers import (
     AutoTokenizer,
     ModernBertConfig,
     ModernBertForSequenceClassification,
-    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -22,10 +21,11 @@ from paraphrase_lab.errors import UserError
 
 SPECIAL_TOKENS = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
 LABEL_NAMES = {0: "different", 1: "paraphrase"}
+LABELS = {"num_labels": 2, "id2label": LABEL_NAMES, "label2id": {name: label for label, name in LABEL_NAMES.items()}}
 
 
 class EncoderRecipe(Protocol):
-    """What `model._target_` builds. Subclass Tiny or Pretrained, or write both methods."""
+    """The object that `model._target_` builds. Subclass Tiny or Pretrained, or write both methods."""
 
     def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
         """`sentences`: those of the training split, for tokenizers that are trained."""
@@ -104,7 +104,7 @@ class Tiny:
             eos_token_id=special["[SEP]"],
             cls_token_id=special["[CLS]"],
             sep_token_id=special["[SEP]"],
-            **_labels(),
+            **LABELS,
         )
 
 
@@ -131,28 +131,26 @@ class Pretrained:
 
     def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
         try:
-            config = AutoConfig.from_pretrained(self.name, revision=self.revision, **_labels())
+            config = AutoConfig.from_pretrained(self.name, revision=self.revision, **LABELS)
             if self.dropout is not None:
                 for key in [key for key in vars(config) if "dropout" in key]:
                     setattr(config, key, self.dropout)
-            encoder = self._encoder(config)
+            if self.random_weights:
+                encoder = AutoModelForSequenceClassification.from_config(config)
+            else:
+                encoder = AutoModelForSequenceClassification.from_pretrained(
+                    self.name,
+                    revision=self.revision,
+                    config=config,
+                    dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
+                    ignore_mismatched_sizes=True,
+                )
         except (OSError, ValueError, SafetensorError) as error:
             raise self._not_loaded(error) from error
         longest = longest_input(encoder)
         if longest is not None and max_length > longest:
             raise UserError(f"{self.name} takes {longest} tokens at most, data.max_length is {max_length}")
         return encoder
-
-    def _encoder(self, config: PreTrainedConfig) -> PreTrainedModel:
-        if self.random_weights:
-            return AutoModelForSequenceClassification.from_config(config)
-        return AutoModelForSequenceClassification.from_pretrained(
-            self.name,
-            revision=self.revision,
-            config=config,
-            dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
-            ignore_mismatched_sizes=True,
-        )
 
     def _not_loaded(self, error: Exception) -> UserError:
         return UserError(
@@ -163,7 +161,7 @@ class Pretrained:
 
 
 def longest_input(encoder: PreTrainedModel) -> int | None:
-    """Tokens that fit the position embeddings, None for any number; those of RoBERTa and its kind begin at padding_idx + 1."""
+    """Count what fits the position embeddings, None: any number; those of RoBERTa and its kind begin at padding_idx + 1."""
     for name, module in encoder.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
             return module.num_embeddings - module.padding_idx - 1
@@ -172,7 +170,7 @@ def longest_input(encoder: PreTrainedModel) -> int | None:
 
 
 def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Lower-case byte-level BPE of at most `vocab_size` pieces, but with all 256 bytes; pairs as [CLS] a [SEP] b [SEP].
+    """Train lower-case byte-level BPE of at most `vocab_size` pieces, but with all 256 bytes; pairs as [CLS] a [SEP] b [SEP].
 
     Not WordPiece: its trainer takes the first pieces in the order of a hash map, another one in every process.
     """
@@ -198,7 +196,3 @@ def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> PreTrainedToke
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, model_input_names=["input_ids", "attention_mask"], **SPECIAL_TOKENS
     )
-
-
-def _labels() -> dict:
-    return {"num_labels": 2, "id2label": LABEL_NAMES, "label2id": {name: label for label, name in LABEL_NAMES.items()}}

@@ -45,7 +45,7 @@ def _refuse_weights_elsewhere(run_dir: Path) -> None:
 
 
 def load_model(run_dir: Path, build_own: Callable[[PreTrainedTokenizerBase, int], PreTrainedModel]) -> TrainedModel:
-    """The model of a run; `build_own` makes the encoder when its class is not one of transformers' own.
+    """Load the model of a run; `build_own` makes the encoder when its class is not one of transformers' own.
 
     Raises:
         RunError: the run kept no model, or another one than `build_own` makes.
@@ -76,7 +76,7 @@ def load_model(run_dir: Path, build_own: Callable[[PreTrainedTokenizerBase, int]
 
 
 def model_card(name: str, data: Mapping[str, Any], metrics: Mapping[str, float], calibration: Calibration) -> str:
-    """A card in the format of the Hub: what it was trained on, how good it is, how to use it."""
+    """Return a card in the format of the Hub: what it was trained on, how good it is, how to use it."""
     rows = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in metrics.items())
     splits = "\n".join(f"| {split} | {values['pairs']:,} | `{values['fingerprint'][:12]}` |" for split, values in data.items())
     return f"""---

@@ -25,7 +25,7 @@ def score(
     precision: str = "32-true",
     advance: Callable[[int], None] = lambda pairs: None,
 ) -> np.ndarray:
-    """logit(paraphrase) - logit(different) of every pair, float64 [pairs], in the order of the batches' `index`.
+    """Return logit(paraphrase) - logit(different) of every pair, float64 [pairs], in the order of the batches' `index`.
 
     float32 unless asked otherwise: what a reader of the saved weights computes too.
 

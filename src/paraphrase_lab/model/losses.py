@@ -23,7 +23,7 @@ class CrossEntropy(nn.Module):
 
 
 def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
-    """Mean of KL(p || q) and KL(q || p) of the answers to the two orders of each pair, averaged over the pairs.
+    """Return the mean of KL(p || q) and KL(q || p) of the answers to the two orders of each pair, averaged over the pairs.
 
     Kumar & Joshi, Findings of ACL 2022, use such a term against answers that depend on the order.
     """

@@ -1,4 +1,4 @@
-"""What to do when a batch is too big for the device's memory."""
+"""Remedies for a batch that is too big for the device's memory."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,7 +9,7 @@ from paraphrase_lab.errors import TrainingError
 
 
 def split_on_oom(logits: Callable[[Mapping[str, Tensor]], Tensor], batch: Mapping[str, Tensor]) -> Tensor:
-    """`logits` of a batch without gradients, [pairs, 2]; of its halves where the whole is too big.
+    """Return `logits` of a batch without gradients, [pairs, 2]; of its halves where the whole is too big.
 
     Raises:
         TrainingError: not even one pair fits.
@@ -31,7 +31,7 @@ def split_on_oom(logits: Callable[[Mapping[str, Tensor]], Tensor], batch: Mappin
 def smaller_training_batches(
     *, batch_size: int | None, batch_tokens: int | None, accumulate_grad_batches: int, gradient_checkpointing: bool
 ) -> str:
-    """The overrides that need less memory. The effective batch, and so the learning rate that suits it, can stay as it is."""
+    """Name overrides that need less memory. The effective batch, and so the learning rate that suits it, can stay as it is."""
     name, size, least = ("data.batch_tokens", batch_tokens, 16) if batch_tokens else ("data.batch_size", batch_size or 1, 1)
     ways = []
     if size >= 2 * least:
@@ -43,5 +43,5 @@ def smaller_training_batches(
 
 
 def first_sentences(error: torch.OutOfMemoryError) -> str:
-    """How much was asked for; what follows counts bytes."""
+    """Return how much was asked for; what follows counts bytes."""
     return str(error).partition(" GPU ")[0].strip().rstrip(".")

@@ -61,7 +61,7 @@ class PairClassifier(pl.LightningModule):
         self._reset_train_metrics()
 
     def logits(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """float32 [rows, 2]"""
+        """Return float32 [rows, 2]."""
         return self.encoder(**{name: batch[name] for name in ENCODER_INPUTS if name in batch}).logits.float()
 
     def batch_loss(self, batch: Mapping[str, Tensor]) -> Tensor:

@@ -1,9 +1,13 @@
-"""A comparison's picture: every difference with its intervals, around the line that means no difference."""
+"""Pictures of a comparison: every difference with its intervals, around the line that means no difference.
 
-from collections.abc import Sequence
+And of a study where one number was varied: the metric over it, every seed's run and their mean.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter, NullLocator
 
 from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
 from paraphrase_lab.plots.style import BLUE, GREY, INK, VERMILION, page
@@ -11,14 +15,16 @@ from paraphrase_lab.statistics.comparison import Comparison, Difference
 from paraphrase_lab.statistics.formatting import factor, with_unit
 
 LONGEST_NAME = 40
+WIDE = 8.0
+"""From this ratio of the largest to the smallest number on, the axis is logarithmic."""
 
 
-def plot_comparison(comparison: Comparison, path: Path, *, metric: str | None = None) -> None:
-    """Draw the differences in one metric, on the whole set and by slice; by default in the comparison's first metric.
+def plot_comparison(comparison: Comparison, path: Path) -> None:
+    """Draw the differences in the comparison's first metric, on the whole set and by slice.
 
     A filled mark: one of the two is better, corrected for the number of comparisons.
     """
-    metric = metric or comparison.metric
+    metric = comparison.metric
     rows = [one for one in comparison.differences if one.metric == metric]
     versus = list(dict.fromkeys((one.a, one.b) for one in rows))
     rows.sort(key=lambda one: versus.index((one.a, one.b)))
@@ -43,7 +49,7 @@ def plot_comparison(comparison: Comparison, path: Path, *, metric: str | None = 
 
 
 def _draw(axes: Axes, rows: Sequence[Difference], *, with_names: bool) -> list[str]:
-    """Draw one line per difference; returns the texts beside them."""
+    """Draw one line per difference and return the texts beside them."""
     labels: list[str] = []
     above = None
     for one in rows:
@@ -67,3 +73,29 @@ def _interval(axes: Axes, y: float, ends: tuple[float, float], colour: str, styl
 
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def plot_curve(values: Mapping[float, Sequence[float]], path: Path, *, key: str, metric: str, split: str) -> None:
+    """Draw the metric over a number that was varied.
+
+    Args:
+        values: the runs' values of the metric, by the number that was varied.
+    """
+    numbers = sorted(values)
+    scale = factor(metric)
+    with page(path, 5.2, 3.4) as figure:
+        axes = figure.subplots()
+        for number in numbers:
+            runs = [scale * value for value in values[number]]
+            label = "one run" if number == numbers[0] else None
+            axes.plot([number] * len(runs), runs, "o", color=GREY, markersize=4, label=label, zorder=3)
+        means = [scale * sum(values[number]) / len(values[number]) for number in numbers]
+        axes.plot(numbers, means, "-D", color=BLUE, markersize=5, label="mean of the seeds")
+        if numbers[0] > 0 and numbers[-1] / numbers[0] >= WIDE:
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xticks(numbers, [f"{number:,.10g}" for number in numbers])
+        axes.set_title(f"{metric} on {split} over {key}")
+        axes.set(xlabel=key, ylabel=with_unit(metric))
+        figure.legend(loc="outside lower left", ncols=2)

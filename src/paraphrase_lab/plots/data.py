@@ -15,7 +15,7 @@ LENGTH_MARKERS = {"p50": "o", "p95": "D", "p99": "s", "max": "|"}
 
 
 def plot_lengths(lengths: Mapping[str, np.ndarray], max_length: int, path: Path) -> None:
-    """Distribution of the tokens per pair (uncut, special tokens included) of every split."""
+    """Draw the distribution of the tokens per pair (uncut, special tokens included) of every split."""
     known = {name: np.asarray(values) for name, values in lengths.items() if len(values)}
     everything = np.concatenate([*known.values()]) if known else np.array([max_length])
     shortest, longest = int(everything.min()), int(everything.max())
@@ -36,7 +36,7 @@ def plot_lengths(lengths: Mapping[str, np.ndarray], max_length: int, path: Path)
 
 
 def plot_data(report: Mapping[str, Any], path: Path) -> None:
-    """The report of `data.statistics.describe`: label share, lengths, and word overlap, one colour per split."""
+    """Draw the report of `data.description.describe`: label share, lengths, and word overlap, one colour per split."""
     with page(path, 9.6, 6.4) as figure:
         (share, lengths), (bands, yes) = figure.subplots(2, 2)
         _plot_label_share(share, report["splits"])
@@ -97,7 +97,7 @@ def _plot_length_ranges(axes: Axes, splits: Mapping[str, Any], max_length: int |
 
 
 def _mark_max_length(axes: Axes, max_length: int | None, longest: int) -> str:
-    """The title of a plot of lengths, after a line at the limit where it is near enough to be seen."""
+    """Return the title of a plot of lengths, after a line at the limit where it is near enough to be seen."""
     if max_length is None:
         return "Length of the encoded pairs"
     if max_length <= 1.5 * longest:

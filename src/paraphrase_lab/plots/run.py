@@ -42,7 +42,9 @@ def _plot_losses(axes: Axes, rows: Sequence[Mapping[str, float | str]]) -> None:
     if steps.size:
         width = max(1, steps.size // 25)
         axes.plot(steps, values, color=SKY, linewidth=0.6, alpha=0.7)
-        axes.plot(steps, _smoothed(values, width), color=BLUE, label=f"train/loss, mean of {width} logged values")
+        # Centred moving mean, over fewer values at the ends.
+        means = np.convolve(values, np.ones(width), "same") / np.convolve(np.ones_like(values), np.ones(width), "same")
+        axes.plot(steps, means, color=BLUE, label=f"train/loss, mean of {width} logged values")
     steps, values = _series(rows, "val/nll")
     if steps.size:
         best = int(np.argmin(values))
@@ -54,21 +56,15 @@ def _plot_losses(axes: Axes, rows: Sequence[Mapping[str, float | str]]) -> None:
 
 
 def _series(rows: Sequence[Mapping[str, float | str]], column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of the cells that hold a finite number, in the order of the rows."""
+    """Return steps and values of the cells that hold a finite number, in the order of the rows."""
     cells = [(row.get("step", ""), row.get(column, "")) for row in rows]
     points = np.array([cell for cell in cells if "" not in cell and None not in cell], dtype=np.float64).reshape(-1, 2)
     points = points[np.isfinite(points).all(axis=1)]
     return points[:, 0], points[:, 1]
 
 
-def _smoothed(values: np.ndarray, width: int) -> np.ndarray:
-    """Centred moving mean, over fewer values at the ends."""
-    window = np.ones(width)
-    return np.convolve(values, window, "same") / np.convolve(np.ones_like(values), window, "same")
-
-
 def plot_confusion(labels: np.ndarray, predictions: np.ndarray, path: Path) -> None:
-    """Counts of each label (row) by answer (column), with the share of the row."""
+    """Draw the counts of each label (row) by answer (column), with the share of the row."""
     labels, predictions = np.asarray(labels, dtype=np.int64), np.asarray(predictions, dtype=np.int64)
     counts = np.bincount(2 * labels + predictions, minlength=4).reshape(2, 2)
     totals = counts.sum(axis=1)
@@ -144,7 +140,7 @@ def plot_reliability(
 
 
 def _wilson(shares: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper ends of the 95 % Wilson interval of every share."""
+    """Return lower and upper ends of the 95 % Wilson interval of every share."""
     hits = np.rint(shares * counts).astype(int)
     intervals = [binomtest(int(k), int(n)).proportion_ci(method="wilson") for k, n in zip(hits, counts, strict=True)]
     return np.array([one.low for one in intervals]), np.array([one.high for one in intervals])

@@ -30,7 +30,7 @@ STYLE: dict[Any, Any] = {
 
 @contextmanager
 def page(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """An empty figure (inches), written to the path when the block ends."""
+    """Yield an empty figure (inches), written to the path when the block ends."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         yield figure
@@ -44,14 +44,14 @@ def percent(*axes: Any) -> None:
 
 
 def log_counts(axes: Axes) -> None:
-    """A logarithmic axis of counts that shows 0."""
+    """Make the axis of counts logarithmic, and show 0."""
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def finish(axes: Axes, title: str, x: str, y: str, *, legend: LegendPlace) -> None:
-    """A fixed place for the legend: matplotlib's search for the best one is slow, and warns, on long curves."""
+    """Put the legend in a fixed place: matplotlib's search for the best one is slow, and warns, on long curves."""
     axes.set_title(title)
     axes.set(xlabel=x, ylabel=y)
     if not axes.get_legend_handles_labels()[1]:

@@ -16,12 +16,25 @@ from paraphrase_lab.report.swept import swept
 
 __all__ = ["RENDERERS", "Material", "gather", "render", "sections_of"]
 RENDERERS = {"html": render_html, "markdown": render_markdown}
-SECTIONS = (verdict, runs, differences, curves, by_slice, swept, symmetry, calibration, hardest, settings, provenance)
+SECTIONS = (
+    ("verdict", "In short", verdict),
+    ("runs", "Runs", runs),
+    ("differences", "Differences", differences),
+    ("curves", "Learning curves", curves),
+    ("slices", "By slice", by_slice),
+    ("swept", "Swept keys", swept),
+    ("symmetry", "Symmetry and probes", symmetry),
+    ("calibration", "Calibration", calibration),
+    ("hardest", "Hardest pairs", hardest),
+    ("settings", "Settings", settings),
+    ("provenance", "Versions, data, time", provenance),
+)
+"""Key, heading and what makes the blocks, in the order a reader asks."""
 
 
 def sections_of(material: Material) -> list[Section]:
-    """Make the sections, in the order a reader asks."""
-    return [section for make in SECTIONS if (section := make(material)).blocks]
+    """Make the sections that have anything to show."""
+    return [Section(key, heading, blocks) for key, heading, make in SECTIONS if (blocks := make(material))]
 
 
 def render(material: Material, form: str = "html") -> str:

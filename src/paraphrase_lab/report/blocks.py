@@ -1,7 +1,6 @@
 """The blocks of a report, whether it becomes a page or a text."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -44,7 +43,6 @@ class Mark(NamedTuple):
 class Figure(NamedTuple):
     title: str
     drawing: Markup
-    caption: str = ""
     wide: bool = False
     """Needs its own width and scrolls on a narrow screen."""
 
@@ -87,11 +85,10 @@ class Examples(NamedTuple):
 Block = Text | Items | Table | Figures | Strips | Examples
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     key: str
     heading: str
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[Block]
 
 
 def number(value: float | None, digits: int = 4, *, strong: bool = False) -> Cell:
@@ -103,10 +100,6 @@ def number(value: float | None, digits: int = 4, *, strong: bool = False) -> Cel
 
 def integer(number: int) -> Cell:
     return Cell(f"{number:,}", number)
-
-
-def texts(words: Iterable[object]) -> list[Cell]:
-    return [Cell(str(word)) for word in words]
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from paraphrase_lab.report.blocks import Figure, Figures, Mark, Section, Text
+from paraphrase_lab.report.blocks import Block, Figure, Figures, Mark, Text
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import SERIES, Drawing, Scale, frame, short
 from paraphrase_lab.runs.row import RunRow
@@ -42,13 +42,12 @@ class CurveGroup(NamedTuple):
         return [(step, statistics.fmean(of[step] for of in values)) for step in sorted(shared)]
 
 
-def curves(material: Material) -> Section:
-    section = Section("curves", "Learning curves")
+def curves(material: Material) -> list[Block]:
     histories = {id(row): history for row in material.rows if (history := read_history(row))}
     rows = [row for row in material.rows if id(row) in histories]
     if not rows:
-        section.blocks.append(Text("No run has a metrics.csv here.", note=True))
-        return section
+        return [Text("No run has a metrics.csv here.", note=True)]
+    blocks: list[Block] = []
     monitored = f"val/{material.metrics[0]}"
     keys = material.swept[:KEYS_AT_MOST]
     names = short_names(keys, [key for row in rows for key in row.config])
@@ -63,10 +62,10 @@ def curves(material: Material) -> Section:
         what = f"by {key}" if key else "one line per run"
         thick = "; the thick line is the mean of a group" if len(rows) > 1 else ""
         if figures:
-            section.blocks.append(Figures(tuple(figures), legend, f"Learning curves {what}{thick}."))
+            blocks.append(Figures(tuple(figures), legend, f"Learning curves {what}{thick}."))
     if len(material.swept) > KEYS_AT_MOST:
-        section.blocks.append(Text(f"Drawn for the first {KEYS_AT_MOST} of {len(material.swept)} swept keys.", note=True))
-    return section
+        blocks.append(Text(f"Drawn for the first {KEYS_AT_MOST} of {len(material.swept)} swept keys.", note=True))
+    return blocks
 
 
 def read_history(row: RunRow) -> dict[str, tuple[tuple[int, float], ...]]:

@@ -7,7 +7,7 @@ import numpy as np
 from paraphrase_lab.comparison.slices import slices
 from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.metrics.names import higher_is_better
-from paraphrase_lab.report.blocks import Block, Cell, Mark, Section, Strip, Strips, Table, Text, integer, number
+from paraphrase_lab.report.blocks import Block, Cell, Mark, Strip, Strips, Table, Text, integer, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.overview import STRIP_HEIGHT, STRIP_WIDTH, axis_of
 from paraphrase_lab.report.svg import Drawing, Scale
@@ -21,21 +21,18 @@ OVER_SEEDS = Mark("seeds", "95 % interval over the seeds")
 NO_DIFFERENCE = Mark("floor", "no difference")
 
 
-def differences(material: Material) -> Section:
-    section = Section("differences", "Differences")
+def differences(material: Material) -> list[Block]:
     comparison = material.comparison
     if comparison is None:
-        section.blocks.append(Text(f"No comparison: {material.why_not}"))
-        return section
-    section.blocks.append(Text(f"{QUESTIONS[comparison.question]} {comparison.scope}. {EXPLANATION}"))
-    section.blocks.extend(Text(note, note=True) for note in comparison.notes)
+        return [Text(f"No comparison: {material.why_not}")]
+    blocks: list[Block] = [Text(f"{QUESTIONS[comparison.question]} {comparison.scope}. {EXPLANATION}")]
+    blocks += [Text(note, note=True) for note in comparison.notes]
     whole = comparison.whole
     if len(comparison.candidates) > 2 and len(first := {one.a for one in whole}) == 1:
-        section.blocks.append(Text(f"Each is compared with {first.pop()}; --baseline NAME chooses another.", note=True))
+        blocks.append(Text(f"Each is compared with {first.pop()}; --baseline NAME chooses another.", note=True))
     for metric in dict.fromkeys(one.metric for one in whole):
-        section.blocks.append(forest([one for one in whole if one.metric == metric], f"Difference in {metric}"))
-    section.blocks.append(difference_table(comparison, whole, "All differences on the whole set", folded=len(whole) > 12))
-    return section
+        blocks.append(forest([one for one in whole if one.metric == metric], f"Difference in {metric}"))
+    return [*blocks, difference_table(comparison, whole, "All differences on the whole set", folded=len(whole) > 12)]
 
 
 def forest(found: Sequence[Difference], title: str, *, by_slice: bool = False) -> Strips:
@@ -87,11 +84,11 @@ def difference_table(
     return Table(columns, rows, caption, folded=folded)
 
 
-def by_slice(material: Material) -> Section:
+def by_slice(material: Material) -> list[Block]:
     """Show the accuracy of every recipe by slice, and the differences that the comparison found there."""
     if not material.evaluated:
-        return Section("slices", "By slice", [material.no_predictions])
-    return Section("slices", "By slice", [_slice_table(material), *_slice_differences(material.comparison)])
+        return [material.no_predictions]
+    return [_slice_table(material), *_slice_differences(material.comparison)]
 
 
 def _slice_table(material: Material) -> Table:

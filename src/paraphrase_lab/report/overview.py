@@ -3,22 +3,7 @@
 from collections import Counter
 
 from paraphrase_lab.comparison.candidates import FAILED_SEEDS
-from paraphrase_lab.report.blocks import (
-    Block,
-    Cell,
-    Items,
-    Mark,
-    Section,
-    Strip,
-    Strips,
-    Table,
-    Text,
-    counted,
-    integer,
-    listed,
-    number,
-    texts,
-)  # fmt: skip
+from paraphrase_lab.report.blocks import Block, Cell, Items, Mark, Strip, Strips, Table, Text, counted, integer, listed, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
 from paraphrase_lab.runs.differences import distinguishing_keys
@@ -31,13 +16,9 @@ STRIP_WIDTH, STRIP_HEIGHT = 420, 26
 MANY_RECIPES = 30
 
 
-def verdict(material: Material) -> Section:
-    return Section("verdict", "In short", [Items(tuple(sentences(material)))])
-
-
-def sentences(material: Material) -> list[str]:
-    """Return sentences: which runs there are, and what was found."""
-    return [_what_there_is(material), *_findings(material)]
+def verdict(material: Material) -> list[Block]:
+    """Say in sentences which runs there are, and what was found."""
+    return [Items((_what_there_is(material), *_findings(material)))]
 
 
 def _what_there_is(material: Material) -> str:
@@ -59,7 +40,7 @@ def _findings(material: Material) -> list[str]:
     comparison = material.comparison
     if comparison is None:
         why = material.why_not.splitlines()[0].rstrip(":.")
-        return [*_best(material), f"No comparison: {why}."] if material.recipes else []
+        return [*_only_mean(material), f"No comparison: {why}."] if material.recipes else []
     main = [one for one in comparison.whole if one.metric == comparison.metric]
     significant = [one for one in main if one.better]
     if len(main) <= VERDICTS_SHOWN:
@@ -69,7 +50,8 @@ def _findings(material: Material) -> list[str]:
     return [count, *(f"{one.b} against {one.a}: {one.verdict}" for one in largest)]
 
 
-def _best(material: Material) -> list[str]:
+def _only_mean(material: Material) -> list[str]:
+    """Say what the metric came to where there is one recipe."""
     means = {recipe.name: mean for recipe in material.recipes if (mean := recipe.mean(material.metric)) is not None}
     baseline = majority(material)
     against = f"; predicting the larger class always gets {baseline:.4f}" if baseline is not None else ""
@@ -87,14 +69,14 @@ def majority(material: Material) -> float | None:
     return baselines.pop() if len(baselines) == 1 else None
 
 
-def runs(material: Material) -> Section:
+def runs(material: Material) -> list[Block]:
     notes = list(material.left_out)
     if any(row.status == FAILED for row in material.rows):
         notes.append(FAILED_SEEDS)
     blocks: list[Block] = [Text(note, note=True) for note in notes]
     if any(recipe.values(material.metric) for recipe in material.recipes):
         blocks = [recipe_strips(material), recipe_table(material), *blocks]
-    return Section("runs", "Runs", [*blocks, run_table(material)])
+    return [*blocks, run_table(material)]
 
 
 def recipe_strips(material: Material) -> Strips:
@@ -154,7 +136,7 @@ def recipe_table(material: Material) -> Table:
     rows = []
     for recipe in material.recipes:
         seeds = sorted(row.seed for row in recipe.rows)
-        cells = [Cell(recipe.name), integer(len(recipe.rows)), *texts([listed([str(seed) for seed in seeds], 8)])]
+        cells = [Cell(recipe.name), integer(len(recipe.rows)), Cell(listed([str(seed) for seed in seeds], 8))]
         for name in [*named, *others]:
             cells += [number(recipe.mean(name)), number(recipe.spread(name))]
         rows.append(cells)
@@ -171,7 +153,9 @@ def run_table(material: Material) -> Table:
     rows = []
     for row in material.rows:
         measured = [number(row.metrics.get(name)) for name in metrics]
-        rows.append([Cell(row.name), *(_config_cell(row, key) for key in keys), _status(row), *measured])
+        error = row.record.get("error") if row.status != FINISHED else None
+        status = Cell(f"{row.status}: {error}" if error else row.status, strong=row.status != FINISHED)
+        rows.append([Cell(row.name), *(_config_cell(row, key) for key in keys), status, *measured])
     return Table(columns, rows, "Every run, with the settings that distinguish them", folded=len(rows) > 24)
 
 
@@ -179,8 +163,3 @@ def _config_cell(row: RunRow, key: str) -> Cell:
     value = row.config.get(key)
     numeric = float(value) if isinstance(value, int | float) else None
     return Cell(shown(value) if key in row.config else "", numeric)
-
-
-def _status(row: RunRow) -> Cell:
-    error = row.record.get("error")
-    return Cell(f"{row.status}: {error}" if error and row.status != FINISHED else row.status, strong=row.status != FINISHED)

@@ -6,19 +6,19 @@ from scipy.special import expit
 
 from paraphrase_lab.metrics.binary import decide, reliability_bins
 from paraphrase_lab.report.blocks import (
+    Block,
     Cell,
     Example,
     Examples,
     Figure,
     Figures,
     Mark,
-    Section,
     Table,
     Text,
     counted,
     listed,
     number,
-)  # fmt: skip
+)
 from paraphrase_lab.report.material import EvaluatedRun, Material
 from paraphrase_lab.report.svg import Drawing, Scale, frame
 from paraphrase_lab.runs.predictions import CALIBRATION_METRICS, calibration_before_after
@@ -37,11 +37,10 @@ BINS = 10
 LABELS = {0: "different meaning", 1: "same meaning"}
 
 
-def symmetry(material: Material) -> Section:
+def symmetry(material: Material) -> list[Block]:
     names = [name for name in PROBES if any(recipe.values(material.named(name)) for recipe in material.recipes)]
     if not names:
-        nothing = Text(f"No run has scored the swapped pairs of {material.split}.", note=True)
-        return Section("symmetry", "Symmetry and probes", [nothing])
+        return [Text(f"No run has scored the swapped pairs of {material.split}.", note=True)]
     rows = []
     for recipe in material.recipes:
         cells = [Cell(recipe.name), number(recipe.mean(material.metric))]
@@ -55,16 +54,12 @@ def symmetry(material: Material) -> Section:
         "Whether the order of the two sentences changes the prediction, which it should not, and predictions for pairs that "
         "need no model; mean ± standard deviation over runs."
     )
-    return Section("symmetry", "Symmetry and probes", [Table(columns, rows, "Swapped and trivial pairs", note)])
+    return [Table(columns, rows, "Swapped and trivial pairs", note)]
 
 
-def calibration(material: Material) -> Section:
+def calibration(material: Material) -> list[Block]:
     if not material.evaluated:
-        return Section("calibration", "Calibration", [material.no_predictions])
-    return Section("calibration", "Calibration", [_reliability_figures(material), _calibration_table(material)])
-
-
-def _calibration_table(material: Material) -> Table:
+        return [material.no_predictions]
     rows = []
     for one in material.evaluated:
         given, values = one.predictions, calibration_before_after(one.predictions)
@@ -74,7 +69,8 @@ def _calibration_table(material: Material) -> Table:
         )
     columns = [f"{name} {when}" for name in CALIBRATION_METRICS for when in ("before", "after")]
     caption, note = "Before and after the temperature", "It is fitted on validation pairs; lower is better."
-    return Table(("run", "recipe", "temperature", "threshold", *columns), rows, caption, note, folded=len(rows) > 12)
+    head = ("run", "recipe", "temperature", "threshold", *columns)
+    return [_reliability_figures(material), Table(head, rows, caption, note, folded=len(rows) > 12)]
 
 
 def _reliability_figures(material: Material) -> Figures:
@@ -115,11 +111,10 @@ def reliability(name: str, evaluated: list[EvaluatedRun]) -> Markup:
     return drawing.markup()
 
 
-def hardest(material: Material) -> Section:
+def hardest(material: Material) -> list[Block]:
     """List pairs by how many runs fail on them, then by how little probability the label got."""
     if not material.evaluated:
-        return Section("hardest", "Hardest pairs", [material.no_predictions])
-    section = Section("hardest", "Hardest pairs")
+        return [material.no_predictions]
     first = material.evaluated[0].predictions
     given = [one.predictions for one in material.evaluated]
     wrong = np.stack([decide(one.probabilities, one.threshold) != first.labels for one in given])
@@ -129,21 +124,19 @@ def hardest(material: Material) -> Section:
     order = [index for index in np.lexsort((for_label, -failures)) if failures[index]]
     runs = len(material.evaluated)
     if not order:
-        section.blocks.append(Text("No run got any pair wrong."))
-        return section
+        return [Text("No run got any pair wrong.")]
     everywhere = int((failures == runs).sum())
-    section.blocks.append(Text(
+    intro = (
         f"{counted(len(order), 'pair')} of {len(first.labels):,} wrong in at least one run"
         + (f", {everywhere:,} in all {runs}." if runs > 1 else ".")
         + (f" The first {PAIRS_SHOWN}, wrong in most runs first:" if len(order) > PAIRS_SHOWN else "")
-    ))  # fmt: skip
+    )
     pairs = []
     for index in order[:PAIRS_SHOWN]:
         facts = f"mean probability of the same meaning {probabilities[:, index].mean():.3f}"
         facts += f" · wrong in {failures[index]} of {runs}: {_who(material, wrong[:, index])}" if runs > 1 else ""
         pairs.append(Example(first.sentence1[index], first.sentence2[index], LABELS[int(first.labels[index])], facts))
-    section.blocks.append(Examples(tuple(pairs)))
-    return section
+    return [Text(intro), Examples(tuple(pairs))]
 
 
 def _who(material: Material, wrong: np.ndarray) -> str:

@@ -1,9 +1,9 @@
 """The settings that differ, and the provenance of each run: versions, commits, data, time and cost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from paraphrase_lab.report.blocks import Block, Cell, Section, Table, Text, listed, number
+from paraphrase_lab.report.blocks import Block, Cell, Table, Text, listed, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.runs.differences import differing_keys
 from paraphrase_lab.runs.row import RunRow
@@ -12,36 +12,37 @@ from paraphrase_lab.runs.short import shown
 RUNS_NAMED = 4
 
 
-def settings(material: Material) -> Section:
+def settings(material: Material) -> list[Block]:
     """List every key that differs, its values and the runs that have them; then all that is the same."""
-    section = Section("settings", "Settings")
-    keys = differing_keys(material.rows)
-    if keys:
-        rows = [cells for key in keys for cells in _values_of(key, material.rows)]
-        section.blocks.append(Table(("key", "value", "runs"), rows, "What differs", folded=len(rows) > 40))
-    else:
-        section.blocks.append(Text("All runs have the same settings." if len(material.rows) > 1 else "There is one run only."))
+    blocks: list[Block] = [Text("All runs have the same settings." if len(material.rows) > 1 else "There is one run only.")]
+    if keys := differing_keys(material.rows):
+        rows = []
+        for key in keys:
+            having = _by_value((row.name, shown(row.config[key]) if key in row.config else "(absent)") for row in material.rows)
+            rows += [[Cell(key), Cell(value), Cell(f"{len(of)}: {listed(of, RUNS_NAMED)}")] for value, of in having.items()]
+        blocks = [Table(("key", "value", "runs"), rows, "What differs", folded=len(rows) > 40)]
     configs = [row.config for row in material.rows if row.config]
     first = configs[0] if configs else {}
     shared = {key: value for key, value in first.items() if all(config.get(key) == value for config in configs)}
     same = [[Cell(key), Cell(shown(value))] for key, value in shared.items() if value is not None]
     if same:
-        section.blocks.append(Table(("key", "value"), same, "What all runs share", folded=True))
-    return section
+        blocks.append(Table(("key", "value"), same, "What all runs share", folded=True))
+    return blocks
 
 
-def _values_of(key: str, rows: Sequence[RunRow]) -> list[list[Cell]]:
+def _by_value(values: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Collect the runs that have the same value, from (run, value)."""
     having: dict[str, list[str]] = {}
-    for row in rows:
-        having.setdefault(shown(row.config[key]) if key in row.config else "(absent)", []).append(row.name)
-    return [[Cell(key), Cell(value), Cell(f"{len(names)}: {listed(names, RUNS_NAMED)}")] for value, names in having.items()]
+    for run, value in values:
+        having.setdefault(value, []).append(run)
+    return having
 
 
-def provenance(material: Material) -> Section:
+def provenance(material: Material) -> list[Block]:
     rows = material.rows
     versions = _shared("Versions", rows, lambda row: row.record.get("versions") or {})
     data = _shared("Data (the first 8 characters of the fingerprint)", rows, _data)
-    return Section("provenance", "Versions, data, time", [*versions, *data, _run_table(rows)])
+    return [*versions, *data, _run_table(rows)]
 
 
 def _data(row: RunRow) -> dict[str, str]:
@@ -56,9 +57,7 @@ def _shared(caption: str, rows: Sequence[RunRow], facts: Callable[[RunRow], dict
     names = dict.fromkeys(name for _, of in known for name in of)
     cells = []
     for name in names:
-        having: dict[str, list[str]] = {}
-        for run, of in known:
-            having.setdefault(str(of.get(name, "none")), []).append(run)
+        having = _by_value((run, str(of.get(name, "none"))) for run, of in known)
         same = len(having) == 1
         by_run = [f"{value} ({listed(runs, RUNS_NAMED)})" for value, runs in having.items()]
         cells.append([Cell(name), Cell(next(iter(having)) if same else "; ".join(by_run), strong=not same)])
@@ -71,18 +70,15 @@ def _run_table(rows: Sequence[RunRow]) -> Table:
     cells = []
     for row in rows:
         seconds, precision = row.record.get("seconds") or {}, row.record.get("precision") or {}
+        device = row.record.get("device") or {}
+        name, count = device.get("name", ""), device.get("count", 1)
         cells.append([
             Cell(row.name), Cell(row.started[:16].replace("T", " ")), Cell(_commit(row.record.get("git") or {})),
-            Cell(_device(row.record.get("device") or {})), Cell(str(precision.get("used", ""))),
+            Cell(f"{name} × {count}" if count > 1 else name), Cell(str(precision.get("used", ""))),
             number(seconds.get("training"), 1), number(sum(seconds.values()) if seconds else None, 1),
             *([number(row.cost_usd, 2)] if costs else []), Cell((row.record.get("fingerprint") or "")[:8]),
         ])  # fmt: skip
     return Table((*columns, *(["cost $"] if costs else []), "fingerprint"), cells, "What each run was made with")
-
-
-def _device(device: dict[str, Any]) -> str:
-    count = device.get("count", 1)
-    return f"{device.get('name', '')} × {count}" if count > 1 else device.get("name", "")
 
 
 def _commit(git: dict[str, Any]) -> str:

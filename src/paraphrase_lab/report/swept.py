@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from paraphrase_lab.metrics.names import higher_is_better
-from paraphrase_lab.report.blocks import Figure, Figures, Mark, Section, Text
+from paraphrase_lab.report.blocks import Block, Figure, Figures, Mark, Text
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
 from paraphrase_lab.runs.row import RunRow
@@ -27,19 +27,18 @@ class Axis:
     ticks: list[tuple[float, str]]
 
 
-def swept(material: Material) -> Section:
-    section = Section("swept", "Swept keys")
+def swept(material: Material) -> list[Block]:
     keys = material.swept[:KEYS_AT_MOST]
     rows = [row for recipe in material.recipes for row in recipe.rows if material.metric in row.metrics]
     if not keys and len(rows) > 1:
-        section.blocks.append(Text("The runs differ in no key but the seed: there is nothing to draw here.", note=True))
-    elif keys and rows:
-        drawing = parallel(rows, keys, material.metric)
-        word = "highest" if higher_is_better(material.metric) else "lowest"
-        legend = (Mark("line best", f"the runs with the {word} {material.metric}"), Mark("line", "the other runs"))
-        caption = f"Parallel coordinates: each line is a run, through its settings to its {material.metric}, on the right."
-        section.blocks.append(Figures((Figure("", drawing, wide=True),), legend, caption))
-    return section
+        return [Text("The runs differ in no key but the seed: there is nothing to draw here.", note=True)]
+    if not keys or not rows:
+        return []
+    drawing = parallel(rows, keys, material.metric)
+    word = "highest" if higher_is_better(material.metric) else "lowest"
+    legend = (Mark("line best", f"the runs with the {word} {material.metric}"), Mark("line", "the other runs"))
+    caption = f"Parallel coordinates: each line is a run, through its settings to its {material.metric}, on the right."
+    return [Figures((Figure("", drawing, wide=True),), legend, caption)]
 
 
 def parallel(rows: Sequence[RunRow], keys: Sequence[str], metric: str) -> Markup:
@@ -57,16 +56,13 @@ def parallel(rows: Sequence[RunRow], keys: Sequence[str], metric: str) -> Markup
         style = "line best" if sign * row.metrics[metric] >= least else "line"
         drawing.path(line, style, tip=f"{row.name}: {settings}, {metric} {row.metrics[metric]:.4f}")
     for number, axis in enumerate(axes):
-        _draw_axis(drawing, EDGE + AXIS_WIDTH * number, axis, last=number == len(axes) - 1)
+        x, last = EDGE + AXIS_WIDTH * number, number == len(axes) - 1
+        drawing.line(x, TOP, x, HEIGHT - BOTTOM, "axis")
+        drawing.text(x, TOP - 24, axis.name, "name", anchor="middle")
+        for height, label in axis.ticks:
+            drawing.line(x - 4, height, x, height, "axis")
+            drawing.text(x + 7 if last else x - 7, height + 4, label, "halo", anchor="start" if last else "end")
     return drawing.markup()
-
-
-def _draw_axis(drawing: Drawing, x: float, axis: Axis, *, last: bool) -> None:
-    drawing.line(x, TOP, x, HEIGHT - BOTTOM, "axis")
-    drawing.text(x, TOP - 24, axis.name, "name", anchor="middle")
-    for height, label in axis.ticks:
-        drawing.line(x - 4, height, x, height, "axis")
-        drawing.text(x + 7 if last else x - 7, height + 4, label, "halo", anchor="start" if last else "end")
 
 
 def _axis(name: str, rows: Sequence[RunRow], values: Sequence[object]) -> Axis:

@@ -20,7 +20,7 @@ def is_main_process() -> bool:
 
 @contextmanager
 def processes_find(directory: Path) -> Iterator[None]:
-    """Tells the processes that Lightning starts which directory is theirs: Hydra knows only that of a single run.
+    """Tell the processes that Lightning starts which directory is theirs: Hydra knows only that of a single run.
 
     Afterwards the next job of a sweep can start its own: Lightning leaves its process group and its variables behind.
     """

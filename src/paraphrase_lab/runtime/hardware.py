@@ -1,4 +1,4 @@
-"""What a machine computes with, and which precision suits it."""
+"""The hardware that a machine computes with, and the precision that suits it."""
 
 import os
 import platform
@@ -25,14 +25,11 @@ class Machine:
 
 
 def this_machine(accelerator: str = "auto") -> Machine:
-    """What `trainer.accelerator` means here; raises UserError when it is not here."""
+    """Return what `trainer.accelerator` means here; raises UserError when it is not here."""
     import torch
 
-    available = ["cpu"]
-    if torch.backends.mps.is_available():
-        available.insert(0, "mps")
-    if torch.cuda.is_available():
-        available.insert(0, "gpu")
+    there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = [name for name, is_there in there.items() if is_there]
     chosen = available[0] if accelerator == "auto" else accelerator
     if chosen not in available:
         raise UserError(
@@ -50,7 +47,7 @@ def this_machine(accelerator: str = "auto") -> Machine:
 
 
 def resolve_precision(precision: str, machine: Machine) -> tuple[str, str]:
-    """Lightning's name of the precision, and one line that says why; raises UserError where the machine cannot run it."""
+    """Return Lightning's name of the precision, and why in one line; raises UserError where the machine cannot run it."""
     if precision == "auto":
         return _automatic(machine)
     lightning = LIGHTNING_PRECISIONS[precision]
@@ -70,12 +67,12 @@ def resolve_precision(precision: str, machine: Machine) -> tuple[str, str]:
 
 
 def devices_used(devices: str | int, machine: Machine) -> int:
-    """Processes that `trainer.devices` means: auto is all GPUs, but one process on a CPU."""
+    """Return the number of processes that `trainer.devices` means: auto is all GPUs, but one process on a CPU."""
     return machine.devices if devices == "auto" else int(devices)
 
 
 def cpu_bf16_instructions() -> tuple[str, ...]:
-    """Those of avx512_bf16 and amx_bf16 that this CPU has (x86 under Linux; elsewhere unknown, so none)."""
+    """Return those of avx512_bf16 and amx_bf16 that this CPU has (x86 under Linux; elsewhere unknown, so none)."""
     flags = _cpu_information("flags").split()
     return tuple(name for name in ("amx_bf16", "avx512_bf16") if name in flags)
 
@@ -94,7 +91,7 @@ def _described(machine: Machine) -> str:
 
 
 def cpu_cores() -> int:
-    """Those this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

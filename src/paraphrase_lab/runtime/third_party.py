@@ -1,4 +1,4 @@
-"""What the libraries below say on their own account, kept off the screen where the project's own lines say it better."""
+"""The messages of the libraries below, kept off the screen where the project's own lines say it better."""
 
 import logging
 import warnings
@@ -17,7 +17,7 @@ def quiet_libraries() -> None:
 
 @contextmanager
 def without_known_warnings() -> Iterator[None]:
-    """Leaves out what Lightning warns of although it is looked after here."""
+    """Leave out what Lightning warns of although it is looked after here."""
     with warnings.catch_warnings():
         for known in (
             ".*does not have many workers.*",  # encoded pairs are in memory: workers would only copy them

@@ -9,17 +9,18 @@ import base64
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, time
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from paraphrase_lab.data.files import Row, column_names, column_types, file_format, read_rows
-from paraphrase_lab.data.rows import shortened
+from paraphrase_lab.data.files import RowReader, column_names, column_types, file_format
+from paraphrase_lab.data.rows import Row, shortened
 from paraphrase_lab.errors import UserError
 
 OUTPUT_FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -38,8 +39,14 @@ RowWriter = Callable[[list[dict[str, Any]]], None]
 
 
 def output_schema(source: Path, output: Path) -> pa.Schema:
-    """Columns of `output`. Raises UserError for whatever would keep them from being written, before anything is."""
-    columns = input_schema(source)
+    """Return the columns of `output`. Raises UserError for whatever would keep them from being written, before anything is."""
+    ending = file_format(source)
+    if ending in (".parquet", ".arrow"):
+        columns = column_types(source).remove_metadata()  # what it says of the columns is not true of more columns
+    elif ending == ".jsonl":
+        columns = json_schema(source)
+    else:
+        columns = pa.schema([(name, pa.string()) for name in column_names(source)])
     taken = [name for name in columns.names if name in SCORE_COLUMNS]
     if taken:
         raise UserError(
@@ -50,24 +57,15 @@ def output_schema(source: Path, output: Path) -> pa.Schema:
     schema = pa.schema([*columns, *(pa.field(name, kind) for name, kind in SCORE_COLUMNS.items())])
     if output.suffix.lower() == ".parquet":
         check_parquet_types(source, schema)
-    if output.suffix.lower() == ".tsv" and source.suffix.lower() != ".tsv":
+    if output.suffix.lower() == ".tsv" and ending != ".tsv":
         check_tsv_cells(source, output, schema)
     return schema
 
 
-def input_schema(source: Path) -> pa.Schema:
-    ending = file_format(source)
-    if ending in (".parquet", ".arrow"):
-        return column_types(source).remove_metadata()  # what it says of the columns is not true of more columns
-    if ending == ".jsonl":
-        return json_schema(source)
-    return pa.schema([(name, pa.string()) for name in column_names(source)])
-
-
 def json_schema(source: Path) -> pa.Schema:
-    """Every key of every object, in the order in which they appear first."""
+    """Return every key of every object, in the order in which they appear first."""
     kinds: dict[str, set[str]] = {}
-    for row in read_rows(source):
+    for row in RowReader(source):
         if isinstance(row, Row):
             for name, value in row.values.items():
                 kinds.setdefault(name, set()).update(json_kind(value))
@@ -75,7 +73,7 @@ def json_schema(source: Path) -> pa.Schema:
 
 
 def json_kind(value: Any) -> set[str]:
-    """Null fits every type, so it has no kind; an integer is long where float64 would round it."""
+    """Name the kind: null fits every type, so it has no kind; an integer is long where float64 would round it."""
     if value is None:
         return set()
     if isinstance(value, bool):
@@ -103,7 +101,7 @@ def check_tsv_cells(source: Path, output: Path, schema: pa.Schema) -> None:
     for name in schema.names:
         if breaks_tsv(name):
             raise tsv_error(str(source), output, "a column name", name)
-    for row in read_rows(source):
+    for row in RowReader(source):
         if isinstance(row, Row):
             for name, value in row.values.items():
                 if breaks_tsv(text := cell(value)):
@@ -122,47 +120,31 @@ def tsv_error(place: str, output: Path, name: str, text: str) -> UserError:
     )
 
 
-def open_writer(path: Path, ending: str, schema: pa.Schema) -> AbstractContextManager[RowWriter]:
-    """A function that appends rows to `path`, which is complete once the context ends."""
+@contextmanager
+def open_writer(path: Path, ending: str, schema: pa.Schema) -> Iterator[RowWriter]:
+    """Yield a function that appends rows to `path`, which is complete once the context ends."""
     if ending == ".parquet":
-        return parquet_writer(path, schema)
-    return json_writer(path) if ending == ".jsonl" else table_writer(path, ending, schema.names)
+        text_columns = [field.name for field in schema if field.type == pa.string()]
+        with pq.ParquetWriter(path, schema) as writer:
 
+            def write_table(rows: list[dict[str, Any]]) -> None:
+                as_text = [{name: cell(row[name]) for name in text_columns if row.get(name) is not None} for row in rows]
+                complete = [row | text for row, text in zip(rows, as_text, strict=True)]
+                writer.write_table(pa.Table.from_pylist(complete, schema=schema))
 
-@contextmanager
-def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[RowWriter]:
-    text_columns = [field.name for field in schema if field.type == pa.string()]
-    with pq.ParquetWriter(path, schema) as writer:
-
-        def write(rows: list[dict[str, Any]]) -> None:
-            as_text = [{name: cell(row[name]) for name in text_columns if row.get(name) is not None} for row in rows]
-            complete = [row | text for row, text in zip(rows, as_text, strict=True)]
-            writer.write_table(pa.Table.from_pylist(complete, schema=schema))
-
-        yield write
-
-
-@contextmanager
-def json_writer(path: Path) -> Iterator[RowWriter]:
-    with path.open("w", encoding="utf-8", newline="\n") as handle:
-        yield lambda rows: handle.writelines(json_text(row) + "\n" for row in rows)
-
-
-@contextmanager
-def table_writer(path: Path, ending: str, names: list[str]) -> Iterator[RowWriter]:
+            yield write_table
+        return
     with path.open("w", encoding="utf-8", newline="") as handle:
-        write_record = csv.writer(LineFeedEnds(handle)).writerow if ending == ".csv" else tsv_record_writer(handle)
-        write_record(names)
-
-        def write(rows: list[dict[str, Any]]) -> None:
-            for row in rows:
-                write_record([cell(row.get(name)) for name in names])
-
-        yield write
+        if ending == ".jsonl":
+            yield lambda rows: handle.writelines(json_text(row) + "\n" for row in rows)
+        else:
+            write_records = csv.writer(LineFeedEnds(handle)).writerows if ending == ".csv" else partial(write_tsv, handle)
+            write_records([schema.names])
+            yield lambda rows: write_records([cell(row.get(name)) for name in schema.names] for row in rows)
 
 
-def tsv_record_writer(handle: TextIO) -> Callable[[list[str]], object]:
-    return lambda cells: handle.write("\t".join(cells) + "\n")
+def write_tsv(handle: TextIO, records: Iterable[list[str]]) -> None:
+    handle.writelines("\t".join(cells) + "\n" for cells in records)
 
 
 class LineFeedEnds:
@@ -184,7 +166,7 @@ def cell(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    """JSON has no NaN and no infinity: they become null."""
+    """Return JSON, which has no NaN and no infinity: they become null."""
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=plain)
     except ValueError:
@@ -192,7 +174,7 @@ def json_text(value: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """Dates in ISO 8601, bytes in base64, decimals in digits."""
+    """Return dates in ISO 8601, bytes in base64, decimals in digits."""
     if isinstance(value, (date, time)):
         return value.isoformat()
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)

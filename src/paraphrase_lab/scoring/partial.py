@@ -18,7 +18,7 @@ class PartialScores:
     """One `.npy` file of probabilities per finished chunk, and a state file that says what they are the scores of."""
 
     def __init__(self, folder: Path, agreement: dict[str, Any], *, overwrite: bool) -> None:
-        """Raises UserError where the folder holds scores of something that `agreement` does not describe."""
+        """Raise UserError where the folder holds scores of something that `agreement` does not describe."""
         self.folder = folder
         if overwrite:
             self.remove()
@@ -30,14 +30,11 @@ class PartialScores:
                 unfinished.write_text(json.dumps(agreement, indent=2) + "\n", encoding="utf-8")
 
     def finished_chunks(self) -> int:
-        """Chunks are saved in order, so the first part that is missing ends them."""
+        """Count them: chunks are saved in order, so the first part that is missing ends them."""
         chunk = 0
         while self._part(chunk).exists():
             chunk += 1
         return chunk
-
-    def finished_rows(self) -> int:
-        return sum(len(self.load(chunk)) for chunk in range(self.finished_chunks()))
 
     def save(self, chunk: int, probabilities: np.ndarray) -> None:
         with atomic_write(self._part(chunk), fsync=True) as unfinished, unfinished.open("wb") as handle:

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 from rich.markup import escape
 from rich.progress import Progress
 
-from paraphrase_lab.data.files import BadRow, Row, RowReader, bad_rows_error, read_rows, write_bad_rows
-from paraphrase_lab.errors import BadRowsError, RunError, UserError
+from paraphrase_lab.data.files import RowReader
+from paraphrase_lab.data.rows import BadRow, Row, bad_rows_error, write_bad_rows
+from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.scoring.output import open_writer, output_schema
 from paraphrase_lab.scoring.partial import PartialScores
@@ -26,7 +27,7 @@ from paraphrase_lab.scoring.task import ScoringTask, check_task
 
 class PairScorer(Protocol):
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """[pairs] probability of "paraphrase", float64, in the order of `pairs`."""
+        """Return [pairs] probability of "paraphrase", float64, in the order of `pairs`."""
         ...
 
     @property
@@ -51,12 +52,6 @@ class ScoringSummary:
     paraphrase_share: float | None  # of the scored rows; None where there are none
 
 
-class Counts(NamedTuple):
-    rows: int
-    scored: int
-    paraphrases: int
-
-
 def score_file(
     scorer: PairScorer,
     source: Path,
@@ -68,7 +63,7 @@ def score_file(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ScoringSummary:
-    """Writes `source` with the columns `probability` and `prediction` (1 = paraphrase) to `output`.
+    """Write `source` with the columns `probability` and `prediction` (1 = paraphrase) to `output`.
 
     Called again after an interruption, it continues, and the output is the same to the byte. With "skip", rows without
     two sentences keep their place with both columns empty; rows that cannot be parsed are left out; both are listed in
@@ -81,30 +76,29 @@ def score_file(
     fingerprint = scorer.fingerprint
     agreement = task.agreement(fingerprint)
     scores = PartialScores(task.partial_folder, agreement, overwrite=overwrite)
-    report = ProgressReport(progress, source)
+    report = ProgressReport(progress or Progress(disable=True), source)
     resumed_from_row = score_chunks(scorer, task, scores, report, skip=on_bad_rows == "skip")
     if task.agreement(fingerprint) != agreement:
         raise UserError(f"{source} was changed while it was being scored", hint=f"{task.command} --overwrite")
     report.show(f"writing {output.name}")
-    counts = write_output(task, scores, schema, scorer.threshold)
+    rows, scored, paraphrases = write_output(task, scores, schema, scorer.threshold)
     scores.remove()
     return ScoringSummary(
-        rows=counts.rows,
-        scored=counts.scored,
-        bad_rows=counts.rows - counts.scored,
+        rows=rows,
+        scored=scored,
+        bad_rows=rows - scored,
         resumed_from_row=resumed_from_row,
         seconds=time.monotonic() - started,
         output=output,
-        paraphrase_share=counts.paraphrases / counts.scored if counts.scored else None,
+        paraphrase_share=paraphrases / scored if scored else None,
     )
 
 
 class ProgressReport:
-    def __init__(self, progress: Progress | None, source: Path) -> None:
+    def __init__(self, progress: Progress, source: Path) -> None:
         self._progress, self._name = progress, source.name
         self._started, self._rows = time.monotonic(), 0
-        if progress is not None:
-            self._task = progress.add_task(escape(f"scoring {source.name}"), total=1.0)
+        self._task = progress.add_task(escape(f"scoring {source.name}"), total=1.0)
 
     def chunk_done(self, fraction_read: float, rows_scored: int) -> None:
         """Rows that an earlier process scored move the bar but do not count towards the rate."""
@@ -113,8 +107,7 @@ class ProgressReport:
         self.show(f"scoring {self._name}: {self._rows:,} rows, {rate:,.0f} rows/s", completed=fraction_read)
 
     def show(self, text: str, *, completed: float = 1.0) -> None:
-        if self._progress is not None:
-            self._progress.update(self._task, description=escape(text), completed=completed)
+        self._progress.update(self._task, description=escape(text), completed=completed)
 
 
 def chunks(items: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | BadRow]]:
@@ -124,7 +117,7 @@ def chunks(items: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | BadR
 
 
 def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, report: ProgressReport, *, skip: bool) -> int:
-    """Scores the chunks that have no scores yet; returns how many rows had some."""
+    """Score the chunks that have no scores yet; returns how many rows had some."""
     finished = scores.finished_chunks()
     resumed_from_row = 0
     reader = RowReader(task.source)
@@ -132,7 +125,10 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
     for index, chunk in enumerate(chunks(rows, task.chunk_rows)):
         bad_rows = list(task.problems(chunk))
         if bad_rows and not skip:
-            raise rejected(task, scores, chain(bad_rows, task.problems(rows)))
+            hint = f"{task.command} --on-bad-rows skip leaves them without a score and lists them in {task.bad_rows_file.name}"
+            if kept := sum(len(scores.load(chunk)) for chunk in range(scores.finished_chunks())):
+                hint += f"; the same command continues after the {kept:,} rows whose scores are kept in {task.partial_folder}"
+            raise bad_rows_error(chain(bad_rows, task.problems(rows)), hint=hint)
         if index < finished:
             resumed_from_row += len(chunk)
         else:
@@ -141,20 +137,14 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
     return resumed_from_row
 
 
-def rejected(task: ScoringTask, scores: PartialScores, bad_rows: Iterable[BadRow]) -> BadRowsError:
-    hint = f"{task.command} --on-bad-rows skip leaves them without a score and lists them in {task.bad_rows_file.name}"
-    if kept := scores.finished_rows():
-        hint += f"; the same command continues after the {kept:,} rows whose scores are kept in {task.partial_folder}"
-    return bad_rows_error(bad_rows, hint=hint)
-
-
 def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row | BadRow]) -> np.ndarray:
-    """[rows of the chunk], NaN for rows without two sentences. Raises RunError for what is no probability."""
+    """Return P(paraphrase) [rows], NaN for rows without two sentences. Raises RunError for what is no probability."""
+    first, second = task.columns
     good = [(place, row) for place, row in enumerate(chunk) if isinstance(row, Row) and task.problem(row) is None]
     probabilities = np.full(len(chunk), np.nan)
     if not good:
         return probabilities
-    scored = np.asarray(scorer.score([task.pair(row) for _, row in good]), dtype=np.float64)
+    scored = np.asarray(scorer.score([(row.values[first], row.values[second]) for _, row in good]), dtype=np.float64)
     if scored.shape != (len(good),):
         raise RunError(f"the model gave scores of shape {scored.shape} for {len(good)} pairs")
     wrong = np.flatnonzero(~((scored >= 0) & (scored <= 1)))
@@ -169,19 +159,26 @@ def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row |
     return probabilities
 
 
-def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, threshold: float) -> Counts:
-    """Reads the input again, next to the scores, so that these are all that has to be kept while scoring."""
+def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, threshold: float) -> tuple[int, int, int]:
+    """Read the input again, next to the scores, so that these are all that has to be kept while scoring.
+
+    Returns the numbers of rows, of scored ones and of paraphrases.
+    """
     rows = scored = paraphrases = 0
     with atomic_write(task.output, fsync=True) as unfinished:
         with open_writer(unfinished, task.output.suffix.lower(), schema) as write:
-            for index, chunk in enumerate(chunks(read_rows(task.source), task.chunk_rows)):
+            for index, chunk in enumerate(chunks(RowReader(task.source), task.chunk_rows)):
                 probabilities = scores.load(index)
                 write(list(scored_rows(chunk, probabilities, threshold)))
                 rows += len(chunk)
                 scored += int(np.isfinite(probabilities).sum())
                 paraphrases += int((probabilities >= threshold).sum())
-        write_bad_rows_file(task, any_bad=scored < rows)
-    return Counts(rows, scored, paraphrases)
+        if scored == rows:
+            task.bad_rows_file.unlink(missing_ok=True)  # of an earlier output of this name
+        else:
+            with atomic_write(task.bad_rows_file, fsync=True) as listed:
+                write_bad_rows(listed, task.problems(RowReader(task.source)))
+    return rows, scored, paraphrases
 
 
 def scored_rows(chunk: list[Row | BadRow], probabilities: np.ndarray, threshold: float) -> Iterator[dict[str, Any]]:
@@ -190,12 +187,3 @@ def scored_rows(chunk: list[Row | BadRow], probabilities: np.ndarray, threshold:
             known = probability == probability  # NaN stands for a row without a score
             prediction = int(probability >= threshold) if known else None
             yield {**item.values, "probability": probability if known else None, "prediction": prediction}
-
-
-def write_bad_rows_file(task: ScoringTask, *, any_bad: bool) -> None:
-    """A file of an earlier output of this name goes where nothing is bad."""
-    if not any_bad:
-        task.bad_rows_file.unlink(missing_ok=True)
-        return
-    with atomic_write(task.bad_rows_file, fsync=True) as unfinished:
-        write_bad_rows(unfinished, task.problems(read_rows(task.source)))

@@ -1,4 +1,4 @@
-"""What is asked of one scoring: which pairs of which file go where, and whether that can be done at all."""
+"""One scoring: which pairs of which file go where, and whether that can be done at all."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from paraphrase_lab.data.files import BadRow, Row, require_columns
-from paraphrase_lab.data.rows import shortened
+from paraphrase_lab.data.files import require_columns
+from paraphrase_lab.data.rows import BadRow, Row, shortened
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.scoring.output import OUTPUT_FORMATS
 
@@ -32,7 +32,7 @@ class ScoringTask:
         return f"paraphrase predict RUN --input {quote(str(self.source))} --output {quote(str(self.output))}"
 
     def agreement(self, fingerprint: str) -> dict[str, Any]:
-        """What two processes must have in common for one to continue the other."""
+        """Return what two processes must have in common for one to continue the other."""
         file = self.source.stat()
         return {
             "input": str(self.source.resolve()),
@@ -43,48 +43,26 @@ class ScoringTask:
             "fingerprint of the model": fingerprint,
         }
 
-    def pair(self, row: Row) -> tuple[str, str]:
-        first, second = self.columns
-        return row.values[first], row.values[second]
-
     def problems(self, items: Iterable[Row | BadRow]) -> Iterator[BadRow]:
         return (found for item in items if (found := self.problem(item)) is not None)
 
     def problem(self, item: Row | BadRow) -> BadRow | None:
-        """Why `item` holds no pair of sentences; None where it does."""
+        """Return why `item` holds no pair of sentences; None where it does."""
         if isinstance(item, BadRow):
             return item
         for name in self.columns:
             sentence = item.values.get(name)
-            if problem := sentence_problem(sentence):
-                value = "" if sentence is None else shortened(sentence)
-                return BadRow(str(self.source), item.line, f"'{name}' {problem}", value)
+            if isinstance(sentence, str) and sentence.strip():
+                continue
+            if sentence is None:
+                return BadRow(str(self.source), item.line, f"'{name}' is missing", "")
+            problem = "is empty" if isinstance(sentence, str) else f"is of type {type(sentence).__name__}, not text"
+            return BadRow(str(self.source), item.line, f"'{name}' {problem}", shortened(sentence))
         return None
 
 
-def sentence_problem(sentence: Any) -> str:
-    if sentence is None:
-        return "is missing"
-    if not isinstance(sentence, str):
-        return f"is of type {type(sentence).__name__}, not text"
-    return "" if sentence.strip() else "is empty"
-
-
 def check_task(task: ScoringTask, *, overwrite: bool) -> None:
-    """Raises UserError where input, output or columns rule the scoring out."""
-    check_output(task)
-    if task.columns[0] == task.columns[1]:
-        raise UserError(
-            f"both sentences would come from the column '{task.columns[0]}'", hint="name two columns: --columns A B"
-        )
-    if task.chunk_rows < 1:
-        raise UserError(f"chunk_rows is {task.chunk_rows}", valid="chunk_rows is at least 1")
-    require_columns(task.source, task.columns, hint="--columns A B names the two columns that hold the sentences")
-    if task.output.exists() and not overwrite:
-        raise UserError(f"{task.output} exists already", hint=f"{task.command} --overwrite replaces it")
-
-
-def check_output(task: ScoringTask) -> None:
+    """Raise UserError where input, output or columns rule the scoring out."""
     source, output = task.source, task.output
     if output.suffix.lower() not in OUTPUT_FORMATS:
         raise UserError(
@@ -96,3 +74,12 @@ def check_output(task: ScoringTask) -> None:
         raise UserError(f"input and output are the same file, {source}", hint="name another file with --output")
     if output.is_dir():
         raise UserError(f"{output} is a folder", hint=f"name a file in it: --output {output / 'scored.csv'}")
+    if task.columns[0] == task.columns[1]:
+        raise UserError(
+            f"both sentences would come from the column '{task.columns[0]}'", hint="name two columns: --columns A B"
+        )
+    if task.chunk_rows < 1:
+        raise UserError(f"chunk_rows is {task.chunk_rows}", valid="chunk_rows is at least 1")
+    require_columns(source, task.columns, hint="--columns A B names the two columns that hold the sentences")
+    if output.exists() and not overwrite:
+        raise UserError(f"{output} exists already", hint=f"{task.command} --overwrite replaces it")

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm, t
 
 from paraphrase_lab.statistics.metric_sums import SUMMED, Scored, cluster_sums
-from paraphrase_lab.statistics.ranking import RANKED
+from paraphrase_lab.statistics.ranking import ranked
 
 LEVEL = 0.95
 WEIGHTS_AT_ONCE = 2**25
@@ -43,18 +43,13 @@ def resample(metric: str, scored: Scored, clusters: np.ndarray, weights: np.ndar
         weights: from `cluster_weights`.
     """
     if metric in SUMMED:
-        return resampled_sums(metric, cluster_sums(metric, scored, clusters, len(weights)), weights)
-    runs = [RANKED[metric](scored.labels, scores, clusters, weights) for scores in scored.probabilities]
-    return np.stack(runs)
+        # float32 holds whole numbers up to 16 million, and other sums to far more digits than resampling gives.
+        sums = cluster_sums(metric, scored, clusters, len(weights)).astype(np.float32)
+        return SUMMED[metric].value((sums @ weights).astype(np.float64))
+    return ranked(metric, scored, clusters, weights)
 
 
-def resampled_sums(metric: str, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Compute the metric on every resample [..., resamples] from totals per cluster [columns, ..., clusters]."""
-    # float32 holds whole numbers up to 16 million, and other sums to far more digits than resampling gives.
-    return SUMMED[metric].value((sums.astype(np.float32) @ weights).astype(np.float64))
-
-
-def interval(estimates: np.ndarray, clusters: int, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+def interval(estimates: np.ndarray, clusters: int) -> tuple[np.ndarray, np.ndarray]:
     """Return both ends [...] of the expanded percentile interval of resampled estimates [..., resamples].
 
     The plain percentile interval is too narrow where clusters are few; its quantiles are moved outwards, by sqrt(n / (n - 1))
@@ -64,7 +59,7 @@ def interval(estimates: np.ndarray, clusters: int, level: float = LEVEL) -> tupl
     if clusters < 2:
         nothing = np.full(estimates.shape[:-1], np.nan)
         return nothing, nothing
-    tail = norm.cdf(-np.sqrt(clusters / (clusters - 1)) * t.ppf((1 + level) / 2, clusters - 1))
+    tail = norm.cdf(-np.sqrt(clusters / (clusters - 1)) * t.ppf((1 + LEVEL) / 2, clusters - 1))
     undefined = np.isnan(estimates)
     if not undefined.any():
         low, high = np.quantile(estimates, (tail, 1 - tail), axis=-1)

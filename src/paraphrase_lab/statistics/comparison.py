@@ -63,6 +63,22 @@ class Difference:
     pairs: int
     """Size of the slice."""
 
+    @property
+    def seeds(self) -> tuple[float, float] | None:
+        """The interval over the seeds, if there is one."""
+        return None if self.seeds_low is None or self.seeds_high is None else (self.seeds_low, self.seeds_high)
+
+    @property
+    def excludes_zero(self) -> bool:
+        """True if 0 is in none of the intervals."""
+        ends = [(self.low, self.high), *([self.seeds] if self.seeds else [])]
+        return all(low > 0 for low, _ in ends) or all(high < 0 for _, high in ends)
+
+    @property
+    def larger_p_value(self) -> float:
+        """Before correction: that of the pairs or that of the seeds."""
+        return max(self.p_value, self.seeds_p_value or 0.0)
+
     def cells(self, *, with_seeds: bool, names: Mapping[str, str] | None = None) -> list[str]:
         """Return the texts for `difference_columns`.
 

@@ -8,7 +8,7 @@ import numpy as np
 from paraphrase_lab.statistics import sign_flip
 from paraphrase_lab.statistics.bootstrap import cluster_weights, interval, portions, resample
 from paraphrase_lab.statistics.metric_sums import SUMMED, Scored, cluster_sums
-from paraphrase_lab.statistics.ranking import RANKED
+from paraphrase_lab.statistics.ranking import RANKED, ranked
 
 Runs = Sequence[int]
 """Numbers of the runs that count as one: a model's only one, or a recipe's, one per seed."""
@@ -33,7 +33,7 @@ def observed(metric: str, scored: Scored) -> np.ndarray:
     if metric in SUMMED:
         return SUMMED[metric].value(cluster_sums(metric, scored, rows, 1)[..., 0])
     ones = np.ones((1, 1), dtype=np.float32)
-    return np.array([RANKED[metric](scored.labels, scores, rows, ones)[0] for scores in scored.probabilities])
+    return ranked(metric, scored, rows, ones)[:, 0]
 
 
 def compare_paired(
@@ -91,8 +91,9 @@ class _Test:
     def as_large(self, signs: np.ndarray) -> np.ndarray:
         """Count [comparisons] what chance makes as large; the runs of a recipe are exchanged, and summed, together."""
         if self.metric in RANKED:
-            shares = (self.second - self.first)[0]
-            return sign_flip.as_large(shares.sum(axis=-1), sign_flip.exchanged_shares(shares, signs))
+            shares = (self.second - self.first)[0]  # what each block adds to the difference [comparisons, blocks]
+            by_chance = shares.astype(np.float32) @ signs[: shares.shape[-1]]
+            return sign_flip.as_large(shares.sum(axis=-1), by_chance.astype(np.float64))
         value = SUMMED[self.metric].value
         difference = value(self.second.sum(axis=-1)) - value(self.first.sum(axis=-1))
         return sign_flip.as_large(difference, sign_flip.exchanged_sums(self.metric, self.first, self.second, signs))

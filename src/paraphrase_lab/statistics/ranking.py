@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from paraphrase_lab.statistics.metric_sums import Scored
+
 
 def roc_auc(labels: np.ndarray, scores: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the chance that a positive scores above a negative, ties counting half [weightings]; nan where one has no weight.
@@ -45,6 +47,11 @@ RANKED: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.
     "roc_auc": roc_auc,
     "average_precision": average_precision,
 }
+
+
+def ranked(metric: str, scored: Scored, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the metric of every run [runs, weightings]; nan where a weighting does not define it."""
+    return np.stack([RANKED[metric](scored.labels, scores, rows, weights) for scores in scored.probabilities])
 
 
 def _from_the_top(

@@ -7,7 +7,7 @@ pairs of a cluster for independent, which they are not.
 import numpy as np
 
 from paraphrase_lab.statistics.metric_sums import SUMMED, Scored
-from paraphrase_lab.statistics.ranking import RANKED
+from paraphrase_lab.statistics.ranking import ranked
 
 MOST_BLOCKS = 500
 
@@ -37,18 +37,9 @@ def ranked_shares(metric: str, scored: Scored, clusters: np.ndarray) -> np.ndarr
     numbers, rows = np.unique(clusters, return_inverse=True)
     blocks = min(len(numbers), MOST_BLOCKS)
     unit = np.arange(blocks)
-    whole = _ranked(metric, scored, np.zeros_like(rows), np.ones((1, 1), dtype=np.float32))
-    without = _ranked(metric, scored, rows % blocks, (unit[:, None] != unit).astype(np.float32))
+    whole = ranked(metric, scored, np.zeros_like(rows), np.ones((1, 1), dtype=np.float32))
+    without = ranked(metric, scored, rows % blocks, (unit[:, None] != unit).astype(np.float32))
     return (blocks * whole - (blocks - 1) * without) / blocks
-
-
-def exchanged_shares(shares: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Compute differences by chance [..., repetitions] from what each block adds to the difference [..., blocks]."""
-    return (shares.astype(np.float32) @ signs[: shares.shape[-1]]).astype(np.float64)
-
-
-def _ranked(metric: str, scored: Scored, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return np.stack([RANKED[metric](scored.labels, scores, rows, weights) for scores in scored.probabilities])
 
 
 def as_large(observed: np.ndarray, by_chance: np.ndarray) -> np.ndarray:

@@ -31,8 +31,7 @@ def write_results(outcome: StudyOutcome, directory: Path, command: str) -> list[
 
 def _draw(outcome: StudyOutcome, picture: Path) -> None:
     """Draw a curve if one number was varied, else the differences."""
-    from paraphrase_lab.plots.comparison import plot_comparison
-    from paraphrase_lab.plots.study import plot_curve
+    from paraphrase_lab.plots.comparison import plot_comparison, plot_curve
 
     comparison, metric = outcome.comparison, outcome.study.metric
     varied = numbers_of([run.arm for run, _ in outcome.finished])

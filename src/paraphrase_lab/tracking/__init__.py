@@ -1,1 +1,1 @@
-"""Where metrics go while a run trains."""
+"""The places that metrics go to while a run trains."""

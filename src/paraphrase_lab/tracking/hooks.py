@@ -1,9 +1,9 @@
-"""How a training speaks to its trackers: those of its loggers that want to know how a run begins, ends and what came out."""
+"""The trackers of a training: those of its loggers that want to know how a run begins, ends and what came out."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,13 +12,13 @@ from paraphrase_lab.training.stopping import Interrupted
 
 log = logging.getLogger(__name__)
 KILLED = 255
-"""What W&B's own client reports after Ctrl-C."""
+"""The exit code that W&B's own client reports after Ctrl-C."""
 PREEMPTED = 143
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a tracker is told when a run begins."""
+    """The facts that a tracker is told when a run begins."""
 
     identity: Identity
     config: dict[str, Any]
@@ -26,18 +26,13 @@ class RunInfo:
     origin: str = ""
     """The same for all attempts of this run, and for no other run."""
 
-    @property
-    def other_identity(self) -> Identity:
-        """Where the id is taken by another run."""
-        return replace(self.identity, id=f"{self.identity.id}-{self.origin[:4]}")
-
 
 @runtime_checkable
 class Tracker(Protocol):
     """A logger that follows a run from begin to end. None of its errors may reach the training."""
 
     def begin(self, about: RunInfo) -> dict[str, Any]:
-        """Returns what run.json shall remember of it."""
+        """Return what run.json shall remember of it."""
         ...
 
     def log_outcome(self, run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None: ...
@@ -58,7 +53,7 @@ def begin(loggers: Iterable[Any], about: RunInfo) -> dict[str, Any]:
 
 
 def log_outcome(loggers: Iterable[Any], run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None:
-    """`record`: run.json of the finished run; `keep`: its weights stay."""
+    """Hand on `record`: run.json of the finished run; `keep`: its weights stay."""
     with _finished_already():
         for tracker in trackers(loggers):
             with _harmless(tracker):
@@ -67,29 +62,23 @@ def log_outcome(loggers: Iterable[Any], run_dir: Path, record: Mapping[str, Any]
 
 @contextmanager
 def finish_trackers(loggers: Iterable[Any]) -> Iterator[None]:
-    """However the training ends, its trackers say so. A stop while a finished run is still sent changes nothing about it."""
+    """Tell the trackers how the training ends. A stop while a finished run is still sent changes nothing about it."""
     loggers = list(loggers)
     try:
         yield
     except BaseException as error:
-        _end(loggers, *_exit_of(error))
+        preempted = isinstance(error, Interrupted) and error.exit_code == PREEMPTED
+        killed = isinstance(error, KeyboardInterrupt | Interrupted)
+        _end(loggers, PREEMPTED if preempted else KILLED if killed else 1, preempted=preempted)
         raise
     with _finished_already():
-        _end(loggers, 0)
+        _end(loggers, 0, preempted=False)
 
 
-def _end(loggers: Iterable[Any], exit_code: int, preempted: bool = False) -> None:
+def _end(loggers: Iterable[Any], exit_code: int, *, preempted: bool) -> None:
     for tracker in trackers(loggers):
         with _harmless(tracker):
             tracker.end(exit_code, preempted=preempted)
-
-
-def _exit_of(error: BaseException) -> tuple[int, bool]:
-    if isinstance(error, KeyboardInterrupt):
-        return KILLED, False
-    if isinstance(error, Interrupted):
-        return (PREEMPTED, True) if error.exit_code == PREEMPTED else (KILLED, False)
-    return 1, False
 
 
 @contextmanager

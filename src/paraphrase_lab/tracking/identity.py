@@ -1,9 +1,11 @@
-"""What a run is called elsewhere: an id that is the same in every attempt and every process, a group, a name, tags.
+"""The names of a run elsewhere: an id that is the same in every attempt and every process, a group, a name, tags.
 
 Only what Hydra says of the job goes in, since a job's directory and process are not the same in a training container.
 """
 
 import hashlib
+import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +14,6 @@ from typing import Any
 
 from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
 from paraphrase_lab.tracking.redaction import REDACTED, redacted
-from paraphrase_lab.tracking.training_job import sagemaker_job
 
 ID_CHARACTERS = 48
 """Length of a run's id; `wandb leet` lists runs by it, in a narrow column."""
@@ -24,6 +25,7 @@ _JOB_ID = re.compile(r".+-([0-9a-f]{16})-\d+")
 """The launcher's name of an attempt: beginning, the job's key, the number of the attempt."""
 _PATH = re.compile(r"(?<![^\s,\[({'\"=])(?:file://)?(?:~|\.{1,2})?/(?:[^/\s,\[\](){}'\"]+/)*([^/\s,\[\](){}'\"]*)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+JOB_VARIABLE, BASE_VARIABLE = "TRAINING_JOB_NAME", "SAGEMAKER_BASE_DIR"
 _TAGGED_GROUPS = ("experiment", "ablation", "data", "model", "debug")
 
 
@@ -39,49 +41,60 @@ class Identity:
 
 
 def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Identity:
-    """`record`: run.json, which remembers the id of an earlier attempt and when the run began; it may have been moved since."""
+    """Name the run. `record`: run.json, which remembers the id of an earlier attempt; the run may have been moved since."""
     hydra = _hydra_of(run_dir)
     overrides = [str(word) for word in hydra.overrides.task] if hydra is not None else []
     choices = dict(hydra.runtime.choices) if hydra is not None else {}
-    words = distinguishing_words(overrides)
+    chosen = [str(choices[name]) for name in ("data", "model") if choices.get(name)]
+    words = distinguishing_words(overrides) or chosen or ["run"]
     group = sweep_name(hydra) if hydra is not None and hydra.mode is not None and hydra.mode.name == "MULTIRUN" else None
     where = job_key(hydra, overrides) if group is not None else f"{run_dir.absolute()} {record.get('started')}"
     anew = record.get("started_anew", 0)
     suffix = f"-{anew + 1}" if anew else ""
     known = ((record.get("tracking") or {}).get("wandb") or {}).get("id", "")
     return Identity(
-        id=known if known and known.endswith(suffix) else run_id(words or _what(choices), group, where) + suffix,
+        id=known if known and known.endswith(suffix) else run_id(words, group, where) + suffix,
         group=group,
         job_type="search" if searching else "train",
-        name=" ".join(fitting(words or _what(choices), NAME_CHARACTERS)),
+        name=" ".join(fitting(words, NAME_CHARACTERS)),
         tags=tags(str(choices[name]) for name in _TAGGED_GROUPS if choices.get(name)),
         data=str(choices.get("data") or "data"),
     )
 
 
 def origin(record: Mapping[str, Any]) -> str:
-    """Tells runs apart that have one id, as two people's sweeps of one name have: when they began, or in which training job."""
+    """Tell runs apart that have one id, as two people's sweeps of one name have: when they began, or in which training job."""
     job = sagemaker_job().get("name", "")
     known = job.rpartition("-")[0] if _JOB_ID.fullmatch(job) else f"{job} {record.get('started')}"
     return hashlib.sha1(known.encode(), usedforsecurity=False).hexdigest()[:12]
 
 
-def public_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a resolved configuration that may leave this machine: no secrets, no loggers, no run directories."""
-    return redacted({key: value for key, value in config.items() if key not in ("logger", "resume")})
+def sagemaker_job() -> dict[str, Any]:
+    """Name and instance of the training job that this process runs in; empty elsewhere."""
+    name = os.environ.get(JOB_VARIABLE)
+    if not name:
+        return {}
+    file = Path(os.environ.get(BASE_VARIABLE, "/opt/ml")) / "input" / "config" / "resourceconfig.json"
+    try:
+        described = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        described = {}
+    kind, machines = described.get("current_instance_type"), len(described.get("hosts", ()))
+    return {"name": name} | ({"instance_type": kind} if kind else {}) | ({"instances": machines} if machines else {})
 
 
 def distinguishing_words(overrides: Iterable[str]) -> list[str]:
-    """The overrides that say what the run tries, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
+    """Return what the run tries: overrides, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
     split = [word.lstrip("+~").partition("=") for word in overrides]
-    pairs = [(key, str(redacted(_shown(value), name=key))) for key, _, value in split if not _NOT_IN_NAMES.match(key)]
+    shown = [(key, _PATH.sub(r"\1", value.strip("'\""))) for key, _, value in split]  # paths shortened to their last part
+    pairs = [(key, str(redacted(value, name=key))) for key, value in shown if not _NOT_IN_NAMES.match(key)]
     pairs = [(key, value) for key, value in pairs if REDACTED not in value]
     lasts = [key.rpartition(".")[2] for key, _ in pairs]
     return [f"{last if lasts.count(last) == 1 else key}={value}" for last, (key, value) in zip(lasts, pairs, strict=True)]
 
 
 def run_id(words: Iterable[str], group: str | None, where: str) -> str:
-    """Letters, digits, dots, underscores and hyphens, which every part of W&B and every file system takes."""
+    """Return letters, digits, dots, underscores and hyphens, which every part of W&B and every file system takes."""
     digest = hashlib.sha1(f"{group}\n{where}".encode(), usedforsecurity=False).hexdigest()[:8]
     plain = [re.sub(r"[^A-Za-z0-9._]+", "-", word).strip("-._") for word in words]
     return "-".join([*fitting(list(filter(None, plain)), ID_CHARACTERS - len(digest) - 1), digest])
@@ -97,7 +110,7 @@ def fitting(words: Sequence[str], room: int) -> list[str]:
 
 
 def sweep_name(hydra: Any) -> str:
-    """`DATE_TIME` of runs/DATE/TIME_sweep, else the last part of the directory; as typed: in a container it is another."""
+    """Return `DATE_TIME` of runs/DATE/TIME_sweep, else the last part of the directory as typed: a container has another."""
     typed = [str(word) for word in hydra.overrides.hydra if str(word).startswith("hydra.sweep.dir=")]
     directory = Path(typed[-1].partition("=")[2].strip("'\"") if typed else str(hydra.sweep.dir))
     name = directory.name.removesuffix("_sweep") or "sweep"
@@ -105,7 +118,7 @@ def sweep_name(hydra: Any) -> str:
 
 
 def job_key(hydra: Any, overrides: Iterable[str]) -> str:
-    """What the launcher knows the job by, in all its attempts; without that launcher the overrides."""
+    """Return the key by which the launcher knows the job, in all its attempts; without that launcher the overrides."""
     match = _JOB_ID.fullmatch(str(hydra.job.id))
     return match[1] if match else " ".join(sorted(overrides))
 
@@ -114,17 +127,8 @@ def tags(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word[:TAG_CHARACTERS] for word in words if word.strip()))
 
 
-def _what(choices: Mapping[str, Any]) -> list[str]:
-    return [str(choices[name]) for name in ("data", "model") if choices.get(name)] or ["run"]
-
-
-def _shown(value: str) -> str:
-    """Return a value with paths shortened to their last part."""
-    return _PATH.sub(r"\1", value.strip("'\""))
-
-
 def _hydra_of(run_dir: Path) -> Any:
-    """Hydra's own configuration, where this run is one of its jobs."""
+    """Return Hydra's own configuration, where this run is one of its jobs."""
     from hydra.core.hydra_config import HydraConfig
 
     if not HydraConfig.initialized():

@@ -1,10 +1,10 @@
 """metrics.csv: one row per logged step, readable by any spreadsheet, without repeated steps after a resume."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -29,11 +29,6 @@ class MetricsCsv(Logger):
     def version(self) -> str:
         return ""
 
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> None:
-        return None
-
     @rank_zero_only
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """The configuration has a file of its own."""
@@ -41,24 +36,24 @@ class MetricsCsv(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         row: dict[str, Any] = {"step": step, **{key: value for key, value in metrics.items() if key != "step"}}
-        columns = self._known_columns()
-        if new := [key for key in row if key not in columns]:
-            self._columns = columns + new
+        if self._columns is None:
+            self._columns = columns_of(read_rows(self.path))
+        if new := [key for key in row if key not in self._columns]:
+            self._columns += new
             rewrite(self.path, read_rows(self.path), self._columns)
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, self._columns or []).writerow(row)
+            csv.DictWriter(file, self._columns).writerow(row)
 
     @rank_zero_only
     def forget_after(self, step: int) -> None:
-        """Drops what was logged after the checkpoint from which training continues."""
-        rows = [row for row in read_rows(self.path) if int(row["step"]) <= step]
-        rewrite(self.path, rows, self._known_columns())
+        """Drop what was logged after the checkpoint from which training continues."""
+        rows = read_rows(self.path)
+        self._columns = columns_of(rows)
+        rewrite(self.path, [row for row in rows if int(row["step"]) <= step], self._columns)
 
-    def _known_columns(self) -> list[str]:
-        if self._columns is None:
-            rows = read_rows(self.path)
-            self._columns = list(rows[0]) if rows else []
-        return self._columns
+
+def columns_of(rows: list[dict[str, str]]) -> list[str]:
+    return list(rows[0]) if rows else []
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -68,13 +63,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(line for line in file if line.endswith("\n")))  # a copy may end within a line
 
 
-def logged_rows(path: Path) -> list[tuple[int, dict[str, float]]]:
-    """Rows of metrics.csv, as they were logged."""
-    rows = []
+def logged_rows(path: Path) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yield step and values of each row of metrics.csv, as they were logged."""
     for row in read_rows(path):
-        values = {name: float(value) for name, value in row.items() if name != "step" and value not in ("", None)}
-        rows.append((int(row["step"]), values))
-    return rows
+        yield int(row["step"]), {name: float(value) for name, value in row.items() if name != "step" and value}
 
 
 def rewrite(path: Path, rows: list[dict[str, str]], columns: list[str]) -> None:

@@ -27,13 +27,13 @@ _IN_QUERY = re.compile(r"([?&](?:[\w-]*[_-])?(?:token|key|secret|password|signat
 
 
 def is_secret_name(name: str) -> bool:
-    """`hub.api_key`, `dbPassword`, `HF_TOKEN`; not `tokenizer`, `batch_tokens` or `pad_token`."""
+    """Tell `hub.api_key`, `dbPassword`, `HF_TOKEN`; not `tokenizer`, `batch_tokens` or `pad_token`."""
     words = _CAPITAL.sub("_", name).lower()
     return bool(_NAME.search(words)) and not _PART_OF_A_VOCABULARY.search(words)
 
 
 def redacted(value: Any, name: str = "", known: Iterable[str] | None = None) -> Any:
-    """A copy of nested mappings, lists, texts and numbers. True, false and null are no secrets.
+    """Return a copy of nested mappings, lists, texts and numbers. True, false and null are no secrets.
 
     Args:
         known: texts that are secret whatever they look like; those of the environment unless given.
@@ -48,10 +48,9 @@ def redacted(value: Any, name: str = "", known: Iterable[str] | None = None) -> 
         return value
     if value != "" and is_secret_name(name):
         return REDACTED
-    return _redacted_text(value, known) if isinstance(value, str) else value
-
-
-def _redacted_text(text: str, known: Iterable[str]) -> str:
+    if not isinstance(value, str):
+        return value
+    text = value
     for secret in known:
         text = text.replace(secret, REDACTED)
     text = _SPOKEN.sub(rf"\g<1>{REDACTED}", text)
@@ -61,6 +60,6 @@ def _redacted_text(text: str, known: Iterable[str]) -> str:
 
 
 def _secrets_of_the_environment() -> list[str]:
-    """What a `${oc.env:…}` may have brought into the configuration; the longest first."""
+    """Return what a `${oc.env:…}` may have brought into the configuration; the longest first."""
     found = {value.strip() for name, value in os.environ.items() if is_secret_name(name)}
     return sorted((value for value in found if len(value) >= SHORTEST_SECRET), key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Where W&B keeps a run: in the run's own directory, with which it is moved and deleted; a sweep has links to all its runs."""
+"""W&B's directories: in the run's own directory, with which it is moved and deleted; a sweep has links to all its runs."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ SWEEP_AT_MOST_ABOVE = 4
 
 
 class Environment:
-    """W&B's directories below those of the run, unless the user has said otherwise; as it was, once the run has ended."""
+    """W&B's directories below those of the run, unless the user has said otherwise, until the run has ended."""
 
     def __init__(self, run_dir: Path) -> None:
         self.directory = (run_dir / FOLDER / LOCAL_FOLDER).absolute()
@@ -33,7 +33,7 @@ class Environment:
         self._set({**places, "WANDB_ERROR_REPORTING": "false"})
 
     def stage(self, *, online: bool) -> None:
-        """Copies of what is to be uploaded: their paths go up too, so that online they say nothing of where the run lies."""
+        """Choose a place for copies of what is to be uploaded; online, where paths go up too, not the run's."""
         if online:
             self._temporary = tempfile.mkdtemp(prefix="wandb-")
         elif STAGED in self._added:
@@ -42,7 +42,7 @@ class Environment:
         self._set({STAGED: self._temporary if online and self._temporary else str(self.directory / "data")})
 
     def leave(self, *, uploaded: bool) -> None:
-        """What was staged for an upload that has not happened stays."""
+        """Undo `enter` and `stage`; what was staged for an upload that has not happened stays."""
         for name in self._added:
             os.environ.pop(name, None)
         self._added.clear()
@@ -61,7 +61,7 @@ class Environment:
 
 
 def attempts(run_dir: Path, run_id: str) -> list[Path]:
-    """What earlier processes of the run have left, the oldest first: `run-…` of those online, `offline-run-…` of the others."""
+    """Return what earlier processes of the run have left, oldest first: `run-…` those online, `offline-run-…` the others."""
     found = [path for path in (run_dir / FOLDER).glob(f"*run-*-{run_id}") if path.is_dir() and not path.is_symlink()]
     return sorted(found, key=lambda path: path.name.removeprefix("offline-"))
 
@@ -70,13 +70,9 @@ def is_offline(attempt: Path) -> bool:
     return attempt.name.startswith("offline-")
 
 
-def was_uploaded(attempt: Path) -> bool:
-    """By `wandb sync`, which notes it beside the file."""
-    return any(attempt.glob("*.wandb.synced"))
-
-
 def never_went_up(attempt: Path) -> bool:
-    return is_offline(attempt) and not was_uploaded(attempt)
+    """Tell whether it is offline and `wandb sync`, which notes it beside the file, has not sent it."""
+    return is_offline(attempt) and not any(attempt.glob("*.wandb.synced"))
 
 
 def forget(attempt: Path, run_dir: Path) -> None:
@@ -86,13 +82,13 @@ def forget(attempt: Path, run_dir: Path) -> None:
 
 
 def sweep_of(run_dir: Path) -> Path | None:
-    """The directory of the sweep that the run belongs to; in a training container there is none."""
+    """Return the directory of the sweep that the run belongs to; in a training container there is none."""
     above = list(run_dir.absolute().parents)[:SWEEP_AT_MOST_ABOVE]
     return next((parent for parent in above if any((parent / name).exists() for name in OF_A_SWEEP)), None)
 
 
 def link_into_sweep(run_dir: Path) -> Path | None:
-    """`wandb leet` and `wandb sync` look one level deep: one directory with links to every run of the sweep.
+    """Keep one directory with links to every run of the sweep: `wandb leet` and `wandb sync` look one level deep.
 
     Returns that directory, or None where there is no sweep. The links are relative: a sweep can be moved as a whole.
     """
@@ -114,5 +110,5 @@ def link_into_sweep(run_dir: Path) -> Path | None:
 
 
 def shown_folder(run_dir: Path) -> Path:
-    """As the user would type it: of the sweep, where there is one."""
+    """Return the directory as the user would type it: of the sweep, where there is one."""
     return as_typed((sweep_of(run_dir) or run_dir) / FOLDER)

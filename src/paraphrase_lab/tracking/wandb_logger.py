@@ -7,6 +7,7 @@ interruption sends again what W&B lacks, from metrics.csv, and nothing twice.
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,11 @@ from paraphrase_lab.paths import as_typed
 from paraphrase_lab.runs.wandb_files import STEP, upload_failed
 from paraphrase_lab.tracking import wandb_directories, wandb_outcome
 from paraphrase_lab.tracking.hooks import RunInfo
-from paraphrase_lab.tracking.identity import Identity
+from paraphrase_lab.tracking.identity import Identity, sagemaker_job
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME, logged_rows
 from paraphrase_lab.tracking.redaction import redacted
-from paraphrase_lab.tracking.training_job import sagemaker_job
 from paraphrase_lab.tracking.wandb_opening import Opening
-from paraphrase_lab.tracking.wandb_settings import Share, resolved_mode
+from paraphrase_lab.tracking.wandb_settings import client_settings, resolved_mode
 
 log = logging.getLogger(__name__)
 
@@ -61,34 +61,29 @@ class WandbRun(WandbLogger):
         self.wanted_mode, self.mode = mode, "disabled"
         self.log_weights, self.hardest_pairs = log_model, hardest_pairs
         self._environment = wandb_directories.Environment(self.run_dir)
-        share = Share(share_console, share_machine, share_code)
-        self._opening = Opening(
-            self.run_dir, self._environment, project, entity, tuple(tags), notes, share, init_timeout_s, finish_timeout_s
-        )
+        settings = partial(
+            client_settings, console=share_console, machine=share_machine, code=share_code,
+            init_timeout_s=init_timeout_s, finish_timeout_s=finish_timeout_s,
+        )  # fmt: skip
+        where = {"project": project, "entity": entity, "notes": notes}
+        self._opening = Opening(self.run_dir, self._environment, where, tuple(tags), settings)
         self._first_step, self._row, self._row_step = 0, {}, -1
         self._fell_back, self._data_name = False, "data"
         self._attempt: Path | None = None
-        """What this process writes."""
+        """The record that this process writes."""
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
         return self._experiment or Nothing()
 
-    @property
-    def is_open(self) -> bool:
-        return self._experiment is not None
-
     def begin(self, about: RunInfo) -> dict[str, Any]:
-        """Opens the run, sends what W&B lacks of an interrupted one, and says where it is. Returns what run.json remembers."""
+        """Open the run, send what W&B lacks of an interrupted one, and say where it is. Returns what run.json remembers."""
         self._environment.enter()
         self.mode, reason = resolved_mode(self.wanted_mode)
-        if self.mode == "disabled":
-            self._environment.leave(uploaded=False)
-            return {}
         self._data_name = about.identity.data
         earlier = wandb_directories.attempts(self.run_dir, about.identity.id)
-        opened = self._opening.open(self.mode, about, earlier)
+        opened = None if self.mode == "disabled" else self._opening.open(self.mode, about, earlier)
         if opened is None:
             self.mode = "disabled"
             self._environment.leave(uploaded=False)
@@ -96,7 +91,10 @@ class WandbRun(WandbLogger):
         self._fell_back = opened.mode != self.mode
         self._experiment, self.mode, self._first_step = opened.run, opened.mode, opened.first_step
         self._attempt = Path(opened.run.settings.sync_dir)
-        self._forget_replayed(earlier)
+        if (self.run_dir / FILE_NAME).is_file():
+            # It sends all that was in an offline record that never went up: twice would be once too often.
+            for attempt in filter(wandb_directories.never_went_up, earlier):
+                wandb_directories.forget(attempt, self.run_dir)
         self.experiment.define_metric(STEP)
         self.experiment.define_metric("*", step_metric=STEP, step_sync=True)
         for step, row in logged_rows(self.run_dir / FILE_NAME):
@@ -105,12 +103,6 @@ class WandbRun(WandbLogger):
         if not self._fell_back:
             log.info("W&B: %s", self._where(reason))
         return self._remembered(opened.identity)
-
-    def _forget_replayed(self, earlier: Sequence[Path]) -> None:
-        """metrics.csv sends all that was in an offline record that never went up: twice would be once too often."""
-        if (self.run_dir / FILE_NAME).is_file():
-            for attempt in filter(wandb_directories.never_went_up, earlier):
-                wandb_directories.forget(attempt, self.run_dir)
 
     def _where(self, reason: str) -> str:
         if self.mode == "online":
@@ -123,9 +115,7 @@ class WandbRun(WandbLogger):
     def _remembered(self, identity: Identity) -> dict[str, Any]:
         run = self.experiment
         known = {"id": identity.id, "group": identity.group, "name": identity.name, "project": self._project, "mode": self.mode}
-        if self.mode == "online":
-            known |= {"entity": run.entity, "url": run.url}
-        return {"wandb": known}
+        return {"wandb": known | ({"entity": run.entity, "url": run.url} if self.mode == "online" else {})}
 
     @rank_zero_only
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
@@ -133,8 +123,8 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """What comes for one step is one row, sent when the next step comes, or the end."""
-        if not self.is_open:
+        """Collect what comes for one step into one row, sent when the next step comes, or the end."""
+        if self._experiment is None:
             return
         if step != self._row_step:
             self.flush()
@@ -145,7 +135,7 @@ class WandbRun(WandbLogger):
 
     def flush(self) -> None:
         row, self._row = self._row, {}
-        if not row or not self.is_open:
+        if not row or self._experiment is None:
             return
         try:
             self._send(row)
@@ -171,9 +161,9 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def log_outcome(self, run_dir: Path, record: Mapping[str, Any], *, keep: bool) -> None:
-        """Into the summary what run.json says; pictures, hardest pairs and the chosen weights."""
+        """Write what run.json says into the summary, and send pictures, hardest pairs and the chosen weights."""
         self.flush()  # which finds out whether the client is still there
-        if not self.is_open:
+        if self._experiment is None:
             return
         run = self.experiment
         run.config.update({"run": redacted(wandb_outcome.facts(record))}, allow_val_change=True)
@@ -190,9 +180,9 @@ class WandbRun(WandbLogger):
 
     @rank_zero_only
     def end(self, exit_code: int, *, preempted: bool = False) -> None:
-        """0 is finished for W&B, 255 killed, anything else failed; preempted: another attempt follows."""
+        """Close the run. 0 is finished for W&B, 255 killed, anything else failed; preempted: another attempt follows."""
         self.flush()
-        if not self.is_open:
+        if self._experiment is None:
             return
         run, self._experiment = self.experiment, None
         uploaded = False

@@ -1,8 +1,8 @@
-"""How a run comes to be open in W&B: online, offline where W&B cannot be had, and never in place of another run."""
+"""Opens a run in W&B: online, offline where W&B cannot be had, and never in place of another run."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,7 +11,6 @@ from paraphrase_lab.tracking import wandb_directories
 from paraphrase_lab.tracking.hooks import RunInfo
 from paraphrase_lab.tracking.identity import Identity, tags
 from paraphrase_lab.tracking.metrics_csv import FILE_NAME
-from paraphrase_lab.tracking.wandb_settings import Share, client_settings
 
 log = logging.getLogger(__name__)
 ORIGIN = "origin"
@@ -29,20 +28,16 @@ class Opened(NamedTuple):
 
 @dataclass(frozen=True)
 class Opening:
-    """Where and as what a run is opened."""
+    """Opens a run; `arguments` are those of `wandb.init` that do not depend on the run's identity."""
 
     run_dir: Path
     environment: wandb_directories.Environment
-    project: str
-    entity: str | None
+    arguments: Mapping[str, Any]
     own_tags: tuple[str, ...]
-    notes: str | None
-    share: Share
-    init_timeout_s: float
-    finish_timeout_s: float
+    settings: Callable[[], Any]
 
     def open(self, mode: str, about: RunInfo, earlier: Sequence[Path]) -> Opened | None:
-        """`earlier`: what previous processes of the run have left. None, with a warning, where not even the disk takes it."""
+        """Open the run; None, with a warning, where not even the disk takes it. `earlier`: records of previous processes."""
         opened = self._online(about, earlier) if mode == "online" else None
         opened = opened or self._offline(about, earlier)
         if opened is not None:
@@ -58,7 +53,7 @@ class Opening:
             run = self._init("online", identity)
             if run.config.get(ORIGIN, about.origin) != about.origin:
                 run.finish()
-                identity = about.other_identity
+                identity = replace(identity, id=f"{identity.id}-{about.origin[:4]}")
                 log.warning("W&B has another run called %s; this one is called %s", about.identity.id, identity.id)
                 run = self._init("online", identity)
             return Opened(run, "online", run.starting_step, identity)
@@ -92,10 +87,7 @@ class Opening:
 
         self.run_dir.mkdir(parents=True, exist_ok=True)
         return wandb.init(
-            project=self.project, entity=self.entity, mode=mode, dir=str(self.run_dir), id=identity.id, resume="allow",
-            group=identity.group, job_type=identity.job_type, name=identity.name, notes=self.notes,
-            tags=list(tags((*identity.tags, *self.own_tags))), reinit="finish_previous",
-            settings=client_settings(
-                self.share, init_timeout_s=self.init_timeout_s, finish_timeout_s=self.finish_timeout_s
-            ),
+            **self.arguments, mode=mode, dir=str(self.run_dir), id=identity.id, group=identity.group,
+            job_type=identity.job_type, name=identity.name, tags=list(tags((*identity.tags, *self.own_tags))),
+            resume="allow", reinit="finish_previous", settings=self.settings(),
         )  # fmt: skip

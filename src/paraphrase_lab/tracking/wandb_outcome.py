@@ -1,4 +1,4 @@
-"""What came out of a run, for W&B: numbers in the summary, pictures and the hardest pairs as tables, weights as an artifact."""
+"""The outcome of a run, for W&B: numbers in the summary, pictures and the hardest pairs as tables, weights as an artifact."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.binary import decide, reliability_bins
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.runs.predictions import Predictions, read_predictions
-from paraphrase_lab.tracking.training_job import sagemaker_job
+from paraphrase_lab.tracking.identity import sagemaker_job
 
 CURVE_POINTS = 200
 BASELINES_SHOWN = ("accuracy", "f1", "nll")
@@ -22,7 +22,7 @@ FOLDER_OF_WEIGHTS = "model"
 
 
 def summary(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Flat names: the metrics as run.json has them, best/…, baselines/…, seconds/…, sagemaker/…"""
+    """Return flat names: the metrics as run.json has them, best/…, baselines/…, seconds/…, sagemaker/…"""
     best = record.get("best") or {}
     found: dict[str, Any] = dict(record.get("metrics") or {})
     if best:
@@ -34,18 +34,22 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     found |= {name: record[name] for name in ("steps", "parameters") if name in record}
     found |= {f"calibration/{name}": value for name, value in (record.get("calibration") or {}).items()}
     found |= {f"sagemaker/{name}": value for name, value in sagemaker_job().items()}
-    if throughput := _pairs_per_second(record):
-        found["pairs_per_second"] = throughput
+    pairs, seconds = (record.get("batches") or {}).get("effective_pairs"), (record.get("seconds") or {}).get("training")
+    if seconds and pairs and record.get("steps"):
+        found["pairs_per_second"] = round(record["steps"] * pairs / seconds, 1)  # of training as a whole, with validation
     return {name: value for name, value in found.items() if not (isinstance(value, float) and math.isnan(value))}
 
 
 def facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the configuration does not say and a comparison of runs wants to know."""
+    """Return what the configuration does not say and a comparison of runs wants to know."""
     names = ("seed", "fingerprint", "versions", "git", "device", "precision", "data", "batches")
     return {name: record[name] for name in names if name in record}
 
 
 def log_pictures(run: Any, run_dir: Path, record: Mapping[str, Any], hardest: int) -> None:
+    """Log each split's plots and, unless `hardest` is 0, a table of its hardest pairs."""
+    import wandb
+
     for split in record.get("data") or {}:
         if split not in ("validation", "test"):
             continue
@@ -53,7 +57,13 @@ def log_pictures(run: Any, run_dir: Path, record: Mapping[str, Any], hardest: in
             given = read_predictions(run_dir, split)
         except RunError:  # a search leaves test alone
             continue
-        run.log(_pictures(given, PREFIX[split]) | (_hardest(given, PREFIX[split], hardest) if hardest else {}))
+        logged = _pictures(given, PREFIX[split])
+        if hardest:
+            table = wandb.Table(columns=["id", "first", "second", "label", "P(paraphrase)"])
+            for row in hardest_pairs(given, hardest):
+                table.add_data(*row)
+            logged[f"{PREFIX[split]}_hardest_pairs"] = table
+        run.log(logged)
 
 
 def _pictures(given: Predictions, prefix: str) -> dict[str, Any]:
@@ -77,7 +87,7 @@ def _pictures(given: Predictions, prefix: str) -> dict[str, Any]:
 
 
 def _line(columns: dict[str, np.ndarray], prefix: str) -> Any:
-    """The second column over the first."""
+    """Draw the second column over the first."""
     import wandb
 
     x, y = columns
@@ -86,7 +96,7 @@ def _line(columns: dict[str, np.ndarray], prefix: str) -> Any:
 
 
 def hardest_pairs(given: Predictions, most: int) -> list[list[Any]]:
-    """Wrongly answered pairs, the most confident mistake first: id, both sentences, label, probability."""
+    """Return wrongly answered pairs, the most confident mistake first: id, both sentences, label, probability."""
     wrong = np.flatnonzero(decide(given.probabilities, given.threshold) != given.labels)
     order = wrong[np.argsort(-np.abs(given.probabilities[wrong] - given.labels[wrong]), kind="stable")][:most]
     shown = np.round(given.probabilities, 4)
@@ -95,33 +105,23 @@ def hardest_pairs(given: Predictions, most: int) -> list[list[Any]]:
     ]
 
 
-def _hardest(given: Predictions, prefix: str, most: int) -> dict[str, Any]:
-    import wandb
-
-    table = wandb.Table(columns=["id", "first", "second", "label", "P(paraphrase)"])
-    for row in hardest_pairs(given, most):
-        table.add_data(*row)
-    return {f"{prefix}_hardest_pairs": table}
-
-
 def use_data(run: Any, name: str, record: Mapping[str, Any]) -> None:
-    """The data set as an artifact: what it is and its fingerprints, not its texts."""
+    """Send the data set as an artifact: what it is and its fingerprints, not its texts."""
     import wandb
 
-    splits = {split: _without_tokenizer(values) for split, values in (record.get("data") or {}).items()}
+    # How many pairs are too long is no property of the data: every model would make a version of its own.
+    splits = {
+        split: {name: value for name, value in values.items() if name != "truncated"} if isinstance(values, Mapping) else values
+        for split, values in (record.get("data") or {}).items()
+    }
     artifact = wandb.Artifact(_artifact_name(name), type="dataset", metadata=dict(splits))
     with artifact.new_file("splits.json", encoding="utf-8") as file:
         json.dump(splits, file, indent=2)
     run.use_artifact(artifact)
 
 
-def _without_tokenizer(values: Any) -> Any:
-    """How many pairs are too long is no property of the data: every model would make a version of its own."""
-    return {name: value for name, value in values.items() if name != "truncated"} if isinstance(values, Mapping) else values
-
-
 def log_weights(run: Any, run_dir: Path, record: Mapping[str, Any]) -> None:
-    """The chosen weights and what reads them; waits until they are there.
+    """Send the chosen weights and what reads them, and wait until they are there.
 
     Raises:
         Exception: what W&B says when it does not take them, or takes too long.
@@ -142,13 +142,5 @@ def log_weights(run: Any, run_dir: Path, record: Mapping[str, Any]) -> None:
 
 
 def _artifact_name(name: str) -> str:
-    """Letters, digits, dots, underscores and hyphens, at most 128."""
+    """Return letters, digits, dots, underscores and hyphens, at most 128."""
     return "".join(character if character.isalnum() or character in "._-" else "-" for character in name)[:128]
-
-
-def _pairs_per_second(record: Mapping[str, Any]) -> float | None:
-    """Pairs per second of the training as a whole, validation included."""
-    batches, seconds = record.get("batches") or {}, (record.get("seconds") or {}).get("training")
-    if not seconds or "effective_pairs" not in batches or "steps" not in record:
-        return None
-    return round(record["steps"] * batches["effective_pairs"] / seconds, 1)

@@ -1,7 +1,6 @@
-"""Whether a run goes online, and what the W&B client may do and send."""
+"""Settings of the W&B client: whether a run goes online, and what may be sent."""
 
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from paraphrase_lab.runs.wandb_access import has_key
@@ -9,17 +8,8 @@ from paraphrase_lab.runs.wandb_access import has_key
 _BY_VARIABLE = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 
 
-@dataclass(frozen=True)
-class Share:
-    """What leaves this machine beside configuration, metrics and the hardest pairs."""
-
-    console: bool = False
-    machine: bool = False
-    code: bool = False
-
-
 def resolved_mode(wanted: str) -> tuple[str, str]:
-    """online, offline or disabled, and why. `auto`: as WANDB_MODE or `wandb offline` says, else online where there is a key."""
+    """Return online, offline or disabled, and why. `auto`: as WANDB_MODE or `wandb offline` says, else online with a key."""
     if key := os.environ.get("WANDB_API_KEY"):
         os.environ["WANDB_API_KEY"] = key.strip()  # a secret that was stored from a file ends with a line break
     mode, reason = _wanted_mode(wanted)
@@ -50,8 +40,12 @@ def _has_key_here() -> bool:
     return has_key(wandb.setup().settings)
 
 
-def client_settings(share: Share, *, init_timeout_s: float, finish_timeout_s: float) -> Any:
-    """A `wandb.Settings`. Names that begin with x_ are W&B's own and may change: tests look at what is really sent."""
+def client_settings(*, console: bool, machine: bool, code: bool, init_timeout_s: float, finish_timeout_s: float) -> Any:
+    """Return a `wandb.Settings`. Names that begin with x_ are W&B's own and may change: tests look at what is really sent.
+
+    Args:
+        console, machine, code: leave this machine beside configuration, metrics and the hardest pairs.
+    """
     import wandb
 
     hidden: dict[str, Any] = {"host": "", "program": "paraphrase", "program_relpath": "paraphrase", "username": ""}
@@ -62,13 +56,13 @@ def client_settings(share: Share, *, init_timeout_s: float, finish_timeout_s: fl
         init_timeout=init_timeout_s,
         finish_timeout=finish_timeout_s,  # else a server that has gone is waited for without end
         finish_timeout_raises=True,
-        console="auto" if share.console else "off",
-        save_code=share.code,
-        disable_code=not share.code,
-        disable_git=not share.code,
-        x_disable_meta=not share.machine,
-        x_disable_machine_info=not share.machine,
-        x_save_requirements=share.machine,
-        x_disable_stats=not share.machine,
-        **({} if share.machine else hidden),
+        console="auto" if console else "off",
+        save_code=code,
+        disable_code=not code,
+        disable_git=not code,
+        x_disable_meta=not machine,
+        x_disable_machine_info=not machine,
+        x_save_requirements=machine,
+        x_disable_stats=not machine,
+        **({} if machine else hidden),
     )

@@ -1,7 +1,6 @@
-"""What watches a training: early stopping and the warning for collapse. The checkpoints stand in checkpoints.py."""
+"""The watchers of a training: early stopping, progress, the warning for collapse. checkpoints.py has the checkpoints."""
 
 import logging
-import math
 import sys
 from typing import Any
 
@@ -11,12 +10,13 @@ from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
 from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBar
 
 from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
+from paraphrase_lab.training.checkpoints import BestCheckpoint
 
 log = logging.getLogger(__name__)
 
 
 def monitor_mode(monitor: str, mode: str = "auto") -> str:
-    """max or min; auto: what is known of our own metrics, max for others."""
+    """Return max or min; auto: what is known of our own metrics, max for others."""
     if mode != "auto":
         return mode
     return "max" if HIGHER_IS_BETTER.get(monitor.removeprefix("val/"), True) else "min"
@@ -84,28 +84,18 @@ class CollapseWarning(Callback):
 
 
 class ProgressLines(Callback):
-    """One line per validation, for logs and for eyes."""
+    """One line per validation, for logs and for eyes; Lightning calls it before `best` takes the validation in."""
 
-    def __init__(self, monitor: str, mode: str) -> None:
-        self.monitor, self.mode = monitor, mode
-        self.best: float | None = None
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
+    def __init__(self, best: BestCheckpoint) -> None:
+        self.best = best
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
         training_log = next((callback.last for callback in trainer.callbacks if isinstance(callback, TrainingLog)), {})  # type: ignore[attr-defined]
         values = {**training_log, **{name: float(value) for name, value in trainer.callback_metrics.items()}}
-        monitored = values.get(self.monitor, math.nan)
-        sign = 1 if self.mode == "max" else -1
-        improved = self.best is None or sign * monitored > sign * self.best
-        self.best = monitored if improved else self.best
-        shown = dict.fromkeys(["train/loss", "val/nll", "val/accuracy", "val/f1", self.monitor])
+        improved = self.best.is_improved_by(values[self.best.monitor])
+        shown = dict.fromkeys(["train/loss", "val/nll", "val/accuracy", "val/f1", self.best.monitor])
         parts = [f"{name} {values[name]:.4f}" for name in shown if name in values]
         log.info(
             "epoch %.2f  step %s  %s%s",
@@ -114,10 +104,10 @@ class ProgressLines(Callback):
 
 
 def training_epochs(trainer: pl.Trainer) -> float:
-    """Epochs trained so far, with a fraction."""
+    """Return the epochs trained so far, with a fraction."""
     return trainer.fit_loop.epoch_loop.batch_progress.total.ready / max(1, int(trainer.num_training_batches))
 
 
 def progress_bar() -> list[Callback]:
-    """Lightning's bar where someone is looking."""
+    """Return Lightning's bar where someone is looking."""
     return [RichProgressBar(refresh_rate=10, leave=False)] if sys.stderr.isatty() and sys.stdout.isatty() else []

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from safetensors import safe_open
-from safetensors.torch import load_model, save_model
+from safetensors.torch import save_model
 
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.training.stopping import StopRequest
@@ -47,26 +47,24 @@ class BestCheckpoint(Checkpoint):
             return
         self.validated_step = trainer.global_step
         value = float(trainer.callback_metrics[self.monitor])
-        sign = 1 if self.mode == "max" else -1
-        if self.value is None or math.isnan(self.value) or sign * value > sign * self.value:
+        if self.is_improved_by(value):
             self._replaced = self.path if self.value is not None else None
             self.value, self.step = value, trainer.global_step
             if trainer.is_global_zero:
-                self._save(pl_module)
+                self.directory.mkdir(parents=True, exist_ok=True)
+                with atomic_write(self.path) as unfinished:
+                    save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
-        """By now last.ckpt names the new one; a run killed before that resumes from the old one."""
+        """Remove the old weights. By now last.ckpt names the new ones; a run killed before that resumes from the old ones."""
         if self._replaced is not None and trainer.is_global_zero and self._replaced != self.path:
             self._replaced.unlink(missing_ok=True)
         self._replaced = None
 
-    def load_into(self, encoder: torch.nn.Module) -> None:
-        load_model(encoder, self.path)
-
-    def _save(self, pl_module: pl.LightningModule) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.path) as unfinished:
-            save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
+    def is_improved_by(self, value: float) -> bool:
+        if self.value is None or math.isnan(self.value):
+            return True
+        return value > self.value if self.mode == "max" else value < self.value
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -102,7 +100,9 @@ class ResumeCheckpoint(Checkpoint):
             return
         self._seen_step = step
         wanted = trainer.strategy.reduce_boolean_decision(self.stop.number is not None, all=False)
-        if (wanted or step % self.every_steps == 0) and not _validation_follows(trainer, batch_idx):
+        # Lightning validates right after this batch (check_val_every_n_epoch is 1).
+        validation_follows = trainer.enable_validation and (batch_idx + 1) % int(trainer.val_check_batch or 1) == 0
+        if (wanted or step % self.every_steps == 0) and not validation_follows:
             self._save(trainer, wanted)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -121,7 +121,7 @@ class ResumeCheckpoint(Checkpoint):
 
 
 def resumable_step(path: Path) -> int | None:
-    """The optimiser step after which training can go on; None where there is nothing, or nothing whole, to go on from.
+    """Return the optimiser step after which training can go on; None where there is nothing, or nothing whole, to go on from.
 
     A directory that was copied while it was written may lack the best weights that the checkpoint names.
     """
@@ -170,20 +170,11 @@ class RandomState(Callback):
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         if self._restored is not None:
-            _restore_random_state(self._restored)
-            self._restored = None
-
-
-def _restore_random_state(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, np.asarray(keys, dtype=np.uint32), *rest))
-
-
-def _validation_follows(trainer: pl.Trainer, batch_idx: int) -> bool:
-    """Whether Lightning validates right after this batch (check_val_every_n_epoch is 1)."""
-    return trainer.enable_validation and (batch_idx + 1) % int(trainer.val_check_batch or 1) == 0
+            state, self._restored = self._restored, None
+            torch.set_rng_state(state["torch"])
+            if state["cuda"]:
+                torch.cuda.set_rng_state_all(state["cuda"])
+            version, internal, gauss = state["python"]
+            random.setstate((version, tuple(internal), gauss))
+            name, keys, *rest = state["numpy"]
+            np.random.set_state((name, np.asarray(keys, dtype=np.uint32), *rest))

@@ -14,7 +14,7 @@ _LAYER = re.compile(r"\.(?:layer|layers|h|block|blocks)\.(\d+)\.")
 
 
 def build_optimizer(factory: OptimizerFactory, encoder: nn.Module, layer_decay: float, *, fused: bool) -> torch.optim.Optimizer:
-    """No weight decay on biases and norms; each layer below the head at `layer_decay` of the rate of the one above.
+    """Set no weight decay on biases and norms; each layer at `layer_decay` of the rate of the one above.
 
     `fused`: ask for torch's fused kernel, where the optimizer has one and its own settings choose none.
     """
@@ -24,7 +24,9 @@ def build_optimizer(factory: OptimizerFactory, encoder: nn.Module, layer_decay: 
     for name, parameter in encoder.named_parameters():
         if parameter.requires_grad:
             groups.setdefault((depths[name], parameter.ndim >= 2), []).append(parameter)
-    options: dict[str, Any] = {"fused": True} if fused and _takes_fused(factory) else {}
+    chosen = {"fused", "foreach", "differentiable"} & getattr(factory, "keywords", {}).keys()
+    has_fused = getattr(factory, "func", factory) in (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD)
+    options: dict[str, Any] = {"fused": True} if fused and has_fused and not chosen else {}
     first = next(iter(groups.values()))
     rate = factory([{"params": first}], **options).param_groups[0]["lr"]
     parameters = [
@@ -35,16 +37,11 @@ def build_optimizer(factory: OptimizerFactory, encoder: nn.Module, layer_decay: 
 
 
 def layer_depths(encoder: nn.Module) -> dict[str, int]:
-    """0 for embeddings, 1… for the layers, one more for everything behind them, by parameter name."""
+    """Return 0 for embeddings, 1… for the layers, one more for everything behind them, by parameter name."""
     numbers = {name: match for name, _ in encoder.named_parameters() if (match := _LAYER.search(f".{name}"))}
     layers = 1 + max((int(match.group(1)) for match in numbers.values()), default=-1)
-    depths = {}
-    for name, _ in encoder.named_parameters():
-        if name in numbers:
-            depths[name] = int(numbers[name].group(1)) + 1
-        else:
-            depths[name] = 0 if "embed" in name else layers + 1
-    return depths
+    outside = {name: 0 if "embed" in name else layers + 1 for name, _ in encoder.named_parameters()}
+    return outside | {name: int(match.group(1)) + 1 for name, match in numbers.items()}
 
 
 def linear(
@@ -67,9 +64,3 @@ def constant(
 
 def warmup(total_steps: int, warmup_steps: int | None, warmup_fraction: float | None) -> int:
     return warmup_steps if warmup_steps is not None else round((warmup_fraction or 0.0) * total_steps)
-
-
-def _takes_fused(factory: OptimizerFactory) -> bool:
-    target, given = getattr(factory, "func", factory), getattr(factory, "keywords", {})
-    chosen = {"fused", "foreach", "differentiable"} & given.keys()
-    return target in (torch.optim.AdamW, torch.optim.Adam, torch.optim.SGD) and not chosen
