@@ -16,10 +16,11 @@ from paraphrase_lab.check.targets import INJECTED, RUN_DIR_LOGGERS
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.tables import PairSource, PairTables, load_tables
 from paraphrase_lab.errors import ConfigError, TrainingError, UserError
+from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.model.encoder import EncoderRecipe
 from paraphrase_lab.model.module import PairClassifier
 from paraphrase_lab.paths import cache_dir
-from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, monitor_mode, progress_bar
+from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, progress_bar
 from paraphrase_lab.training.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
 from paraphrase_lab.training.stopping import StopRequest
 
@@ -114,7 +115,8 @@ def build_metrics(config: DictConfig) -> dict[str, Any]:
 
 def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> list[Callback]:
     checkpoints = run_dir / "checkpoints"
-    best = BestCheckpoint(checkpoints, config.monitor, monitor_mode(config.monitor, config.monitor_mode))
+    mode = "max" if higher_is_better(config.monitor, config.monitor_mode) else "min"
+    best = BestCheckpoint(checkpoints, config.monitor, mode)
     callbacks: list[Callback] = [RandomState(config.seed), TrainingLog(config.trainer.log_every_steps)]
     callbacks += [build_object(node) for node in config.callbacks.values() if node is not None]
     if config.trainer.progress:

@@ -4,14 +4,12 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions
+from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions, with_calibration
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import shown
 
@@ -49,25 +47,17 @@ def _evaluations(own: Predictions, split: str) -> dict[str, Predictions]:
     found = [(file, json.loads(file.read_text(encoding="utf-8"))) for file in files if file.with_name(FILE_NAME).is_file()]
     # Older releases wrote the split into the directory's name alone.
     splits = [report.get("split") or file.parent.name.rpartition("-")[0] for file, report in found]
-    return dict(_evaluation(own, *one) for one, of in zip(found, splits, strict=True) if of == split)
-
-
-def _evaluation(own: Predictions, file: Path, report: dict[str, Any]) -> tuple[str, Predictions]:
-    table = pq.read_table(file.with_name(FILE_NAME))
-    calibration = Calibration.from_dict(report["calibration"])
-    margins = table.column("margin").to_numpy().astype(np.float64)
-    ids, sentence1, sentence2 = (table.column(name).to_pylist() for name in ("id", "sentence1", "sentence2"))
-    return report["fingerprint"], own._replace(
-        ids=ids,
-        sentence1=sentence1,
-        sentence2=sentence2,
-        labels=table.column("label").to_numpy().astype(np.int64),
-        margins=margins,
-        probabilities=calibration.probabilities(margins),
-        threshold=calibration.threshold,
-        temperature=calibration.temperature,
-        fingerprint=report["fingerprint"],
-    )
+    return {
+        report["fingerprint"]: with_calibration(
+            own.run_dir,
+            split,
+            pq.read_table(file.with_name(FILE_NAME)),
+            Calibration.from_dict(report["calibration"]),
+            report["fingerprint"],
+        )
+        for (file, report), scored in zip(found, splits, strict=True)
+        if scored == split
+    }
 
 
 def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: str) -> RunError:

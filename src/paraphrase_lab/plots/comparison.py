@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
 from paraphrase_lab.plots.style import BLUE, GREY, INK, VERMILION, page
 from paraphrase_lab.statistics.comparison import Comparison, Difference
 from paraphrase_lab.statistics.formatting import factor, with_unit

@@ -60,6 +60,11 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
             f"{run_dir} was interrupted before calibration", hint=f"`paraphrase train … resume={run_dir}` finishes it"
         )
     calibration = Calibration.from_dict(record.values["calibration"])
+    return with_calibration(run_dir, split, rows, calibration, record.values["data"][split]["fingerprint"])
+
+
+def with_calibration(run_dir: Path, split: str, rows: pa.Table, calibration: Calibration, fingerprint: str) -> Predictions:
+    """Return the rows of a predictions.parquet, with probabilities by this calibration."""
     margins = rows.column("margin").to_numpy().astype(np.float64)
     return Predictions(
         run_dir, split, *(rows.column(name).to_pylist() for name in ("id", "sentence1", "sentence2")),
@@ -68,7 +73,7 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
         probabilities=calibration.probabilities(margins),
         threshold=calibration.threshold,
         temperature=calibration.temperature,
-        fingerprint=record.values["data"][split]["fingerprint"],
+        fingerprint=fingerprint,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import Difference
 from paraphrase_lab.statistics.formatting import IN_POINTS, shown

@@ -9,17 +9,10 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
 from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBar
 
-from paraphrase_lab.metrics.binary import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.training.checkpoints import BestCheckpoint
 
 log = logging.getLogger(__name__)
-
-
-def monitor_mode(monitor: str, mode: str = "auto") -> str:
-    """Return max or min; auto: what is known of our own metrics, max for others."""
-    if mode != "auto":
-        return mode
-    return "max" if HIGHER_IS_BETTER.get(monitor.removeprefix("val/"), True) else "min"
 
 
 class EarlyStopping(LightningEarlyStopping):
@@ -30,7 +23,7 @@ class EarlyStopping(LightningEarlyStopping):
             monitor,
             min_delta=min_delta,
             patience=patience,
-            mode=monitor_mode(monitor, mode),
+            mode="max" if higher_is_better(monitor, mode) else "min",
             check_on_train_epoch_end=False,  # the resume checkpoint is written at the end of validation and must hold the count
         )
 
