@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from paraphrase_lab import build
 from paraphrase_lab.configuration.settings import Settings, resolved
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.lifecycle.faults import non_finite_loss, out_of_memory
+from paraphrase_lab.lifecycle.diagnosis import non_finite_loss, out_of_memory
 from paraphrase_lab.lifecycle.finish import finish
 from paraphrase_lab.lifecycle.run import Run, fingerprint_parts, provenance
 from paraphrase_lab.lifecycle.start import (

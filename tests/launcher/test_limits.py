@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
 
-from hydra_sagemaker.aws.request_limits import request_problems
-from hydra_sagemaker.aws.request_model import matches, python_pattern, request_shape
+from hydra_sagemaker.aws.request_limits import matches, python_pattern, request_shape
+from hydra_sagemaker.aws.request_problems import request_problems
 
 Request = dict[str, Any]
 SECRET = "hunter2"

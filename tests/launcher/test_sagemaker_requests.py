@@ -17,8 +17,8 @@ pytest_plugins = ["sagemaker_fixtures"]
 from botocore.validate import validate_parameters  # noqa: E402
 
 from hydra_sagemaker.aws.request import findings_of, training_job_request  # noqa: E402
-from hydra_sagemaker.aws.request_limits import request_problems  # noqa: E402
-from hydra_sagemaker.aws.request_model import request_shape  # noqa: E402
+from hydra_sagemaker.aws.request_limits import request_shape  # noqa: E402
+from hydra_sagemaker.aws.request_problems import request_problems  # noqa: E402
 from hydra_sagemaker.job.job import Job  # noqa: E402
 from hydra_sagemaker.settings import FIELDS, PER_JOB, SageMakerLauncherConf  # noqa: E402
 

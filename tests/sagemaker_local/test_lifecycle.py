@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hydra_sagemaker.aws.request_model import service_model, violations
+from hydra_sagemaker.aws.request_limits import service_model, violations
 from local_account import BUCKET, ROLE, Account, wait_for
 from sagemaker_local import LocalSageMaker
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra_sagemaker.aws.request_model import service_model
+from hydra_sagemaker.aws.request_limits import service_model
 from sagemaker_local.account import arn
 
 FINISHED = ("Completed", "Failed", "Stopped")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from hydra_sagemaker.aws.request_model import Path, Violation, request_shape, violations
+from hydra_sagemaker.aws.request_limits import Path, Violation, request_shape, violations
 from sagemaker_local.errors import ApiError, invalid
 
 log = logging.getLogger("sagemaker_local")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hydra_sagemaker.aws.request_limits import Findings, request_problems
+from hydra_sagemaker.aws.request_problems import Findings, request_problems
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR

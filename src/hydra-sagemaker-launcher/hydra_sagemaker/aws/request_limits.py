@@ -1,206 +1,120 @@
-"""Finds what CreateTrainingJob would refuse, all of it at once and in words, before anything is sent.
+"""Checks a request against botocore's service model: its fields, types, lengths, ranges, patterns and enumerations.
 
-The rules here stand in the texts of botocore's service model, not in its shapes.
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from typing import Any, NamedTuple
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hydra_sagemaker.aws.request_model import Path, Violation, matches, request_shape, violations
-from hydra_sagemaker.pricing.prices import DEFAULT_RUNTIME_SECONDS, SECONDS_PER_HOUR
+if TYPE_CHECKING:
+    from botocore.model import ServiceModel
 
-MAX_RUNTIME_SECONDS = 28 * 24 * SECONDS_PER_HOUR
-LONGEST_SHOWN = 60
-VALUES_NOT_SHOWN = ("Environment", "HyperParameters", "AlgorithmSpecification.ContainerArguments")
-TYPES = {
-    "structure": "a mapping",
-    "map": "a mapping",
-    "list": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "long": "a whole number",
-    "boolean": "true or false",
+PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "structure": (dict,),
+    "map": (dict,),
+    "list": (list, tuple),
+    "string": (str,),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "timestamp": (int, float),
+    "boolean": (bool,),
 }
-FORMS = {
-    "TrainingJobName": "letters, digits and hyphens, a letter or digit at both ends",
-    "RoleArn": "arn:aws:iam::ACCOUNT:role/NAME, the account in 12 digits",
-    "TrainingEnvironmentKey": "letters, digits and _, no digit at the beginning",
-    "TagKey": "letters, digits, spaces and _ . : / = + - @",
-    "TagValue": "letters, digits, spaces and _ . : / = + - @",
-}
-CHARACTER_CLASS = re.compile(r"\(?\[(?:[^\[\]\\]|\\.)+\][*+]\)?")
-INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
+NO_LETTER = "\uffff"  # no character of Unicode, so that a class is never empty
+LINE_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
+BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|arn:.+")
+Path = tuple[tuple[str, Any], ...]
+"""Steps from the request to a value: ("field", name), ("item", index), ("key", name) or ("value", name) of a map."""
 
 
-class Findings(NamedTuple):
-    problems: list[str]
-    warnings: list[str]
+class Violation(NamedTuple):
+    kind: str
+    """missing, null or unknown (fields of a structure); type, min, max, enum, pattern, bucket (values)."""
+    path: Path
+    shape: Any
+    """botocore's shape of the value; of a field that is missing, null or unknown, the structure that holds it."""
+    value: Any = None
 
 
-def request_problems(request: Mapping[str, Any]) -> Findings:
-    """Return problems and oddities; no text holds the value of a variable, a hyperparameter or an argument."""
-    found = Findings([], [])
-    for one in violations(request_shape(), request):
-        (found.warnings if _is_new_instance_type(one) else found.problems).append(_wording(one))
-    found.problems.extend(text for rule in (_sections, _instances, _stopping, _channels, _tags) for text in rule(request))
-    found.warnings.extend(_without_effect(request))
-    return found
+@cache
+def service_model() -> ServiceModel:
+    """Return botocore's model of SageMaker; the first call reads it, 0.3 s."""
+    import botocore.session
+
+    return botocore.session.Session().get_service_model("sagemaker")
 
 
-def _section(request: Mapping[str, Any], name: str) -> dict[str, Any]:
-    section = request.get(name)
-    return section if isinstance(section, dict) else {}
+def request_shape(operation: str = "CreateTrainingJob") -> Any:
+    return service_model().operation_model(operation).input_shape
 
 
-def _entries(request: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    entries = request.get(name)
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, (list, tuple)) else []
-
-
-def _seconds(stopping: Mapping[str, Any], name: str, default: int | None = None) -> int | None:
-    value = stopping.get(name, default)
-    return value if isinstance(value, int) else None
-
-
-def _sections(request: Mapping[str, Any]) -> Iterator[str]:
-    """The model makes these optional since there are serverless jobs."""
-    if "ServerlessJobConfig" in request:
+def violations(shape: Any, value: Any, path: Path = ()) -> Iterator[Violation]:
+    """Yield everything in `value` that the model does not allow; a value of a wrong type is not looked into."""
+    kind = shape.type_name
+    given: object = value
+    if not isinstance(given, PYTHON_TYPES.get(kind, (object,))) or (isinstance(given, bool) and kind != "boolean"):
+        yield Violation("type", path, shape, value)
         return
-    for name in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
-        if name not in request:
-            yield f"{name} is missing"
-    given = [name for name in ("TrainingImage", "AlgorithmName") if _section(request, "AlgorithmSpecification").get(name)]
-    if "AlgorithmSpecification" in request and len(given) != 1:
-        yield f"AlgorithmSpecification has {' and '.join(given) or 'no image'}: give one of TrainingImage, AlgorithmName"
+    size = len(given) if isinstance(given, (str, dict, list, tuple)) else value
+    for limit, sign in (("min", 1), ("max", -1)):
+        bound = shape.metadata.get(limit)
+        if bound is not None and sign * size < sign * bound:
+            yield Violation(limit, path, shape, value)
+    if kind == "string":
+        if shape.enum and value not in shape.enum:
+            yield Violation("enum", path, shape, value)
+        if not matches(shape.metadata.get("pattern", ""), value):
+            yield Violation("pattern", path, shape, value)
+        elif shape.name == "S3Uri" and value.startswith("s3://") and not BUCKET.fullmatch(value[5:].partition("/")[0]):
+            yield Violation("bucket", path, shape, value)
+    elif kind == "structure":
+        yield from _field_violations(shape, value, path)
+    elif kind == "list":
+        for index, item in enumerate(value):
+            yield from violations(shape.member, item, (*path, ("item", index)))
+    elif kind == "map":
+        for name, item in value.items():
+            yield from violations(shape.key, name, (*path, ("key", name)))
+            yield from violations(shape.value, item, (*path, ("value", name)))
 
 
-def _instances(request: Mapping[str, Any]) -> Iterator[str]:
-    if not (resources := _section(request, "ResourceConfig")):
-        return
-    kinds = ("InstanceType", "InstanceGroups", "InstancePreferences")
-    given = [name for name in kinds if resources.get(name)]
-    if len(given) != 1:
-        yield f"ResourceConfig has {' and '.join(given) or 'no instances'}: give one of {', '.join(kinds)}"
-    count = resources.get("InstanceCount", 0 if "InstanceType" in given else 1)
-    if isinstance(count, int) and count < 1:
-        yield "ResourceConfig.InstanceCount is missing or 0: at least 1"
-    if "InstancePreferences" in given and request.get("EnableManagedSpotTraining"):
-        yield "EnableManagedSpotTraining is on with ResourceConfig.InstancePreferences: spot needs one InstanceType"
-    if resources.get("VolumeSizeInGB") == 0:
-        yield "ResourceConfig.VolumeSizeInGB is 0: at least 1, or leave it out for a type with disks of its own"
-    for name in ("SelectedInstanceType", "SelectedInstanceCount"):
-        if name in resources:
-            yield f"ResourceConfig.{name} is what the service answers: it is not accepted in a request"
-
-
-def _stopping(request: Mapping[str, Any]) -> Iterator[str]:
-    stopping = _section(request, "StoppingCondition")
-    runtime = _seconds(stopping, "MaxRuntimeInSeconds", DEFAULT_RUNTIME_SECONDS)
-    wait = _seconds(stopping, "MaxWaitTimeInSeconds")
-    if runtime is not None and runtime > MAX_RUNTIME_SECONDS:
-        yield f"StoppingCondition.MaxRuntimeInSeconds is {runtime}: at most {MAX_RUNTIME_SECONDS} (28 days)"
-    if not request.get("EnableManagedSpotTraining"):
-        return
-    if "MaxWaitTimeInSeconds" not in stopping:
-        yield f"StoppingCondition.MaxWaitTimeInSeconds is missing: spot needs at least MaxRuntimeInSeconds ({runtime})"
-    elif wait is not None and runtime is not None and wait < runtime:
-        yield f"StoppingCondition.MaxWaitTimeInSeconds is {wait}: at least MaxRuntimeInSeconds ({runtime}), which it includes"
-
-
-def _channels(request: Mapping[str, Any]) -> Iterator[str]:
-    channels = _entries(request, "InputDataConfig")
-    names = Counter(str(channel.get("ChannelName")) for channel in channels)
-    yield from (
-        f"InputDataConfig has {count} channels named {name!r}: names must differ" for name, count in names.items() if count > 1
-    )
-    for index, channel in enumerate(channels):
-        source = channel.get("DataSource")
-        if isinstance(source, dict) and len(source) != 1:
-            yield f"InputDataConfig[{index}].DataSource has {len(source)} sources: exactly one, such as S3DataSource"
-
-
-def _tags(request: Mapping[str, Any]) -> Iterator[str]:
-    keys = Counter(str(tag.get("Key")) for tag in _entries(request, "Tags"))
-    yield from (f"Tags has {count} tags with the key {key!r}: keys must differ" for key, count in keys.items() if count > 1)
-    yield from (
-        f"Tags has the key {key!r}: keys that begin with aws: belong to AWS" for key in keys if key.lower().startswith("aws:")
-    )
-
-
-def _without_effect(request: Mapping[str, Any]) -> Iterator[str]:
-    if "InstanceType" in _section(request, "ResourceConfig") and "VolumeSizeInGB" not in request["ResourceConfig"]:
-        yield "ResourceConfig.VolumeSizeInGB is not set: an instance type without disks of its own (NVMe) needs it"
-    if "MaxWaitTimeInSeconds" in _section(request, "StoppingCondition") and not request.get("EnableManagedSpotTraining"):
-        yield "StoppingCondition.MaxWaitTimeInSeconds is set without EnableManagedSpotTraining: it is meant for spot training"
-
-
-def _is_new_instance_type(one: Violation) -> bool:
-    """Return whether AWS may know an instance type that the installed botocore does not."""
-    return one.kind == "enum" and one.shape.name == "TrainingInstanceType" and bool(INSTANCE_TYPE.fullmatch(one.value))
-
-
-def _wording(one: Violation) -> str:
-    path, shape, value = _shown_path(one.path), one.shape, one.value
-    match one.kind:
-        case "missing":
-            return f"{path} is missing"
-        case "unknown":
-            return f"{path} is no field of CreateTrainingJob: {_suggestion(str(one.path[-1][1]), shape.members)}"
-        case "null":
-            return f"{path} is empty: give {TYPES.get(shape.members[one.path[-1][1]].type_name)} or leave it out"
-        case "type" if value is None:
-            return f"{path} is empty: give {TYPES.get(shape.type_name)} or leave it out"
-        case "type":
-            shown = "" if path.startswith(VALUES_NOT_SHOWN) or isinstance(value, (dict, list)) else f" {_shown(value)}"
-            return f"{path} is {type(value).__name__}{shown}: it must be {TYPES.get(shape.type_name, shape.type_name)}"
-        case "enum":
-            text = f"{path} {_shown(value)} is not known: {_suggestion(value, shape.enum)}"
-            return f"{text}; a type newer than the installed botocore is accepted" if _is_new_instance_type(one) else text
-        case "pattern":
-            return _misfit(one, path)
-        case "bucket":
-            rule = "3 to 63 lowercase letters, digits, hyphens and dots, as in s3://BUCKET/PREFIX"
-            return f"{path} {_shown(value)} names no possible bucket: {rule}"
-    size = len(value) if isinstance(value, (str, dict, list, tuple)) else value
-    unit = {"string": " characters long", "integer": "", "long": ""}.get(shape.type_name, " entries")
-    verb = "has" if unit == " entries" else "is"
-    return f"{path} {verb} {size}{unit}: at {'least' if one.kind == 'min' else 'most'} {shape.metadata[one.kind]}"
-
-
-def _shown_path(path: Path) -> str:
-    text = ""
-    for kind, name in path:
-        if kind == "field":
-            text = f"{text}.{name}" if text else str(name)
+def _field_violations(shape: Any, value: dict[str, Any], path: Path) -> Iterator[Violation]:
+    for name in shape.required_members:
+        if name not in value:
+            yield Violation("missing", (*path, ("field", name)), shape)
+    for name, item in value.items():
+        place = (*path, ("field", name))
+        if name not in shape.members:
+            yield Violation("unknown", place, shape, item)
+        elif item is None:
+            yield Violation("null", place, shape)
         else:
-            text = f"the name {_shown(name)} in {text}" if kind == "key" else f"{text}[{name!r}]"
-    return text
+            yield from violations(shape.members[name], item, place)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+def matches(pattern: str, value: str) -> bool:
+    """Return whether the service, written in Java, accepts `value`; a pattern that Python cannot read accepts everything."""
+    if pattern in ("", ".*", ".+"):
+        return not pattern or LINE_BREAK.search(value) is None  # more of them than Python's dot leaves out
+    with suppress(re.error):
+        return re.fullmatch(python_pattern(pattern, value), value, re.ASCII) is not None
+    return True
 
 
-def _suggestion(name: str, valid: Any) -> str:
-    candidates = [*get_close_matches(name, valid, n=1), *get_close_matches(f"ml.{name}", valid, n=1, cutoff=0.9)]
-    if candidates:
-        return f"did you mean {candidates[-1]}?"
-    return f"valid: {', '.join(sorted(valid)[:30])}{', ...' if len(valid) > 30 else ''}"
+def python_pattern(pattern: str, value: str) -> str:
+    r"""Translate a pattern of Java's: `re` has no \p{L} and the like, so the letters of `value` stand in their place."""
 
+    def members(match: re.Match[str]) -> str:
+        if match[1] == "Alnum":
+            return "a-zA-Z0-9"
+        letters = sorted(letter for letter in set(value) if unicodedata.category(letter).startswith(match[1]))
+        return NO_LETTER + "".join(map(re.escape, letters))
 
-def _misfit(one: Violation, path: str) -> str:
-    pattern = one.shape.metadata["pattern"]
-    if pattern in (".*", ".+"):
-        return f"{path} holds a line break: put text of several lines into a file that is bundled with the code"
-    shown = "" if path.startswith((*VALUES_NOT_SHOWN, "the name ")) else f" {_shown(one.value)}"
-    strangers = [repr(letter) for letter in sorted(set(one.value)) if not matches(pattern, letter)]
-    wrong = "has another form than is valid"
-    if strangers and CHARACTER_CLASS.fullmatch(pattern):
-        wrong = f"holds {' '.join(strangers)}"
-    return f"{path}{shown} {wrong}: {FORMS.get(one.shape.name, 'valid is')} ({pattern})"
+    return re.sub(r"\\p\{(\w+)\}", members, pattern)

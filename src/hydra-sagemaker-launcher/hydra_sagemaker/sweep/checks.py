@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from hydra_sagemaker.aws.request_limits import Findings
+from hydra_sagemaker.aws.request_problems import Findings
 from hydra_sagemaker.job.identity import without_hydra
 from hydra_sagemaker.job.job import Job, hydra_config
 from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
