@@ -144,7 +144,8 @@ def build_trainer(
     devices: int,
     local_batches: int,
 ) -> pl.Trainer:
-    """
+    """Build Lightning's trainer from the keys of `trainer`.
+
     Args:
         local_batches: of one epoch on one device; a multiple of the accumulated ones.
     """

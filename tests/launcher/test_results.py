@@ -10,10 +10,11 @@ from typing import Any
 import numpy
 import pytest
 
+from hydra_sagemaker.container.output_files import model_files, move_files
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.result import read_result, returned_value
-from hydra_sagemaker.runner.record import failure_record, set_model_files_apart, success_record
+from hydra_sagemaker.runner.record import failure_record, success_record
 
 
 def through_json(record: dict[str, Any]) -> dict[str, Any]:
@@ -143,8 +144,9 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_files_that_stay_behind_are_set_apart(tmp_path: Path) -> None:
     for name in ("out/model.safetensors", "out/checkpoints/last.ckpt", "out/metrics.json", "out/plots/a.png"):
         write_atomically(tmp_path / name, name)
-    moved = set_model_files_apart(tmp_path / "out", tmp_path / "model", ["*.safetensors", "checkpoints/*", "*.bin"])
-    assert moved == ["checkpoints/last.ckpt", "model.safetensors"]
+    found = model_files(tmp_path / "out", ["*.safetensors", "checkpoints/*", "*.bin"])
+    assert [file.as_posix() for file in found] == ["checkpoints/last.ckpt", "model.safetensors"]
+    move_files(found, tmp_path / "out", tmp_path / "model")
     assert (tmp_path / "model/checkpoints/last.ckpt").read_text() == "out/checkpoints/last.ckpt"
     left = sorted(file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*") if file.is_file())
     assert left == ["metrics.json", "plots/a.png"]

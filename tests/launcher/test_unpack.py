@@ -51,6 +51,16 @@ def sweep(tmp_path: Path) -> Sweep:
 OWN = [".job/files.json", ".job/spec.json"]
 
 
+def test_a_sweep_directory_that_is_named_with_dots(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    sweep = Sweep(tmp_path / "here" / "..")
+    data = sweep.data("0/metrics.json")
+    (data / "0/newest").symlink_to("metrics.json")
+    (data / "0/outside").symlink_to("../../here")
+    assert sweep.place(data, "a-1") == ["outside"]
+    assert sweep.files() == [*OWN, "metrics.json", "newest"]
+
+
 def test_another_jobs_files_are_removed_and_files_of_no_job_stay(sweep: Sweep) -> None:
     sweep.place(sweep.data("0/metrics.json", "0/plots/a.png", ".job/result.json", ".job/ranks/1.json"), "a-1")
     unpack.place_models(sweep.data("weights.pt"), sweep.job, "a-1")

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from commands import paraphrase
 from paraphrase_lab.errors import RunError
+from paraphrase_lab.runs.configuration import configuration_of
 from paraphrase_lab.runs.differences import differing_keys, distinguishing_keys, recipe_names
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.listing import read_runs
@@ -359,3 +360,10 @@ def test_short_forms() -> None:
     ]  # fmt: skip
     assert brief_names(["2026-11-24/01-07-33-022599", "2026-11-24/01-07-34-022599"]) == ["11-24/01-07-33", "11-24/01-07-34"]
     assert (age(""), age("2000-01-01T00:00:00Z")[-1]) == ("", "d")
+
+
+def test_a_copied_run_without_the_file_of_typed_overrides(tmp_path: Path) -> None:
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra/hydra.yaml").write_text("hydra: {runtime: {choices: {model: tiny}}}")
+    config, record = configuration_of({"status": "finished"}, tmp_path)
+    assert config == {"model": "tiny"} and record["overrides"] == []

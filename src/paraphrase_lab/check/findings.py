@@ -9,7 +9,10 @@ from paraphrase_lab.configuration.composition import Job, Request
 
 
 class Warned(str):
-    """Tells of something that runs, but is probably not meant; any other finding is a reason not to start."""
+    """Tells of something that runs, but is probably not meant; any other finding is a reason not to start.
+
+    A text made from a warning is no warning: checks yield `Warned(…)` of the whole sentence.
+    """
 
 
 class Findings(NamedTuple):

@@ -29,7 +29,7 @@ def run(words: list[str]) -> int:
 
 
 def _also(overrides: list[str], also: list[str]) -> list[str]:
-    """Join the overrides: the first ones hold for the other data sets too, but in a group that these choose anew."""
+    """Join the overrides: the first ones hold for the other data sets too, except in a group that these choose anew."""
     chosen = {text.partition("=")[0] for text in also}
     return [*(text for text in overrides if text.lstrip("+~").partition("=")[0].partition(".")[0] not in chosen), *also]
 

@@ -64,13 +64,9 @@ def compare_runs(
     clusters = sentence_clusters(given[0].sentence1, given[0].sentence2)
     number = int(clusters.max()) + 1
     versus = versus_of([recipe.name for recipe in recipes], baseline)
-    masks, small = _masks(given[0], clusters, by_slice and len(versus) <= slices_up_to)
+    masks, left_out = _masks(given[0], clusters, by_slice and len(versus) <= slices_up_to)
     if by_slice and len(versus) > slices_up_to:
-        small.append(
-            f"No slices: these are {len(versus)} comparisons, and more than {SLICES_UP_TO} are compared as a whole only."
-            if len(versus) > SLICES_UP_TO
-            else f"No slices, since these are more than {slices_up_to} comparisons: --slices compares them."
-        )
+        left_out.append(_no_slices(len(versus), slices_up_to))
     parts = {(metric, ALL): masks[ALL] for metric in metrics}
     parts |= {(metrics[0], name): mask for name, mask in masks.items() if name != ALL}
     numbers = numbers_of(recipes)
@@ -83,7 +79,7 @@ def compare_runs(
         differences += decided(family, versus, recipes, question)
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
     notes += [f"{name} is not defined on these pairs: too few of one label." for name in undefined]
-    notes += [*remarks, *small, *_remarks(question, split, recipes, number, differences, resamples)]
+    notes += [*remarks, *left_out, *_remarks(question, split, recipes, number, differences, resamples)]
     return Comparison(
         question, split, given[0].fingerprint, len(clusters), number, resamples, metrics[0],
         tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes),
@@ -118,6 +114,12 @@ def _masks(given: Predictions, clusters: np.ndarray, by_slice: bool) -> tuple[di
             kept[name] = mask
     remark = f"Slices with fewer than {FEWEST_CLUSTERS} clusters are not compared: {', '.join(small)}."
     return kept, [remark] if small else []
+
+
+def _no_slices(comparisons: int, slices_up_to: int) -> str:
+    if comparisons > SLICES_UP_TO:
+        return f"No slices: these are {comparisons} comparisons, and more than {SLICES_UP_TO} are compared as a whole only."
+    return f"No slices, since these are more than {slices_up_to} comparisons: --slices compares them."
 
 
 def decided(

@@ -79,7 +79,7 @@ class Composer:
         return self._groups[key]
 
     def group_options(self, group: str) -> list[str]:
-        """List the options, but those in a subdirectory of the group."""
+        """List the options, except those in a subdirectory of the group."""
         return self.repository.get_group_options(group, ObjectType.CONFIG)
 
     def groups(self) -> list[str]:
@@ -139,10 +139,11 @@ def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
         if override.is_sweep_override():
             return f"-m added: {override.input_line} is a sweep"
     launcher = hydra.get("launcher")
-    is_local = getattr(launcher.get("mode"), "name", None) == "local"  # where a single run needs no launcher
-    if target_of(launcher) not in ("", BASIC_LAUNCHER) and not is_local:
-        name = hydra.runtime.choices.get("hydra/launcher") or target_of(launcher)
-        return f"-m added: only a sweep uses the launcher {name}"
+    if target_of(launcher) not in ("", BASIC_LAUNCHER):
+        is_local = getattr(launcher.get("mode"), "name", None) == "local"  # where a single run needs no launcher
+        if not is_local:
+            name = hydra.runtime.choices.get("hydra/launcher") or target_of(launcher)
+            return f"-m added: only a sweep uses the launcher {name}"
     params = OmegaConf.select(hydra, "sweeper.params")
     if mode == RunMode.MULTIRUN or params:
         swept = f" over {', '.join(str(key) for key in params)}" if params else ""

@@ -98,7 +98,7 @@ def column_types(path: Path) -> pa.Schema:
 
 
 def is_ipc_file(path: Path) -> bool:
-    """Tell Arrow's file format, which begins with these bytes, from its stream format, which `datasets` writes."""
+    """Return whether it is Arrow's file format, which begins with these bytes; `datasets` writes the stream format."""
     with path.open("rb") as handle:
         return handle.read(6) == b"ARROW1"
 

@@ -71,7 +71,7 @@ class PairDataModule(pl.LightningDataModule):
             batch_size=self.batch_size,
             batch_tokens=self.batch_tokens,
             multiple_of=self.batches_multiple_of,
-            groups=clusters,  # the orders of a pair are in the same
+            groups=clusters,  # both orders of a pair are in the same cluster
         )
 
     def train_dataloader(self) -> DataLoader:

@@ -1,6 +1,7 @@
 """Sources of pairs: the embedded generator, PAWS, files or Hub data sets of your own."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from paraphrase_lab.data.tables import SPLITS, RawPair
 from paraphrase_lab.data.word_order import generate
 from paraphrase_lab.errors import UserError
 
+generated = lru_cache(maxsize=2)(generate)  # the jobs of a sweep in one process generate the pairs once
 ZERO_ONE = {"0": 0, "1": 1}
 Rows = Iterable[RawPair | BadRow]
 
@@ -26,13 +28,12 @@ class WordOrder:
         self.seed = seed
 
     def splits(self) -> dict[str, Rows]:
-        generated = generate(*self.pairs.values(), self.seed)
         return {
             split: (
                 RawPair(pair.sentence1, pair.sentence2, pair.label, f"{pair.family}-{number}", "word_order", number)
                 for number, pair in enumerate(pairs, start=1)
             )
-            for split, pairs in generated.items()
+            for split, pairs in generated(*self.pairs.values(), self.seed).items()
         }
 
     def count(self, split: str) -> int | None:

@@ -6,7 +6,6 @@ paraphrase and a non-paraphrase with the same forms and the same bag of words, a
 
 import random
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -30,7 +29,6 @@ class WordOrderPair(NamedTuple):
     family: str
 
 
-@lru_cache(maxsize=2)  # the jobs of a sweep in one process generate the pairs once
 def generate(
     train_pairs: int = 50_000, validation_pairs: int = 2_000, test_pairs: int = 2_000, seed: int = 0
 ) -> dict[str, list[WordOrderPair]]:

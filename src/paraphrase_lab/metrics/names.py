@@ -14,7 +14,7 @@ PROBE_HIGHER_IS_BETTER: dict[str, bool] = {
 
 
 def higher_is_better(metric: str, monitor_mode: str = "auto") -> bool:
-    """Return whether more is better of a metric such as test/accuracy; of one that is not known, what monitor_mode says."""
+    """Return whether more is better of a metric such as test/accuracy: as monitor_mode says, else by the name, else True."""
     if monitor_mode in ("max", "min"):
         return monitor_mode == "max"
     name = metric.rpartition("/")[2]

@@ -49,7 +49,10 @@ def train_job(config: Any) -> float | None:
 
 
 def _was_interrupted(directory: Path) -> bool:
-    """Tell whether the run there continues: a finished one is another, unless a job finds what it kept itself."""
+    """Return whether the run in the directory is to be continued.
+
+    A finished run is left alone, unless this job kept it among its checkpoints: then its last steps are done again.
+    """
     from paraphrase_lab.runtime.distributed import is_main_process
 
     kept = KEPT_VARIABLE in os.environ
@@ -63,7 +66,7 @@ def _was_interrupted(directory: Path) -> bool:
 
 
 def _mend(directory: Path) -> None:
-    """Mend the record where a machine went without notice: of its files it left what had reached S3, in no order."""
+    """Correct the record of a run whose machine was lost: only some of its files, in no order, had reached S3."""
     try:
         record = RunRecord.read(directory)
     except UserError as error:

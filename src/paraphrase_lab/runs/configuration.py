@@ -42,7 +42,8 @@ def typed_and_chosen(run_dir: Path) -> dict[str, Any]:
     if (directory / "hydra.yaml").is_file():
         hydra = _read(directory / "hydra.yaml")["hydra"]
         choices = {group: hydra["runtime"]["choices"].get(group) for group in GROUPS}
-        overrides = _read(directory / "overrides.yaml") or []
+        typed = directory / "overrides.yaml"
+        overrides = (_read(typed) or []) if typed.is_file() else []
     return {"choices": {group: option for group, option in choices.items() if option}, "overrides": overrides}
 
 

@@ -124,15 +124,8 @@ def tsv_error(place: str, output: Path, name: str, text: str) -> UserError:
 def open_writer(path: Path, ending: str, schema: pa.Schema) -> Iterator[RowWriter]:
     """Yield a function that appends rows to `path`, which is complete once the context ends."""
     if ending == ".parquet":
-        text_columns = [field.name for field in schema if field.type == pa.string()]
         with pq.ParquetWriter(path, schema) as writer:
-
-            def write_table(rows: list[dict[str, Any]]) -> None:
-                as_text = [{name: cell(row[name]) for name in text_columns if row.get(name) is not None} for row in rows]
-                complete = [row | text for row, text in zip(rows, as_text, strict=True)]
-                writer.write_table(pa.Table.from_pylist(complete, schema=schema))
-
-            yield write_table
+            yield lambda rows: writer.write_table(parquet_table(rows, schema))
         return
     with path.open("w", encoding="utf-8", newline="") as handle:
         if ending == ".jsonl":
@@ -141,6 +134,13 @@ def open_writer(path: Path, ending: str, schema: pa.Schema) -> Iterator[RowWrite
             write_records = csv.writer(LineFeedEnds(handle)).writerows if ending == ".csv" else partial(write_tsv, handle)
             write_records([schema.names])
             yield lambda rows: write_records([cell(row.get(name)) for name in schema.names] for row in rows)
+
+
+def parquet_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Return the rows as a table; whatever stands in a column of texts becomes text."""
+    text_columns = [field.name for field in schema if field.type == pa.string()]
+    as_text = [{name: cell(row[name]) for name in text_columns if row.get(name) is not None} for row in rows]
+    return pa.Table.from_pylist([row | text for row, text in zip(rows, as_text, strict=True)], schema=schema)
 
 
 def write_tsv(handle: TextIO, records: Iterable[list[str]]) -> None:

@@ -30,7 +30,7 @@ class PartialScores:
                 unfinished.write_text(json.dumps(agreement, indent=2) + "\n", encoding="utf-8")
 
     def finished_chunks(self) -> int:
-        """Count them: chunks are saved in order, so the first part that is missing ends them."""
+        """Return the number of saved chunks: they are saved in order, so that the first missing one ends them."""
         chunk = 0
         while self._part(chunk).exists():
             chunk += 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 from paraphrase_lab.markdown import markdown_table
@@ -90,16 +91,14 @@ def _reported(outcome: StudyOutcome) -> Iterator[str]:
     """Name the metrics without a verdict; tabulate their differences: intervals over the seeds alone, not corrected."""
     study, recipes = outcome.study, outcome.recipes
     lines = []
-    for metric in (f"test/{name}" for name in study.report):
-        if study.baseline not in recipes:
-            break
-        base = recipes[study.baseline].values(metric)
-        for arm, recipe in recipes.items():
-            values = recipe.values(metric)
-            if arm != study.baseline and min(len(values), len(base)) >= FEWEST_SEEDS:
-                found = welch(base, values)
-                cells = [signed(metric, float(found.difference)), interval(metric, float(found.low), float(found.high))]
-                lines.append([f"{arm} - {study.baseline}", with_unit(metric), *cells])
+    baseline = recipes.get(study.baseline or "")
+    arms = {arm: recipe for arm, recipe in recipes.items() if recipe is not baseline}
+    for metric, (arm, recipe) in product((f"test/{name}" for name in study.report), arms.items()):
+        base, values = baseline.values(metric) if baseline else [], recipe.values(metric)
+        if min(len(values), len(base)) >= FEWEST_SEEDS:
+            found = welch(base, values)
+            cells = [signed(metric, found.difference), interval(metric, found.low, found.high)]
+            lines.append([f"{arm} - {study.baseline}", with_unit(metric), *cells])
     if others := [name for name in dict.fromkeys(study.report) if name != study.metric]:
         below = "; below, their differences from the baseline" if lines else ""
         yield f"The verdict is about {study.metric} only. Without a verdict, in the first table{below}: {', '.join(others)}."

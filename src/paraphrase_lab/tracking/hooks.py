@@ -68,8 +68,13 @@ def finish_trackers(loggers: Iterable[Any]) -> Iterator[None]:
         yield
     except BaseException as error:
         preempted = isinstance(error, Interrupted) and error.exit_code == PREEMPTED
-        killed = isinstance(error, KeyboardInterrupt | Interrupted)
-        _end(loggers, PREEMPTED if preempted else KILLED if killed else 1, preempted=preempted)
+        if preempted:
+            exit_code = PREEMPTED
+        elif isinstance(error, KeyboardInterrupt | Interrupted):
+            exit_code = KILLED
+        else:
+            exit_code = 1
+        _end(loggers, exit_code, preempted=preempted)
         raise
     with _finished_already():
         _end(loggers, 0, preempted=False)

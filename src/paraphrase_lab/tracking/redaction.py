@@ -27,7 +27,7 @@ _IN_QUERY = re.compile(r"([?&](?:[\w-]*[_-])?(?:token|key|secret|password|signat
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell `hub.api_key`, `dbPassword`, `HF_TOKEN`; not `tokenizer`, `batch_tokens` or `pad_token`."""
+    """Return whether a name is a secret's: `hub.api_key`, `dbPassword`, `HF_TOKEN`, but not `tokenizer` or `pad_token`."""
     words = _CAPITAL.sub("_", name).lower()
     return bool(_NAME.search(words)) and not _PART_OF_A_VOCABULARY.search(words)
 

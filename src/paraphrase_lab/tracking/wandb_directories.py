@@ -33,7 +33,7 @@ class Environment:
         self._set({**places, "WANDB_ERROR_REPORTING": "false"})
 
     def stage(self, *, online: bool) -> None:
-        """Choose a place for copies of what is to be uploaded; online, where paths go up too, not the run's."""
+        """Choose where W&B copies files before it uploads them: online, outside the run's directory, since paths go up too."""
         if online:
             self._temporary = tempfile.mkdtemp(prefix="wandb-")
         elif STAGED in self._added:

@@ -44,7 +44,7 @@ def client_settings(*, console: bool, machine: bool, code: bool, init_timeout_s:
     """Return a `wandb.Settings`. Names that begin with x_ are W&B's own and may change: tests look at what is really sent.
 
     Args:
-        console, machine, code: leave this machine beside configuration, metrics and the hardest pairs.
+        console, machine, code: whether the console's output, facts about this machine, and code are uploaded too.
     """
     import wandb
 

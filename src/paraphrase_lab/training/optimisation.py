@@ -14,7 +14,7 @@ _LAYER = re.compile(r"\.(?:layer|layers|h|block|blocks)\.(\d+)\.")
 
 
 def build_optimizer(factory: OptimizerFactory, encoder: nn.Module, layer_decay: float, *, fused: bool) -> torch.optim.Optimizer:
-    """Set no weight decay on biases and norms; each layer at `layer_decay` of the rate of the one above.
+    """Build the optimizer: no weight decay on biases and norms; each layer at `layer_decay` of the rate of the one above.
 
     `fused`: ask for torch's fused kernel, where the optimizer has one and its own settings choose none.
     """

@@ -17,11 +17,11 @@ def image_of(settings: SageMakerLauncherConf) -> str:
     if settings.image_uri:
         return settings.image_uri
     image, region = settings.image, settings.region
-    if region is None:
+    if not region:
         import boto3
 
         region = boto3.Session(profile_name=settings.profile).region_name
-    if region is None:
+    if not region:
         raise LauncherError("no AWS region: set hydra.launcher.region, AWS_DEFAULT_REGION, or one in ~/.aws/config")
     return _looked_up(image.framework, image.version, image.python, region, str(settings.instance_type))
 

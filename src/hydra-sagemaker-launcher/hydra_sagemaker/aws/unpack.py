@@ -108,10 +108,15 @@ def _files(root: Path, without: Path | None = None) -> tuple[list[str], list[str
         links = [name for name in folders if (here / name).is_symlink()]
         folders[:] = sorted(name for name in folders if name not in links and here / name != without)
         for path in (here / name for name in sorted([*names, *links])):
-            target = os.readlink(path) if path.is_symlink() else ""
-            leaves = os.path.isabs(target) or not Path(os.path.normpath(path.parent / target)).is_relative_to(root)
+            leaves = path.is_symlink() and _leaves(path, root)
             (outside if leaves else files).append(path.relative_to(root).as_posix())
     return files, outside
+
+
+def _leaves(link: Path, root: Path) -> bool:
+    """Compare normalised paths: `root` may hold `..`."""
+    target = os.readlink(link)
+    return os.path.isabs(target) or not Path(os.path.normpath(link.parent / target)).is_relative_to(os.path.normpath(root))
 
 
 def _is_below(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -76,6 +77,7 @@ class Backend(Protocol):
     region: str | None
     """The AWS region in use: the configured one, or the one that boto3 finds. None where no region matters."""
 
+    @abstractmethod
     def image(self, settings: SageMakerLauncherConf) -> str:
         """Return what a job with these settings runs in: an image's URI, or this Python."""
         ...
@@ -91,10 +93,12 @@ class Backend(Protocol):
         """Return a sentence for each output directory in which another job still runs."""
         return []
 
+    @abstractmethod
     def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
         """Return the job's output, from its last `lines` lines on."""
         ...
 
+    @abstractmethod
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         """Return the newest attempt at each job that was submitted before, by key."""
         ...
@@ -102,6 +106,7 @@ class Backend(Protocol):
     def prepare(self, job: Job, name: str, spec: Spec) -> None:
         """Do what can be done before the job exists. Raises what `submit` raises."""
 
+    @abstractmethod
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
         """Start a prepared job. False: a job of this name exists. `fresh`: ignore the checkpoints of earlier attempts.
 
@@ -112,6 +117,7 @@ class Backend(Protocol):
         """
         ...
 
+    @abstractmethod
     def poll(self, names: Collection[str]) -> dict[str, Status]:
         """Return the status of each job that could be asked about.
 
@@ -120,10 +126,12 @@ class Backend(Protocol):
         """
         ...
 
+    @abstractmethod
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
         """Bring the files of an ended job into its output directory."""
         ...
 
+    @abstractmethod
     def stop(self, names: Collection[str]) -> list[str]:
         """Stop jobs; return the names of jobs that could not be stopped."""
         ...

@@ -87,7 +87,7 @@ class LocalBackend(Backend):
         if (state / "where.json").exists():  # another launcher started it, and it has ended already
             return False
         # attempts that are followed by another one are not collected
-        self.outputs.needed -= {state.name for state in self.state_dir.glob(f"*-{job.key}-*")} - {name}
+        self.outputs.needed -= {attempt.name for attempt in self.state_dir.glob(f"*-{job.key}-*")} - {name}
         is_alone = self.outputs.claim(job.output_dir, name, resumes=not fresh)
         job.job_dir.mkdir(parents=True, exist_ok=True)
         for record in ("result.json", "started.json", "record.json"):  # of an earlier attempt

@@ -38,7 +38,8 @@ class OutputDirs:
         self._collected: dict[str, Path] = {}
 
     def where(self, name: str) -> dict[str, Any]:
-        return read_json(self.state_dir / name / "where.json") or {}
+        file = self.state_dir / name / "where.json"
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
     def note(self, name: str, **values: Any) -> None:
         write_atomically(self.state_dir / name / "where.json", json.dumps(self.where(name) | values))

@@ -22,8 +22,7 @@ def loaded_files(root: Path) -> dict[str, list[str]]:
         file = _file(module)
         if file is None or name == OWN_PACKAGE or name.startswith(f"{OWN_PACKAGE}."):
             continue
-        real = os.path.realpath(file)
-        if _is_installed(file) or _is_installed(real):
+        if _is_installed(file) or _is_installed(real := os.path.realpath(file)):
             continue
         inside = [path for path in dict.fromkeys((file, real)) if path.startswith(f"{str(root).rstrip('/')}/")]
         if inside and os.path.isfile(file):

@@ -88,18 +88,14 @@ class Code:
 
         `limited`, for local jobs: a tree that is too large to read at each start never counts as the same.
         """
-        if not limited:
-            beside = self._required(requirements)
-        else:
-            try:
-                problem = bundle.size_problem(self.root, self.files, self.settings.max_mb)
-            except LauncherError as error:
-                problem = str(error)
-            if problem is not None:
-                log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
-                return uuid.uuid4().hex
-            files = [PurePosixPath(name) for name in self.not_bundled]  # jobs here import files that are not bundled, too
+        if limited and (problem := self._too_large()):
+            log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
+            return uuid.uuid4().hex
+        if limited:  # jobs here import files that are not bundled, too
+            files = [PurePosixPath(name) for name in self.not_bundled]
             beside = bundle.content_hash(self.root, files) if files else ""
+        else:
+            beside = self._required(requirements)
         return bundle.content_hash(self.root, self.files) + self._installed(package) + beside
 
     def _required(self, setting: str | None) -> str:

@@ -93,7 +93,8 @@ class Cluster:
             if time.monotonic() - began > seconds:
                 raise RuntimeError(
                     f"after {seconds:g} s these machines of the job have no address: {', '.join(unknown)}; "
-                    "with extra.VpcConfig, the network has to resolve names. The same command submits the job again"
+                    "with hydra.launcher.extra.VpcConfig, the network has to resolve names. "
+                    "The same command submits the job again"
                 )
             if not logged:
                 say(f"waiting for {', '.join(unknown)}")

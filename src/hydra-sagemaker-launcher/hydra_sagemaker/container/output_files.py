@@ -23,6 +23,13 @@ def model_files(output_dir: Path, patterns: Sequence[str]) -> list[Path]:
     return [file for file in files if any(fnmatch(file.name, one) or fnmatch(file.as_posix(), one) for one in patterns)]
 
 
+def move_files(files: Sequence[Path], source: Path, target: Path) -> None:
+    """Move files, named relative to `source`, to the same paths below `target`."""
+    for file in files:
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(source / file, target / file)
+
+
 def place_results(root: Path, subdir: str, data: Path, model: Path | None, patterns: Sequence[str]) -> None:
     """Link what is below `root` to where SageMaker takes results from; the originals stay for an interruption.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,6 @@ class SpecFactory:
         typed = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
         self.typed = [str(word) for word in typed or ()]
         self.search_path = self._search_path(context)
-        self.python_path = spec.python_path(root)
 
     def __call__(self, job: Job, name: str) -> Spec:
         settings, is_local = job.settings, self.is_local
@@ -71,7 +71,7 @@ class SpecFactory:
             sweep_dir=str(self.sweep_dir),
             sweep_subdir=job.output_dir.relative_to(self.sweep_dir).as_posix(),
             working_dir=self.working_dir,
-            python_path=self.python_path,
+            python_path=self._python_path,
             task=self.task,
             secrets={} if is_local else dict(settings.secrets),
             region=settings.region,
@@ -81,6 +81,11 @@ class SpecFactory:
             processes_per_instance=None if processes == "auto" else int(processes),
             versions=spec.versions(),
         )
+
+    @cached_property
+    def _python_path(self) -> list[str]:
+        """Read at the first submission: until then the application's checks may add to sys.path."""
+        return spec.python_path(self.root)
 
     def _search_path(self, context: HydraContext) -> list[tuple[str, str]]:
         """Return the search path, with what was typed here: the job composes the configuration's own search path itself."""

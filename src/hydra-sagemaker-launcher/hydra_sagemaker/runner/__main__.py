@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra_sagemaker.container import cluster
+from hydra_sagemaker.container.output_files import model_files, move_files
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
-from hydra_sagemaker.runner.record import failure_record, set_model_files_apart, success_record
+from hydra_sagemaker.runner.record import failure_record, success_record
 from hydra_sagemaker.secret_names import redacted
 
 
@@ -92,9 +93,10 @@ def _run(spec: Spec, options: argparse.Namespace, rank: int) -> dict[str, Any]:
     if "not_json" in record:
         print(f"the sweep gets no return value: {record['not_json']} is not JSON", file=sys.stderr)
     if options.model_dir is not None:
-        # with checkpoints an interruption may still come: process 1 takes the files away last
-        model_dir = None if spec.checkpoints else options.model_dir
-        record["model_files"] = set_model_files_apart(output_dir, model_dir, spec.model_files)
+        found = model_files(output_dir, spec.model_files)
+        record["model_files"] = [file.as_posix() for file in found]
+        if not spec.checkpoints:  # else an interruption may still come: process 1 takes the files away last
+            move_files(found, output_dir, options.model_dir)
     return record
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import shutil
 import signal
 import traceback
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra_sagemaker.container import output_files
 from hydra_sagemaker.job.result import PICKLED_VALUE, message_of, printable
 
 FRAMES = 100  # innermost ones: an endless recursion has a thousand
@@ -19,7 +17,7 @@ INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 def success_record(value: Any, pickle_dir: Path | None = None) -> dict[str, Any]:
-    """Return the record, the value in it as JSON; another is described, and pickled for a closure's process of this machine."""
+    """Return the record of a task that returned: its value as JSON, else described, and pickled into `pickle_dir` if given."""
     record: dict[str, Any] = {"status": "completed", "exit_code": 0}
     with suppress(TypeError, RecursionError):
         if type(value) is tuple:  # of a task with several objectives
@@ -89,16 +87,6 @@ def _arguments(error: BaseException) -> tuple[Any, ...]:
     except Exception:  # a class may define it as it likes
         return error.args
     return arguments if kind is type(error) and isinstance(arguments, tuple) else error.args
-
-
-def set_model_files_apart(output_dir: Path, model_dir: Path | None, patterns: Sequence[str]) -> list[str]:
-    """Move the files that stay in S3, unless `model_dir` is None; return their paths relative to the output directory."""
-    found = output_files.model_files(output_dir, patterns)
-    if model_dir is not None:
-        for file in found:
-            (model_dir / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(output_dir / file, model_dir / file)
-    return [file.as_posix() for file in found]
 
 
 def _json_or_words(value: Any) -> Any:

@@ -74,8 +74,10 @@ def _say(sweep: Sweep, running: Sequence[Submission]) -> None:
     hourly: list[float | None] = []
     for submission in running:
         settings = submission.job.settings
-        bound = bound_of_settings(settings, sweep.backend.prices)
-        cost = 0.0 if sweep.is_local else None if bound.usd is None else bound.usd / bound.hours
+        cost: float | None = 0.0
+        if not sweep.is_local:
+            bound = bound_of_settings(settings, sweep.backend.prices)
+            cost = None if bound.usd is None else bound.usd / bound.hours
         hourly.append(cost)
         machine = f"{settings.instance_type} × {settings.instance_count}" if settings.instance_type else "this machine"
         price = "price unknown" if cost is None else f"${cost:.2f} an hour{' at most (spot)' if settings.spot else ''}"
