@@ -11,6 +11,7 @@ import pytest
 from hydra.core.utils import JobStatus
 from omegaconf import OmegaConf
 
+from hydra_sagemaker.aws.logs import Log
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, QuotaExceeded, State, Status
 from hydra_sagemaker.errors import (
     Cause,
@@ -51,6 +52,12 @@ class Memory(Backend):
         self.there: set[str] = set()
         self.fresh: list[str] = []
         self.silences: list[BaseException] = []
+
+    def image(self, settings: SageMakerLauncherConf) -> str:
+        return "memory"
+
+    def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
+        raise NotImplementedError
 
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         return self.known
