@@ -1,4 +1,4 @@
-"""From a checked configuration to objects: the one place that calls `instantiate`."""
+"""Builds objects from a checked configuration: the one place that calls `instantiate`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

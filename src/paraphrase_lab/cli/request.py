@@ -1,4 +1,4 @@
-"""From the words behind a verb to a checked request, for every verb that composes a configuration."""
+"""Makes a checked request of the words behind a verb, for every verb that composes a configuration."""
 
 import sys
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""From encoded pairs to the tensors of a batch. A packing collator would stand here beside the padding one."""
+"""Makes the tensors of a batch from encoded pairs. A packing collator would stand here beside the padding one."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""From numbers to one sentence: which candidate is better, by how much and how sure that is.
+"""Says in one sentence which candidate is better, by how much and how sure that is.
 
 The p-values are corrected for the number of comparisons, of which some look significant by chance.
 """

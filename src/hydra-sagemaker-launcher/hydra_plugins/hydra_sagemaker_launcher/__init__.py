@@ -1,4 +1,4 @@
-"""What Hydra scans for its plugins; the launcher itself is in `hydra_sagemaker`."""
+"""The files that Hydra scans for its plugins; the launcher itself is in `hydra_sagemaker`."""
 
 from hydra_sagemaker import __version__
 

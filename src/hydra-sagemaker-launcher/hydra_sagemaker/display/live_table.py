@@ -51,7 +51,7 @@ def described(submission: Submission) -> str:
 
 
 class LiveTable:
-    """At most one screen: what runs and what failed before what waits and what is done."""
+    """A table of one screen at most: running and failed jobs before waiting and completed ones."""
 
     def __init__(self, submissions: Sequence[Submission], console: Console) -> None:
         self._submissions, self._console = submissions, console

@@ -9,7 +9,7 @@ from random import Random
 
 
 class TokenBucket:
-    """At most `per_second` takings on average, `burst` of them at once. Times in seconds, of any origin."""
+    """Allows `per_second` calls on average, `burst` of them at once. Times in seconds, of any origin."""
 
     def __init__(self, per_second: float, burst: int = 1) -> None:
         self.per_second, self.burst = per_second, burst
