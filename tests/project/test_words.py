@@ -77,3 +77,14 @@ def test_docstrings_name_their_subject() -> None:
         if re.match(r"Of\b", text)
     ]
     assert found == [], "\n".join(found)
+
+
+def test_docstrings_are_main_clauses() -> None:
+    """A docstring begins with what the code does or is; "What a job wrote." is the beginning of a sentence."""
+    clause = re.compile(r"(?:What|Where|Which|How|As|Whether|If|When|Unless|Until|While|From|At|By)\b")
+    found = []
+    for file in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and clause.match(ast.get_docstring(node) or ""):
+                found.append(f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}: {ast.get_docstring(node)}")
+    assert found == [], "\n".join(found)
