@@ -39,7 +39,7 @@ def test_a_sweep_online_with_the_key_from_secrets_manager(lab: Lab, wandb_server
         known, job = record(home)["tracking"]["wandb"], record(home)["job"]["name"]
         seen = wandb_server.runs["paraphrase-lab", known["id"]]
         assert (seen.group, seen.job_type, seen.state) == ("online", "train", "finished") and known["mode"] == "online"
-        assert f"width={(16, 32)[number]}" in seen.display_name and job not in (seen.id, seen.display_name, seen.group)
+        assert f"hidden_size={(16, 32)[number]}" in seen.display_name and job not in (seen.id, seen.display_name, seen.group)
         assert seen.summary["sagemaker/name"] == job and seen.summary["sagemaker/instance_type"].startswith("ml.")
         assert steps(seen.history) == logged_steps(home) and "SM_TRAINING_ENV" not in str(seen.config)
         assert not [file for file in home.rglob("*") if file.is_file() and wandb_server.key.encode() in file.read_bytes()]
