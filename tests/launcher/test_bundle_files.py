@@ -85,6 +85,21 @@ def test_caches_that_git_does_not_ignore(tmp_path: Path) -> None:
     assert listed(root) == ["train.py", "venv/tracked.py"]
 
 
+@pytest.mark.parametrize("with_git", [True, False])
+@pytest.mark.parametrize("mark", ["pyvenv.cfg", "conda-meta/history"])
+def test_virtual_environments_of_any_name(tmp_path: Path, with_git: bool, mark: str) -> None:
+    """A fresh project has its environment beside the code, and no .gitignore yet."""
+    root = repository(tmp_path, "train.py") if with_git else write(tmp_path, "train.py")
+    write(root, f"v/{mark}", "v/lib/python3.13/site-packages/torch/__init__.py", "vocabulary/a.txt", f"tools/env/{mark}")
+    (root / "v/bin").mkdir()
+    (root / "v/bin/python").symlink_to("/usr/bin/python3")
+    assert listed(root) == ["train.py", "vocabulary/a.txt"]
+
+
+def test_an_environment_that_git_tracks_is_sent(tmp_path: Path) -> None:
+    assert listed(repository(tmp_path, "train.py", "fixture/pyvenv.cfg")) == ["fixture/pyvenv.cfg", "train.py"]
+
+
 def test_git_hook_variables_do_not_mislead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = repository(tmp_path / "other", "other.py")
     root = repository(tmp_path / "mine", "mine.py")

@@ -31,6 +31,8 @@ _NEVER_SENT = re.compile(
     r"(^|/)(\.git|\.hg|\.svn|\.venv|venv|\.tox|\.nox|node_modules|__pycache__|\.eggs|[^/]+\.egg-info|\.ipynb_checkpoints"
     r"|\.(mypy|pytest|ruff)_cache|\.hypothesis|\.DS_Store|[^/]+\.py[co])(/|$)"
 )
+ENVIRONMENT_MARKS = ("/pyvenv.cfg", "/conda-meta/history")
+"""Files that the top directory of a virtual environment has: of venv and virtualenv, and of conda."""
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
             tree.add(_walk(root, ignore, []))
         else:
             tree.add(name for name in chain([first], names) if not (ignore and ignore.match_file(name)))
+    tree.leave_out_environments()
     return sorted(PurePosixPath(name) for name in tree.files | tree.linked_files(ignore))
 
 
@@ -95,6 +98,16 @@ class _Tree:
                     f"{self.root} holds more than {FILES_AT_MOST:,} files: set hydra.launcher.code.root to the directory of "
                     f"your code, or name what the jobs do not need in {self.root / IGNORE_FILE} (gitignore syntax)"
                 )
+
+    def leave_out_environments(self) -> None:
+        """Drop virtual environments that git does not track: a job cannot use those of another machine."""
+        marks = {name for name in self.files if name.endswith(ENVIRONMENT_MARKS)}
+        if marks:
+            marks -= tracked_files(self.root)
+        for root in sorted(mark.removesuffix("pyvenv.cfg").removesuffix("conda-meta/history") for mark in marks):
+            log.info("the virtual environment %s is not sent", root)
+            self.files = {name for name in self.files if not name.startswith(root)}
+            self.links = {name for name in self.links if not name.startswith(root)}
 
     def linked_files(self, ignore: GitIgnoreSpec | None) -> set[str]:
         """Return the files that links stand for. Names below links to directories are new, so `ignore` applies to them too."""
