@@ -53,6 +53,7 @@ def build_tables(config: DictConfig) -> PairTables:
         build_source(config),
         on_bad_rows=data.on_bad_rows,
         validation_fraction=data.validation_fraction,
+        test_fraction=data.test_fraction,
         split_seed=data.split_seed,
         train_limit=data.train_limit,
         evaluation_limit=data.evaluation_limit,

@@ -1,9 +1,11 @@
 """A finished run's model on its own data or on others, with the configuration the run was saved with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
@@ -11,15 +13,22 @@ from paraphrase_lab.check.saved_config import CHANGEABLE, saved_config
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.data.rows import write_bad_rows
-from paraphrase_lab.data.tables import load_split
+from paraphrase_lab.data.tables import PairTables, load_split
 from paraphrase_lab.errors import ConfigError, RunError, UserError
 from paraphrase_lab.lifecycle import evaluation
+from paraphrase_lab.metrics.names import SEEN
 from paraphrase_lab.model.encoder import longest_input
 from paraphrase_lab.model.export import TrainedModel, load_model
 from paraphrase_lab.model.inference import best_device
 from paraphrase_lab.runs.fingerprint import combine
+from paraphrase_lab.runs.record import RunRecord
+from paraphrase_lab.runs.seen_pairs import seen_by
 from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 from paraphrase_lab.runtime.third_party import quiet_libraries
+
+REFUSE, DROP, KEEP = SEEN_CHOICES = ("refuse", "drop", "keep")
+CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
+"""Keys of data that decide how pairs are cut into splits."""
 
 
 class Evaluation(NamedTuple):
@@ -30,6 +39,48 @@ class Evaluation(NamedTuple):
     metrics: dict[str, float]
     baselines: dict[str, dict[str, dict[str, float]]]
     notes: list[str]
+
+
+def _pairs_of(config: DictConfig) -> dict[str, Any]:
+    """Return what decides which pairs a configuration means, and how they are cut into splits."""
+    return build.own_arguments("data", config.data) | {key: config.data[key] for key in ("_target_", *CUTS)}
+
+
+def _changed(run_dir: Path, name: str, fingerprint: str) -> list[str]:
+    """Return a note where a split is not the one that the run was trained with."""
+    trained_with = (RunRecord.read(run_dir).values.get("data") or {}).get(name, {}).get("fingerprint", fingerprint)
+    if trained_with == fingerprint:
+        return []
+    now_and_then = f"its fingerprint is {fingerprint[:8]}, and was {trained_with[:8]}"
+    return [f"{name} has changed since {run_dir} was trained: {now_and_then}"]
+
+
+def _compared_with_training(
+    run_dir: Path, name: str, tables: PairTables, own: bool, seen: str
+) -> tuple[str, PairTables, list[str]]:
+    """Return the name of the pairs, the pairs, and notes about those that the run has seen."""
+    table = tables.splits[name]
+    found = seen_by(run_dir, table)
+    trained, chosen = int(found.trained.sum()), int(found.chosen.sum())
+    said = f"{run_dir} has trained on {trained:,} of these {len(table):,} pairs and chosen its checkpoint on {chosen:,}"
+    if own and name != "test":
+        return name, tables, [f"{said}: their scores say little about new pairs"]
+    if not found.any.any():
+        unknown = "{} was saved before pairs were recorded: whether it has trained on some of these is not known"
+        return name, tables, [] if found.is_known or own else [unknown.format(run_dir)]
+    if own:  # as in the table at the end of the training, which has told of it
+        return name, tables, [said]
+    if seen == DROP and not found.any.all():
+        kept = table.select(np.flatnonzero(~found.any))
+        return name, replace(tables, splits={name: kept}), [f"{said}: these are left out, {len(kept):,} pairs are scored"]
+    if seen == KEEP:
+        return SEEN, replace(tables, splits={SEEN: table}), [f"{said}: no scores of a test, hence the name {SEEN}"]
+    raise UserError(
+        f"{said}: their scores would not be those of a test",
+        valid="pairs that the run has not seen",
+        hint=f"`paraphrase evaluate {run_dir}` scores its own test split; --seen drop leaves the seen pairs out, "
+        f"--seen keep scores all under the name {SEEN}",
+    )
 
 
 def load_run(run_dir: Path) -> tuple[DictConfig, TrainedModel]:
@@ -48,13 +99,24 @@ def load_run(run_dir: Path) -> tuple[DictConfig, TrainedModel]:
 
 
 def evaluate_run(
-    run_dir: Path, config: DictConfig, model: TrainedModel, *, split: str | None = None, precision: str = "32"
+    run_dir: Path,
+    config: DictConfig,
+    model: TrainedModel,
+    *,
+    split: str | None = None,
+    precision: str = "32",
+    seen: str = REFUSE,
 ) -> Evaluation:
     """Score a data set with a run's model, and write what came out below the run.
 
     Args:
         split: null for test, or for all pairs of a single file.
         precision: as trainer.precision; 32 is what the run itself reported.
+        seen: what becomes of other data's pairs that the run has trained on, or chosen its checkpoint on: REFUSE, DROP, or
+            KEEP, which scores them under the name "seen_in_training" instead of that of a split.
+
+    Raises:
+        UserError: pairs that were seen, with REFUSE; data that cannot be used.
     """
     if problems := target_problems({name: plain_config(config)[name] for name in CHANGEABLE}):
         raise ConfigError(problems)
@@ -62,14 +124,20 @@ def evaluate_run(
     if longest is not None and config.data.max_length > longest:
         raise UserError(f"data.max_length={config.data.max_length}, but the model takes {longest} tokens at most")
     used, _ = resolve_precision(precision, this_machine())
+    own = _pairs_of(config) == _pairs_of(saved := saved_config(run_dir))
     name, tables = load_split(
         build.build_source(config),
         split,
+        own=own,
         on_bad_rows=config.data.on_bad_rows,
-        validation_fraction=config.data.validation_fraction,
-        split_seed=config.data.split_seed,
         limit=config.data.evaluation_limit,
+        **{key: config.data[key] for key in CUTS},
     )
+    notes = []
+    if own and config.data.evaluation_limit == saved.data.evaluation_limit:
+        notes = _changed(run_dir, name, tables.splits[name].fingerprint)
+    name, tables, more = _compared_with_training(run_dir, name, tables, own and not notes, seen)
+    notes += more
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
     scored = evaluation.score_split(model.encoder, datamodule, name, used, both_orders=True)
     metrics = evaluation.split_metrics(name, scored, model.calibration, build.build_metrics(config))
@@ -80,7 +148,7 @@ def evaluate_run(
     directory.mkdir(parents=True, exist_ok=True)
     evaluation.write_predictions({name: scored}, model.calibration, directory / "predictions.parquet")
     evaluation.draw(name, scored, model.calibration, directory / "plots")
-    notes = [*tables.notes, *datamodule.truncation_notes]
+    notes += [*tables.notes, *datamodule.truncation_notes]
     if tables.bad_rows:
         write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
         notes.append(f"{len(tables.bad_rows):,} rows could not be used: see {directory / 'bad_rows.csv'}")

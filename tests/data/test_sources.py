@@ -54,7 +54,7 @@ def test_a_named_file_goes_before_one_of_the_directory(tmp_path: Path) -> None:
     named: dict[str, Any] = {"train": str(tmp_path / "mine.tsv")}
     assert loaded(Pairs(str(tmp_path), **named)) == {"train": "mine.tsv", "validation": "mine.tsv", "test": "test.tsv"}
     only = splits_in(tmp_path / "only", "other.tsv")
-    assert loaded(Pairs(str(only), **named)) == {"train": "mine.tsv", "validation": "mine.tsv"}
+    assert loaded(Pairs(str(only), **named)) == dict.fromkeys(("train", "validation", "test"), "mine.tsv")
 
 
 def test_two_files_for_the_training_pairs_are_refused(tmp_path: Path) -> None:
@@ -146,13 +146,13 @@ def test_word_order_knows_its_size_and_names_its_pairs() -> None:
 
 def test_one_split_for_an_evaluation(tmp_path: Path) -> None:
     splits_in(tmp_path, "train.tsv", "test.tsv")
-    settings = {"on_bad_rows": "error", "validation_fraction": 0.3, "split_seed": 0, "limit": None}
+    settings: dict[str, Any] = {"own": True, "on_bad_rows": "error", "validation_fraction": 0.3, "limit": None}
     name, tables = load_split(Pairs(str(tmp_path)), None, **settings)
     assert (name, len(tables.splits["test"])) == ("test", 11)
     name, tables = load_split(Pairs(str(tmp_path)), "validation", **settings)
     trained_with = load_tables(Pairs(str(tmp_path)), validation_fraction=0.3)
     assert tables.fingerprints == {name: trained_with.fingerprints["validation"]}
-    name, tables = load_split(Pairs(str(tmp_path / "test.tsv")), None, **{**settings, "limit": 3})
+    name, tables = load_split(Pairs(str(tmp_path / "test.tsv")), None, **{**settings, "own": False, "limit": 3})
     assert (name, tables.splits["test"].sentence1) == ("test", [f"a {i} of test.tsv" for i in range(3)])
     with pytest.raises(UserError, match=r"the data set has no test split\nsplits: train"):
-        load_split(Pairs(str(tmp_path / "test.tsv")), "test", **settings)
+        load_split(Pairs(str(tmp_path / "test.tsv")), "test", **{**settings, "own": False})

@@ -93,7 +93,7 @@ def test_splits_without_a_usable_pair(tmp_path: Path) -> None:
     tables = load(tmp_path, on_bad_rows="skip")
     assert list(tables.splits) == ["train", "validation"] and "test has no usable pairs and is left out" in tables.notes
     with pytest.raises(UserError, match="the test split has no usable pairs"):
-        load_split(Pairs(str(tmp_path)), "test", on_bad_rows="skip", validation_fraction=0.1, split_seed=0, limit=None)
+        load_split(Pairs(str(tmp_path)), "test", own=True, on_bad_rows="skip", limit=None)
     train.unlink()
     with pytest.raises(UserError, match="the data set has no usable pairs"):
         load(test, on_bad_rows="skip")
@@ -103,20 +103,46 @@ def test_splits_without_a_usable_pair(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_missing_validation_split_is_cut_by_clusters(tmp_path: Path) -> None:
-    # Chains of four pairs: 0-1-2-3-4, 5-6-7-8-9, ... share a sentence with their neighbours.
-    lines = [f"{i}\ts{5 * chain + i}\ts{5 * chain + i + 1}\t{(chain + i) % 2}" for chain in range(50) for i in range(4)]
-    path = tsv(tmp_path / "pairs.tsv", *lines)
+# Chains of four pairs: 0-1-2-3-4, 5-6-7-8-9, ... share a sentence with their neighbours.
+CHAINS = [f"{i}\ts{5 * chain + i}\ts{5 * chain + i + 1}\t{(chain + i) % 2}" for chain in range(50) for i in range(4)]
+
+
+def test_a_single_file_is_cut_in_three_by_clusters(tmp_path: Path) -> None:
+    path = tsv(tmp_path / "pairs.tsv", *CHAINS)
     tables = load(path, validation_fraction=0.2, split_seed=3)
-    train, validation = tables.splits["train"], tables.splits["validation"]
-    assert (len(train), len(validation)) == (160, 40)
-    assert not {*train.sentence1, *train.sentence2} & {*validation.sentence1, *validation.sentence2}
+    assert {name: len(table) for name, table in tables.splits.items()} == {"train": 140, "validation": 40, "test": 20}
+    sets = [{*table.sentence1, *table.sentence2} for table in tables.splits.values()]
+    assert not any(one & other for number, one in enumerate(sets) for other in sets[number + 1 :])
     assert tables.notes == [
-        "no validation split: 40 of 200 training pairs held out, by clusters of shared sentences "
-        "(data.validation_fraction=0.2, data.split_seed=3)"
+        "200 pairs were cut by clusters of shared sentences: 140 train, 40 validation, 20 test; the largest cluster holds 2.0% "
+        "(data.validation_fraction=0.2, data.test_fraction=0.1, data.split_seed=3)"
     ]
     assert load(path, validation_fraction=0.2, split_seed=3).fingerprints == tables.fingerprints
     assert load(path, validation_fraction=0.2, split_seed=4).fingerprints != tables.fingerprints
+
+
+def test_only_validation_is_cut_where_there_is_a_test_split_or_none_is_wanted(tmp_path: Path) -> None:
+    path = tsv(tmp_path / "train.tsv", *CHAINS)
+    note = "200 pairs were cut by clusters of shared sentences: 160 train, 40 validation; the largest cluster holds 2.0% "
+    for tables in (
+        load(path, validation_fraction=0.2, test_fraction=0),
+        load_tables(Pairs(train=str(path), test=str(tsv(tmp_path / "test.tsv", *numbered(9)))), validation_fraction=0.2),
+    ):
+        assert (len(tables.splits["train"]), len(tables.splits["validation"])) == (160, 40)
+        assert tables.notes == [f"{note}(data.validation_fraction=0.2, data.split_seed=0)"]
+    tsv(tmp_path / "dev.tsv", *numbered(9))
+    (tmp_path / "test.tsv").unlink()
+    assert list(load(tmp_path).splits) == ["train", "validation"], "a test set may be elsewhere, or secret"
+
+
+def test_a_cluster_that_holds_nearly_all_is_named(tmp_path: Path) -> None:
+    star = [f"{i}\tthe same\tother {i}\t{i % 2}" for i in range(80)]
+    tables = load(tsv(tmp_path / "pairs.tsv", *star, *numbered(20)))
+    assert len(tables.splits["train"]) >= 80
+    assert tables.notes[1] == (
+        "one cluster of shared sentences holds 80.0% of the pairs, so that the other splits hold only the rest: "
+        "give files of their own with data.test=FILE data.validation=FILE"
+    )
 
 
 def test_a_leak_is_noted_and_nothing_else(tmp_path: Path) -> None:
@@ -171,7 +197,7 @@ def test_the_same_pairs_from_every_format(tmp_path: Path, ending: str) -> None:
     files = load_tables(Pairs(train=str(directory / f"train.{ending}"), test=str(directory / f"test.{ending}")))
     assert list(files.splits) == ["train", "validation", "test"] and len(files.splits["train"]) < 12
     single = load(write(tmp_path / f"any.{ending}"))
-    assert list(single.splits) == ["train", "validation"]
+    assert list(single.splits) == ["train", "validation", "test"]
     assert sorted(sum((pairs_of(table) for table in single.splits.values()), [])) == sorted(expected)
     count = Pairs(str(directory)).count
     assert [count("train"), count("test")] == ([None, None] if ending == "arrow" else [12, 12])

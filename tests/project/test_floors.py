@@ -28,7 +28,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
         ),
         0: (
             "", "errors", "files", "markdown", "paths", "configuration.hydra_internals", "configuration.renamed",
-            "configuration.schema", "configuration.schema_fields", "configuration.without_effect",
+            "configuration.schema", "configuration.schema_fields", "configuration.registration", "configuration.without_effect",
         ),
     },
     LAUNCHER: {

@@ -13,20 +13,23 @@ from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, TrainerConfig
+from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.runs import own_code
 from paraphrase_lab.runs.record import RunRecord
 
 CHANGEABLE = ("data", "metrics")
+BEFORE = {"data.test_fraction": 0.0}
+"""What runs did that were saved before a key existed, where that is not its default."""
 
 
 def saved_config(run_dir: Path) -> DictConfig:
-    """Read the configuration of a run, under today's names.
+    """Read the configuration of a run, under today's names; a relative path of data is that of the training's directory.
 
     Raises:
         RunError: no run there, or one that broke off before its configuration was written.
     """
-    RunRecord.read(run_dir)
+    record = RunRecord.read(run_dir)
     path = run_dir / "config.yaml"
     if not path.is_file():
         raise RunError(f"{run_dir} has no config.yaml: it broke off before training began")
@@ -40,7 +43,12 @@ def saved_config(run_dir: Path) -> DictConfig:
         assert isinstance(defaults, dict)
         for field in fields(base):
             if field.name not in config[group]:
-                config[group][field.name] = defaults[field.name]
+                config[group][field.name] = BEFORE.get(f"{group}.{field.name}", defaults[field.name])
+    if working_dir := record.values.get("working_dir"):
+        for key in PLACES_OF_DATA:
+            file = OmegaConf.select(config, key)
+            if isinstance(file, str) and (from_there := Path(working_dir, file)).exists():
+                OmegaConf.update(config, key, str(from_there))
     return config
 
 

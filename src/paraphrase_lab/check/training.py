@@ -102,7 +102,8 @@ def training_pairs(plain: dict[str, Any]) -> int | None:
         return None
     data = plain["data"]
     if count("validation") is None and getattr(source, "hub_name", None) is None:
-        pairs -= round(pairs * data["validation_fraction"])  # cut off as there is no validation split
+        cut = data["validation_fraction"] + (data["test_fraction"] if count("test") is None else 0.0)
+        pairs -= round(pairs * cut)  # what is cut off train for the splits that are missing
     if data["train_limit"] is not None:
         pairs = min(pairs, data["train_limit"])
     return pairs * (2 if plain["model"]["swap_augmentation"] else 1)

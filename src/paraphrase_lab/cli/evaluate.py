@@ -21,6 +21,13 @@ def run(words: list[str]) -> int:
         "--also", nargs="+", action="append", default=[], metavar="OVERRIDE", help="one more data set; repeatable"
     )
     parser.add_argument("--split", choices=("train", "validation", "test"), help="default: test, or the only split there is")
+    parser.add_argument(
+        "--seen",
+        choices=("refuse", "drop", "keep"),
+        default="refuse",
+        help="what to do with pairs of other data that the run has trained on, or chosen its checkpoint on: refuse (default), "
+        "drop them, or keep them and call the scores seen_in_training",
+    )
     parser.add_argument("--precision", default="32", choices=("32", "auto", "bf16-mixed", "16-mixed"), help="default: 32")
     parser.add_argument("-cd", "--config-dir", help="a directory with configuration files of your own")
     arguments = parser.parse_intermixed_args(words)
@@ -49,7 +56,9 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     _, model = load_run(directory)
     console = Console()
     for changed in configs:
-        done = evaluate_run(directory, changed, model, split=arguments.split, precision=arguments.precision)
+        done = evaluate_run(
+            directory, changed, model, split=arguments.split, precision=arguments.precision, seen=arguments.seen
+        )
         for note in done.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
         print_metrics(console, done.title, done.metrics, done.baselines)

@@ -18,8 +18,9 @@ from hydra.core.utils import JobRuntime, setup_globals
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from paraphrase_lab.configuration import hydra_internals, schema
+from paraphrase_lab.configuration import hydra_internals
 from paraphrase_lab.configuration.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, CONFIG_NAME, VERSION_BASE
+from paraphrase_lab.configuration.registration import register
 
 OPTUNA_SWEEPER = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
 
@@ -46,7 +47,7 @@ class Composer:
 
     def __init__(self, request: Request | None = None) -> None:
         request = request or Request()
-        schema.register()
+        register()
         setup_globals()
         self._previous = (version.VersionBase.instance().getbase(), JobRuntime.instance().conf.get("name"))
         version.setbase(VERSION_BASE)

@@ -5,14 +5,12 @@ A range or a set of choices stands in a field's metadata; `check` enforces it. `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Optional  # Optional: OmegaConf 2.3 does not read "X | None" from string annotations
 
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING
 
 from paraphrase_lab.configuration.schema_fields import chosen, limited, open_mapping, path_of
-from paraphrase_lab.configuration.without_effect import SAME_JOB
 
 
 @dataclass
@@ -32,7 +30,9 @@ class DataConfig:
     """Training pairs that share a sentence stand in the same batch: every step sees the contrast between them."""
     evaluation_batch_tokens: int = limited(16_384, minimum=16)
     validation_fraction: float = limited(0.1, above=0.0, maximum=0.5)
-    """Share of train cut off, by clusters of shared sentences, when there is no validation split."""
+    """Share of all pairs cut off train, by clusters of shared sentences, when there is no validation split."""
+    test_fraction: float = limited(0.1, minimum=0.0, maximum=0.5)
+    """Share of all pairs cut off train in the same way, when there is no other split, as in a single file; 0: no test split."""
     split_seed: int = limited(0, minimum=0)
     train_limit: Optional[int] = limited(None, minimum=1)
     """Train on this many pairs, drawn with split_seed."""
@@ -226,25 +226,3 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "trainer": {"trainer": TrainerConfig},
     "study": {"study": StudyConfig},
 }
-
-
-def register() -> None:
-    """Tell Hydra of the dataclasses as the groups schema/*, and of schema/{data,model}/own for a researcher's own targets."""
-    store = ConfigStore.instance()
-    store.store(name="schema", node=_opened(TrainConfig))
-    store.store(group="schema/compute", name="same_job", node={"hydra": {"launcher": {"key_exclude": list(SAME_JOB)}}})
-    for group, schemas in SCHEMAS.items():
-        for name, schema in schemas.items():
-            store.store(group=f"schema/{group}", name=name, node=_opened(schema))
-    for group, base in GROUP_BASES.items():
-        # An untyped copy: a file that extends it may add the keys of its own target.
-        own = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
-        store.store(group=f"schema/{group}", name="own", node=own)
-
-
-def _opened(schema: type) -> DictConfig:
-    node = OmegaConf.structured(schema)
-    for entry in fields(schema):
-        if entry.metadata.get("open"):
-            OmegaConf.set_struct(node[entry.name], False)
-    return node

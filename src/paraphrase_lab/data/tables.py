@@ -9,11 +9,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from paraphrase_lab.data.clusters import split_by_clusters
+from paraphrase_lab.data.clusters import sentence_clusters, split_by_clusters
 from paraphrase_lab.data.rows import BadRow, bad_rows_error, shortened
 from paraphrase_lab.errors import UserError
 
 SPLITS = ("train", "validation", "test")
+LARGE_CLUSTER = 0.5
+"""Share of the pairs in one cluster from which a cut by clusters is warned of."""
 
 
 class RawPair(NamedTuple):
@@ -86,11 +88,12 @@ def load_tables(
     *,
     on_bad_rows: str = "error",
     validation_fraction: float = 0.1,
+    test_fraction: float = 0.1,
     split_seed: int = 0,
     train_limit: int | None = None,
     evaluation_limit: int | None = None,
 ) -> PairTables:
-    """Read every split.
+    """Read every split; cut validation off train where it is missing, and test too where train is all there is.
 
     Raises:
         BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
@@ -100,10 +103,11 @@ def load_tables(
     splits = {name: _checked(rows, source.labels, problems) for name, rows in source.splits().items()}
     if problems and on_bad_rows == "error":
         raise bad_rows_error(problems)
+    is_single = list(splits) == ["train"]
     splits, notes = _without_empty(splits)
     if "validation" not in splits and "train" in splits:
-        splits, note = _cut_validation(splits, validation_fraction, split_seed)
-        notes.append(note)
+        splits, cut_notes = _cut(splits, validation_fraction, test_fraction if is_single else 0.0, split_seed)
+        notes += cut_notes
     if train_limit is not None and "train" in splits and train_limit < len(splits["train"]):
         drawn = np.random.default_rng(split_seed).permutation(len(splits["train"]))[:train_limit]
         splits["train"] = splits["train"].select(np.sort(drawn))
@@ -115,27 +119,31 @@ def load_tables(
 
 
 def load_split(
-    source: PairSource, wanted: str | None, *, on_bad_rows: str, validation_fraction: float, split_seed: int, limit: int | None
+    source: PairSource, wanted: str | None, *, own: bool, on_bad_rows: str, limit: int | None, **cuts: Any
 ) -> tuple[str, PairTables]:
     """Read one split for an evaluation, without reading the others where that is possible.
 
     Args:
-        wanted: null for test, or for all pairs of a source that is a single file.
+        wanted: null for test, or for all pairs of another source that is a single file.
+        own: the source is the one that the run was trained on, so that its splits are cut as they were then.
         limit: number of pairs to take, the first ones.
+        cuts: validation_fraction, test_fraction, split_seed and train_limit, as in `load_tables`.
 
     Raises:
         UserError: the source has no such split.
     """
     found = source.splits()
-    name = wanted or ("test" if "test" in found else next(iter(found), "test"))
-    if name == "validation" and name not in found and "train" in found:
-        cut = {"validation_fraction": validation_fraction, "split_seed": split_seed}
-        tables = load_tables(source, on_bad_rows=on_bad_rows, evaluation_limit=limit, **cut)
-        return name, replace(tables, splits={name: tables.splits[name]})
+    name = wanted or ("test" if own or "test" in found else next(iter(found), "test"))
+    is_cut = name not in found or name == "train"
+    if "train" in found and is_cut and (own or name == "validation"):
+        tables = load_tables(source, on_bad_rows=on_bad_rows, evaluation_limit=limit, **cuts)
+        found = tables.splits
+        if name in found:
+            return name, replace(tables, splits={name: tables.splits[name]})
     if name not in found:
         raise UserError(f"the data set has no {name} split", valid=f"splits: {', '.join(found)}")
     problems: list[BadRow] = []
-    table = _checked(found[name], source.labels, problems)
+    table = _checked(source.splits()[name], source.labels, problems)
     if problems and on_bad_rows == "error":
         raise bad_rows_error(problems)
     if not len(table):
@@ -172,14 +180,36 @@ def _without_empty(splits: dict[str, PairTable]) -> tuple[dict[str, PairTable], 
     return kept, [f"{name} has no usable pairs and is left out" for name in empty]
 
 
-def _cut_validation(splits: dict[str, PairTable], fraction: float, seed: int) -> tuple[dict[str, PairTable], str]:
-    train = splits["train"]
-    kept, held_out = split_by_clusters(train.sentence1, train.sentence2, train.labels, fraction, seed)
-    note = (
-        f"no validation split: {len(held_out):,} of {len(train):,} training pairs held out, "
-        f"by clusters of shared sentences (data.validation_fraction={fraction}, data.split_seed={seed})"
+def _cut(
+    splits: dict[str, PairTable], validation_fraction: float, test_fraction: float, seed: int
+) -> tuple[dict[str, PairTable], list[str]]:
+    given = splits["train"]
+    fractions = {"validation": validation_fraction}
+    if test_fraction:
+        fractions = {"test": test_fraction, "validation": validation_fraction / (1 - test_fraction)}
+    cut = dict(splits)
+    for name, fraction in fractions.items():
+        train = cut["train"]
+        kept, held_out = split_by_clusters(train.sentence1, train.sentence2, train.labels, fraction, seed)
+        cut |= {"train": train.select(kept), name: train.select(held_out)}
+    largest = np.bincount(sentence_clusters(given.sentence1, given.sentence2)).max() / len(given)
+    sizes = ", ".join(f"{len(cut[name]):,} {name}" for name in SPLITS if name in ("train", *fractions))
+    keys = "".join(
+        f"data.{name}_fraction={value}, "
+        for name, value in (("validation", validation_fraction), ("test", test_fraction))
+        if name in fractions
     )
-    return {**splits, "train": train.select(kept), "validation": train.select(held_out)}, note
+    notes = [
+        f"{len(given):,} pairs were cut by clusters of shared sentences: {sizes}; the largest cluster holds {largest:.1%} "
+        f"({keys}data.split_seed={seed})"
+    ]
+    if largest >= LARGE_CLUSTER:
+        files = " ".join(f"data.{name}=FILE" for name in fractions)
+        notes.append(
+            f"one cluster of shared sentences holds {largest:.1%} of the pairs, so that the other splits hold only the rest: "
+            f"give files of their own with {files}"
+        )
+    return cut, notes
 
 
 def _checked(rows: Iterable[RawPair | BadRow], labels: dict[str, int], problems: list[BadRow]) -> PairTable:

@@ -15,6 +15,7 @@ from paraphrase_lab.errors import RunError
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.record import RunRecord, git_state, now
+from paraphrase_lab.runs.seen_pairs import write_seen_pairs
 from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.tracking import hooks, identity
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
@@ -85,7 +86,7 @@ def note_data(tables: PairTables, directory: Path) -> None:
     if not is_main_process():
         return
     for note in tables.notes:
-        log.warning(note) if note.startswith("leak") else log.info(note)
+        log.warning(note) if note.startswith(("leak", "one cluster")) else log.info(note)
     if tables.bad_rows:
         write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
         log.warning("%s rows could not be used: see %s", f"{len(tables.bad_rows):,}", directory / "bad_rows.csv")
@@ -101,6 +102,7 @@ def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> 
         log.warning(note)
     OmegaConf.save(run.settings.composed, run.directory / "config.yaml", resolve=False)
     own_code.copy_code(own_code.own_modules(run.settings.plain), run.directory)
+    write_seen_pairs(run.directory, run.tables.splits["train"], run.tables.splits.get("validation"))
     accumulated = config.trainer.accumulate_grad_batches
     effective = plan.mean_pairs * run.replicas * accumulated
     log.info(
@@ -118,6 +120,7 @@ def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> 
         device={"kind": run.machine.accelerator, "name": run.machine.name, "count": run.replicas},
         precision={"used": run.precision, "reason": precision_reason},
         data=run.data_summary(),
+        working_dir=str(Path.cwd()),
         batches={"per_epoch": len(plan), "mean_pairs": plan.mean_pairs, "effective_pairs": effective},
         bad_rows=len(run.tables.bad_rows),
     )

@@ -1,6 +1,8 @@
 """The names of the metrics and their directions, for lists and checks that must not load numpy."""
 
-PREFIX = {"validation": "val", "test": "test", "train": "train"}
+SEEN = "seen_in_training"
+"""Names, in place of its split, a set that holds pairs which the run has trained on or chosen its checkpoint on."""
+PREFIX = {"validation": "val", "test": "test", "train": "train", SEEN: SEEN}
 """Begins the names of a split's metrics, as in val/accuracy."""
 HIGHER_IS_BETTER: dict[str, bool] = {
     "accuracy": True, "f1": True, "precision": True, "recall": True, "roc_auc": True, "average_precision": True,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.configuration.hydra_internals import BASIC_SWEEPER, Ended, config_dir_of, name_this_process
-from paraphrase_lab.configuration.schema import register
+from paraphrase_lab.configuration.registration import register
 from paraphrase_lab.errors import TrainingError, UserError
 from paraphrase_lab.paths import as_typed
 from paraphrase_lab.runs.record import FILE_NAME, KEPT_VARIABLE, RunRecord

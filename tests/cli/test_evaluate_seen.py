@@ -1,0 +1,137 @@
+"""An evaluation never calls pairs a test that the run has trained on, or chosen its checkpoint on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from commands import TINY, paraphrase, record
+
+PAIRS = [
+    (f"the {word} {n} sees a dog", f"a dog sees the {word} {n}", str(n % 2))
+    for n in range(60)
+    for word in ("cat", "cow", "hen")
+]
+
+
+def write(path: Path, rows: Sequence[tuple[str, str, str]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("sentence1", "sentence2", "label"), *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with one.csv and a run that was trained on it, by a relative path."""
+    directory = tmp_path_factory.mktemp("seen")
+    write(directory / "one.csv", PAIRS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        patch.setenv("PARAPHRASE_CACHE_DIR", str(directory / "cache"))
+        assert paraphrase("train", *TINY, "data=pairs", "data.path=one.csv", "hydra.run.dir=run") == 0
+    return directory
+
+
+@pytest.fixture
+def run(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the run; the directory of the test is another one than that of the training."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(project / "run", tmp_path / "run")
+    return Path("run")
+
+
+def sentences(run: Path, split: str) -> set[str]:
+    import pyarrow.parquet as pq
+
+    (file,) = (run / "evaluations").glob(f"{split}-*/predictions.parquet")
+    return set(pq.read_table(file).column("sentence1").to_pylist())
+
+
+def test_one_file_has_three_splits(project: Path) -> None:
+    values = record(project / "run")
+    assert {name: split["pairs"] for name, split in values["data"].items()} == {"train": 144, "validation": 18, "test": 18}
+    assert {name.partition("/")[0] for name in values["metrics"]} == {"val", "test"}
+    log = (project / "run" / "train.log").read_text()
+    assert "180 pairs were cut by clusters of shared sentences: 144 train, 18 validation, 18 test; the largest" in log
+
+
+def test_its_own_test_split_is_scored_wherever_one_stands(run: Path, project: Path) -> None:
+    write(Path("one.csv"), [("another", "file", "1"), ("of the same", "name", "0")])
+    assert paraphrase("evaluate", str(run)) == 0
+    (file,) = (run / "evaluations").glob("test-*/metrics.json")
+    assert json.loads(file.read_text())["fingerprint"] == record(run)["data"]["test"]["fingerprint"]
+
+
+def test_the_training_file_named_anew_is_cut_as_in_the_training(run: Path, project: Path) -> None:
+    assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={project / 'one.csv'}", "data.evaluation_limit=100") == 0
+    (file,) = (run / "evaluations").glob("test-*/metrics.json")
+    assert json.loads(file.read_text())["fingerprint"] == record(run)["data"]["test"]["fingerprint"]
+
+
+def test_a_copy_of_the_training_file_is_no_test_set(run: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = shutil.copy(project / "one.csv", "copy.csv")
+    assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={copy}") == 2
+    said = capsys.readouterr().err
+    assert "run has trained on 144 of these 180 pairs and chosen its checkpoint on 18: their scores would not be" in said
+    assert "--seen drop leaves the seen pairs out" in said and not (run / "evaluations").exists()
+
+
+def test_seen_pairs_are_known_in_any_order_and_case(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    swapped = [(f" {second.upper()}", first, label) for first, second, label in PAIRS[:30]]
+    other = write(Path("other.csv"), [("new", "pair", "1"), ("one more", "of them", "0"), *swapped])
+    words = ("evaluate", str(run), "data=pairs", f"data.path={other.absolute()}")
+    assert paraphrase(*words) == 2
+    found = re.search(
+        r"run has trained on (\d+) of these 32 pairs and chosen its checkpoint on (\d+):", capsys.readouterr().err
+    )
+    assert found is not None and int(found[1]) > 15
+    unseen = 32 - int(found[1]) - int(found[2])
+    assert paraphrase(*words, "--seen", "drop") == 0
+    assert f"these are left out, {unseen} pairs are scored" in capsys.readouterr().out
+    assert {"new", "one more"} <= sentences(run, "test") and len(sentences(run, "test")) == unseen
+    assert paraphrase(*words, "--seen", "keep") == 0
+    assert "hence the name seen_in_training" in capsys.readouterr().out
+    (file,) = (run / "evaluations").glob("seen_in_training-*/metrics.json")
+    report = json.loads(file.read_text())
+    assert report["split"] == "seen_in_training" and report["pairs"] == 32
+    assert {name.partition("/")[0] for name in report["metrics"]} == {"seen_in_training"}
+
+
+def test_new_pairs_are_a_test(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = write(Path("other.csv"), [("new", "pair", "1"), ("one more", "of them", "0")])
+    assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={other.absolute()}") == 0
+    assert "trained on" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_its_own_other_splits_say_what_they_are(run: Path, split: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase("evaluate", str(run), "--split", split, "data.evaluation_limit=null") == 0
+    assert "their scores say little about new pairs" in capsys.readouterr().out
+    (file,) = (run / "evaluations").glob(f"{split}-*/metrics.json")
+    assert json.loads(file.read_text())["fingerprint"] == record(run)["data"][split]["fingerprint"]
+
+
+def test_a_file_that_has_changed_since_the_training(run: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = record(run)
+    values["working_dir"] = str(Path.cwd())
+    (run / "run.json").write_text(json.dumps(values))
+    write(Path("one.csv"), [*PAIRS[30:], *((f"new {n}", f"text {n}", str(n % 2)) for n in range(30))])
+    assert paraphrase("evaluate", str(run)) == 2
+    assert "run has trained on" in capsys.readouterr().err
+    assert paraphrase("evaluate", str(run), "--seen", "drop") == 0
+    old, said = values["data"]["test"]["fingerprint"], capsys.readouterr().out
+    assert "test has changed since run was trained: its fingerprint is " in said and f"and was {old[:8]}" in said
+
+
+def test_a_run_that_was_saved_before_pairs_were_recorded(run: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "seen_pairs.npz").unlink()
+    other = write(Path("other.csv"), [("new", "pair", "1"), ("one more", "of them", "0")])
+    assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={other.absolute()}") == 0
+    assert "whether it has trained on some of these is not known" in capsys.readouterr().out
