@@ -9,10 +9,10 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
-from paraphrase_lab.check.saved_config import CHANGEABLE, saved_config
+from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences, saved_config
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
-from paraphrase_lab.data.rows import write_bad_rows
+from paraphrase_lab.data.rows import list_bad_rows
 from paraphrase_lab.data.tables import PairTables, load_split
 from paraphrase_lab.errors import ConfigError, RunError, UserError
 from paraphrase_lab.lifecycle import evaluation
@@ -27,8 +27,6 @@ from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 from paraphrase_lab.runtime.third_party import quiet_libraries
 
 REFUSE, DROP, KEEP = SEEN_CHOICES = ("refuse", "drop", "keep")
-CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
-"""Keys of data that decide how pairs are cut into splits."""
 
 
 class Evaluation(NamedTuple):
@@ -133,10 +131,11 @@ def evaluate_run(
         limit=config.data.evaluation_limit,
         **{key: config.data[key] for key in CUTS},
     )
-    notes = []
+    notes = data_differences(saved, config)
     if own and config.data.evaluation_limit == saved.data.evaluation_limit:
-        notes = _changed(run_dir, name, tables.splits[name].fingerprint)
-    name, tables, more = _compared_with_training(run_dir, name, tables, own and not notes, seen)
+        notes += (changed := _changed(run_dir, name, tables.splits[name].fingerprint))
+        own = not changed
+    name, tables, more = _compared_with_training(run_dir, name, tables, own, seen)
     notes += more
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
     scored = evaluation.score_split(model.encoder, datamodule, name, used, both_orders=True)
@@ -150,8 +149,7 @@ def evaluate_run(
     evaluation.draw(name, scored, model.calibration, directory / "plots")
     notes += [*tables.notes, *datamodule.truncation_notes]
     if tables.bad_rows:
-        write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
-        notes.append(f"{len(tables.bad_rows):,} rows could not be used: see {directory / 'bad_rows.csv'}")
+        notes.append(list_bad_rows(directory, tables.bad_rows))
     report = {
         "split": name, "metrics": metrics, "baselines": baselines, "calibration": model.calibration.to_dict(),
         "precision": used, "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(scored.table),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from commands import TINY, paraphrase, record
 
@@ -135,3 +136,22 @@ def test_a_run_that_was_saved_before_pairs_were_recorded(run: Path, project: Pat
     other = write(Path("other.csv"), [("new", "pair", "1"), ("one more", "of them", "0")])
     assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={other.absolute()}") == 0
     assert "whether it has trained on some of these is not known" in capsys.readouterr().out
+
+
+def test_other_data_are_read_and_encoded_as_the_runs_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = OmegaConf.load(run / "config.yaml")
+    mine = {"max_length": 12, "sentence1": "a", "labels": {"no": 0, "yes": 1}, "on_bad_rows": "skip"}
+    saved.data.update(mine)
+    OmegaConf.save(saved, run / "config.yaml")
+    other = Path("other.csv")
+    other.write_text("a,sentence2,label\nnew,pair,yes\none more,of them,no\n,empty,no\n")
+    words = ("evaluate", str(run), "data=pairs", f"data.path={other.absolute()}")
+    assert paraphrase(*words) == 0
+    said = capsys.readouterr().out
+    assert "other data than in the training (in brackets what it had): data.path=" in said and "max_length=12 (" not in said
+    assert "1 row could not be used: see " in said
+    (file,) = (run / "evaluations").glob("test-*/config.yaml")
+    data = OmegaConf.load(file).data
+    assert {name: data[name] for name in mine} == mine
+    assert paraphrase(*words, "data.max_length=64") == 0
+    assert "data.max_length=64 (12)" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """The configuration a run was saved with, and what an evaluation may change of it."""
 
 import difflib
+from collections.abc import Collection
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ from paraphrase_lab.check import check_request
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.renamed import renamed_config
-from paraphrase_lab.configuration.schema import GROUP_BASES, TrainerConfig
+from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig, TrainerConfig
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.runs import own_code
 from paraphrase_lab.runs.record import RunRecord
 
 CHANGEABLE = ("data", "metrics")
+KEPT = ("max_length", "on_truncation", "on_bad_rows", "evaluation_batch_tokens", "sentence1", "sentence2", "label", "labels")
+"""Keys of data that say how pairs are read and encoded: `data=pairs` of an evaluation keeps those of the run."""
+CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
+"""Keys of data that decide how pairs are cut into splits."""
 BEFORE = {"data.test_fraction": 0.0}
 """What runs did that were saved before a key existed, where that is not its default."""
 
@@ -53,7 +58,7 @@ def saved_config(run_dir: Path) -> DictConfig:
 
 
 def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
-    """Change the run's configuration: `data=pairs` replaces the whole node by today's, `data.max_length=64` one key.
+    """Change the run's configuration: `data=pairs` chooses other data, `data.max_length=64` changes one key.
 
     Raises:
         ConfigError: keys that are not there, values out of range, and everything that belongs to the training.
@@ -70,6 +75,8 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
             today = check_request(replace(request, overrides=inside)).jobs[0].config
             for name in groups:
                 config[name] = today[name]
+            if "data" in groups:
+                _keep(saved.data, config.data, {keys[text].removeprefix("data.") for text in inside})
         problems = [problem for text in keys if text not in inside and (problem := _set(config, composer.parse(text)))]
     if not problems:
         known = set(value_problems(saved))  # of an older release, say
@@ -77,6 +84,24 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def _keep(saved: DictConfig, chosen: DictConfig, typed: Collection[str]) -> None:
+    """Give newly chosen data the run's own way of reading and encoding pairs, except where something else was typed."""
+    for name in KEPT:
+        if name in saved and name in chosen and name not in typed:
+            chosen[name] = saved[name]
+
+
+def data_differences(saved: DictConfig, config: DictConfig) -> list[str]:
+    """Return a note of the keys in which the data of an evaluation differ from those of the training."""
+    before, now = (OmegaConf.to_container(one.data, resolve=True) for one in (saved, config))
+    assert isinstance(before, dict) and isinstance(now, dict)
+    names = [name for name in now if name in (*KEPT, *CUTS) or name not in {field.name for field in fields(DataConfig)}]
+    found = [f"data.{name}={now[name]} ({before[name]})" for name in names if name in before and now[name] != before[name]]
+    source = f"{now['_target_'].rpartition('.')[2]} instead of {before['_target_'].rpartition('.')[2]}"
+    found = [*([source] if now["_target_"] != before["_target_"] else []), *found]
+    return [f"other data than in the training (in brackets what it had): {', '.join(found)}"] if found else []
 
 
 def _set(config: DictConfig, override: Any) -> str | None:

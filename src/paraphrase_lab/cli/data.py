@@ -41,7 +41,7 @@ def describe_data(config: DictConfig, directory: Path) -> tuple[dict[str, Any], 
     from paraphrase_lab import build
     from paraphrase_lab.data.description import SplitPairs, describe
     from paraphrase_lab.data.encoding import encode
-    from paraphrase_lab.data.rows import write_bad_rows
+    from paraphrase_lab.data.rows import list_bad_rows
     from paraphrase_lab.paths import cache_dir
     from paraphrase_lab.plots import plot_data
     from paraphrase_lab.runtime.third_party import quiet_libraries
@@ -60,6 +60,5 @@ def describe_data(config: DictConfig, directory: Path) -> tuple[dict[str, Any], 
     plot_data(report, directory / "data.png")
     notes = list(tables.notes)
     if tables.bad_rows:
-        write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
-        notes.append(f"{len(tables.bad_rows):,} rows cannot be used: see {directory / 'bad_rows.csv'}")
+        notes.append(list_bad_rows(directory, tables.bad_rows))
     return report, notes

@@ -1,7 +1,7 @@
 """The rows of a data file, and in their place rows that cannot be used, named by file and line."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,3 +54,10 @@ def write_bad_rows(path: Path, bad_rows: Iterable[BadRow]) -> None:
     """Write a csv file with the columns file, line, problem and value."""
     with path.open("w", encoding="utf-8", newline="") as handle:
         csv.writer(handle).writerows(chain([BadRow._fields], bad_rows))
+
+
+def list_bad_rows(directory: Path, bad_rows: Sequence[BadRow]) -> str:
+    """Write bad_rows.csv into the directory; return a sentence that names it."""
+    path = directory / "bad_rows.csv"
+    write_bad_rows(path, bad_rows)
+    return f"{len(bad_rows):,} row{'s' if len(bad_rows) > 1 else ''} could not be used: see {path}"

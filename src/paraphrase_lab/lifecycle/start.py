@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from paraphrase_lab.data.rows import write_bad_rows
+from paraphrase_lab.data.rows import list_bad_rows
 from paraphrase_lab.data.tables import PairTables
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
@@ -88,8 +88,7 @@ def note_data(tables: PairTables, directory: Path) -> None:
     for note in tables.notes:
         log.warning(note) if note.startswith(("leak", "one cluster")) else log.info(note)
     if tables.bad_rows:
-        write_bad_rows(directory / "bad_rows.csv", tables.bad_rows)
-        log.warning("%s rows could not be used: see %s", f"{len(tables.bad_rows):,}", directory / "bad_rows.csv")
+        log.warning(list_bad_rows(directory, tables.bad_rows))
 
 
 def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> None:
