@@ -56,7 +56,7 @@ def _changed(run_dir: Path, name: str, fingerprint: str) -> list[str]:
 def _compared_with_training(
     run_dir: Path, name: str, tables: PairTables, own: bool, seen: str
 ) -> tuple[str, PairTables, list[str]]:
-    """Return the name of the pairs, the pairs, and notes about those that the run has seen."""
+    """Return the name of the pairs, the pairs, and notes about pairs that the run has seen."""
     table = tables.splits[name]
     found = seen_by(run_dir, table)
     trained, chosen = int(found.trained.sum()), int(found.chosen.sum())

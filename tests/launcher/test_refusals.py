@@ -34,6 +34,10 @@ def test_fields_of_earlier_versions(app: App) -> None:
         said = refused(app, "x=1", f"hydra.launcher.{word}")
         assert "was removed: type +hydra.launcher.extra." in said
     assert "+hydra.launcher.extra.HyperParameters=… instead, or write it so in a file" in said
+
+
+@pytest.mark.skipif(not hydra.__version__.startswith("1.3."), reason="Hydra 1.4 refuses it itself")
+def test_fields_of_earlier_versions_in_the_files_of_jobs(app: App) -> None:
     for name in ("a", "b"):
         app.write(f"conf/experiment/{name}.yaml", "# @package _global_\nhydra:\n  launcher:\n    network_isolation: true\n")
     said = refused(app, "+experiment=a,b")

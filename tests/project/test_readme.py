@@ -95,12 +95,12 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path:
     write_reported_sweep(directory / "runs" / "depth")
     shutil.copytree(tiny_run, directory / "runs" / "demo")
     (directory / "runs" / "demo" / "run.json").touch()  # the latest
-    splits = generate(train_pairs=240, validation_pairs=120, test_pairs=120)
+    splits = generate(train_pairs=240, validation_pairs=120, test_pairs=240)
     (directory / "paws").mkdir()
     for split, pairs in splits.items():
         write_pairs(directory / "paws" / f"{split}.tsv", pairs, "\t", ("sentence1", "sentence2", "label"))
     write_pairs(directory / "new.csv", splits["test"][:20], ",", ("sentence1", "sentence2", "label"))
-    write_pairs(directory / "pairs.csv", splits["train"], ",", ("sentence1", "sentence2", "label"))
+    write_pairs(directory / "pairs.csv", splits["test"], ",", ("sentence1", "sentence2", "label"))
     (directory / "roberta-large-directory").mkdir()
     (directory / "roberta-large-directory" / "config.json").write_text("{}")
     write_documented_files(ROOT / "docs" / "extending.md", directory)

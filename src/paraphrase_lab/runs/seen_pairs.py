@@ -17,7 +17,7 @@ TRAINED, CHOSEN = "train", "validation"
 
 
 class Seen(NamedTuple):
-    """Which pairs of a table a run has seen: bool [pairs] each."""
+    """Marks the pairs of a table that a run has seen: bool [pairs] each."""
 
     trained: np.ndarray
     chosen: np.ndarray
