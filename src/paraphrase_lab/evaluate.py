@@ -3,13 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
-from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences, saved_config
+from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences, same_pairs, saved_config
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.data.rows import list_bad_rows
@@ -37,11 +37,6 @@ class Evaluation(NamedTuple):
     metrics: dict[str, float]
     baselines: dict[str, dict[str, dict[str, float]]]
     notes: list[str]
-
-
-def _pairs_of(config: DictConfig) -> dict[str, Any]:
-    """Return what decides which pairs a configuration means, and how they are cut into splits."""
-    return build.own_arguments("data", config.data) | {key: config.data[key] for key in ("_target_", *CUTS)}
 
 
 def _changed(run_dir: Path, name: str, fingerprint: str) -> list[str]:
@@ -122,7 +117,8 @@ def evaluate_run(
     if longest is not None and config.data.max_length > longest:
         raise UserError(f"data.max_length={config.data.max_length}, but the model takes {longest} tokens at most")
     used, _ = resolve_precision(precision, this_machine())
-    own = _pairs_of(config) == _pairs_of(saved := saved_config(run_dir))
+    saved = saved_config(run_dir)
+    own = same_pairs(saved, config)
     name, tables = load_split(
         build.build_source(config),
         split,

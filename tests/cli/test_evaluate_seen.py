@@ -76,6 +76,18 @@ def test_the_training_file_named_anew_is_cut_as_in_the_training(run: Path, proje
     assert json.loads(file.read_text())["fingerprint"] == record(run)["data"]["test"]["fingerprint"]
 
 
+def test_the_training_file_is_recognised_by_a_relative_path_and_with_other_limits(project: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(project / "run", tmp_path / "run")
+    saved = OmegaConf.load(run / "config.yaml")
+    saved.data.update({"train_limit": 1000, "split_seed": 0})  # as debug=fast does
+    OmegaConf.save(saved, run / "config.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        assert paraphrase("evaluate", str(run), "data=pairs", "data.path=one.csv", "--split", "train") == 0
+    (file,) = (run / "evaluations").glob("train-*/metrics.json")
+    assert json.loads(file.read_text())["fingerprint"] == record(run)["data"]["train"]["fingerprint"]
+
+
 def test_a_copy_of_the_training_file_is_no_test_set(run: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = shutil.copy(project / "one.csv", "copy.csv")
     assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={copy}") == 2

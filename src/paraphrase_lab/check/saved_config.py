@@ -20,7 +20,8 @@ from paraphrase_lab.runs import own_code
 from paraphrase_lab.runs.record import RunRecord
 
 CHANGEABLE = ("data", "metrics")
-KEPT = ("max_length", "on_truncation", "on_bad_rows", "evaluation_batch_tokens", "sentence1", "sentence2", "label", "labels")
+COLUMNS = ("sentence1", "sentence2", "label", "labels")
+KEPT = ("max_length", "on_truncation", "on_bad_rows", "evaluation_batch_tokens", *COLUMNS)
 """Keys of data that say how pairs are read and encoded: `data=pairs` of an evaluation keeps those of the run."""
 CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
 """Keys of data that decide how pairs are cut into splits."""
@@ -87,10 +88,32 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
 
 
 def _keep(saved: DictConfig, chosen: DictConfig, typed: Collection[str]) -> None:
-    """Give newly chosen data the run's own way of reading and encoding pairs, except where something else was typed."""
-    for name in KEPT:
+    """Give newly chosen data the run's own way of reading and encoding pairs, except where something else was typed.
+
+    The same files are also cut into splits as they were.
+    """
+    for name in (*KEPT, *(CUTS if _source(saved) == _source(chosen) else ())):
         if name in saved and name in chosen and name not in typed:
             chosen[name] = saved[name]
+
+
+def same_pairs(saved: DictConfig, config: DictConfig) -> bool:
+    """Return whether both configurations mean the same pairs, cut into the same splits."""
+    is_equal = all(saved.data.get(name) == config.data.get(name) for name in (*CUTS, *COLUMNS))
+    return is_equal and _source(saved.data) == _source(config.data)
+
+
+def _source(data: DictConfig) -> dict[str, Any]:
+    """Return what decides where pairs come from, with absolute paths."""
+    plain = OmegaConf.to_container(data, resolve=True)
+    assert isinstance(plain, dict)
+    shared = {field.name for field in fields(DataConfig)} - {"_target_"}
+    places = {key.removeprefix("data.") for key in PLACES_OF_DATA}
+    return {
+        str(name): str(Path(value).expanduser().absolute()) if name in places and value else value
+        for name, value in plain.items()
+        if name not in shared and name not in KEPT
+    }
 
 
 def data_differences(saved: DictConfig, config: DictConfig) -> list[str]:
