@@ -26,7 +26,7 @@ from paraphrase_lab.runs.seen_pairs import seen_by
 from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 from paraphrase_lab.runtime.third_party import quiet_libraries
 
-REFUSE, DROP, KEEP = SEEN_CHOICES = ("refuse", "drop", "keep")
+REFUSE, DROP, KEEP = "refuse", "drop", "keep"
 
 
 class Evaluation(NamedTuple):
@@ -61,7 +61,7 @@ def _compared_with_training(
     if not found.any.any():
         unknown = "{} was saved before pairs were recorded: whether it has trained on some of these is not known"
         return name, tables, [] if found.is_known or own else [unknown.format(run_dir)]
-    if own:  # as in the table at the end of the training, which has told of it
+    if own and not _changed(run_dir, name, table.fingerprint):  # the very split of the training, which has told of it
         return name, tables, [said]
     if seen == DROP and not found.any.all():
         kept = table.select(np.flatnonzero(~found.any))

@@ -138,6 +138,8 @@ def test_a_file_that_has_changed_since_the_training(run: Path, project: Path, ca
     write(Path("one.csv"), [*PAIRS[30:], *((f"new {n}", f"text {n}", str(n % 2)) for n in range(30))])
     assert paraphrase("evaluate", str(run)) == 2
     assert "run has trained on" in capsys.readouterr().err
+    assert paraphrase("evaluate", str(run), "data.evaluation_limit=null") == 2, "with another limit, too"
+    assert "run has trained on" in capsys.readouterr().err
     assert paraphrase("evaluate", str(run), "--seen", "drop") == 0
     old, said = values["data"]["test"]["fingerprint"], capsys.readouterr().out
     assert "test has changed since run was trained: its fingerprint is " in said and f"and was {old[:8]}" in said
