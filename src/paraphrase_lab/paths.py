@@ -15,6 +15,8 @@ CHANNELS_DIR = Path("/opt/ml/input/data")
 """Where a training job on SageMaker finds its channels; what lies there is not known anywhere else."""
 DIRECTORY_VARIABLE = "PARAPHRASE_RUN_DIRECTORY"
 """Tells the processes of a distributed run the directory that the first of them writes to."""
+SWEPT_VARIABLE = "PARAPHRASE_SWEPT_KEYS"
+"""Tells the jobs of a sweep the keys in which they differ, with spaces between them."""
 
 
 def cache_dir() -> Path:

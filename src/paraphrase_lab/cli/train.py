@@ -11,7 +11,7 @@ from paraphrase_lab.cli.sweep_summary import print_summary
 from paraphrase_lab.configuration.composition import Request, quoted
 from paraphrase_lab.configuration.hydra_internals import run_task, show
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import DIRECTORY_VARIABLE
+from paraphrase_lab.paths import DIRECTORY_VARIABLE, SWEPT_VARIABLE
 from paraphrase_lab.remote.train import train_job
 
 HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
@@ -49,11 +49,19 @@ def start(result: CheckedRequest) -> int:
     if not request.multirun:
         return _run([*request.overrides, *([f"hydra.run.dir={quoted(str(resumed))}"] if resumed else [])], request)
     directory = resumed or sweep_directory(result)
-    overrides = [*request.overrides, f"hydra.sweep.dir={quoted(str(directory))}"]
+    overrides = [*request.overrides, f"hydra.sweep.dir={quoted(str(directory))}", *_swept_keys(result)]
     if not search.is_search(result.hydra):
         return _run(overrides, request, directory)
     with search.followed(result, directory):
         return _run(overrides, request, directory)
+
+
+def _swept_keys(result: CheckedRequest) -> list[str]:
+    """Return the override that tells every job in which keys the jobs differ, here and in a training container."""
+    shared = set.intersection(*(set(job.overrides) for job in result.jobs))
+    own = [word for job in result.jobs for word in job.overrides if word not in shared]
+    swept = dict.fromkeys(word.lstrip("+~").partition("=")[0] for word in own)
+    return [f"+hydra.job.env_set.{SWEPT_VARIABLE}={quoted(' '.join(swept))}"] if swept else []
 
 
 def sweep_directory(result: CheckedRequest) -> Path:

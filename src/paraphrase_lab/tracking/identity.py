@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
+from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA, WITHOUT_EFFECT
+from paraphrase_lab.paths import SWEPT_VARIABLE
 from paraphrase_lab.tracking.redaction import REDACTED, redacted
 
 ID_CHARACTERS = 48
 """Length of a run's id; `wandb leet` lists runs by it, in a narrow column."""
 NAME_CHARACTERS = 120
+WORD_CHARACTERS = 60
 TAG_CHARACTERS = 64
 """https://docs.wandb.ai/models/runs/tags"""
-_NOT_IN_NAMES = re.compile(rf"({'|'.join(map(re.escape, (*WITHOUT_EFFECT, 'hydra', 'compute', 'data/path')))})([./]|$)")
+_NOT_IN_NAMES = re.compile(rf"({'|'.join(map(re.escape, (*WITHOUT_EFFECT, 'hydra', 'compute')))})([./]|$)")
 _JOB_ID = re.compile(r".+-([0-9a-f]{16})-\d+")
 """The launcher's name of an attempt: beginning, the job's key, the number of the attempt."""
 _PATH = re.compile(r"(?<![^\s,\[({'\"=])(?:file://)?(?:~|\.{1,2})?/(?:[^/\s,\[\](){}'\"]+/)*([^/\s,\[\](){}'\"]*)")
@@ -46,7 +48,8 @@ def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Id
     overrides = [str(word) for word in hydra.overrides.task] if hydra is not None else []
     choices = dict(hydra.runtime.choices) if hydra is not None else {}
     chosen = [str(choices[name]) for name in ("data", "model") if choices.get(name)]
-    words = distinguishing_words(overrides) or chosen or ["run"]
+    swept, constant = _by_what_varies(hydra, overrides)
+    words = distinguishing_words(swept, also=PLACES_OF_DATA if constant else ()) or chosen or ["run"]
     group = sweep_name(hydra) if hydra is not None and hydra.mode is not None and hydra.mode.name == "MULTIRUN" else None
     where = job_key(hydra, overrides) if group is not None else f"{run_dir.absolute()} {record.get('started')}"
     anew = record.get("started_anew", 0)
@@ -57,7 +60,12 @@ def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Id
         group=group,
         job_type="search" if searching else "train",
         name=" ".join(fitting(words, NAME_CHARACTERS)),
-        tags=tags(str(choices[name]) for name in _TAGGED_GROUPS if choices.get(name)),
+        tags=tags(
+            [
+                *(str(choices[name]) for name in _TAGGED_GROUPS if choices.get(name)),
+                *distinguishing_words(word for word in constant if word.partition("=")[0] not in choices),
+            ]
+        ),
         data=str(choices.get("data") or "data"),
     )
 
@@ -83,14 +91,32 @@ def sagemaker_job() -> dict[str, Any]:
     return {"name": name} | ({"instance_type": kind} if kind else {}) | ({"instances": machines} if machines else {})
 
 
-def distinguishing_words(overrides: Iterable[str]) -> list[str]:
-    """Return what the run tries: overrides, by the last part of their keys where that is clear: `seed=1 num_layers=2`."""
+def _by_what_varies(hydra: Any, overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the overrides in which the jobs of this sweep differ, and the others; in a single run all vary."""
+    swept = str(hydra.job.env_set.get(SWEPT_VARIABLE) or "").split() if hydra is not None else []
+    varies = [word for word in overrides if not swept or word.lstrip("+~").partition("=")[0] in swept]
+    return varies, [word for word in overrides if word not in varies]
+
+
+def distinguishing_words(overrides: Iterable[str], also: Sequence[str] = ()) -> list[str]:
+    """Return what the run tries: overrides, by the last part of their keys where that is clear: `seed=1 num_layers=2`.
+
+    Args:
+        also: keys that are told although they cannot change a result: of a sweep over files of data their names.
+    """
     split = [word.lstrip("+~").partition("=") for word in overrides]
     shown = [(key, _PATH.sub(r"\1", value.strip("'\""))) for key, _, value in split]  # paths shortened to their last part
-    pairs = [(key, str(redacted(value, name=key))) for key, value in shown if not _NOT_IN_NAMES.match(key)]
+    pairs = [(key, str(redacted(value, name=key))) for key, value in shown if key in also or not _NOT_IN_NAMES.match(key)]
     pairs = [(key, value) for key, value in pairs if REDACTED not in value]
     lasts = [key.rpartition(".")[2] for key, _ in pairs]
-    return [f"{last if lasts.count(last) == 1 else key}={value}" for last, (key, value) in zip(lasts, pairs, strict=True)]
+    named = zip(lasts, pairs, strict=True)
+    return [shortened(f"{last if lasts.count(last) == 1 else key}={value}", WORD_CHARACTERS) for last, (key, value) in named]
+
+
+def shortened(word: str, room: int) -> str:
+    """Leave out the middle of a long word: its beginning names the key, and values often differ at their end."""
+    end = room // 3
+    return word if len(word) <= room else f"{word[: room - end - 1]}…{word[-end:]}"
 
 
 def run_id(words: Iterable[str], group: str | None, where: str) -> str:
