@@ -134,7 +134,7 @@ def evaluate_run(
     name, tables, more = _compared_with_training(run_dir, name, tables, own, seen)
     notes += more
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
-    scored = evaluation.score_split(model.encoder, datamodule, name, used, both_orders=True)
+    scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
     metrics = evaluation.split_metrics(name, scored, model.calibration, build.build_metrics(config))
     baselines = evaluation.split_baselines({name: scored})
     fingerprint = tables.splits[name].fingerprint

@@ -1,4 +1,4 @@
-"""Scores of sentence pairs with a run's model: the same loop, threshold and temperature as in its evaluation."""
+"""Scores of sentence pairs with a run's model: the same loop and calibration as in its evaluation."""
 
 import hashlib
 from collections.abc import Sequence
@@ -51,10 +51,10 @@ class RunScorer:
         dataset = PairDataset([encoded], labels)
         collate = PaddingCollator(self.model.tokenizer)
         batches = ordered_batches(BatchPlan(encoded.lengths, batch_tokens=self.batch_tokens))
-        margins = score(
+        differences = score(
             self.model.encoder,
             (collate([dataset[i] for i in batch]) for batch in batches),
             len(pairs),
             precision=self.precision,
         )
-        return self.model.calibration.probabilities(margins)
+        return self.model.calibration.probabilities(self.model.margins(differences))

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import expit
 
 from paraphrase_lab.errors import TrainingError, UserError
-from paraphrase_lab.metrics.binary import binary_metrics, decide
-from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration, fit_temperature, fit_threshold
+from paraphrase_lab.metrics.binary import binary_metrics
+from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration, fit_bias, fit_temperature
 
 
 def margins_that_need(temperature: float, pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -65,43 +65,39 @@ def test_temperature_reads_half_precision():
     assert fit_temperature(margin.astype(np.float16), labels) == pytest.approx(fit_temperature(margin, labels), rel=1e-2)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_threshold_is_as_good_as_any(seed):
-    random = np.random.default_rng(seed)
-    labels, scores = random.integers(0, 2, size=25), random.integers(0, 11, size=25) / 10
-    threshold = fit_threshold(labels, scores)
-
-    def accuracy(at: float) -> float:
-        return float((decide(scores, at) == labels).mean())
-
-    everywhere = [*np.unique(scores), 2.0]
-    assert accuracy(threshold) == max(map(accuracy, everywhere))
+@pytest.mark.parametrize("bias", [-3.0, 0.0, 1.5])
+def test_bias_recovers_the_truth(bias):
+    random = np.random.default_rng(1)
+    logits = random.normal(scale=3, size=20_000)
+    assert fit_bias(logits, (random.random(20_000) < expit(logits + bias)).astype(np.int64)) == pytest.approx(bias, abs=0.1)
 
 
 @pytest.mark.parametrize(
-    ("labels", "scores", "expected"),
+    ("logits", "labels", "mean"),
     [
-        ([], [], 0.5),
-        ([0, 1], [0.2, 0.4], 0.3),
-        ([1, 0], [0.4, 0.2], 0.3),
-        ([0, 1, 0, 1], [0.1, 0.3, 0.6, 0.9], 0.75),  # 3 right at 0.2 and at 0.75: 0.75 is nearer to 0.5
-        ([1, 1], [0.6, 0.8], 0.3),  # all yes
-        ([0, 0], [0.2, 0.4], 0.7),  # all no
-        ([1, 0], [0.5, 0.5], 0.25),  # a tie cannot be cut: all yes and all no are right once, as near to 0.5
-        ([1], [0.0], 0.0),
+        ([0.0, 0.0, 0.0], [1, 1, 1], 4 / 5),  # Platt's target of three paraphrases
+        ([500.0, -500.0], [0, 0], 1 / 4),
+        ([-2.0, 2.0], [0, 1], 1 / 2),  # separated: without the targets the likelihood would not say
+        ([-3.0, 1.0, 2.0, 2.0], [0, 0, 0, 1], (3 / 5 + 2 / 3) / 4),
     ],
 )
-def test_threshold_by_hand(labels, scores, expected):
-    assert fit_threshold(np.array(labels), np.array(scores)) == pytest.approx(expected)
+def test_bias_makes_the_mean_probability_the_mean_target(logits, labels, mean):
+    bias = fit_bias(np.array(logits), np.array(labels))
+    assert np.isfinite(bias) and expit(np.array(logits) + bias).mean() == pytest.approx(mean, abs=1e-6)
 
 
-@pytest.mark.parametrize("scores", [[1.0, 1.0], [np.nextafter(0.7, 0), 0.7], [np.nextafter(1, 0), 1.0]])
-@pytest.mark.parametrize("labels", [[0, 0], [0, 1], [1, 1]])
-def test_threshold_separates_saturated_and_adjacent_scores(labels, scores):
-    labels, scores = np.array(labels), np.array(scores)
-    separable = scores[0] < scores[1] or labels[0] == labels[1]
-    right = (decide(scores, fit_threshold(labels, scores)) == labels).sum()
-    assert right == (2 if separable else 1)
+def test_bias_agrees_with_logistic_regression():
+    from sklearn.linear_model import LogisticRegression
+
+    margin, labels = margins_that_need(1.0, 4_000)
+    calibrated = margin / fit_temperature(margin, labels) - 1.3
+    reference = LogisticRegression(C=np.inf, tol=1e-10).fit(calibrated[:, None], labels)
+    assert fit_bias(calibrated, labels) == pytest.approx(reference.intercept_.item(), abs=0.02)
+
+
+def test_margins_undo_the_calibration():
+    calibration, margin = Calibration(1.7, 0.5, 10, -0.4), np.array([-30.0, 0.0, 0.2])
+    assert calibration.margins(margin / 1.7 - 0.4) == pytest.approx(margin)
 
 
 def test_fit_then_freeze():
@@ -116,7 +112,8 @@ def test_fit_then_freeze():
     assert calibrated["ece"] < raw["ece"]
     assert calibrated["accuracy"] > raw["accuracy"]
     assert calibrated["roc_auc"] == pytest.approx(raw["roc_auc"])
-    assert calibration.threshold == fit_threshold(labels[:2000], calibration.probabilities(shifted[:2000]))
+    assert calibration.threshold == 0.5
+    assert Calibration.fit(shifted, labels, with_bias=False).bias == 0
 
 
 def test_neutral_changes_nothing():
@@ -126,9 +123,14 @@ def test_neutral_changes_nothing():
     assert NEUTRAL.probabilities(margin).dtype == np.float64
 
 
-@pytest.mark.parametrize("calibration", [NEUTRAL, Calibration(1.7, 0.41, 1603), Calibration(1.0, np.nextafter(1, 2), 1)])
+@pytest.mark.parametrize("calibration", [NEUTRAL, Calibration(1.7, 0.5, 1603, -0.3), Calibration(1.0, np.nextafter(1, 2), 1)])
 def test_survives_json(calibration):
     assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration
+
+
+def test_a_calibration_of_an_earlier_release_has_a_threshold_and_no_bias():
+    before = Calibration.from_dict({"temperature": 2.0, "threshold": 0.41, "pairs": 9})
+    assert before == Calibration(2.0, 0.41, 9, bias=0.0)
 
 
 def test_a_fitted_calibration_survives_json():
@@ -138,19 +140,20 @@ def test_a_fitted_calibration_survives_json():
 
 @pytest.mark.parametrize("values", [{}, {"temperature": 1.0, "threshold": "half", "pairs": 3}, {"temperature": 1.0}])
 def test_what_is_no_calibration(values):
-    with pytest.raises(UserError, match=r"not a calibration: \{.*\n.*numbers for temperature, threshold, pairs"):
+    with pytest.raises(UserError, match=r"not a calibration: \{.*\n.*numbers for temperature, threshold, pairs, bias"):
         Calibration.from_dict(values)
 
 
 @pytest.mark.parametrize(
-    "values", [(0.0, 0.5, 1), (-1.0, 0.5, 1), (np.nan, 0.5, 1), (1.0, 1.5, 1), (1.0, np.nan, 1), (1.0, 0.5, -1)]
+    "values",
+    [(1.0, 0.5, 1, np.inf), (0.0, 0.5, 1), (-1.0, 0.5, 1), (np.nan, 0.5, 1), (1.0, 1.5, 1), (1.0, np.nan, 1), (1.0, 0.5, -1)],
 )
 def test_calibration_out_of_range(values):
     with pytest.raises(UserError, match="out of range"):
-        Calibration.from_dict(dict(zip(("temperature", "threshold", "pairs"), values, strict=True)))
+        Calibration.from_dict(dict(zip(("temperature", "threshold", "pairs", "bias"), values, strict=False)))
 
 
-@pytest.mark.parametrize("fit", [fit_temperature, lambda scores, labels: fit_threshold(labels, scores)])
+@pytest.mark.parametrize("fit", [fit_temperature, fit_bias])
 def test_scores_of_a_diverged_model(fit):
     with pytest.raises(TrainingError, match="1 of 2 scores are not finite numbers"):
         fit(np.array([np.nan, 1.0]), np.array([0, 1]))

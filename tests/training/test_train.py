@@ -56,7 +56,7 @@ def test_the_record(tiny_run: Path) -> None:
         assert f"val/{name}" in values["metrics"] and f"test/{name}" in values["metrics"]
         assert name in values["baselines"]["test"]["majority"] and name in values["baselines"]["test"]["always_positive"]
     config = json.loads((tiny_run / "model" / "config.json").read_text())
-    assert config["paraphrase_lab"] == {**values["calibration"], "max_length": 128}
+    assert config["paraphrase_lab"] == {**values["calibration"], "max_length": 128, "head_is_calibrated": True}
 
 
 def test_predictions_agree_with_the_metrics(tiny_run: Path) -> None:

@@ -7,7 +7,7 @@ from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.runs.record import run_directory
 
-HELP = """The run's own saved configuration and weights; threshold and temperature stay as fitted on its validation split.
+HELP = """The run's own saved configuration and weights; its calibration stays as fitted on its validation split.
 `data=pairs data.path=FILE` evaluates on other data, read and encoded as the run's own (max_length, columns, labels,
 on_bad_rows) unless typed; `data.max_length=64` changes one key."""
 

@@ -7,7 +7,7 @@ from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.runs.record import run_directory
 
-HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 or 0 at the threshold fitted on validation.
+HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches 0.5, else 0.
 Files: csv, tsv (unquoted), jsonl, parquet; in and out, in any combination. Killed in the middle, the same command continues."""
 
 

@@ -165,7 +165,7 @@ def _remarks(
     elif few := [recipe.name for recipe in recipes if len(recipe.rows) < FEWEST_SEEDS]:
         remarks.append(f"Too few seeds to compare the recipe, below {FEWEST_SEEDS}: {', '.join(few)}.")
     if split == "validation":
-        remarks.append("Checkpoint, threshold and temperature were chosen on these very pairs, which flatters every run.")
+        remarks.append("Checkpoint and calibration were chosen on these very pairs, which flatters every run.")
     if clusters < FEW_CLUSTERS:
         remarks.append(f"Only {clusters} clusters of pairs: the intervals are rough.")
     tests = max(sum(one.slice == ALL for one in differences), sum(one.slice != ALL for one in differences))

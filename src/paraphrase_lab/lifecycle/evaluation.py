@@ -19,6 +19,7 @@ from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, 
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.names import PREFIX, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.metrics.symmetry import order_metrics, probe_metrics, probe_tables
+from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.inference import score
 
 
@@ -34,13 +35,13 @@ class ScoredSplit(NamedTuple):
 
 
 def score_split(
-    encoder: Any, datamodule: PairDataModule, split: str, precision: str = "32-true", *, both_orders: bool = False
+    model: TrainedModel, datamodule: PairDataModule, split: str, precision: str = "32-true", *, both_orders: bool = False
 ) -> ScoredSplit:
     """Score every pair of a split; with `both_orders` also with its sentences swapped, and the probes."""
     table = datamodule.tables.splits[split]
 
     def margins(loader: Any, pairs: int) -> np.ndarray:
-        return score(encoder, loader, pairs, precision=precision)
+        return model.margins(score(model.encoder, loader, pairs, precision=precision))
 
     scored = ScoredSplit(table, margins(datamodule.evaluation_loader(split), len(table)))
     if not both_orders:
@@ -54,7 +55,7 @@ def score_split(
 def split_metrics(
     split: str, scored: ScoredSplit, calibration: Calibration, own_metrics: Mapping[str, OwnMetric] | None = None
 ) -> dict[str, float]:
-    """Return the metrics of a split, named as in test/accuracy, at the frozen threshold and temperature."""
+    """Return the metrics of a split, named as in test/accuracy, with the frozen calibration."""
     labels, probabilities = scored.table.labels, calibration.probabilities(scored.margins)
     values = binary_metrics(labels, probabilities, calibration.threshold)
     for name, metric in (own_metrics or {}).items():

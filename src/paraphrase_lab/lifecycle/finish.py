@@ -13,10 +13,13 @@ from safetensors.torch import load_model
 
 from paraphrase_lab import build, plots
 from paraphrase_lab.lifecycle import evaluation
+from paraphrase_lab.lifecycle.card import card_facts
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
-from paraphrase_lab.model.export import MODEL_DIR, TrainedModel, model_card, save_model
+from paraphrase_lab.model.card import model_card
+from paraphrase_lab.model.export import MODEL_DIR, TrainedModel, kind_of, save_model
+from paraphrase_lab.model.head import takes_bias
 from paraphrase_lab.runs.record import now
 from paraphrase_lab.tracking import hooks
 from paraphrase_lab.tracking.metrics_csv import read_rows
@@ -33,9 +36,12 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     load_model(encoder, best.path)
     splits = _splits(run)
     both = splits[-1:] if splits[-1:] == ["test"] or not run.searching else []  # scored with the sentences swapped, too
-    scored = {split: evaluation.score_split(encoder, run.datamodule, split, both_orders=split in both) for split in splits}
-    validation = scored.get("validation")
-    calibration = Calibration.fit(validation.margins, validation.table.labels) if validation else NEUTRAL
+    model = TrainedModel(encoder, run.datamodule.tokenizer, NEUTRAL, run.config.data.max_length)
+    scored = {split: evaluation.score_split(model, run.datamodule, split, both_orders=split in both) for split in splits}
+    calibration = NEUTRAL
+    if validation := scored.get("validation"):
+        calibration = Calibration.fit(validation.margins, validation.table.labels, with_bias=takes_bias(encoder))
+    model = model._replace(calibration=calibration)
     own = build.build_metrics(run.config)
     metrics: dict[str, float] = {}
     for split, given in scored.items():
@@ -43,7 +49,9 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     run.watch.lap("evaluation")
     baselines = evaluation.split_baselines(scored)
     keep = _wanted(run, run.config.keep_model)
-    _write(run, encoder, scored, calibration, metrics, keep)
+    _write(run, scored, calibration)
+    if keep:
+        _export(run, model, metrics)
     run.watch.lap("writing")
     run.record.update(
         status="finished", ended=now(), metrics=metrics, baselines=baselines, calibration=calibration.to_dict(),
@@ -73,9 +81,7 @@ def _splits(run: Run) -> list[str]:
     return [split for split in ("validation", "test") if split in run.tables.splits and (split != "test" or with_test)]
 
 
-def _write(
-    run: Run, encoder: Any, scored: dict[str, ScoredSplit], calibration: Calibration, metrics: dict[str, float], keep: bool
-) -> None:
+def _write(run: Run, scored: dict[str, ScoredSplit], calibration: Calibration) -> None:
     evaluation.write_predictions(scored, calibration, run.directory / "predictions.parquet")
     directory = run.directory / "plots"
     directory.mkdir(exist_ok=True)
@@ -86,9 +92,17 @@ def _write(
         plots.plot_training([dict(row) for row in rows], directory / "training.png", majority_accuracy=max(yes, 1 - yes))
     lengths = {split: encoded.full_lengths for split, encoded in run.datamodule.encoded.items()}
     plots.plot_lengths(lengths, run.config.data.max_length, directory / "lengths.png")
-    if keep:
-        model = TrainedModel(encoder, run.datamodule.tokenizer, calibration, run.config.data.max_length)
-        save_model(model, run.directory / MODEL_DIR, model_card(run.directory.name, run.data_summary(), metrics, calibration))
+
+
+def _export(run: Run, model: TrainedModel, metrics: dict[str, float]) -> None:
+    directory = run.directory / MODEL_DIR
+    saved = save_model(model, directory)
+    if not saved.head_is_calibrated:
+        log.warning("the model does not end with one linear layer: its logits are not calibrated; its README.md says how")
+    card = model_card(
+        card_facts(run, metrics, model.calibration), is_calibrated=saved.head_is_calibrated, kind=kind_of(directory)
+    )
+    (directory / "README.md").write_text(card, encoding="utf-8")
 
 
 def _tidy_checkpoints(directory: Path, keep: bool) -> None:

@@ -20,6 +20,7 @@ from transformers import (
 from paraphrase_lab.errors import UserError
 
 SPECIAL_TOKENS = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 LABEL_NAMES = {0: "different", 1: "paraphrase"}
 LABELS = {"num_labels": 2, "id2label": LABEL_NAMES, "label2id": {name: label for label, name in LABEL_NAMES.items()}}
 

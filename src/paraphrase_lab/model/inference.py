@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from paraphrase_lab.model.encoder import ENCODER_INPUTS
 from paraphrase_lab.model.memory import split_on_oom
-from paraphrase_lab.model.module import ENCODER_INPUTS
 
 
 def best_device() -> torch.device:

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from paraphrase_lab.metrics.binary import OwnMetric, binary_metrics
+from paraphrase_lab.model.encoder import ENCODER_INPUTS
 from paraphrase_lab.model.losses import symmetric_divergence
 from paraphrase_lab.model.memory import split_on_oom
 from paraphrase_lab.training.optimisation import OptimizerFactory, build_optimizer
-
-ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class NonFiniteLoss(Exception):

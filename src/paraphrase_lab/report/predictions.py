@@ -64,12 +64,11 @@ def calibration(material: Material) -> list[Block]:
     for one in material.evaluated:
         given, values = one.predictions, calibration_before_after(one.predictions)
         before_after = [number(value) for name in CALIBRATION_METRICS for value in values[name]]
-        rows.append(
-            [Cell(one.row.name), Cell(one.recipe), number(given.temperature, 3), number(given.threshold, 3), *before_after]
-        )
+        fitted = [number(value, 3) for value in (given.temperature, given.bias, given.threshold)]
+        rows.append([Cell(one.row.name), Cell(one.recipe), *fitted, *before_after])
     columns = [f"{name} {when}" for name in CALIBRATION_METRICS for when in ("before", "after")]
-    caption, note = "Before and after the temperature", "It is fitted on validation pairs; lower is better."
-    head = ("run", "recipe", "temperature", "threshold", *columns)
+    caption, note = "Before and after calibration", "It is fitted on validation pairs; lower is better."
+    head = ("run", "recipe", "temperature", "bias", "threshold", *columns)
     return [_reliability_figures(material), Table(head, rows, caption, note, folded=len(rows) > 12)]
 
 
@@ -80,7 +79,7 @@ def _reliability_figures(material: Material) -> Figures:
     drawn = dict(list(by_recipe.items())[:DIAGRAMS_AT_MOST])
     figures = tuple(Figure(name, reliability(name, runs)) for name, runs in drawn.items())
     more = f" Drawn for the first {len(drawn)} of {len(by_recipe)} recipes." if len(drawn) < len(by_recipe) else ""
-    legend = (Mark("before", "before temperature scaling"), Mark("s1 after", "after"), Mark("diagonal", "as often as it says"))
+    legend = (Mark("before", "before calibration"), Mark("s1 after", "after"), Mark("diagonal", "as often as it says"))
     caption = (
         "Reliability: of the pairs that got a probability, how many are paraphrases? All runs of a recipe together; larger "
         f"circles hold more pairs.{more}"
@@ -89,7 +88,7 @@ def _reliability_figures(material: Material) -> Figures:
 
 
 def reliability(name: str, evaluated: list[EvaluatedRun]) -> Markup:
-    """Draw the share of paraphrases over the mean probability, before (hollow) and after (filled) the temperature."""
+    """Draw the share of paraphrases over the mean probability, before (hollow) and after (filled) calibration."""
     width, height = 320, 300
     labels = np.concatenate([one.predictions.labels for one in evaluated])
     after = np.concatenate([one.predictions.probabilities for one in evaluated])

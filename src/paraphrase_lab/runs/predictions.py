@@ -29,15 +29,16 @@ class Predictions(NamedTuple):
     margins: np.ndarray
     """float64 [pairs], uncalibrated logit"""
     probabilities: np.ndarray
-    """float64 [pairs], after temperature"""
+    """float64 [pairs], calibrated"""
     threshold: float
     temperature: float
+    bias: float
     fingerprint: str
     """The fingerprint of the data of that split."""
 
     @property
     def calibration(self) -> Calibration:
-        return Calibration(self.temperature, self.threshold, pairs=0)
+        return Calibration(self.temperature, self.threshold, pairs=0, bias=self.bias)
 
 
 def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
@@ -73,12 +74,13 @@ def with_calibration(run_dir: Path, split: str, rows: pa.Table, calibration: Cal
         probabilities=calibration.probabilities(margins),
         threshold=calibration.threshold,
         temperature=calibration.temperature,
+        bias=calibration.bias,
         fingerprint=fingerprint,
     )  # fmt: skip
 
 
 def calibration_before_after(predictions: Predictions) -> dict[str, tuple[float, float]]:
-    """Return nll, brier and ece of the model's own probabilities, and after the temperature fitted on validation pairs."""
+    """Return nll, brier and ece of the model's own probabilities, and of those calibrated on validation pairs."""
     uncalibrated = Calibration(1.0, predictions.threshold, pairs=0).probabilities(predictions.margins)
     before = binary_metrics(predictions.labels, uncalibrated, predictions.threshold)
     after = binary_metrics(predictions.labels, predictions.probabilities, predictions.threshold)

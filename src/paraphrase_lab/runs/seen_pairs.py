@@ -21,7 +21,7 @@ class Seen(NamedTuple):
 
     trained: np.ndarray
     chosen: np.ndarray
-    """Scored to choose the checkpoint, and to fit threshold and temperature."""
+    """Scored to choose the checkpoint, and to fit the calibration."""
     is_known: bool = True
     """False for a run that was saved before pairs were recorded: then only whole splits are recognised."""
 

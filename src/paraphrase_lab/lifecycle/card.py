@@ -1,0 +1,44 @@
+"""What the model card of a run says, from its configuration and record."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from paraphrase_lab.lifecycle.run import Run
+from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.model.card import CardFacts, base_of
+from paraphrase_lab.tracking.redaction import redacted
+
+LANGUAGES = {"paraphrase_lab.data.sources.WordOrder": "en", "paraphrase_lab.data.sources.Paws": "en"}
+SECTIONS = ("seed", "monitor", "data", "model", "loss", "optimizer", "scheduler", "trainer")
+NOT_OF_TRAINING = ("_target_", "_partial_", "instance_type", "epochs", "progress", "profiler", "num_workers")
+
+
+def card_facts(run: Run, metrics: Mapping[str, float], calibration: Calibration) -> CardFacts:
+    plain: dict[str, Any] = redacted(run.settings.plain)
+    model, data = plain["model"], plain["data"]
+    overrides = redacted(run.record.values.get("overrides") or [])
+    choices = run.record.values.get("choices") or {}
+    places = (data.get(key) for key in ("path", "train", "validation", "test"))
+    name = choices.get("data") or data["_target_"].rpartition(".")[2]
+    return CardFacts(
+        name=run.directory.name,
+        base=base_of(model["name"], model.get("revision")) if isinstance(model.get("name"), str) else None,
+        data_name=" ".join([name, *(place for place in places if isinstance(place, str))]),
+        language=LANGUAGES.get(data["_target_"]),
+        data=run.data_summary(),
+        settings=_settings(plain),
+        command=shlex.join(["paraphrase", "train", *overrides]),
+        metrics=metrics,
+        calibration=calibration,
+        max_length=run.config.data.max_length,
+    )
+
+
+def _settings(plain: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name in SECTIONS:
+        value = plain[name]
+        values = {f"{name}.{key}": below for key, below in value.items()} if isinstance(value, Mapping) else {name: value}
+        found |= {key: below for key, below in values.items() if key.rpartition(".")[2] not in NOT_OF_TRAINING}
+    return {key: value for key, value in found.items() if value is not None and value != {}}
