@@ -1,4 +1,4 @@
-"""What the model card of a run says, from its configuration and record."""
+"""Collects the facts of a run for its model card, from configuration and record."""
 
 import shlex
 from collections.abc import Mapping

@@ -68,9 +68,9 @@ class CardFacts(NamedTuple):
     """None: trained from scratch."""
     data_name: str
     language: Any
-    """Of the data, where it is known."""
+    """The language of the data, where it is known."""
     data: Mapping[str, Any]
-    """By split: {"pairs": …, "fingerprint": …}."""
+    """For each split {"pairs": …, "fingerprint": …}."""
     settings: Mapping[str, Any]
     command: str
     metrics: Mapping[str, float]
