@@ -14,7 +14,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from paraphrase_lab.check.targets import INJECTED, RUN_DIR_LOGGERS
 from paraphrase_lab.data.module import PairDataModule
-from paraphrase_lab.data.tables import PairSource, PairTables, load_tables
+from paraphrase_lab.data.pair_table import PairTables
+from paraphrase_lab.data.tables import PairSource, load_tables
 from paraphrase_lab.errors import ConfigError, TrainingError, UserError
 from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.model.encoder import EncoderRecipe

@@ -12,8 +12,9 @@ from paraphrase_lab import build
 from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences, same_pairs, saved_config
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
+from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.data.rows import list_bad_rows
-from paraphrase_lab.data.tables import PairTables, load_split
+from paraphrase_lab.data.tables import load_split
 from paraphrase_lab.errors import ConfigError, RunError, UserError
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.metrics.names import SEEN

@@ -9,7 +9,7 @@ import numpy as np
 from paraphrase_lab.data.batching import BatchPlan, ordered_batches
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import encode
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.model.export import MODEL_DIR, TrainedModel
 from paraphrase_lab.model.inference import score
 

@@ -17,7 +17,7 @@ from paraphrase_lab.check import check_request
 from paraphrase_lab.comparison.candidates import versus_of
 from paraphrase_lab.comparison.compare import compare_runs
 from paraphrase_lab.configuration.composition import Request
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit, write_predictions
 from paraphrase_lab.metrics.binary import binary_metrics
@@ -164,63 +164,6 @@ def test_the_way_to_the_data_of_another_set(tmp_path: Path) -> None:
         compared(a, b)
 
 
-def test_what_evaluate_found_on_a_third_set_is_used(tmp_path: Path) -> None:
-    third = pair_table(450, seed=7)
-    for name, seed in (("a", 1), ("b", 2)):
-        own = pair_table(300, seed=seed)
-        run = write_run(tmp_path / name, 0.8, table=own, config={"model.num_layers": seed})
-        write_evaluation(run, third, 0.8)
-    found = compared(tmp_path / "a", tmp_path / "b")
-    assert (found.fingerprint, found.pairs) == (third.fingerprint, 450)
-    assert any("paraphrase evaluate" in note and third.fingerprint[:8] in note for note in found.notes)
-
-
-def write_evaluation(
-    run: Path, table: PairTable, share_right: float, *, directory: str = "test-12345678", **values: Any
-) -> None:
-    evaluation = run / "evaluations" / directory
-    evaluation.mkdir(parents=True)
-    write_predictions(
-        {"test": ScoredSplit(table, margins(table, share_right, 0))}, CALIBRATION, evaluation / "predictions.parquet"
-    )
-    report = {"fingerprint": table.fingerprint, "calibration": CALIBRATION.to_dict(), **values}
-    (evaluation / "metrics.json").write_text(json.dumps(report), encoding="utf-8")
-
-
-@pytest.mark.parametrize("older", [False, True], ids=["by the report", "by the directory of older releases"])
-def test_what_evaluate_found_on_another_split_is_not_used(tmp_path: Path, older: bool) -> None:
-    """The runs share validation pairs only, which are no evidence about test."""
-    shared = pair_table(450, seed=7)
-    named = {"directory": "validation-12345678"} if older else {"directory": "x", "split": "validation"}
-    for name, seed in (("a", 1), ("b", 2)):
-        run = write_run(tmp_path / name, 0.8, table=pair_table(300, seed=seed), config={"model.num_layers": seed})
-        write_evaluation(run, shared, 0.8, **named)
-    with pytest.raises(RunError, match="scored on different test pairs"):
-        compared(tmp_path / "a", tmp_path / "b")
-
-
-def test_what_a_run_answered_itself_comes_before_an_evaluation_on_the_same_pairs(tmp_path: Path) -> None:
-    """In another precision, say. The third run is why evaluations are looked at."""
-    ours = pair_table()
-    a, b = (write_run(tmp_path / name, 0.7, table=ours, config={"model.num_layers": name}) for name in "ab")
-    write_evaluation(a, ours, 0.99)
-    c = write_run(tmp_path / "c", 0.8, table=pair_table(300, seed=1), config={"model.num_layers": "c"})
-    write_evaluation(c, ours, 0.8)
-    found = compared(a, b, c)
-    assert found.candidates[0].values == found.candidates[1].values
-
-
-def test_what_evaluate_found_on_the_same_pairs_is_used(tmp_path: Path) -> None:
-    ours, other = pair_table(), pair_table(300, seed=1)
-    a = write_run(tmp_path / "a", 0.7, table=ours)
-    b = write_run(tmp_path / "b", 0.85, table=other, config={"model.num_layers": 2})
-    write_evaluation(b, ours, 0.85)
-    found = compared(a, b)
-    assert (found.fingerprint, found.pairs) == (ours.fingerprint, 600)
-    assert found.differences[0].better is not None
-    assert any("paraphrase evaluate" in note and str(b) in note for note in found.notes)
-
-
 @pytest.fixture
 def two_runs(tmp_path: Path) -> list[Path]:
     return [write_run(tmp_path / name, 0.8, config={"model.num_layers": name}) for name in "ab"]
@@ -274,18 +217,6 @@ def test_too_many_to_compare_each_with_each() -> None:
     with pytest.raises(UserError, match="41 candidates are 820 comparisons.*\\n.*up to 40.*\\n--baseline NAME"):
         versus_of(names, None)
     assert len(versus_of(names, "7")) == 40
-
-
-def test_validation_pairs_flatter(tmp_path: Path) -> None:
-    table = pair_table(300)
-    for layers in (1, 2):
-        run = write_run(tmp_path / str(layers), 0.8, table=table, config={"model.num_layers": layers})
-        scored = ScoredSplit(table, margins(table, 0.8, layers))
-        write_predictions({"validation": scored}, CALIBRATION, run / "predictions.parquet")
-        RunRecord.read(run).update(data={"validation": {"pairs": 300, "fingerprint": table.fingerprint}})
-    found = compared(tmp_path, split="validation")
-    assert found.split == "validation"
-    assert any("were chosen on these very pairs" in note for note in found.notes)
 
 
 def test_remarks_about_small_sets_and_few_resamples(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from encoders import FAMILIES, SENTENCES, tokenizer_of
 from paraphrase_lab.data import encoding
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation, tokenizer_fingerprint
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.data.word_order import generate
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.model.encoder import train_tokenizer

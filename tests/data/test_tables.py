@@ -10,8 +10,9 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
 
+from paraphrase_lab.data.pair_table import PairTable, PairTables
 from paraphrase_lab.data.sources import Pairs
-from paraphrase_lab.data.tables import PairTable, PairTables, load_split, load_tables
+from paraphrase_lab.data.tables import load_split, load_tables
 from paraphrase_lab.errors import BadRowsError, UserError
 
 HEADER = "id\tsentence1\tsentence2\tlabel"
@@ -152,9 +153,51 @@ def test_a_leak_is_noted_and_nothing_else(tmp_path: Path) -> None:
     assert load(tmp_path).notes == ["leak: 2 of 8 test pairs (25.0%) have a sentence that train has too"]
 
 
+def test_shared_sentences_of_any_two_splits(tmp_path: Path) -> None:
+    for start, name in enumerate(("train", "validation", "test")):
+        tsv(tmp_path / f"{name}.tsv", *numbered(4, start=100 * start))
+    repeated, other = "9\tB  102\tA 102\t1\n", "10\ta 0\tnew\t0\n"
+    with (tmp_path / "test.tsv").open("a") as file:
+        file.write(repeated + other)
+    tables = load(tmp_path)
+    assert tables.notes == [
+        "leak: 1 of 6 test pairs (16.7%) have a sentence that train has too",
+        "leak: 1 of 6 test pairs (16.7%) have a sentence that validation has too; 1 of them are validation pairs",
+    ]
+    assert [tuple(one) for one in tables.shared] == [("train", "test", 1, 0), ("validation", "test", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (
+            "validation",
+            "test",
+            r"validation and test are the same 6 pairs \(fingerprint \w{8}\)(.|\n)*leave data.test out",
+        ),
+        (
+            "train",
+            "validation",
+            "are the same 6 pairs(.|\n)*leave data.validation out: it is cut from train",
+        ),
+        ("train", "test", "all 6 test pairs are train pairs, too"),
+        ("test", "train", "all 6 train pairs are test pairs, too"),
+    ],
+)
+def test_a_split_inside_another_is_refused(tmp_path: Path, one: str, other: str, message: str) -> None:
+    lines = numbered(6, start=0)
+    bigger = numbered(9, start=0)[::-1]
+    files = {one: lines if "same" in message else bigger, other: lines}
+    files |= {name: numbered(6, start=50) for name in ("train", "validation", "test") if name not in files}
+    for name, rows in files.items():
+        tsv(tmp_path / f"{name}.tsv", *rows)
+    with pytest.raises(UserError, match=message):
+        load(tmp_path)
+
+
 def test_limits(tmp_path: Path) -> None:
-    for name in ("train", "validation", "test"):
-        tsv(tmp_path / f"{name}.tsv", *numbered(30, start=ord(name[0]) * 100))
+    for start, name in enumerate(("train", "validation", "test")):
+        tsv(tmp_path / f"{name}.tsv", *numbered(30, start=100 * start))
     whole, limited = load(tmp_path), load(tmp_path, train_limit=10, evaluation_limit=4)
     assert [len(table) for table in limited.splits.values()] == [10, 4, 4]
     drawn, train = limited.splits["train"].ids, whole.splits["train"].ids
@@ -163,7 +206,13 @@ def test_limits(tmp_path: Path) -> None:
     assert load(tmp_path, train_limit=10, split_seed=1).splits["train"].ids != drawn
 
 
-ROWS = [{"id": str(i), "sentence1": f"a {i}, é", "sentence2": f'"b" {i}', "label": str(i % 2)} for i in range(12)]
+def rows_of(split: str) -> list[dict[str, Any]]:
+    return [
+        {"id": str(i), "sentence1": f"a {split}{i}, é", "sentence2": f'"b" {split}{i}', "label": str(i % 2)} for i in range(12)
+    ]
+
+
+ROWS = rows_of("")
 
 
 def write(path: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
@@ -186,19 +235,22 @@ def write(path: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "arrow"])
 def test_the_same_pairs_from_every_format(tmp_path: Path, ending: str) -> None:
-    expected = [(row["sentence1"], row["sentence2"], int(row["label"])) for row in ROWS]
+    def pairs(rows: list[dict[str, Any]]) -> list[tuple[str, str, int]]:
+        return [(row["sentence1"], row["sentence2"], int(row["label"])) for row in rows]
+
+    splits = ("train", "validation", "test")
     directory = tmp_path / "whole"
     directory.mkdir()
-    for split in ("train", "validation", "test"):
-        write(directory / f"{split}.{ending}")
+    for split in splits:
+        write(directory / f"{split}.{ending}", rows_of(split))
     whole = load(directory)
-    assert [pairs_of(table) for table in whole.splits.values()] == [expected] * 3
+    assert [pairs_of(table) for table in whole.splits.values()] == [pairs(rows_of(split)) for split in splits]
     assert whole.splits["test"].ids == [row["id"] for row in ROWS]
     files = load_tables(Pairs(train=str(directory / f"train.{ending}"), test=str(directory / f"test.{ending}")))
     assert list(files.splits) == ["train", "validation", "test"] and len(files.splits["train"]) < 12
     single = load(write(tmp_path / f"any.{ending}"))
     assert list(single.splits) == ["train", "validation", "test"]
-    assert sorted(sum((pairs_of(table) for table in single.splits.values()), [])) == sorted(expected)
+    assert sorted(sum((pairs_of(table) for table in single.splits.values()), [])) == sorted(pairs(ROWS))
     count = Pairs(str(directory)).count
     assert [count("train"), count("test")] == ([None, None] if ending == "arrow" else [12, 12])
     assert Pairs(str(tmp_path / f"any.{ending}")).count("validation") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit, write_predictions
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.runs.record import RunRecord
@@ -56,3 +57,15 @@ def write_sweep(root: Path, shares: dict[int, float], seeds: Sequence[int], spre
         share = shares[layers] + spread * (seed - middle)
         write_run(root / str(job), share, seed=seed + 10 * layers, config={"seed": seed, "model.num_layers": layers})
     return root
+
+
+def write_evaluation(
+    run: Path, table: PairTable, share_right: float, *, directory: str = "test-12345678", **values: Any
+) -> None:
+    evaluation = run / "evaluations" / directory
+    evaluation.mkdir(parents=True)
+    write_predictions(
+        {"test": ScoredSplit(table, margins(table, share_right, 0))}, CALIBRATION, evaluation / "predictions.parquet"
+    )
+    report = {"fingerprint": table.fingerprint, "calibration": CALIBRATION.to_dict(), **values}
+    (evaluation / "metrics.json").write_text(json.dumps(report), encoding="utf-8")

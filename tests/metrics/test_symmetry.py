@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from paraphrase_lab.data.clusters import sentence_clusters
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit, split_metrics
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.symmetry import IDENTICAL, RANDOM, order_metrics, probe_metrics, probe_tables

@@ -16,7 +16,7 @@ from transformers.utils import logging
 from encoders import FAMILIES, SENTENCES, save_checkpoint, tokenizer_of
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import encode
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.model.encoder import Pretrained, Tiny
 from paraphrase_lab.model.inference import score

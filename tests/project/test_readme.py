@@ -105,8 +105,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path:
     (directory / "roberta-large-directory" / "config.json").write_text("{}")
     write_documented_files(ROOT / "docs" / "extending.md", directory)
     (directory / "mylab" / "__init__.py").touch()
-    for name in ("triplets.tsv", "triplets_test.tsv"):
-        rows = [f"{pair.sentence1}\t{pair.sentence2}\tSomething else {number}\n" for number, pair in enumerate(splits["train"])]
+    for name, split in (("triplets.tsv", "train"), ("triplets_test.tsv", "test")):
+        rows = [f"{pair.sentence1}\t{pair.sentence2}\tSomething else {number}\n" for number, pair in enumerate(splits[split])]
         (directory / name).write_text("".join(rows), encoding="utf-8")
     return directory
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from commands import paraphrase
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit, write_predictions
 from paraphrase_lab.metrics.binary import decide

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "paraphrase compare", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("places", nargs="+", metavar="RUN", help="a run, `latest`, or a directory with runs below it")
-    parser.add_argument("--split", default="test", choices=("test", "validation"), help="default: test")
+    parser.add_argument("--split", choices=("test", "validation"), help="default: test where the runs have it")
     parser.add_argument("--metric", default="accuracy,f1", metavar="A,B", help="default: accuracy,f1; slices show the first")
     parser.add_argument("--baseline", metavar="NAME", help="compare the others with this one only; default: each with each")
     parser.add_argument("--where", metavar="CONDITION", help="only runs for which it holds, as in `paraphrase runs`")

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.runs.predictions import FILE_NAME, Predictions, read_predictions, with_calibration
+from paraphrase_lab.runs.predictions import (
+    FILE_NAME,
+    Predictions,
+    missing_split,
+    read_predictions,
+    scored_splits,
+    with_calibration,
+)
 from paraphrase_lab.runs.row import RunRow
+from paraphrase_lab.runs.seen_pairs import seen_by
 from paraphrase_lab.runs.short import shown
 
 TRAINING_DATA = (
@@ -21,6 +30,42 @@ TRAINING_DATA = (
 LIMITS = ("data.evaluation_limit",)
 
 
+def default_split(rows: Sequence[RunRow]) -> tuple[str, list[str]]:
+    """Return test, or validation with a note where a run has scored no test pairs."""
+    notes: list[str] = []
+    without = [str(row.path) for row in rows if not _has_test(Path(row.path), notes)]
+    if not without:
+        return "test", []
+    who = "These runs have" if len(without) == len(rows) else f"{_some(without)} {'has' if len(without) == 1 else 'have'}"
+    return "validation", [
+        f"{who} scored no test pairs, so validation pairs are compared. For test pairs: data.test_fraction or data.test=FILE "
+        "when training, evaluate_test=always in a search, or `paraphrase evaluate RUN data=pairs data.test=FILE` now.",
+        *notes,
+    ]
+
+
+def _has_test(run_dir: Path, notes: list[str]) -> bool:
+    return "test" in scored_splits(run_dir) or bool(_evaluations(run_dir, "test", notes))
+
+
+def leak_notes(rows: Sequence[RunRow], compared: Predictions) -> list[str]:
+    """Return a note for every other split whose sentences are among the compared pairs, by the runs' records."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        split = (row.record.get("data") or {}).get(compared.split) or {}
+        if split.get("fingerprint") != compared.fingerprint:
+            continue
+        for earlier, count in (split.get("shared") or {}).items():
+            same = f"; {count['repeated']:,} of them are {earlier} pairs" if count["repeated"] else ""
+            what = f"{count['pairs']:,} of these {split['pairs']:,} pairs have a sentence that {earlier} has too{same}"
+            found.setdefault(what, []).append(str(row.path))
+    return [f"Leak: {what}{'' if len(runs) == len(rows) else f' ({_some(runs)})'}." for what, runs in found.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
 def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Predictions], list[str]]:
     """Read what the runs predicted for the same pairs of the split, in the order of the runs; with notes.
 
@@ -29,35 +74,51 @@ def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Pr
     Raises:
         RunError: a run without predictions of the split, or runs that were scored on different pairs.
     """
-    own = [read_predictions(Path(row.path), split) for row in rows]
-    if len({one.fingerprint for one in own}) == 1:
-        return own, []
-    every = [_evaluations(one, split) | {one.fingerprint: one} for one in own]
-    for fingerprint in dict.fromkeys([*(one.fingerprint for one in own), *reversed(every[0])]):
+    own = [_own(Path(row.path), split) for row in rows]
+    if own[0] and len({one.fingerprint if one else None for one in own}) == 1:
+        return [one for one in own if one], []
+    notes: list[str] = []
+    every = [
+        _evaluations(Path(row.path), split, notes) | ({one.fingerprint: one} if one else {})
+        for row, one in zip(rows, own, strict=True)
+    ]
+    for row, known in zip(rows, every, strict=True):
+        if not known:
+            raise missing_split(Path(row.path), split, scored_splits(Path(row.path)), *notes)
+    for fingerprint in dict.fromkeys([*(one.fingerprint for one in own if one), *reversed(every[0])]):
         if all(fingerprint in known for known in every):
-            others = ", ".join(str(one.run_dir) for one in own if one.fingerprint != fingerprint)
-            note = f"The predictions of `paraphrase evaluate` for the pairs {fingerprint[:8]} are used for {others}."
-            return [known[fingerprint] for known in every], [note]
-    raise _different_pairs(rows, own, split)
+            others = [str(row.path) for row, one in zip(rows, own, strict=True) if not one or one.fingerprint != fingerprint]
+            used = f"The predictions of `paraphrase evaluate` for the pairs {fingerprint[:8]} are used for {', '.join(others)}."
+            return [known[fingerprint] for known in every], [used, *notes]
+    raise _different_pairs(rows, [one or next(iter(known.values())) for one, known in zip(own, every, strict=True)], split)
 
 
-def _evaluations(own: Predictions, split: str) -> dict[str, Predictions]:
-    """Map fingerprint to predictions, for a run's evaluations on the same split of other data; the newest of each wins."""
-    files = sorted(own.run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime)
-    found = [(file, json.loads(file.read_text(encoding="utf-8"))) for file in files if file.with_name(FILE_NAME).is_file()]
-    # Older releases wrote the split into the directory's name alone.
-    splits = [report.get("split") or file.parent.name.rpartition("-")[0] for file, report in found]
-    return {
-        report["fingerprint"]: with_calibration(
-            own.run_dir,
-            split,
-            pq.read_table(file.with_name(FILE_NAME)),
-            Calibration.from_dict(report["calibration"]),
-            report["fingerprint"],
-        )
-        for (file, report), scored in zip(found, splits, strict=True)
-        if scored == split
-    }
+def _own(run_dir: Path, split: str) -> Predictions | None:
+    """Return what the run predicted when it was trained; None where it has scored other splits only."""
+    return read_predictions(run_dir, split) if split in scored_splits(run_dir) else None
+
+
+def _evaluations(run_dir: Path, split: str, notes: list[str]) -> dict[str, Predictions]:
+    """Map fingerprint to predictions, for a run's evaluations on the same split of other data; the newest of each wins.
+
+    Earlier releases called all pairs of a single file test, those of the training among them: such an evaluation is left out,
+    which `notes` says.
+    """
+    found: dict[str, Predictions] = {}
+    for file in sorted(run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime):
+        report = json.loads(file.read_text(encoding="utf-8"))
+        # Older releases wrote the split into the directory's name alone.
+        scored = report.get("split") or file.parent.name.rpartition("-")[0]
+        if scored != split or not (table := file.with_name(FILE_NAME)).is_file():
+            continue
+        calibration = Calibration.from_dict(report["calibration"])
+        given = with_calibration(run_dir, split, pq.read_table(table), calibration, report["fingerprint"])
+        seen = seen_by(run_dir, PairTable(given.ids, given.sentence1, given.sentence2, given.labels)).any
+        if split == "test" and seen.any():
+            notes.append(f"{file.parent} is left out: {run_dir} has seen {int(seen.sum()):,} of its {len(seen):,} pairs.")
+        else:
+            found[given.fingerprint] = given
+    return found
 
 
 def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: str) -> RunError:
@@ -65,8 +126,7 @@ def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: 
     for fingerprint in dict.fromkeys(one.fingerprint for one in own):
         runs = [one for one in own if one.fingerprint == fingerprint]
         names = [str(one.run_dir) for one in runs]
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        lines.append(f"  {fingerprint[:8]} ({len(runs[0].labels):,} pairs): {shown}")
+        lines.append(f"  {fingerprint[:8]} ({len(runs[0].labels):,} pairs): {_some(names)}")
     of_split = [] if split == "test" else ["--split", split]
     commands = [
         f"`{' '.join(['paraphrase evaluate', str(one.run_dir), *_data_words(rows[0], row), *of_split])}`"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from paraphrase_lab.comparison.candidates import candidates_of, group_runs, numbers_of, versus_of
-from paraphrase_lab.comparison.common_pairs import read_common_predictions
+from paraphrase_lab.comparison.common_pairs import default_split, leak_notes, read_common_predictions
 from paraphrase_lab.comparison.slices import slices
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.errors import UserError
@@ -34,7 +34,7 @@ SLICES_UP_TO = 50
 def compare_runs(
     rows: Sequence[RunRow],
     *,
-    split: str = "test",
+    split: str | None = None,
     metrics: Sequence[str] = METRICS,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -49,6 +49,7 @@ def compare_runs(
     the slices apart, so that looking at slices does not change the verdict on the whole.
 
     Args:
+        split: null for test, or for validation where a run has scored no test pairs, which is said.
         baseline: a candidate's name.
         seed: of the resampling.
         slices_up_to: comparisons; with more there are no slices, and a note says so.
@@ -59,6 +60,9 @@ def compare_runs(
     """
     _check_metrics(metrics)
     recipes, notes = group_runs(rows, names)
+    if split is None:
+        split, without_test = default_split(rows)
+        notes += without_test
     question = RECIPES if any(len(recipe.rows) > 1 for recipe in recipes) else MODELS
     given, remarks = read_common_predictions([row for recipe in recipes for row in recipe.rows], split)
     clusters = sentence_clusters(given[0].sentence1, given[0].sentence2)
@@ -79,7 +83,12 @@ def compare_runs(
         differences += decided(family, versus, recipes, question)
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
     notes += [f"{name} is not defined on these pairs: too few of one label." for name in undefined]
-    notes += [*remarks, *left_out, *_remarks(question, split, recipes, number, differences, resamples)]
+    notes += [
+        *remarks,
+        *left_out,
+        *leak_notes(rows, given[0]),
+        *_remarks(question, split, recipes, number, differences, resamples),
+    ]
     return Comparison(
         question, split, given[0].fingerprint, len(clusters), number, resamples, metrics[0],
         tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes),
@@ -165,7 +174,10 @@ def _remarks(
     elif few := [recipe.name for recipe in recipes if len(recipe.rows) < FEWEST_SEEDS]:
         remarks.append(f"Too few seeds to compare the recipe, below {FEWEST_SEEDS}: {', '.join(few)}.")
     if split == "validation":
-        remarks.append("Checkpoint and calibration were chosen on these very pairs, which flatters every run.")
+        remarks.append(
+            "Checkpoint and calibration were chosen on these very pairs, which flatters every run, "
+            "and most the one that had most to choose from."
+        )
     if clusters < FEW_CLUSTERS:
         remarks.append(f"Only {clusters} clusters of pairs: the intervals are rough.")
     tests = max(sum(one.slice == ALL for one in differences), sum(one.slice != ALL for one in differences))

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from rich.progress import track
 
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.files import atomic_write
 

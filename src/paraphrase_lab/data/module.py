@@ -14,7 +14,7 @@ from paraphrase_lab.data.batching import BatchPlan, EpochBatches, ordered_batche
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation
-from paraphrase_lab.data.tables import PairTable, PairTables
+from paraphrase_lab.data.pair_table import PairTable, PairTables
 
 
 class PairDataModule(pl.LightningDataModule):

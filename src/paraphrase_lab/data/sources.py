@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from paraphrase_lab.data.files import FORMATS, RowReader, file_format, readable, require_columns
+from paraphrase_lab.data.pair_table import SPLITS
 from paraphrase_lab.data.rows import BadRow
-from paraphrase_lab.data.tables import SPLITS, RawPair
+from paraphrase_lab.data.tables import RawPair
 from paraphrase_lab.data.word_order import generate
 from paraphrase_lab.errors import UserError
 

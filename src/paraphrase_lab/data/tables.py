@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from paraphrase_lab.data.clusters import sentence_clusters, split_by_clusters
+from paraphrase_lab.data.pair_table import SPLITS, PairTable, PairTables
 from paraphrase_lab.data.rows import BadRow, bad_rows_error, shortened
+from paraphrase_lab.data.shared_pairs import refuse_same_pairs, shared_sentences
 from paraphrase_lab.errors import UserError
 
-SPLITS = ("train", "validation", "test")
 LARGE_CLUSTER = 0.5
 """Share of the pairs in one cluster from which a cut by clusters is warned of."""
 
@@ -44,45 +44,6 @@ class PairSource(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class PairTable:
-    """The checked pairs of one split."""
-
-    ids: list[str]
-    sentence1: list[str]
-    sentence2: list[str]
-    labels: np.ndarray  # int64 [pairs]
-    fingerprint: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        digest = hashlib.sha256()
-        for first, second, label in zip(self.sentence1, self.sentence2, self.labels.tolist(), strict=True):
-            digest.update(f"{len(first)} {len(second)} {label} {first}{second}".encode("utf-8", "surrogatepass"))
-        object.__setattr__(self, "fingerprint", digest.hexdigest())
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def select(self, indices: Sequence[int] | np.ndarray) -> PairTable:
-        rows = [int(index) for index in indices]
-        return PairTable(
-            [self.ids[i] for i in rows], [self.sentence1[i] for i in rows], [self.sentence2[i] for i in rows], self.labels[rows]
-        )
-
-
-@dataclass(frozen=True)
-class PairTables:
-    """All splits of a data set, and what was found while reading it."""
-
-    splits: dict[str, PairTable]
-    bad_rows: list[BadRow]
-    notes: list[str]
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        return {name: table.fingerprint for name, table in self.splits.items()}
-
-
 def load_tables(
     source: PairSource,
     *,
@@ -97,7 +58,7 @@ def load_tables(
 
     Raises:
         BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
-        UserError: a source without pairs, or none to train on.
+        UserError: a source without pairs, or none to train on; a split whose pairs are all in another.
     """
     problems: list[BadRow] = []
     splits = {name: _checked(rows, source.labels, problems) for name, rows in source.splits().items()}
@@ -105,6 +66,7 @@ def load_tables(
         raise bad_rows_error(problems)
     is_single = list(splits) == ["train"]
     splits, notes = _without_empty(splits)
+    refuse_same_pairs(splits)
     if "validation" not in splits and "train" in splits:
         splits, cut_notes = _cut(splits, validation_fraction, test_fraction if is_single else 0.0, split_seed)
         notes += cut_notes
@@ -115,7 +77,8 @@ def load_tables(
         for name in splits.keys() - {"train"}:
             splits[name] = splits[name].select(range(len(splits[name]))[:evaluation_limit])
     ordered = {name: splits[name] for name in SPLITS if name in splits}
-    return PairTables(ordered, problems, notes + shared_sentence_notes(ordered))
+    shared = shared_sentences(ordered)
+    return PairTables(ordered, problems, [*notes, *(one.note(len(ordered[one.split])) for one in shared)], shared)
 
 
 def load_split(
@@ -152,22 +115,6 @@ def load_split(
         table = table.select(range(len(table))[:limit])
     shown = "test" if wanted is None and len(found) == 1 else name  # a file of pairs has no splits
     return shown, PairTables({shown: table}, problems, [])
-
-
-def shared_sentence_notes(splits: dict[str, PairTable]) -> list[str]:
-    """Return one line for each evaluation split that shares sentences with train: a leak."""
-    if "train" not in splits:
-        return []
-    train = {*splits["train"].sentence1, *splits["train"].sentence2}
-    notes = []
-    for name, table in splits.items():
-        if name == "train":
-            continue
-        touched = sum(a in train or b in train for a, b in zip(table.sentence1, table.sentence2, strict=True))
-        if touched:
-            share = f"{touched:,} of {len(table):,} {name} pairs ({touched / len(table):.1%})"
-            notes.append(f"leak: {share} have a sentence that train has too")
-    return notes
 
 
 def _without_empty(splits: dict[str, PairTable]) -> tuple[dict[str, PairTable], list[str]]:

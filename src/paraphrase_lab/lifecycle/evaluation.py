@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from paraphrase_lab import plots
 from paraphrase_lab.data.module import PairDataModule
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.names import PREFIX, PROBE_HIGHER_IS_BETTER

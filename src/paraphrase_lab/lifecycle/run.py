@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.configuration.settings import Settings
 from paraphrase_lab.data.module import PairDataModule
-from paraphrase_lab.data.tables import PairTables
+from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.configuration import flat, follows, typed_and_chosen
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
@@ -42,12 +42,18 @@ class Run:
         return self.devices * self.config.trainer.num_nodes
 
     def data_summary(self) -> dict[str, Any]:
+        """Return what run.json says of each split; `shared` counts pairs with a sentence that an earlier split has too."""
         return {
             split: {
                 "pairs": len(table),
                 "positive_rate": round(float(table.labels.mean()), 4) if len(table) else None,
                 "fingerprint": table.fingerprint,
                 "truncated": self.datamodule.encoded[split].truncated,
+                "shared": {
+                    one.earlier: {"pairs": one.pairs, "repeated": one.repeated}
+                    for one in self.tables.shared
+                    if one.split == split
+                },
             }
             for split, table in self.tables.splits.items()
         }

@@ -9,8 +9,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.data.rows import list_bad_rows
-from paraphrase_lab.data.tables import PairTables
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.runs import fingerprint, own_code

@@ -8,7 +8,7 @@ sentence paired with itself (Chen, Ji, Evans, Pointwise Paraphrase Appraisal is 
 import numpy as np
 
 from paraphrase_lab.data.clusters import sentence_clusters
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.metrics.binary import decide
 
 PROBED_PAIRS = 1_000

@@ -1,5 +1,6 @@
 """A run's answers for every pair of a split, read back from its predictions.parquet: comparisons start from them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,9 +53,7 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
     table = _table(run_dir, record.status)
     splits = np.array(table.column("split").to_pylist(), dtype=object)
     if not (splits == split).any():
-        hint = "a search leaves test alone; evaluate_test=always scores it" if split == "test" else ""
-        known = ", ".join(map(str, dict.fromkeys(splits)))
-        raise RunError(f"{run_dir} has no predictions for {split}", valid=f"splits it scored: {known}", hint=hint)
+        raise missing_split(run_dir, split, list(dict.fromkeys(splits)))
     rows = table.filter(pa.array(splits == split))
     if "calibration" not in record.values:
         raise RunError(
@@ -62,6 +61,17 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
         )
     calibration = Calibration.from_dict(record.values["calibration"])
     return with_calibration(run_dir, split, rows, calibration, record.values["data"][split]["fingerprint"])
+
+
+def missing_split(run_dir: Path, split: str, scored: Sequence[str], *notes: str) -> RunError:
+    valid = "\n".join([f"splits it scored: {', '.join(scored)}", *notes])
+    hint = "a search leaves test alone; evaluate_test=always scores it" if split == "test" else ""
+    return RunError(f"{run_dir} has no predictions for {split}", valid=valid, hint=hint)
+
+
+def scored_splits(run_dir: Path) -> list[str]:
+    """Name the splits of a run's predictions.parquet. Raises RunError where it has none."""
+    return list(dict.fromkeys(_table(run_dir, RunRecord.read(run_dir).status, ["split"]).column("split").to_pylist()))
 
 
 def with_calibration(run_dir: Path, split: str, rows: pa.Table, calibration: Calibration, fingerprint: str) -> Predictions:
@@ -87,13 +97,13 @@ def calibration_before_after(predictions: Predictions) -> dict[str, tuple[float,
     return {name: (before[name], after[name]) for name in CALIBRATION_METRICS}
 
 
-def _table(run_dir: Path, status: str) -> pa.Table:
+def _table(run_dir: Path, status: str, columns: list[str] | None = None) -> pa.Table:
     path = run_dir / FILE_NAME
     if not path.is_file():
         go_on = f"`paraphrase train … resume={run_dir}` continues it"
         hint = go_on if status in ("interrupted", "failed") else "`paraphrase runs --where status=finished` lists others"
         raise RunError(f"{run_dir} has no predictions: it is {status}", hint=hint)
     try:
-        return pq.read_table(path)
+        return pq.read_table(path, columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"{path} cannot be read: {error}", hint="copy the run again, or train it anew") from None

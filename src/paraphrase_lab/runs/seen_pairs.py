@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from paraphrase_lab.data.tables import PairTable
+from paraphrase_lab.data.pair_table import PairTable
+from paraphrase_lab.data.shared_pairs import pair_hashes
 from paraphrase_lab.files import atomic_write
+from paraphrase_lab.runs.predictions import FILE_NAME as PREDICTIONS
 from paraphrase_lab.runs.record import RunRecord
 
 FILE_NAME = "seen_pairs.npz"
@@ -23,16 +25,11 @@ class Seen(NamedTuple):
     chosen: np.ndarray
     """Scored to choose the checkpoint, and to fit the calibration."""
     is_known: bool = True
-    """False for a run that was saved before pairs were recorded: then only whole splits are recognised."""
+    """False for a run saved before pairs were recorded: its validation pairs and the whole train split are recognised."""
 
     @property
     def any(self) -> np.ndarray:
         return self.trained | self.chosen
-
-
-def pair_hashes(table: PairTable) -> np.ndarray:
-    """Return uint64 [pairs], equal for both orders of a pair and whatever its capitals and spaces."""
-    return np.fromiter(map(_pair_hash, table.sentence1, table.sentence2), dtype=np.uint64, count=len(table))
 
 
 def write_seen_pairs(run_dir: Path, train: PairTable, validation: PairTable | None) -> None:
@@ -48,11 +45,14 @@ def seen_by(run_dir: Path, table: PairTable) -> Seen:
         with np.load(path, allow_pickle=False) as recorded:
             return Seen(np.isin(hashes, recorded[TRAINED]), np.isin(hashes, recorded[CHOSEN]))
     splits = RunRecord.read(run_dir).values.get("data") or {}
-    equal = {name: split.get("fingerprint") == table.fingerprint for name, split in splits.items()}
-    trained, chosen = (np.full(len(table), equal.get(name, False)) for name in (TRAINED, CHOSEN))
-    return Seen(trained, chosen, is_known=False)
+    trained = np.full(len(table), (splits.get(TRAINED) or {}).get("fingerprint") == table.fingerprint)
+    return Seen(trained, np.isin(pair_hashes(table), _scored_validation(run_dir)), is_known=False)
 
 
-def _pair_hash(first: str, second: str) -> int:
-    texts = sorted(" ".join(text.split()).casefold() for text in (first, second))
-    return int.from_bytes(hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8).digest())
+def _scored_validation(run_dir: Path) -> np.ndarray:
+    """Return the hashes of the validation pairs in predictions.parquet."""
+    if not (run_dir / PREDICTIONS).is_file():
+        return np.empty(0, dtype=np.uint64)
+    rows = pq.read_table(run_dir / PREDICTIONS, filters=[("split", "==", CHOSEN)])
+    ids, first, second = (rows.column(name).to_pylist() for name in ("id", "sentence1", "sentence2"))
+    return pair_hashes(PairTable(ids, first, second, rows.column("label").to_numpy()))

@@ -1,0 +1,68 @@
+"""The checked pairs of a data set, split by split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from paraphrase_lab.data.rows import BadRow
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """The checked pairs of one split."""
+
+    ids: list[str]
+    sentence1: list[str]
+    sentence2: list[str]
+    labels: np.ndarray  # int64 [pairs]
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha256()
+        for first, second, label in zip(self.sentence1, self.sentence2, self.labels.tolist(), strict=True):
+            digest.update(f"{len(first)} {len(second)} {label} {first}{second}".encode("utf-8", "surrogatepass"))
+        object.__setattr__(self, "fingerprint", digest.hexdigest())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def select(self, indices: Sequence[int] | np.ndarray) -> PairTable:
+        rows = [int(index) for index in indices]
+        return PairTable(
+            [self.ids[i] for i in rows], [self.sentence1[i] for i in rows], [self.sentence2[i] for i in rows], self.labels[rows]
+        )
+
+
+class SharedSentences(NamedTuple):
+    """Pairs of `split` with a sentence that `earlier` has too; `repeated` of them are pairs of `earlier`, in either order."""
+
+    earlier: str
+    split: str
+    pairs: int
+    repeated: int
+
+    def note(self, total: int) -> str:
+        share = f"{self.pairs:,} of {total:,} {self.split} pairs ({self.pairs / total:.1%})"
+        same = f"; {self.repeated:,} of them are {self.earlier} pairs" if self.repeated else ""
+        return f"leak: {share} have a sentence that {self.earlier} has too{same}"
+
+
+@dataclass(frozen=True)
+class PairTables:
+    """All splits of a data set, and what was found while reading it."""
+
+    splits: dict[str, PairTable]
+    bad_rows: list[BadRow]
+    notes: list[str]
+    shared: list[SharedSentences] = field(default_factory=list)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return {name: table.fingerprint for name, table in self.splits.items()}
