@@ -19,11 +19,21 @@ SWEPT_VARIABLE = "PARAPHRASE_SWEPT_KEYS"
 """Tells the jobs of a sweep the keys in which they differ, with spaces between them."""
 
 
+def with_home(text: str) -> str:
+    """Return a path as typed or written in a file, with the home of its user in place of a leading `~` or `~user`."""
+    return os.path.expanduser(text)
+
+
+def user_path(text: str) -> Path:
+    """Return the path that a user means."""
+    return Path(with_home(text))
+
+
 def cache_dir() -> Path:
     """Return `$PARAPHRASE_CACHE_DIR`, else `$XDG_CACHE_HOME/paraphrase-lab`, else `~/.cache/paraphrase-lab`."""
     if chosen := os.environ.get("PARAPHRASE_CACHE_DIR"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "paraphrase-lab"
+        return user_path(chosen)
+    return user_path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "paraphrase-lab"
 
 
 def as_typed(path: Path) -> Path:
@@ -33,4 +43,4 @@ def as_typed(path: Path) -> Path:
 
 def can_exist(path: str) -> bool:
     """Tell whether it exists, or will where a training job runs."""
-    return Path(path).expanduser().exists() or Path(path).is_relative_to(CHANNELS_DIR)
+    return user_path(path).exists() or Path(path).is_relative_to(CHANNELS_DIR)

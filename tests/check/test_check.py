@@ -35,7 +35,7 @@ def test_a_fraction_of_a_second_without_torch() -> None:
     code = (
         "import sys; from paraphrase_lab.check import check_request;"
         "from paraphrase_lab.configuration.composition import Request;"
-        "check_request(Request(('seed=1,2',)));"
+        "check_request(Request(('seed=1,2',), multirun=True));"
         "print([name for name in ('torch', 'numpy', 'transformers', 'pytorch_lightning', 'rich') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

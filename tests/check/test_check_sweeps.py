@@ -14,7 +14,7 @@ from checking import check, problems, write
 
 
 def test_every_job_of_a_sweep_is_checked() -> None:
-    assert problems("model.num_layers=0,1", "seed=1,2,x", "monitor=test/f1") == [
+    assert problems("model.num_layers=0,1", "seed=1,2,x", "monitor=test/f1", multirun=True) == [
         "model.num_layers=0 must be a whole number from 1 to 48. (in 3 of 6 jobs: 0, 1, 2)",
         "monitor=test/f1 would choose the checkpoint on the test split, whose result then says nothing: "
         "monitor a validation metric, as in monitor=val/f1.",
@@ -23,9 +23,9 @@ def test_every_job_of_a_sweep_is_checked() -> None:
     (problem,) = problems("model=tiny,robrta_base", multirun=True)
     assert problem.startswith("model=robrta_base: model has no option 'robrta_base'. Did you mean 'roberta_base'?")
     assert problem.endswith("Did you mean 'roberta_base'? (in 1 of 2 jobs: 1)")
-    checked = check("model.num_layers=1,2")
+    checked = check("model.num_layers=1,2", multirun=True)
     assert [job.config.model.num_layers for job in checked.jobs] == [1, 2]
-    assert checked.multirun_reason == "-m added: model.num_layers=1,2 is a sweep"
+    assert checked.multirun_reason is None
 
 
 def test_typo_in_the_sweep_of_a_file(tmp_path: Path) -> None:
@@ -36,14 +36,14 @@ def test_typo_in_the_sweep_of_a_file(tmp_path: Path) -> None:
 
 def test_sweeps_that_cannot_be() -> None:
     assert problems("hydra.run.dir=a,b") == [
-        "hydra.run.dir=a,b: Hydra's own keys cannot be swept; quote the value if it is a text with a comma."
+        "hydra.run.dir=a,b: Hydra's own keys cannot be swept. A text with a comma is quoted: 'hydra.run.dir=\"a,b\"'"
     ]
     assert problems("seed=1,2", "hydra.mode=RUN") == [
         "seed=1,2 is a sweep, but hydra.mode=RUN asks for a single run: leave one of them out."
     ]
-    (interval,) = problems("optimizer.lr=interval(0,1)")
+    (interval,) = problems("optimizer.lr=interval(0,1)", multirun=True)
     assert interval.startswith("optimizer.lr=interval(0,1): Hydra's basic sweeper cannot search an interval.")
-    assert problems("seed=range(2,2)") == ["the sweep has no jobs: one of its ranges is empty."]
+    assert problems("seed=range(2,2)", multirun=True) == ["the sweep has no jobs: one of its ranges is empty."]
 
 
 def test_many_jobs_share_one_composition(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,7 @@ def test_many_jobs_share_one_composition(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(
         ConfigLoaderImpl, "load_configuration", lambda *given, **named: composed.append(1) or load(*given, **named)
     )
-    assert len(check("seed=range(0,50)", "model.num_layers=1,2").jobs) == 100
+    assert len(check("seed=range(0,50)", "model.num_layers=1,2", multirun=True).jobs) == 100
     assert len(composed) == 1
 
 
@@ -88,12 +88,12 @@ def test_a_sweep_cannot_change_its_launcher(sweep: str, somewhere: Path) -> None
         for text in found
     )
     assert all(text.endswith("and do not sweep over the file that chooses the launcher.") for text in found)
-    check("compute=somewhere", "seed=1,2", config_dir=somewhere)
+    check("compute=somewhere", "seed=1,2", config_dir=somewhere, multirun=True)
 
 
 def test_a_sweep_cannot_be_swept_over(tmp_path: Path) -> None:
     text = "# @package _global_\nhydra:\n  sweeper:\n    params:\n      seed: 1,2\n"
-    (first, _) = problems("ablation=x,encoder_depth", config_dir=write(tmp_path, "ablation/x.yaml", text))
+    (first, _) = problems("ablation=x,encoder_depth", config_dir=write(tmp_path, "ablation/x.yaml", text), multirun=True)
     assert first.startswith(
         "the sweep cannot change its hydra.sweeper: the job 'ablation=x' asks for other settings of BasicSweeper"
     )

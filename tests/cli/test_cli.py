@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,7 @@ def test_threads_do_not_wait_awake_unless_told_so(
 
 
 def test_check_says_so_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
-    assert paraphrase("check", "seed=0,1", "model.num_layers=1,2") == 0
+    assert paraphrase("check", "-m", "seed=0,1", "model.num_layers=1,2") == 0
     assert "no problems found in 4 jobs" in capsys.readouterr().out
 
 
@@ -62,13 +64,10 @@ def test_completion(line: str, expected: set[str], capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
-def test_a_sweep_without_m_says_that_it_is_one_and_ends_in_a_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_ends_in_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert paraphrase("train", *TINY, *FEW_PAIRS, "seed=0,1", "hydra.sweep.dir=runs/sweep") == 0
-    output, error = capsys.readouterr()
-    assert "-m added: seed=0,1 is a sweep" in error
+    assert paraphrase("train", "-m", *TINY, *FEW_PAIRS, "seed=0,1", "hydra.sweep.dir=runs/sweep") == 0
+    output = capsys.readouterr().out
     records = {job: json.loads((tmp_path / "runs" / "sweep" / job / "run.json").read_text()) for job in ("0", "1")}
     assert [records[job]["seed"] for job in ("0", "1")] == [0, 1]
     assert records["0"]["fingerprint"] != records["1"]["fingerprint"]
@@ -91,3 +90,36 @@ def test_one_failed_job_does_not_stop_the_others_and_is_named(
     assert "failed" in output and "finished" in output
     log = (tmp_path / "runs" / "sweep" / "0" / "train.log").read_text()
     assert "are longer than data.max_length=8 tokens" in log
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["check"]])
+def test_a_reader_that_leaves_early_is_no_error(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "paraphrase_lab", *words], stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_argument_that_is_not_utf_8(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase("predict", "run", os.fsdecode(b"caf\xe9 one"), "coffee") == 2
+    assert capsys.readouterr().err.startswith(r"paraphrase predict: the argument caf\xe9 one is not UTF-8")
+
+
+@pytest.mark.slow
+def test_a_run_in_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(home))
+    for word, directory in {"~/one": "one", '"~/two ü"': "two ü"}.items():
+        assert paraphrase("train", *TINY, *FEW_PAIRS, "logger=none", f"hydra.run.dir={word}") == 0
+        assert json.loads((home / directory / "run.json").read_text())["status"] == "finished"
+    write = here / "conf" / "experiment" / "there.yaml"
+    write.parent.mkdir(parents=True)
+    write.write_text("# @package _global_\nhydra:\n  run:\n    dir: ~/three\n")
+    assert paraphrase("train", "--config-dir", "conf", "experiment=there", *TINY, *FEW_PAIRS, "logger=none") == 0
+    assert (home / "three" / "model" / "model.safetensors").is_file()
+    assert paraphrase("predict", "~/one", "a [bold]b[/bold] :smile:", "~/b") == 0
+    assert not (here / "~").exists()

@@ -37,9 +37,8 @@ def test_what_cannot_change_a_result_does_not_make_another_job(compute: str) -> 
     assert set(SAME_JOB) < set(WITHOUT_EFFECT)
 
 
-def test_a_single_run_stays_in_this_process_and_a_sweep_of_one_machine_needs_no_m() -> None:
+def test_a_single_run_stays_in_this_process_or_is_a_sweep_of_one_where_a_launcher_is_needed() -> None:
     assert check_request(Request()).multirun_reason is None
-    assert check_request(Request(("seed=0,1",))).multirun_reason == "-m added: seed=0,1 is a sweep"
     assert check_request(Request(("compute=sagemaker_local",))).multirun_reason == (
         "-m added: only a sweep uses the launcher sagemaker"
     )

@@ -41,7 +41,7 @@ def test_a_search_is_asked_for() -> None:
     )
     assert [job.config.optimizer.lr for job in checked.jobs] == [1e-4, 5e-3], "both ends of every range are checked"
     assert checked.hydra.sweeper.n_jobs == 1 and check("hparams_search=tiny", "compute=sagemaker").hydra.sweeper.n_jobs == 4
-    assert check("seed=0,1").hydra.sweeper._target_ == BASIC_SWEEPER
+    assert check("seed=0,1", multirun=True).hydra.sweeper._target_ == BASIC_SWEEPER
 
 
 def test_what_is_wrong_with_a_search() -> None:
@@ -172,10 +172,10 @@ def test_a_search_continues_where_it_was_and_says_what_it_found(lab: Lab) -> Non
     assert found.best.value == best["best"]["value"] and not found.maximize and found.failed == 0
     assert found.logarithmic == {"optimizer.lr", "optimizer.weight_decay"}
     command = shlex.split(whole.out.strip().splitlines()[-1])
-    assert command[:2] == ["paraphrase", "train"] and command[-1] == "seed=0,1,2"
+    assert command[:3] == ["paraphrase", "train", "-m"] and command[-1] == "seed=0,1,2"
     assert f"optimizer.lr={found.best.parameters['optimizer.lr']}" in command and "monitor=val/nll" in command
     assert not [word for word in command if word.startswith(("hydra.", "hparams_search", "resume"))]
-    check(*command[2:])
+    check(*command[3:], multirun=True)
 
 
 def trials_of(directory: Path) -> Trials:

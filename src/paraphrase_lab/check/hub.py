@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
 
 from paraphrase_lab.check.training import data_source
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.paths import user_path
 
 TIMEOUT_SECONDS = 3.0
 PRETRAINED = "paraphrase_lab.model.encoder.Pretrained"
@@ -35,7 +36,7 @@ def hub_problems(plain: dict[str, Any]) -> list[str]:
 
 
 def _model_problem(name: str, revision: str | None) -> str | None:
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_dir():
         if (path / "config.json").is_file():
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
@@ -33,26 +33,6 @@ class Composed:
 
     def add(self, override: Override, problem: str) -> None:
         (self.hydra_problems if override.is_hydra_override() else self.problems).append(problem)
-
-
-def parsed(texts: Sequence[str], composer: Composer) -> tuple[list[str], list[str]]:
-    """Return the overrides that Hydra can use, and the problems of the others."""
-    readable, problems = [], []
-    for text in texts:
-        try:
-            override = composer.parse(text)
-        except OverrideParseException as error:
-            reason = error.message.partition("\nSee ")[0].splitlines()[-1]
-            reason = "it has no '='" if "missing EQUAL" in reason else reason
-            problems.append(f"{text}: this is not an override ({reason}). Valid: key=value, group=option, +key=value, ~key.")
-            continue
-        if not override.key_or_group:
-            problems.append(f"{text}: there is no key before the '='.")
-        elif override.is_sweep_override() and override.is_hydra_override():
-            problems.append(f"{text}: Hydra's own keys cannot be swept; quote the value if it is a text with a comma.")
-        else:
-            readable.append(text)
-    return readable, problems
 
 
 def compose(texts: Sequence[str], composer: Composer, *, with_hydra: bool = False) -> Composed:

@@ -1,34 +1,35 @@
 """The first stage on a command line: every override, every file it chooses, every job of a sweep."""
 
 import copy
+import dataclasses
 from collections.abc import Sequence
 
 from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig
 
-from paraphrase_lab.check import overrides, sweeps
+from paraphrase_lab.check import overrides, sweeps, typed
 from paraphrase_lab.check.findings import CheckedRequest, Findings
 from paraphrase_lab.check.searches import search_findings
 from paraphrase_lab.check.studies import study_findings
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Job, Request, jobs_of, wants_multirun, without_hydra
+from paraphrase_lab.configuration.settings import expand_home
 from paraphrase_lab.errors import ConfigError
 
 
 def check_request(request: Request) -> CheckedRequest:
     """Run the first stage on every job. Raises ConfigError with all problems."""
     with Composer(request) as composer:
-        readable, problems = overrides.parsed(request.overrides, composer)
-        cleaned = Request(tuple(readable), request.config_dir, request.multirun)
-        master = overrides.compose(readable, composer, with_hydra=True)
+        words, problems = typed.parsed(request.overrides, composer)
+        readable, master, found = _composed(words, composer)
+        cleaned = dataclasses.replace(request, overrides=tuple(readable))
         hydra = master.config.hydra if master.config is not None else None
-        problems += [*_needless_sweep(cleaned, hydra, composer), *master.hydra_problems]
+        problems += [*found, *sweeps.unasked_problems(cleaned, master.config, composer), *master.hydra_problems]
         try:
             combinations = jobs_of(cleaned, hydra, composer)
         except (HydraException, ValueError) as error:
             raise ConfigError([*problems, *master.problems, _not_expanded(cleaned, error, composer)]) from error
         jobs, found = _checked_jobs(combinations, master if combinations == [tuple(readable)] else None, composer)
+        found = sweeps.without_parts(found, cleaned, master.config, composer)
         problems += found or ([] if combinations else ["the sweep has no jobs: one of its ranges is empty."])
         warnings: list[str] = []
         if not problems and master.config is not None:
@@ -40,11 +41,14 @@ def check_request(request: Request) -> CheckedRequest:
         return CheckedRequest(request, jobs, hydra, wants_multirun(request, hydra), warnings)
 
 
-def _needless_sweep(request: Request, hydra: DictConfig | None, composer: Composer) -> list[str]:
-    swept = [text for text in request.overrides if composer.parse(text).is_sweep_override()]
-    if request.multirun or hydra is None or hydra.get("mode") != RunMode.RUN or not swept:
-        return []
-    return [f"{swept[0]} is a sweep, but hydra.mode=RUN asks for a single run: leave one of them out."]
+def _composed(words: Sequence[str | typed.Refused], composer: Composer) -> tuple[list[str], overrides.Composed, list[str]]:
+    """Return the overrides as they were meant, what they compose, and what is wrong with the words."""
+    readable = [word for word in words if isinstance(word, str)]
+    master = overrides.compose(readable, composer, with_hydra=True)
+    meant, problems = typed.corrected(words, master.config, composer)
+    if meant == readable:
+        return readable, master, problems
+    return meant, overrides.compose(meant, composer, with_hydra=True), problems
 
 
 def _not_expanded(request: Request, error: Exception, composer: Composer) -> str:
@@ -70,6 +74,7 @@ def _checked_jobs(
         if composed.config is not None:
             config = without_hydra(copy.deepcopy(composed.config)) if composed_before else composed.config
             uncertain = tuple(f"{group}{mark}" for group in composed.uncertain for mark in (".", " ", "="))
+            expand_home(config)
             problems += [text for text in value_problems(config) if not text.startswith(uncertain)]
             jobs.append(Job(combination, config))
         for problem in dict.fromkeys(problems):

@@ -10,7 +10,7 @@ from typing import Any
 
 from paraphrase_lab.check.studies import metric_problems
 from paraphrase_lab.check.suggestions import shown
-from paraphrase_lab.paths import can_exist
+from paraphrase_lab.paths import can_exist, user_path
 
 Values = Mapping[str, Any]
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
@@ -111,7 +111,7 @@ def partial(values: Values) -> Iterator[str]:
 
 def resume(values: Values) -> Iterator[str]:
     run = values.get("resume")
-    if run not in (None, "auto") and not Path(run).expanduser().exists():
+    if run not in (None, "auto") and not user_path(run).exists():
         yield f"resume={run} does not exist: give a run directory, or auto for the newest interrupted run of its kind."
 
 

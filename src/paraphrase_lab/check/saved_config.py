@@ -1,7 +1,8 @@
 """The configuration a run was saved with, and what an evaluation may change of it."""
 
 import difflib
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from paraphrase_lab.check import check_request
+from paraphrase_lab.check import check_request, typed
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig, TrainerConfig
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
 from paraphrase_lab.errors import ConfigError, RunError
+from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs import own_code
 from paraphrase_lab.runs.record import RunRecord
 
@@ -67,6 +69,7 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
     config = OmegaConf.merge(saved)
     assert isinstance(config, DictConfig)
     with Composer(request) as composer:
+        request = replace(request, overrides=_readable(request.overrides, saved, composer))
         keys = {text: composer.parse(text).key_or_group for text in request.overrides}
         if fixed := [key for key in keys.values() if key.partition(".")[0] not in CHANGEABLE]:
             raise ConfigError([f"{key}: an evaluation changes data and metrics, the rest made the weights" for key in fixed])
@@ -85,6 +88,19 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
     if problems:
         raise ConfigError(problems)
     return config
+
+
+def _readable(texts: Sequence[str], saved: DictConfig, composer: Composer) -> tuple[str, ...]:
+    """Return the overrides. Raises ConfigError where Hydra does not read one value."""
+    words, problems = typed.parsed(texts, composer)
+    readable, found = typed.corrected(words, saved, composer)
+    if problems := [*problems, *found]:
+        raise ConfigError(problems)
+    for text in readable:
+        if composer.parse(text).is_sweep_override():
+            meant = shlex.quote(typed.as_text(text))
+            raise ConfigError([f"{text} is a sweep: --also evaluates on more data. A text with a comma is quoted: {meant}"])
+    return tuple(readable)
 
 
 def _keep(saved: DictConfig, chosen: DictConfig, typed: Collection[str]) -> None:
@@ -110,7 +126,7 @@ def _source(data: DictConfig) -> dict[str, Any]:
     shared = {field.name for field in fields(DataConfig)} - {"_target_"}
     places = {key.removeprefix("data.") for key in PLACES_OF_DATA}
     return {
-        str(name): str(Path(value).expanduser().absolute()) if name in places and value else value
+        str(name): str(user_path(value).absolute()) if name in places and value else value
         for name, value in plain.items()
         if name not in shared and name not in KEPT
     }

@@ -1,12 +1,17 @@
 """The first stage on a sweep: what differs between jobs although Hydra launches all of them alike."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from paraphrase_lab.check.typed import as_text, holds_text
 from paraphrase_lab.check.values import broken_interpolations
-from paraphrase_lab.configuration.composition import Composer, Request, target_of
+from paraphrase_lab.configuration.composition import Composer, Request, swept_by_files, target_of
 from paraphrase_lab.configuration.hydra_internals import BASIC_LAUNCHER, apply_override
+from paraphrase_lab.paths import user_path
 
 
 def with_jobs(concerned: Mapping[str, Sequence[int]], jobs: int) -> list[str]:
@@ -16,6 +21,56 @@ def with_jobs(concerned: Mapping[str, Sequence[int]], jobs: int) -> list[str]:
         shown = ", ".join(map(str, some[:8])) + (", …" if len(some) > 8 else "")
         sentences.append(problem if len(some) == jobs else f"{problem} (in {len(some)} of {jobs} jobs: {shown})")
     return sentences
+
+
+def unasked_problems(request: Request, config: DictConfig | None, composer: Composer) -> list[str]:
+    """Refuse commas that were not asked for: those in the name of a file, and those of a sweep without `-m`."""
+    if config is None:
+        return []
+    swept = [override for text in request.overrides if (override := composer.parse(text)).is_sweep_override()]
+    named = [override for override in swept if _names_a_file(override)]
+    problems = [
+        f"{override.input_line}: the comma makes it a sweep, but there is a file of that name. Quote it: {_quoted(override)}"
+        for override in named
+    ]
+    unasked = [override for override in swept if override not in named]
+    if request.multirun or swept_by_files(config.hydra) or not unasked:
+        return problems
+    texts = [override.input_line or "" for override in unasked]
+    if config.hydra.get("mode") == RunMode.RUN:
+        return [*problems, f"{texts[0]} is a sweep, but hydra.mode=RUN asks for a single run: leave one of them out."]
+    as_texts = [_quoted(override) for override in unasked if _is_text(override, config, composer)]
+    one_text = f" One text with a comma is quoted: {' '.join(as_texts)}" if as_texts else ""
+    if request.verb == "data":
+        return [*problems, f"{texts[0]} is a sweep, and paraphrase data describes one data set at a time.{one_text}"]
+    verb = "is a sweep" if len(texts) == 1 else "are a sweep"
+    otherwise = f".{one_text} The sweep:" if one_text else ":"
+    return [*problems, f"{' and '.join(texts)} {verb}, which only -m starts{otherwise} {request.command(multirun=True)}"]
+
+
+def without_parts(problems: Sequence[str], request: Request, config: DictConfig | None, composer: Composer) -> list[str]:
+    """Leave out the problems of values into which a comma may have cut a text by mistake."""
+    if config is None or request.multirun and not any(map(_names_a_file, map(composer.parse, request.overrides))):
+        return list(problems)
+    parsed = [composer.parse(text) for text in request.overrides]
+    cut = tuple(f"{override.key_or_group}=" for override in parsed if _is_text(override, config, composer))
+    return [problem for problem in problems if not problem.startswith(cut)]
+
+
+def _is_text(override: Override, config: DictConfig, composer: Composer) -> bool:
+    is_choice = override.is_sweep_override() and override.is_choice_sweep() and not composer.is_group(override.key_or_group)
+    return is_choice and holds_text(config, override.key_or_group)
+
+
+def _names_a_file(override: Override) -> bool:
+    if not override.is_sweep_override():
+        return False
+    path = (override.input_line or "").partition("=")[2]
+    return "," in path and user_path(path).exists()
+
+
+def _quoted(override: Override) -> str:
+    return shlex.quote(as_text(override.input_line or ""))
 
 
 def launch_problems(jobs: Sequence[tuple[str, ...]], master: DictConfig, request: Request, composer: Composer) -> list[str]:

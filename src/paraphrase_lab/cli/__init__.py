@@ -23,13 +23,33 @@ VERBS = {
     "jobs": "list, read, stop or collect the jobs of a sweep of remote jobs, from its directory",
 }
 
+PIPE_CLOSED = 141
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if "OMP_WAIT_POLICY" not in os.environ:
         # Read when torch is imported. Unset, OpenMP's threads wait awake, and two trainings keep each other from computing.
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    sys.exit(run(arguments))
+    try:
+        code = run(arguments)
+    except SystemExit as end:  # argparse and Hydra leave this way
+        code = end.code
+    sys.exit(_flushed(code))
+
+
+def _flushed(code: int | str | None) -> int | str | None:
+    """Write what standard output still holds; return the exit code, PIPE_CLOSED when its reader has left, as `head` does.
+
+    Python would flush once more at its end, and print a traceback then.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = PIPE_CLOSED
+    if code == PIPE_CLOSED:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def run(arguments: list[str]) -> int:
@@ -37,13 +57,14 @@ def run(arguments: list[str]) -> int:
     from paraphrase_lab.training.stopping import Interrupted
 
     verb = arguments[0] if arguments else "--help"
-    if verb in ("-h", "--help"):
-        print(usage())
-        return 0
-    if verb == "--version":
-        print(f"paraphrase-lab {__version__}")
-        return 0
     try:
+        if verb in ("-h", "--help"):
+            print(usage())
+            return 0
+        if verb == "--version":
+            print(f"paraphrase-lab {__version__}")
+            return 0
+        _require_text(arguments)
         if verb in ("-sc", "--shell-completion"):
             verb, arguments = "completion", ["completion", *arguments]
         elif verb not in VERBS:
@@ -59,9 +80,19 @@ def run(arguments: list[str]) -> int:
         return error.exit_code if isinstance(error, Interrupted) else 2 if isinstance(error, UserError) else 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output has left, as in `paraphrase … | head`
-        sys.stderr.close()
-        return 141
+    except BrokenPipeError:
+        return PIPE_CLOSED
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are not UTF-8: Python carries them along as surrogates, which no tokenizer, log or record takes."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = repr(os.fsencode(argument))[2:-1]
+            problem = f"the argument {shown} is not UTF-8"
+            raise UserError(problem, hint="type it in a UTF-8 terminal; a file of that name has to be renamed") from None
 
 
 def usage() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.errors import RunError
+from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.differences import recipe_names, with_data
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.listing import read_runs
@@ -67,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "paraphrase compare", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("places", nargs="+", metavar="RUN", help="a run, `latest`, or a directory with runs below it")
+    parser.add_argument(
+        "places", nargs="+", type=with_home, metavar="RUN", help="a run, `latest`, or a directory with runs below it"
+    )
     parser.add_argument("--split", choices=("test", "validation"), help="default: test where the runs have it")
     parser.add_argument("--metric", default="accuracy,f1", metavar="A,B", help="default: accuracy,f1; slices show the first")
     parser.add_argument("--baseline", metavar="NAME", help="compare the others with this one only; default: each with each")
@@ -76,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "--slices", action=argparse.BooleanOptionalAction, default=None, help="default: shown for up to 3 comparisons"
     )
     parser.add_argument("--resamples", type=_resamples, default=10_000, metavar="N", help="default: 10000")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the differences, as PNG")
+    parser.add_argument("--plot", type=user_path, metavar="FILE", help="also draw the differences, as PNG")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything, for a program")
     form.add_argument("--csv", action="store_true", help="one row per difference, for a spreadsheet")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.configuration.composition import Request
+from paraphrase_lab.configuration.quoting import expand_home
+from paraphrase_lab.paths import with_home
 from paraphrase_lab.runs.record import run_directory
 
 HELP = """The run's own saved configuration and weights; its calibration stays as fitted on its validation split.
@@ -16,10 +18,16 @@ def run(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         "paraphrase evaluate", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", metavar="RUN", help="a run directory, or `latest`")
-    parser.add_argument("overrides", nargs="*", help="Hydra overrides of the run's configuration")
+    parser.add_argument("run", type=with_home, metavar="RUN", help="a run directory, or `latest`")
+    parser.add_argument("overrides", nargs="*", type=expand_home, help="Hydra overrides of the run's configuration")
     parser.add_argument(
-        "--also", nargs="+", action="append", default=[], metavar="OVERRIDE", help="one more data set; repeatable"
+        "--also",
+        nargs="+",
+        action="append",
+        default=[],
+        type=expand_home,
+        metavar="OVERRIDE",
+        help="one more data set; repeatable",
     )
     parser.add_argument("--split", choices=("train", "validation", "test"), help="default: test, or the only split there is")
     parser.add_argument(
@@ -30,7 +38,7 @@ def run(words: list[str]) -> int:
         "drop them, or keep them and call the scores seen_in_training",
     )
     parser.add_argument("--precision", default="32", choices=("32", "auto", "bf16-mixed", "16-mixed"), help="default: 32")
-    parser.add_argument("-cd", "--config-dir", help="a directory with configuration files of your own")
+    parser.add_argument("-cd", "--config-dir", type=with_home, help="a directory with configuration files of your own")
     arguments = parser.parse_intermixed_args(words)
     add_to_path()
     return _evaluate(run_directory(arguments.run), arguments)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
 
 HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches 0.5, else 0.
@@ -30,10 +31,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "paraphrase predict", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", metavar="RUN", help="a run directory, or `latest`")
+    parser.add_argument("run", type=with_home, metavar="RUN", help="a run directory, or `latest`")
     parser.add_argument("sentences", nargs="*", metavar="SENTENCE", help="pairs of sentences")
-    parser.add_argument("--input", type=Path, metavar="FILE")
-    parser.add_argument("--output", type=Path, metavar="FILE")
+    parser.add_argument("--input", type=user_path, metavar="FILE")
+    parser.add_argument("--output", type=user_path, metavar="FILE")
     parser.add_argument("--columns", nargs=2, default=("sentence1", "sentence2"), metavar=("A", "B"), help="of the input file")
     parser.add_argument("--on-bad-rows", choices=("error", "skip"), default="error", help="default: error")
     parser.add_argument("--overwrite", action="store_true", help="an existing output, or an unfinished one of other settings")
@@ -55,15 +56,15 @@ def _scorer(directory: Path, arguments: argparse.Namespace):  # noqa: ANN202  # 
 
 def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     scorer = _scorer(directory, arguments)
     pairs = list(zip(arguments.sentences[::2], arguments.sentences[1::2], strict=True))
     table = Table("first", "second", "P(paraphrase)", "answer")
     for (first, second), probability in zip(pairs, scorer.score(pairs), strict=True):
         answer = "paraphrase" if probability >= scorer.threshold else "different"
-        table.add_row(escape(first), escape(second), f"{probability:.4f}", answer)
+        table.add_row(Text(first), Text(second), f"{probability:.4f}", answer)
     Console().print(table)
     return 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import as_typed
+from paraphrase_lab.paths import as_typed, with_home
 from paraphrase_lab.runs.record import LATEST, run_directory
 
 HELP = """Writes a report about some runs: verdicts, tables, curves, slices, calibration,
@@ -57,11 +57,19 @@ def _parser() -> argparse.ArgumentParser:
         "paraphrase report", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "places", nargs="*", metavar="PLACE", help="a run, `latest`, a directory with runs below it, s3://…, wandb:…"
+        "places",
+        nargs="*",
+        type=with_home,
+        metavar="PLACE",
+        help="a run, `latest`, a directory with runs below it, s3://…, wandb:…",
     )
     parser.add_argument("--to", choices=FORMS, help="default: html; markdown for an --output that ends in .md")
     parser.add_argument(
-        "--output", default="", metavar="FILE", help=f"- is the screen; default: {FILE} in the place, markdown to the screen"
+        "--output",
+        default="",
+        type=with_home,
+        metavar="FILE",
+        help=f"- is the screen; default: {FILE} in the place, markdown to the screen",
     )
     parser.add_argument("--split", choices=("test", "validation"), help="default: test, if one of the runs has scored it")
     parser.add_argument("--metric", metavar="A,B", help="default: accuracy,f1; the report is about the first one")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from paraphrase_lab.check import CheckedRequest, check_request
 from paraphrase_lab.configuration.composition import Request
+from paraphrase_lab.configuration.quoting import expand_home
 from paraphrase_lab.errors import ConfigError, UserError
+from paraphrase_lab.paths import with_home
 
 
 def parse_request(words: Sequence[str], verb: str) -> Request:
@@ -27,8 +29,8 @@ def parse_request(words: Sequence[str], verb: str) -> Request:
         elif word.startswith("-") and "=" not in word:
             raise UserError(f"paraphrase {verb} has no option {word}", hint=f"`paraphrase {verb} --help`")
         else:
-            overrides.append(word)
-    return Request(tuple(overrides), config_dir, multirun)
+            overrides.append(expand_home(word))
+    return Request(tuple(overrides), config_dir and with_home(config_dir), multirun, verb)
 
 
 def checked(request: Request) -> CheckedRequest:

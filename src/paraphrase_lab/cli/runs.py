@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from paraphrase_lab.paths import RUNS_DIR
+from paraphrase_lab.paths import RUNS_DIR, with_home
 from paraphrase_lab.runs.differences import differing_keys
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.listing import read_runs
@@ -60,7 +60,11 @@ def sorted_rows(rows: Sequence[Any], name: str, *, descending: bool) -> list[Any
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("paraphrase runs", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "places", nargs="*", metavar="PLACE", help="a directory, a run, `latest`, s3://…, wandb:…; default: runs"
+        "places",
+        nargs="*",
+        type=with_home,
+        metavar="PLACE",
+        help="a directory, a run, `latest`, s3://…, wandb:…; default: runs",
     )
     parser.add_argument("--where", metavar="CONDITION", help="only runs for which it holds")
     parser.add_argument("--sort", metavar="KEY", help="by a key, ascending; -KEY: descending")

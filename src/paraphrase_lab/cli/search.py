@@ -105,4 +105,4 @@ def _command(result: CheckedRequest, parameters: dict[str, object]) -> str:
     chosen = [f"{key}={value}" for key, value in parameters.items()]
     flags = ["--config-dir", request.config_dir] if request.config_dir else []
     seeds = [] if any(text.startswith("seed=") for text in [*kept, *chosen]) else ["seed=0,1,2"]
-    return shlex.join(["paraphrase", "train", *flags, *kept, *chosen, *seeds])
+    return shlex.join(["paraphrase", "train", *(["-m"] if seeds else []), *flags, *kept, *chosen, *seeds])

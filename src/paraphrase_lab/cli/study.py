@@ -12,10 +12,11 @@ from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.check.suggestions import closest
 from paraphrase_lab.cli import train
 from paraphrase_lab.cli.request import add_to_path, checked, parse_request
-from paraphrase_lab.configuration.composition import Composer, Request, quoted
+from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.configuration.quoting import quoted
 from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import EXPERIMENTS_DIR, RUNS_DIR, SOURCE_ROOT
+from paraphrase_lab.paths import EXPERIMENTS_DIR, RUNS_DIR, SOURCE_ROOT, user_path
 from paraphrase_lab.studies.lab_notes import lab_note
 
 GROUP = "ablation"
@@ -77,7 +78,7 @@ def study_request(words: Sequence[str]) -> StudyRequest:
         UserError: not one ablation, or an override that a study sets itself.
     """
     parser = argparse.ArgumentParser("paraphrase study", usage="paraphrase study --help", add_help=False, allow_abbrev=False)
-    parser.add_argument("--results", type=Path, metavar="DIR")
+    parser.add_argument("--results", type=user_path, metavar="DIR")
     parser.add_argument("-m", "--multirun", action="store_true")
     arguments, rest = parser.parse_known_args(words)
     request = parse_request(rest, "study")

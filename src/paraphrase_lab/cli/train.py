@@ -1,5 +1,6 @@
 """`paraphrase train`: checks every job, finds the directory of a run to go on with, and hands over to Hydra."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -8,10 +9,11 @@ from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.cli import search
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.cli.sweep_summary import print_summary
-from paraphrase_lab.configuration.composition import Request, quoted
-from paraphrase_lab.configuration.hydra_internals import run_task, show
+from paraphrase_lab.configuration.composition import Request
+from paraphrase_lab.configuration.hydra_internals import child, raw_value, run_task, show
+from paraphrase_lab.configuration.quoting import expand_home, quoted
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import DIRECTORY_VARIABLE, SWEPT_VARIABLE
+from paraphrase_lab.paths import DIRECTORY_VARIABLE, SWEPT_VARIABLE, user_path, with_home
 from paraphrase_lab.remote.train import train_job
 
 HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
@@ -20,7 +22,7 @@ COMPLETION_FLAGS = ("--shell-completion", "-sc")
 
 def run(words: list[str]) -> int:
     if any(word.partition("=")[0] in (*HYDRA_FLAGS, *COMPLETION_FLAGS) for word in words):
-        show(train_job, words)
+        show(train_job, [expand_home(word) for word in words])
         return 0
     request = parse_request(words, "train")
     add_to_path()
@@ -37,7 +39,7 @@ def start(result: CheckedRequest) -> int:
     request = result.request
     if result.multirun_reason:
         print(result.multirun_reason, file=sys.stderr)
-        request = Request(request.overrides, request.config_dir, True)
+        request = dataclasses.replace(request, multirun=True)
     launcher = result.hydra.launcher
     if launcher.get("check") is None:  # else the launcher calls it for every job, also for those a search thinks of later
         check_jobs(result)
@@ -47,7 +49,10 @@ def start(result: CheckedRequest) -> int:
 
         resumed = directory_to_resume(result)
     if not request.multirun:
-        return _run([*request.overrides, *([f"hydra.run.dir={quoted(str(resumed))}"] if resumed else [])], request)
+        written = str(raw_value(child(result.hydra.run, "dir")))  # Hydra makes it, and knows no "~"
+        directory = str(resumed) if resumed else with_home(written)
+        place = [] if directory == written else [f"hydra.run.dir={quoted(directory)}"]
+        return _run([*request.overrides, *place], request)
     directory = resumed or sweep_directory(result)
     overrides = [*request.overrides, f"hydra.sweep.dir={quoted(str(directory))}", *_swept_keys(result)]
     if not search.is_search(result.hydra):
@@ -66,7 +71,7 @@ def _swept_keys(result: CheckedRequest) -> list[str]:
 
 def sweep_directory(result: CheckedRequest) -> Path:
     """Return the directory, resolved before Hydra starts: the end of the sweep knows it, whichever process runs the jobs."""
-    return Path(str(result.hydra.sweep.dir))
+    return user_path(str(result.hydra.sweep.dir))
 
 
 def _run(overrides: list[str], request: Request, sweep_dir: Path | None = None) -> int:

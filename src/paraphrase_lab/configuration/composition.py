@@ -6,6 +6,7 @@ Hydra composes files first and applies typed values after, so one composition se
 from __future__ import annotations
 
 import copy
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -32,6 +33,12 @@ class Request:
     overrides: tuple[str, ...] = ()
     config_dir: str | None = None
     multirun: bool = False
+    verb: str = "train"
+
+    def command(self, *, multirun: bool) -> str:
+        """Return the command line that asks for it, with or without `-m`."""
+        flags = [*(["-m"] if multirun else []), *(["--config-dir", self.config_dir] if self.config_dir else [])]
+        return shlex.join(["paraphrase", self.verb, *flags, *self.overrides])
 
 
 class Job(NamedTuple):
@@ -102,11 +109,6 @@ class Composer:
         return copy.deepcopy(self._bases[key] if with_hydra else without_hydra(self._bases[key]))
 
 
-def quoted(text: str) -> str:
-    """Quote a text as the value of an override."""
-    return "'" + text.replace("'", "\\'") + "'"
-
-
 def without_hydra(config: DictConfig) -> DictConfig:
     """Copy the part that a run sees."""
     config = copy.copy(config)
@@ -131,25 +133,29 @@ def target_of(node: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
-    """Return one line that says why `-m` has to be added; None when it was typed or is not needed."""
-    mode = hydra.get("mode")
-    if request.multirun or mode == RunMode.RUN:
+def swept_by_files(hydra: DictConfig) -> str | None:
+    """Return what the configuration itself sweeps over, in words; None when it describes no sweep."""
+    params = OmegaConf.select(hydra, "sweeper.params")
+    if hydra.get("mode") != RunMode.MULTIRUN and not params:
         return None
-    for override in OverridesParser.create().parse_overrides(list(request.overrides)):
-        if override.is_sweep_override():
-            return f"-m added: {override.input_line} is a sweep"
+    return f"a sweep over {', '.join(str(key) for key in params)}" if params else "a sweep"
+
+
+def wants_multirun(request: Request, hydra: DictConfig) -> str | None:
+    """Return one line that says why `-m` has to be added; None when it was typed or is not needed.
+
+    Typed values alone are no reason: a comma too many must not start many runs.
+    """
+    if request.multirun or hydra.get("mode") == RunMode.RUN:
+        return None
     launcher = hydra.get("launcher")
     if target_of(launcher) not in ("", BASIC_LAUNCHER):
         is_local = getattr(launcher.get("mode"), "name", None) == "local"  # where a single run needs no launcher
         if not is_local:
             name = hydra.runtime.choices.get("hydra/launcher") or target_of(launcher)
             return f"-m added: only a sweep uses the launcher {name}"
-    params = OmegaConf.select(hydra, "sweeper.params")
-    if mode == RunMode.MULTIRUN or params:
-        swept = f" over {', '.join(str(key) for key in params)}" if params else ""
-        return f"-m added: the configuration describes a sweep{swept}"
-    return None
+    described = swept_by_files(hydra)
+    return f"-m added: the configuration describes {described}" if described else None
 
 
 def jobs_of(request: Request, hydra: DictConfig | None, composer: Composer) -> list[tuple[str, ...]]:
@@ -158,8 +164,9 @@ def jobs_of(request: Request, hydra: DictConfig | None, composer: Composer) -> l
     Args:
         hydra: the composed hydra node, without swept keys; None where the files do not compose.
     """
-    is_sweep = request.multirun or (hydra is not None and wants_multirun(request, hydra) is not None)
-    if not is_sweep and hydra is not None:
+    is_typed = any(composer.parse(text).is_sweep_override() for text in request.overrides)
+    is_sweep = request.multirun or is_typed or hydra is None or wants_multirun(request, hydra) is not None
+    if not is_sweep:
         return [request.overrides]
     params = (OmegaConf.select(hydra, "sweeper.params") if hydra is not None else None) or {}
     texts = [*(f"{key}={value}" for key, value in params.items()), *request.overrides]

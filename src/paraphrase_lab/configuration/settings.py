@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from paraphrase_lab.configuration.hydra_internals import child, leaves, raw_value
+from paraphrase_lab.paths import with_home
 
 FRAMEWORK_RESOLVERS = ("${hydra:", "${now:")
 """Known only once a run has started."""
@@ -45,7 +46,7 @@ def _escaped(value: Any) -> Any:
 
 def plain_config(config: DictConfig) -> dict[str, Any]:
     """Return the configuration resolved, as nested dicts and lists, with STAND_IN for `${hydra:…}` and `${now:…}`."""
-    config = copy.deepcopy(config)
+    config = expand_home(copy.deepcopy(config))
     for _, parent, name in leaves(config):
         text = raw_value(child(parent, name))
         if isinstance(text, str) and any(resolver in text for resolver in FRAMEWORK_RESOLVERS):
@@ -54,3 +55,13 @@ def plain_config(config: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
+
+
+def expand_home(config: DictConfig) -> DictConfig:
+    """Put the user's home in place of a `~` that begins a value, in place: libraries would make a directory named "~"."""
+    for _, parent, name in leaves(config):
+        text = raw_value(child(parent, name))
+        if isinstance(text, str) and text.startswith("~") and (path := with_home(text)) != text:
+            with read_write(parent):
+                parent[name] = path
+    return config

@@ -11,7 +11,7 @@ from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, target_of
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, fingerprint_parts
-from paraphrase_lab.paths import RUNS_DIR
+from paraphrase_lab.paths import RUNS_DIR, user_path
 from paraphrase_lab.runs import fingerprint
 from paraphrase_lab.runs.record import find_runs, run_directory
 from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
@@ -50,11 +50,11 @@ def _newest_interrupted(request: CheckedRequest) -> Path | None:
 def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
     """Return the newest sweep with the same overrides: its finished jobs are kept, the others continue or start anew."""
     if resume != "auto":
-        if not (Path(resume) / SWEEP_FILE).is_file():
+        if not (user_path(resume) / SWEEP_FILE).is_file():
             raise UserError(
                 f"resume={resume} is not the directory of a sweep", valid="resume=auto, or a directory with multirun.yaml"
             )
-        return Path(resume)
+        return user_path(resume)
     wanted, sweeper = _task_overrides(request.request.overrides), request.hydra.sweeper
     # The jobs of a search that is checked stand for its trials.
     planned = int(sweeper.n_trials) if target_of(sweeper) == OPTUNA_SWEEPER else len(request.jobs)

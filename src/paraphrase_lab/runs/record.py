@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.files import atomic_write
-from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT
+from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT, user_path
 
 FILE_NAME = "run.json"
 LATEST = "latest"
@@ -143,8 +143,8 @@ def find_runs(root: Path = RUNS_DIR) -> Iterator[RunRecord]:
 def run_directory(name: str, root: Path = RUNS_DIR) -> Path:
     """Return a run's directory from what the user typed: a path, or `latest` for the newest finished run."""
     if name != LATEST:
-        RunRecord.read(Path(name))
-        return Path(name)
+        RunRecord.read(user_path(name))
+        return user_path(name)
     for record in find_runs(root):
         if record.status == "finished":
             return record.run_dir
