@@ -21,7 +21,7 @@ from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.model.encoder import EncoderRecipe
 from paraphrase_lab.model.module import PairClassifier
 from paraphrase_lab.paths import cache_dir
-from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, progress_bar
+from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, TrainingProgress
 from paraphrase_lab.training.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
 from paraphrase_lab.training.stopping import StopRequest
 
@@ -122,7 +122,7 @@ def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> lis
     callbacks: list[Callback] = [RandomState(config.seed), TrainingLog(config.trainer.log_every_steps)]
     callbacks += [build_object(node) for node in config.callbacks.values() if node is not None]
     if config.trainer.progress:
-        callbacks += [ProgressLines(best), *progress_bar()]
+        callbacks += [ProgressLines(best), TrainingProgress(config.monitor)]
     # The resume checkpoint comes last: it holds the state of all the others.
     return [*callbacks, best, ResumeCheckpoint(checkpoints, config.trainer.checkpoint_every_steps, stop)]
 
@@ -171,7 +171,7 @@ def build_trainer(
         logger=list(loggers) or False,
         deterministic=settings.deterministic or None,
         profiler=_profiler(settings.profiler, run_dir),
-        enable_progress_bar=bool(settings.progress and progress_bar()),
+        enable_progress_bar=False,  # TrainingProgress shows the whole training
         enable_model_summary=False,
         use_distributed_sampler=False,
         default_root_dir=run_dir,

@@ -1,7 +1,7 @@
 """Scores of sentence pairs with a run's model: the same loop and calibration as in its evaluation."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ class RunScorer:
         self.weights = run_dir / MODEL_DIR / "model.safetensors"
         self.model, self.precision, self.batch_tokens = model, precision, batch_tokens
         self.truncated = 0
+        self.advance: Callable[[int], None] = lambda pairs: None
 
     @property
     def threshold(self) -> float:
@@ -56,5 +57,6 @@ class RunScorer:
             (collate([dataset[i] for i in batch]) for batch in batches),
             len(pairs),
             precision=self.precision,
+            advance=self.advance,
         )
         return self.model.calibration.probabilities(self.model.margins(differences))

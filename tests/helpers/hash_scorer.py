@@ -6,7 +6,7 @@ import csv
 import json
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,12 @@ class HashScorer:
     def __init__(self, seconds_per_call: float = 0.0) -> None:
         self.seconds_per_call = seconds_per_call
         self.pairs_scored = 0
+        self.advance: Callable[[int], None] = lambda pairs: None
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         time.sleep(self.seconds_per_call)
         self.pairs_scored += len(pairs)
+        self.advance(len(pairs))
         return np.array([probability(*pair) for pair in pairs])
 
 

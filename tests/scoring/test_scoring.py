@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,10 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
-from rich.progress import Progress
 
 from hash_scorer import HashScorer, pairs_csv, probability, read, write
 from paraphrase_lab.errors import BadRowsError, RunError, UserError
+from paraphrase_lab.runtime import progress
 from paraphrase_lab.scoring.stream import score_file
 
 PAIRS = [("1", "a b", "b a"), ("2", 'he said "no"', "no, he said"), ("3", "x", "x"), ("4", "é", "🙂"), ("5", "p", "q")]
@@ -206,22 +207,16 @@ def test_scores_that_are_no_probabilities(tmp_path: Path, wrong: float) -> None:
         score_file(Wrong(), pairs_csv(source, 3), tmp_path / "b.csv")
 
 
-def test_progress_reaches_the_end_and_names_the_rate(tmp_path: Path) -> None:
-    seen: list[tuple[str, float]] = []
-
-    class Watched(Progress):
-        def update(self, task_id: Any, **changes: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-            super().update(task_id, **changes)
-            seen.append((self.tasks[0].description, self.tasks[0].completed))
-
-    score_file(HashScorer(), pairs_csv(tmp_path / "a.csv", 5000), tmp_path / "b.csv", chunk_rows=1000, progress=Watched())
-    assert re.fullmatch(r"scoring a.csv: 1,000 rows, [\d,]+ rows/s", seen[0][0])
-    assert (
-        0 < seen[1][1] < 0.7
-        and seen[-2][0].startswith("scoring a.csv: 5,000 rows")
-        and seen[-1]
-        == (
-            "writing b.csv",
-            1.0,
-        )
-    )
+def test_progress_is_a_line_on_standard_error_that_reaches_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in `paraphrase predict`, which keeps no log
+    score_file(HashScorer(), pairs_csv(tmp_path / "a.csv", 5000), tmp_path / "b.csv", chunk_rows=1000)
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    assert said.out == "" and len(lines) == 5
+    assert re.fullmatch(r"scoring a.csv \d+ %, ETA [\d:]+  1,000 rows, [\d,]+ rows/s", lines[0])
+    assert re.fullmatch(r"scoring a.csv \d+ %, ETA [\d:]+  5,000 rows, [\d,]+ rows/s", lines[-1])
+    shares = [int(line.split()[2]) for line in lines]
+    assert shares == sorted(shares) and shares[0] < 40 < shares[2] + 1 and shares[-1] > 80

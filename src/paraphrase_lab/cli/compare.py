@@ -4,6 +4,7 @@ import argparse
 import csv
 import dataclasses
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from paraphrase_lab.runs.differences import recipe_names, with_data
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.where import where
+from paraphrase_lab.runtime.next_commands import print_next
 
 HELP = """Compares runs that were evaluated on the same pairs, and says which question it
 answers. Runs that differ only in the seed are one recipe.
@@ -61,6 +63,7 @@ def run(words: list[str]) -> int:
 
         versus = {(one.a, one.b) for one in comparison.differences}
         print_comparison(comparison, with_slices=arguments.slices or len(versus) <= SLICES_UNASKED_UP_TO)
+        print_next(f"paraphrase report {shlex.join(arguments.places)}")
     return 0
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.runtime.next_commands import print_next
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -33,6 +35,7 @@ def run(words: list[str]) -> int:
     for note in notes:
         console.print(note, style="yellow", markup=False, soft_wrap=True)
     console.print(f"report.json and data.png: {directory}", markup=False, soft_wrap=True)
+    print_next(f"paraphrase train {shlex.join(words)}".rstrip())
     return 0
 
 

@@ -1,6 +1,7 @@
 """`paraphrase evaluate`: a run's model on one data set or several."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from paraphrase_lab.cli.request import add_to_path
@@ -61,6 +62,7 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
 
     from paraphrase_lab.evaluate import evaluate_run, load_run
     from paraphrase_lab.lifecycle.evaluation import print_metrics
+    from paraphrase_lab.runtime.next_commands import print_next
 
     _, model = load_run(directory)
     console = Console()
@@ -72,4 +74,10 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
         print_metrics(console, done.title, done.metrics, done.baselines)
         console.print(f"predictions, metrics and plots: {done.directory}", markup=False, soft_wrap=True)
+    place = shlex.quote(str(directory))
+    print_next(
+        f"paraphrase predict {place} --input FILE --output FILE",
+        f"paraphrase compare {place} OTHER_RUN",
+        f"paraphrase report {place}",
+    )
     return 0

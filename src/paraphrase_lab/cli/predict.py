@@ -71,23 +71,19 @@ def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
 
 def _score_file(directory: Path, arguments: argparse.Namespace) -> int:
     from rich.console import Console
-    from rich.progress import Progress
 
     from paraphrase_lab.scoring.stream import score_file
 
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        scorer = _scorer(directory, arguments)
-        done = score_file(
-            scorer,
-            arguments.input,
-            arguments.output,
-            columns=tuple(arguments.columns),
-            chunk_rows=arguments.chunk_rows,
-            on_bad_rows=arguments.on_bad_rows,
-            overwrite=arguments.overwrite,
-            progress=progress,
-        )
+    scorer = _scorer(directory, arguments)
+    done = score_file(
+        scorer,
+        arguments.input,
+        arguments.output,
+        columns=tuple(arguments.columns),
+        chunk_rows=arguments.chunk_rows,
+        on_bad_rows=arguments.on_bad_rows,
+        overwrite=arguments.overwrite,
+    )
     rate = (done.rows - done.resumed_from_row) / max(done.seconds, 1e-9)
     lines = [f"{done.output}: {done.rows:,} rows in {done.seconds:.1f} s ({rate:,.0f} rows/s)"]
     if done.resumed_from_row:

@@ -1,5 +1,6 @@
 """The table at the end of a sweep."""
 
+import shlex
 from pathlib import Path
 
 
@@ -13,6 +14,7 @@ def print_summary(sweep_dir: Path) -> None:
     from paraphrase_lab.runs.configuration import configuration_of
     from paraphrase_lab.runs.record import find_runs
     from paraphrase_lab.runs.short import money
+    from paraphrase_lab.runtime.next_commands import print_next
 
     records = sorted(find_runs(sweep_dir), key=lambda record: (len(record.run_dir.name), record.run_dir.name))
     if not records:
@@ -20,7 +22,7 @@ def print_summary(sweep_dir: Path) -> None:
     costs = [money((record.values.get("job") or {}).get("cost_of_all_attempts_usd")) for record in records]
     table = Table(title=Text(str(as_typed(sweep_dir.absolute()))), title_justify="left")
     for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy", *(["cost"] if any(costs) else [])):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # a value at the end of a long override is what tells the jobs apart
     words = [configuration_of(record.values, record.run_dir)[1].get("overrides", []) for record in records]
     shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
     for record, overrides, cost in zip(records, words, costs, strict=True):
@@ -32,6 +34,9 @@ def print_summary(sweep_dir: Path) -> None:
         cells += ["" if number is None else f"{number:.4f}" for number in numbers]
         table.add_row(*map(Text, [*cells, *([cost] if any(costs) else [])]))
     Console().print(table)
+    if any(record.status == "finished" for record in records):
+        place = shlex.quote(str(as_typed(sweep_dir.absolute())))
+        print_next(f"paraphrase compare {place}", f"paraphrase report {place}", f"paraphrase runs {place}")
     if any(costs):
         from paraphrase_lab.tracking.wandb_cost import tell_costs
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from paraphrase_lab.metrics.names import PREFIX, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.metrics.symmetry import order_metrics, probe_metrics, probe_tables
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.inference import score
+from paraphrase_lab.runtime.progress import shown_progress
 
 
 class ScoredSplit(NamedTuple):
@@ -39,17 +40,26 @@ def score_split(
 ) -> ScoredSplit:
     """Score every pair of a split; with `both_orders` also with its sentences swapped, and the probes."""
     table = datamodule.tables.splits[split]
+    loaders = [(datamodule.evaluation_loader(split), len(table))]
+    probes = probe_tables(table) if both_orders else {}
+    if both_orders:
+        loaders.append((datamodule.evaluation_loader(split, swapped=True), len(table)))
+        loaders += [(datamodule.probe_loader(probe), len(probe)) for probe in probes.values()]
+    done = 0
+    with shown_progress(f"scoring {split}", sum(pairs for _, pairs in loaders)) as shown:
 
-    def margins(loader: Any, pairs: int) -> np.ndarray:
-        return model.margins(score(model.encoder, loader, pairs, precision=precision))
+        def advance(pairs: int) -> None:
+            nonlocal done
+            done += pairs
+            shown.update(done, f"{done:,} pairs")
 
-    scored = ScoredSplit(table, margins(datamodule.evaluation_loader(split), len(table)))
+        first, *others = (
+            model.margins(score(model.encoder, loader, pairs, precision=precision, advance=advance))
+            for loader, pairs in loaders
+        )
     if not both_orders:
-        return scored
-    return scored._replace(
-        swapped=margins(datamodule.evaluation_loader(split, swapped=True), len(table)),
-        probes={name: margins(datamodule.probe_loader(probe), len(probe)) for name, probe in probe_tables(table).items()},
-    )
+        return ScoredSplit(table, first)
+    return ScoredSplit(table, first, others[0], dict(zip(probes, others[1:], strict=True)))
 
 
 def split_metrics(

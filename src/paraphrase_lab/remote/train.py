@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from paraphrase_lab.configuration.registration import register
 from paraphrase_lab.errors import TrainingError, UserError
 from paraphrase_lab.paths import as_typed
 from paraphrase_lab.runs.record import FILE_NAME, KEPT_VARIABLE, RunRecord
+from paraphrase_lab.runtime.next_commands import print_next
 
 log = logging.getLogger(__name__)
 COMMAND = "paraphrase_lab.__main__"
@@ -22,7 +24,7 @@ def train_job(config: Any) -> float | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from paraphrase_lab.runtime.distributed import processes_find
+    from paraphrase_lab.runtime.distributed import is_main_process, processes_find
     from paraphrase_lab.train import train
     from paraphrase_lab.training.stopping import Interrupted
 
@@ -37,7 +39,10 @@ def train_job(config: Any) -> float | None:
     searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER
     try:
         with processes_find(directory):
-            return train(config, directory, searching=searching)
+            best = train(config, directory, searching=searching)
+        if not is_sweep and is_main_process():
+            print_next(*_next_commands(directory))
+        return best
     except Interrupted as error:
         log.warning("%s: run the same command with resume=auto to continue", error)
         raise SystemExit(error.exit_code) from None
@@ -46,6 +51,16 @@ def train_job(config: Any) -> float | None:
         if is_sweep:
             raise
         raise Ended(error) from None
+
+
+def _next_commands(directory: Path) -> list[str]:
+    run = shlex.quote(str(directory))
+    with_model = [
+        f"paraphrase evaluate {run} data=pairs data.path=FILE",
+        f'paraphrase predict {run} "A sentence." "Another one."',
+    ]
+    has_model = RunRecord.read(directory).values.get("model")
+    return [*(with_model if has_model else []), f"paraphrase compare {run} OTHER_RUN", f"paraphrase report {run}"]
 
 
 def _was_interrupted(directory: Path) -> bool:

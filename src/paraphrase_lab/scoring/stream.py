@@ -5,7 +5,7 @@ place. So a killed process loses one chunk at most, and nobody ever sees half an
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -13,19 +13,21 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
-from rich.markup import escape
-from rich.progress import Progress
 
 from paraphrase_lab.data.files import RowReader
 from paraphrase_lab.data.rows import BadRow, Row, bad_rows_error, write_bad_rows
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.files import atomic_write
+from paraphrase_lab.runtime.progress import Progress, shown_progress
 from paraphrase_lab.scoring.output import open_writer, output_schema
 from paraphrase_lab.scoring.partial import PartialScores
 from paraphrase_lab.scoring.task import ScoringTask, check_task
 
 
 class PairScorer(Protocol):
+    advance: Callable[[int], None]
+    """It calls this with the number of pairs of each batch that is scored."""
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         """Return [pairs] probability of "paraphrase", float64, in the order of `pairs`."""
         ...
@@ -61,7 +63,6 @@ def score_file(
     chunk_rows: int = 10_000,
     on_bad_rows: Literal["error", "skip"] = "error",
     overwrite: bool = False,
-    progress: Progress | None = None,
 ) -> ScoringSummary:
     """Write `source` with the columns `probability` and `prediction` (1 = paraphrase) to `output`.
 
@@ -76,11 +77,10 @@ def score_file(
     fingerprint = scorer.fingerprint
     agreement = task.agreement(fingerprint)
     scores = PartialScores(task.partial_folder, agreement, overwrite=overwrite)
-    report = ProgressReport(progress or Progress(disable=True), source)
-    resumed_from_row = score_chunks(scorer, task, scores, report, skip=on_bad_rows == "skip")
+    with shown_progress(f"scoring {source.name}", 1.0) as shown:
+        resumed_from_row = score_chunks(scorer, task, scores, ProgressReport(shown), skip=on_bad_rows == "skip")
     if task.agreement(fingerprint) != agreement:
         raise UserError(f"{source} was changed while it was being scored", hint=f"{task.command} --overwrite")
-    report.show(f"writing {output.name}")
     rows, scored, paraphrases = write_output(task, scores, schema, scorer.threshold)
     scores.remove()
     return ScoringSummary(
@@ -95,19 +95,28 @@ def score_file(
 
 
 class ProgressReport:
-    def __init__(self, progress: Progress, source: Path) -> None:
-        self._progress, self._name = progress, source.name
-        self._started, self._rows = time.monotonic(), 0
-        self._task = progress.add_task(escape(f"scoring {source.name}"), total=1.0)
+    """Shares of the file, whose number of rows nobody knows before its end."""
 
-    def chunk_done(self, fraction_read: float, rows_scored: int) -> None:
-        """Rows that an earlier process scored move the bar but do not count towards the rate."""
-        self._rows += rows_scored
-        rate = self._rows / max(time.monotonic() - self._started, 1e-9)
-        self.show(f"scoring {self._name}: {self._rows:,} rows, {rate:,.0f} rows/s", completed=fraction_read)
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+        self._started, self._rows, self._share = time.monotonic(), 0, 0.0
 
-    def show(self, text: str, *, completed: float = 1.0) -> None:
-        self._progress.update(self._task, description=escape(text), completed=completed)
+    def skip(self, read: float) -> None:
+        """Say that an earlier process has scored the file up to here."""
+        self._share = read
+        self._shown.count_from(read)
+
+    def chunk(self, rows: int, read: float) -> Callable[[int], None]:
+        """Return the function that takes the number of further scored rows of a chunk which ends at this share of the file."""
+        begin, before, self._share = self._share, self._rows, read
+
+        def advance(scored: int) -> None:
+            self._rows += scored
+            share = begin + (read - begin) * min(1.0, (self._rows - before) / rows)
+            rate = self._rows / max(time.monotonic() - self._started, 1e-9)
+            self._shown.update(share, f"{self._rows:,} rows, {rate:,.0f} rows/s")
+
+        return advance
 
 
 def chunks(items: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | BadRow]]:
@@ -131,9 +140,10 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
             raise bad_rows_error(chain(bad_rows, task.problems(rows)), hint=hint)
         if index < finished:
             resumed_from_row += len(chunk)
+            report.skip(reader.fraction_read)
         else:
+            scorer.advance = report.chunk(len(chunk), reader.fraction_read)
             scores.save(index, chunk_probabilities(scorer, task, chunk))
-        report.chunk_done(reader.fraction_read, 0 if index < finished else len(chunk))
     return resumed_from_row
 
 

@@ -1,15 +1,15 @@
 """The watchers of a training: early stopping, progress, the warning for collapse. checkpoints.py has the checkpoints."""
 
 import logging
-import sys
+from contextlib import ExitStack
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
-from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBar
 
 from paraphrase_lab.metrics.names import higher_is_better
+from paraphrase_lab.runtime.progress import NoProgress, Progress, shown_progress
 from paraphrase_lab.training.checkpoints import BestCheckpoint
 
 log = logging.getLogger(__name__)
@@ -88,8 +88,8 @@ class ProgressLines(Callback):
         training_log = next((callback.last for callback in trainer.callbacks if isinstance(callback, TrainingLog)), {})  # type: ignore[attr-defined]
         values = {**training_log, **{name: float(value) for name, value in trainer.callback_metrics.items()}}
         improved = self.best.is_improved_by(values[self.best.monitor])
-        shown = dict.fromkeys(["train/loss", "val/nll", "val/accuracy", "val/f1", self.best.monitor])
-        parts = [f"{name} {values[name]:.4f}" for name in shown if name in values]
+        shown = [name for name in ("train/loss", "val/nll", "val/accuracy", "val/f1") if name != self.best.monitor]
+        parts = [f"{name} {values[name]:.4f}" for name in (*shown, self.best.monitor) if name in values]
         log.info(
             "epoch %.2f  step %s  %s%s",
             training_epochs(trainer), f"{trainer.global_step:,}", "  ".join(parts), "  (best so far)" if improved else "",
@@ -101,6 +101,37 @@ def training_epochs(trainer: pl.Trainer) -> float:
     return trainer.fit_loop.epoch_loop.batch_progress.total.ready / max(1, int(trainer.num_training_batches))
 
 
-def progress_bar() -> list[Callback]:
-    """Return Lightning's bar where someone is looking."""
-    return [RichProgressBar(refresh_rate=10, leave=False)] if sys.stderr.isatty() and sys.stdout.isatty() else []
+class TrainingProgress(Callback):
+    """Shows how far the whole training is, with the latest loss and value of `monitor`. Early stopping may end it before."""
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+        self._shown: Progress = NoProgress()
+        self._closing = ExitStack()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            steps = float(trainer.estimated_stepping_batches)
+            self._shown = self._closing.enter_context(shown_progress("training", steps, trainer.global_step))
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._shown.update(trainer.global_step, self._words(trainer))
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        batches = sum(trainer.num_val_batches)
+        self._shown.update(trainer.global_step, f"validating {batch_idx + 1:,}/{batches:,}  {self._words(trainer)}")
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._closing.close()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._closing.close()
+
+    def _words(self, trainer: pl.Trainer) -> str:
+        training_log = next((callback.last for callback in trainer.callbacks if isinstance(callback, TrainingLog)), {})  # type: ignore[attr-defined]
+        known = {"loss": training_log.get("train/loss"), self.monitor: trainer.callback_metrics.get(self.monitor)}
+        return "  ".join(f"{name} {float(value):.4f}" for name, value in known.items() if value is not None)
