@@ -1,29 +1,35 @@
-"""Builds objects from a checked configuration: the one place that calls `instantiate`."""
+"""Builds objects from a checked configuration: the one place that calls `instantiate`.
+
+Each function imports what it builds from: data and a model's answers need neither Lightning nor the training.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.profilers import AdvancedProfiler, Profiler, SimpleProfiler
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from paraphrase_lab.check.targets import INJECTED, RUN_DIR_LOGGERS
-from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.data.tables import PairSource, load_tables
 from paraphrase_lab.errors import ConfigError, TrainingError, UserError
 from paraphrase_lab.metrics.names import higher_is_better
-from paraphrase_lab.model.encoder import EncoderRecipe
-from paraphrase_lab.model.module import PairClassifier
 from paraphrase_lab.paths import cache_dir
-from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, TrainingProgress
-from paraphrase_lab.training.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
-from paraphrase_lab.training.stopping import StopRequest
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from pytorch_lightning.callbacks import Callback
+    from pytorch_lightning.profilers import Profiler
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from paraphrase_lab.data.module import PairDataModule
+    from paraphrase_lab.model.encoder import EncoderRecipe
+    from paraphrase_lab.model.module import PairClassifier
+    from paraphrase_lab.training.stopping import StopRequest
 
 
 def build_object(node: Mapping[str, Any], **arguments: Any) -> Any:
@@ -73,6 +79,8 @@ def build_tokenizer(recipe: EncoderRecipe, tables: PairTables) -> PreTrainedToke
 def build_datamodule(
     config: DictConfig, tables: PairTables, tokenizer: PreTrainedTokenizerBase, *, devices: int = 1
 ) -> PairDataModule:
+    from paraphrase_lab.data.module import PairDataModule
+
     swap = "augment" if config.model.swap_augmentation else "paired" if config.model.consistency_weight > 0 else "none"
     return PairDataModule(
         tables,
@@ -92,6 +100,8 @@ def build_datamodule(
 
 
 def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairDataModule, precision: str) -> PairClassifier:
+    from paraphrase_lab.model.module import PairClassifier
+
     if config.model.gradient_checkpointing:
         if hasattr(encoder, "activation_checkpointing_enable"):  # newer releases of transformers 5 warn of the old name
             encoder.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
@@ -116,6 +126,9 @@ def build_metrics(config: DictConfig) -> dict[str, Any]:
 
 
 def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> list[Callback]:
+    from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, TrainingProgress
+    from paraphrase_lab.training.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
+
     checkpoints = run_dir / "checkpoints"
     mode = "max" if higher_is_better(config.monitor, config.monitor_mode) else "min"
     best = BestCheckpoint(checkpoints, config.monitor, mode)
@@ -151,6 +164,8 @@ def build_trainer(
     Args:
         local_batches: of one epoch on one device; a multiple of the accumulated ones.
     """
+    import pytorch_lightning as pl
+
     settings = config.trainer
     steps = max(1, local_batches // settings.accumulate_grad_batches)
     steps_between_validations = max(1, round(steps * settings.val_check_interval))
@@ -180,5 +195,7 @@ def build_trainer(
 
 def _profiler(choice: str | None, run_dir: Path) -> Profiler | None:
     """Build the writer of fit-profile.txt: the log, where Lightning would put it, is the project's own."""
+    from pytorch_lightning.profilers import AdvancedProfiler, SimpleProfiler
+
     kinds: dict[str, type[SimpleProfiler | AdvancedProfiler]] = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
     return kinds[choice](dirpath=run_dir, filename="profile") if choice else None

@@ -15,17 +15,15 @@ from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.data.rows import list_bad_rows
 from paraphrase_lab.data.tables import load_split
-from paraphrase_lab.errors import ConfigError, RunError, UserError
+from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.metrics.names import SEEN
 from paraphrase_lab.model.encoder import longest_input
-from paraphrase_lab.model.export import TrainedModel, load_model
-from paraphrase_lab.model.inference import best_device
+from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.runs.fingerprint import combine
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.runs.seen_pairs import seen_by
 from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
-from paraphrase_lab.runtime.third_party import quiet_libraries
 
 REFUSE, DROP, KEEP = "refuse", "drop", "keep"
 
@@ -75,21 +73,6 @@ def _compared_with_training(
         hint=f"`paraphrase evaluate {run_dir}` scores its own test split; --seen drop leaves the seen pairs out, "
         f"--seen keep scores all under the name {SEEN}",
     )
-
-
-def load_run(run_dir: Path) -> tuple[DictConfig, TrainedModel]:
-    """Load a run's configuration and its model.
-
-    Raises:
-        RunError: the run is not there, kept no model, or its own code is nowhere to be found.
-    """
-    quiet_libraries()
-    config = saved_config(run_dir)
-    if problems := target_problems({"model": plain_config(config)["model"]}):
-        raise RunError(f"the model of {run_dir} cannot be built: {problems[0]}")
-    model = load_model(run_dir, lambda tokenizer, max_length: build.build_recipe(config).encoder(tokenizer, max_length))
-    model.encoder.to(best_device())  # type: ignore[arg-type]
-    return config, model
 
 
 def evaluate_run(

@@ -76,7 +76,7 @@ def test_they_are_metrics_of_a_split() -> None:
 
 
 def test_a_run_scores_its_test_pairs_in_both_orders(tiny_run: Path) -> None:
-    from paraphrase_lab.evaluate import load_run
+    from paraphrase_lab.lifecycle.trained import load_run
     from paraphrase_lab.predict import RunScorer
 
     record = json.loads((tiny_run / "run.json").read_text(encoding="utf-8"))

@@ -8,7 +8,6 @@ from omegaconf import DictConfig
 
 from paraphrase_lab.check import training as rules
 from paraphrase_lab.check.findings import Findings
-from paraphrase_lab.check.hub import hub_problems
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
@@ -21,16 +20,32 @@ def check_built(config: DictConfig, *, machine: Machine | None = None, remote: b
 
     Args:
         machine: what to judge devices and precision by; None: this machine.
-        training: False when the data are only looked at, whatever the machine.
+        training: False when the data are only looked at, whatever the machine: the lab's own models, whose keys the first
+            stage knows, are not imported then.
         remote: the run happens on another machine: leave out devices, precision and what needs the network.
     """
     plain = plain_config(config)
-    found = target_problems(plain, remote=remote)
+    found = target_problems(plain if training else _looked_at(plain), remote=remote)
     if training:
         found += _training_findings(plain, machine, remote=remote)
-    if not remote and not any(problem.startswith("data:") for problem in found):
+    if not remote and not any(problem.startswith("data:") for problem in found) and _names_the_hub(plain):
+        from paraphrase_lab.check.hub import hub_problems
+
         found += hub_problems(plain)
     return Findings.of(found)
+
+
+def _looked_at(plain: dict[str, Any]) -> dict[str, Any]:
+    is_ours = str(plain["model"]["_target_"]).startswith("paraphrase_lab.")
+    return {group: plain[group] for group in (("data",) if is_ours else ("data", "model"))}
+
+
+def _names_the_hub(plain: dict[str, Any]) -> bool:
+    try:
+        named = getattr(rules.data_source(plain), "hub_name", None)
+    except UserError:  # reported with the number of pairs
+        named = None
+    return named is not None or isinstance(plain["model"].get("name"), str)
 
 
 def _training_findings(plain: dict[str, Any], machine: Machine | None, *, remote: bool) -> Iterator[str]:

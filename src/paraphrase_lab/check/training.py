@@ -8,13 +8,13 @@ from paraphrase_lab.check.findings import Warned
 from paraphrase_lab.check.suggestions import closest, listed, meant_or_valid
 from paraphrase_lab.check.targets import INJECTED, located
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.metrics.binary import METRIC_NAMES
+from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
 from paraphrase_lab.runtime.hardware import Machine, cpu_cores, devices_used, resolve_precision
 
 
 def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:
     """Find names that nothing logs. Training values go to the loggers only."""
-    known = [f"val/{name}" for name in (*METRIC_NAMES, *plain["metrics"])]
+    known = [f"val/{name}" for name in (*HIGHER_IS_BETTER, *plain["metrics"])]
     watched = {"monitor": plain["monitor"]}
     for name, node in plain["callbacks"].items():
         if isinstance(node, dict) and isinstance(node.get("monitor"), str) and node["monitor"] != plain["monitor"]:

@@ -42,6 +42,9 @@ def run(words: list[str]) -> int:
 def describe_data(config: DictConfig, directory: Path) -> tuple[dict[str, Any], list[str]]:
     """Write report.json and data.png, and bad_rows.csv where rows were skipped; return the report, and notes about the data."""
     from paraphrase_lab import build
+
+    tables = build.build_tables(config)  # what is wrong with a file is said before the tokenizer's libraries are imported
+
     from paraphrase_lab.data.description import SplitPairs, describe
     from paraphrase_lab.data.encoding import encode
     from paraphrase_lab.data.rows import list_bad_rows
@@ -50,7 +53,6 @@ def describe_data(config: DictConfig, directory: Path) -> tuple[dict[str, Any], 
     from paraphrase_lab.runtime.third_party import quiet_libraries
 
     quiet_libraries()
-    tables = build.build_tables(config)
     tokenizer = build.build_tokenizer(build.build_recipe(config), tables)
     max_length = config.data.max_length
     splits = {}

@@ -60,8 +60,9 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from paraphrase_lab.evaluate import evaluate_run, load_run
+    from paraphrase_lab.evaluate import evaluate_run
     from paraphrase_lab.lifecycle.evaluation import print_metrics
+    from paraphrase_lab.lifecycle.trained import load_run
     from paraphrase_lab.runtime.next_commands import print_next
 
     _, model = load_run(directory)

@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _scorer(directory: Path, arguments: argparse.Namespace):  # noqa: ANN202  # its module imports torch
-    from paraphrase_lab.evaluate import load_run
+    from paraphrase_lab.lifecycle.trained import load_run
     from paraphrase_lab.predict import RunScorer
     from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 

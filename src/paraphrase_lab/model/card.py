@@ -46,7 +46,7 @@ print(((paraphrase - different) / {temperature!r} + {bias!r}).sigmoid())  # the 
 OWN_CLASS = """\
 from pathlib import Path
 
-from paraphrase_lab.evaluate import load_run
+from paraphrase_lab.lifecycle.trained import load_run
 from paraphrase_lab.predict import RunScorer
 
 run = Path("{directory}").parent
