@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paraphrase_lab.comparison.slices import ALL, LENGTH_BANDS, SAME_BAG, slices
-from paraphrase_lab.data.overlap import OVERLAP_BANDS
+from paraphrase_lab.data.overlap import PAWS_BANDS, bands_for
 from paraphrase_lab.data.word_order import generate
 
 
@@ -22,7 +22,7 @@ def names(first: str, second: str) -> set[str]:
         ("the the cat", "the cat", {"overlap =1", "<6 words"}),  # the same words, but not as often
         ("a b c d e f g h i j", "a b c d e f g h i k", {"overlap 0.8-0.9", "10-14 words"}),  # 9 of 11
         ("a b c d", "a b c d e", {"overlap 0.8-0.9", "<6 words"}),  # bands are closed on the left
-        ("a", "b", {"overlap <0.7", "<6 words"}),
+        ("a b c", "a b d", {"overlap <0.7", "<6 words"}),
         ("", "", {"overlap =1", SAME_BAG, "<6 words"}),
         ("a " * 5, "a", {"overlap =1", "<6 words"}),
         ("a " * 6, "a", {"overlap =1", "6-9 words"}),
@@ -41,7 +41,32 @@ def test_bands_share_no_pair_and_leave_none_out() -> None:
     pairs = generate(train_pairs=500)["train"]
     found = slices([pair.sentence1 for pair in pairs], [pair.sentence2 for pair in pairs])
     assert found[ALL].all() and found[SAME_BAG].any()
-    for bands in ([f"overlap {name}" for name in OVERLAP_BANDS], [f"{name} words" for name in LENGTH_BANDS]):
+    for bands in ([f"overlap {name}" for name in PAWS_BANDS.names], [f"{name} words" for name in LENGTH_BANDS]):
         assert (np.sum([found[name] for name in bands if name in found], axis=0) == 1).all()
     assert not (found[SAME_BAG] & ~found["overlap =1"]).any()
     assert all(mask.any() and mask.dtype == bool for mask in found.values())
+
+
+def test_bands_follow_the_data_where_those_of_paws_do_not_fit() -> None:
+    ordinary = np.concatenate([np.linspace(0.05, 0.65, 90), [1.0] * 10])  # as pairs of questions overlap
+    bands = bands_for(ordinary)
+    assert bands.edges == (0.18, 0.32, 0.45, 0.58, 1.0)
+    assert bands.names == ("<0.18", "0.18-0.32", "0.32-0.45", "0.45-0.58", "0.58-1", "=1")
+    shares = np.bincount(bands.of(ordinary)) / 100
+    assert shares.max() < 0.25 and shares[-1] == 0.1
+    assert bands_for(ordinary[:90]).names[-1].startswith(">=0.5")
+
+
+@pytest.mark.parametrize(
+    "overlap",
+    [
+        np.array([]),
+        np.repeat([0.6, 0.75, 0.85, 0.92, 0.97, 1.0], 10),
+        np.ones(50),  # swapped words: no other bands would tell them apart
+        np.zeros(50),
+        np.full(50, 0.8),
+        np.repeat([0.2, 0.75, 0.97, 1.0], [50, 20, 20, 10]),  # half of the pairs, not more
+    ],
+)
+def test_the_bands_of_paws_stay_where_others_are_no_better(overlap: np.ndarray) -> None:
+    assert bands_for(overlap) == PAWS_BANDS

@@ -148,7 +148,7 @@ def test_reliability_shows_filled_bins_and_both_errors(tmp_path, drawn):
     plot_reliability(labels, raw, calibrated, tmp_path / "reliability.png")
     assert "before calibration: ECE 23.8%" in texts(drawn[0])
     assert "after calibration: ECE 12.5%" in texts(drawn[0])
-    _, before, after = drawn[0].axes[0].lines
+    _, before, _, after, *_ = drawn[0].axes[0].lines
     assert before.get_xydata().tolist() == pytest.approx(np.array([[0.01, 0], [0.98, 2 / 3]]))  # type: ignore[union-attr]
     assert after.get_xydata().tolist() == pytest.approx(np.array([[0, 0], [0.5, 2 / 3]]))  # type: ignore[union-attr]
 
@@ -194,3 +194,14 @@ def test_works_without_display_pyplot_and_torch(tmp_path):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
     assert (tmp_path / "scores.png").stat().st_size > 1000
+
+
+def test_bins_with_few_pairs_are_hollow(tmp_path, drawn):
+    labels = np.repeat([0, 1, 0, 1], [20, 3, 2, 15])
+    probabilities = np.repeat([0.1, 0.5, 0.5, 0.9], [20, 3, 2, 15])
+    plot_reliability(labels, probabilities, probabilities, tmp_path / "few.png")
+    marks = [line for line in drawn[0].axes[0].get_lines() if line.get_markerfacecolor() == "white" and len(line.get_xdata())]
+    assert [list(line.get_xdata()) for line in marks] == [[0.5], [0.5]]
+    assert "hollow: under 10 pairs" in texts(drawn[0])
+    plot_reliability(labels[:20], probabilities[:20], probabilities[:20], tmp_path / "many.png")
+    assert "hollow" not in texts(drawn[1])

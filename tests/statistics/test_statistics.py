@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from paraphrase_lab.data.description import SplitPairs, describe, describe_split, describe_tables
-from paraphrase_lab.data.overlap import OVERLAP_BANDS
+from paraphrase_lab.data.overlap import PAWS_BANDS
 
 MEASURED = {
     "train": {
@@ -71,7 +71,7 @@ def printed(report) -> list[list[str]]:
 )
 def test_overlap_bands_and_bags(first, second, band, same_bag):
     report = described([(first, second, 1), ("x", "y", 0)])
-    expected = {name: int(name == band) + int(name == "<0.7") for name in OVERLAP_BANDS}
+    expected = {name: int(name == band) + int(name == "<0.7") for name in PAWS_BANDS.names}
     assert {one["band"]: one["pairs"] for one in report["overlap"]} == expected
     assert report["same_bag"]["pairs"] == int(same_bag)
 

@@ -34,6 +34,10 @@ SLICES_UNASKED_UP_TO = 3
 
 def run(words: list[str]) -> int:
     arguments = _parser().parse_args(words)
+    if arguments.plot:
+        from paraphrase_lab.plots.formats import picture_format
+
+        picture_format(arguments.plot)  # refused before anything is computed
 
     from paraphrase_lab.comparison.compare import SLICES_UP_TO, compare_runs
 
@@ -82,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "--slices", action=argparse.BooleanOptionalAction, default=None, help="default: shown for up to 3 comparisons"
     )
     parser.add_argument("--resamples", type=_resamples, default=10_000, metavar="N", help="default: 10000")
-    parser.add_argument("--plot", type=user_path, metavar="FILE", help="also draw the differences, as PNG")
+    parser.add_argument("--plot", type=user_path, metavar="FILE", help="also draw the differences: .png, .pdf or .svg")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="everything, for a program")
     form.add_argument("--csv", action="store_true", help="one row per difference, for a spreadsheet")

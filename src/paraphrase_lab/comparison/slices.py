@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paraphrase_lab.data.overlap import OVERLAP_BANDS, overlap_band, word_overlap, words_of
+from paraphrase_lab.data.overlap import bands_for, word_overlap, words_of
 from paraphrase_lab.statistics.comparison import ALL
 
 SAME_BAG = "same bag of words"
@@ -20,9 +20,10 @@ def slices(sentence1: Sequence[str], sentence2: Sequence[str]) -> dict[str, np.n
     (Zhang, Baldridge, He 2019): only the order of the words can tell its pairs apart.
     """
     overlap, same_bag = word_overlap(sentence1, sentence2)
-    bands = overlap_band(overlap)
+    bands = bands_for(overlap)
+    band = bands.of(overlap)
     found = {ALL: np.ones(len(sentence1), dtype=bool)}
-    found |= {f"overlap {name}": bands == number for number, name in enumerate(OVERLAP_BANDS)}
+    found |= {f"overlap {name}": band == number for number, name in enumerate(bands.names)}
     found[SAME_BAG] = same_bag
     longer = [max(len(words_of(first)), len(words_of(second))) for first, second in zip(sentence1, sentence2, strict=True)]
     lengths = np.searchsorted(LENGTH_EDGES, longer, side="right")

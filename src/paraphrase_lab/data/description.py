@@ -12,7 +12,7 @@ import numpy as np
 from rich.table import Table
 
 from paraphrase_lab.data.clusters import sentence_clusters
-from paraphrase_lab.data.overlap import OVERLAP_BANDS, overlap_band, word_overlap
+from paraphrase_lab.data.overlap import PAWS_BANDS, OverlapBands, bands_for, word_overlap
 
 
 class SplitPairs(NamedTuple):
@@ -25,16 +25,26 @@ class SplitPairs(NamedTuple):
 
 
 def describe(splits: Mapping[str, SplitPairs], max_length: int | None = None) -> dict[str, Any]:
-    """Report {max_length, splits: {name: describe_split}, shared: [one entry per two splits]}."""
+    """Report {max_length, splits: {name: describe_split}, shared: [one entry per two splits]}.
+
+    The bands of overlap are the same in all splits, and fit the pairs of all of them.
+    """
+    overlaps = [word_overlap(split.sentence1, split.sentence2)[0] for split in splits.values()]
+    bands = bands_for(np.concatenate(overlaps)) if overlaps else PAWS_BANDS
     return {
         "max_length": max_length,
-        "splits": {name: describe_split(*split, max_length) for name, split in splits.items()},
+        "splits": {name: describe_split(*split, max_length, bands) for name, split in splits.items()},
         "shared": [{"splits": [a, b], **_shared_sentences(a, splits[a], b, splits[b])} for a, b in combinations(splits, 2)],
     }
 
 
 def describe_split(
-    sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray, lengths: np.ndarray | None, max_length: int | None
+    sentence1: Sequence[str],
+    sentence2: Sequence[str],
+    labels: np.ndarray,
+    lengths: np.ndarray | None,
+    max_length: int | None,
+    bands: OverlapBands = PAWS_BANDS,
 ) -> dict[str, Any]:
     """Return everything that `describe` says about one split. Sentences are the same only when every character is.
 
@@ -47,14 +57,14 @@ def describe_split(
     if not len(sentence1) == len(sentence2) == len(labels) == (len(labels) if lengths is None else len(lengths)):
         raise ValueError("sentence1, sentence2, labels and lengths must be equally long")
     overlap, same_bag = word_overlap(sentence1, sentence2)
-    band = overlap_band(overlap)
+    band = bands.of(overlap)
     return {
         "pairs": len(labels),
         "yes": int((labels == 1).sum()),
         "positive_rate": _share(int((labels == 1).sum()), len(labels)),
         "distinct_sentences": len({*sentence1, *sentence2}),
         "lengths": None if lengths is None or not len(lengths) else _length_summary(np.asarray(lengths), max_length),
-        "overlap": [{"band": name, **_counted(band == index, labels)} for index, name in enumerate(OVERLAP_BANDS)],
+        "overlap": [{"band": name, **_counted(band == index, labels)} for index, name in enumerate(bands.names)],
         "same_bag": _counted(same_bag, labels),
         "clusters": _cluster_summary(sentence_clusters(sentence1, sentence2)),
         "noise": _noise(sentence1, sentence2, labels),
@@ -178,7 +188,8 @@ def _overlap_table(splits: Mapping[str, Any]) -> Table:
     def cells(counted: Mapping[str, Any]) -> str:
         return f"{counted['pairs']:,} ({_percent(counted['positive_rate'])} yes)"
 
-    rows = [(band, *(cells(split["overlap"][index]) for split in splits.values())) for index, band in enumerate(OVERLAP_BANDS)]
+    bands = [one["band"] for one in next(iter(splits.values()))["overlap"]] if splits else []
+    rows = [(band, *(cells(split["overlap"][index]) for split in splits.values())) for index, band in enumerate(bands)]
     rows.append(("same bag", *(cells(split["same_bag"]) for split in splits.values())))
     return _table("Word overlap (Jaccard)", "overlap", splits, rows)
 

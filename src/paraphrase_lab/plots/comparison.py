@@ -10,11 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
-from paraphrase_lab.plots.style import BLUE, GREY, INK, VERMILION, page
+from paraphrase_lab.plots.style import BLUE, GREY, INK, VERMILION, page, wrapped
 from paraphrase_lab.statistics.comparison import Comparison, Difference
 from paraphrase_lab.statistics.formatting import factor, with_unit
 
-LONGEST_NAME = 40
+LONGEST_NAME = 60
+LINE = 64
+"""Characters that fit beside the names of the slices."""
+CURVE_LINE = 48
 WIDE = 8.0
 """From this ratio of the largest to the smallest number on, the axis is logarithmic."""
 
@@ -33,15 +36,17 @@ def plot_comparison(comparison: Comparison, path: Path) -> None:
         axes = figure.subplots()
         labels = _draw(axes, rows, with_names=with_names)
         axes.set_yticks(range(len(labels)), labels)
-        for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
-            tick.set_fontweight("bold" if " - " in label else "normal")
+        axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.grid(axis="y", visible=False)
         axes.axvline(0, color=INK, linewidth=1)
-        names = f": {_short(versus[0][1])} - {_short(versus[0][0])}" if len(versus) == 1 else ""
-        axes.set_title(f"Difference in {metric} on {comparison.pairs:,} {comparison.split} pairs{names}", wrap=True)
+        title = f"Difference in {metric} on {comparison.pairs:,} {comparison.split} pairs"
+        names = _versus(*versus[0]) if len(versus) == 1 else ""
+        between = ": " if len(title) + len(names) < LINE else ":\n"
+        axes.set_title(f"{title}{between}{names}" if names else title)
         side = "right" if HIGHER_IS_BETTER[metric] else "left"
-        axes.set_xlabel(f"{with_unit(metric)}; {side} of 0 the first one named is better (filled: with corrected p below 0.05)")
+        meaning = f"{with_unit(metric)}; {side} of 0 the first one named is better (filled: with corrected p below 0.05)"
+        axes.set_xlabel(wrapped(meaning, LINE))
         if rows:
             figure.legend(loc="outside lower left", ncols=2)
         else:
@@ -55,7 +60,10 @@ def _draw(axes: Axes, rows: Sequence[Difference], *, with_names: bool) -> list[s
     for one in rows:
         if with_names and (one.a, one.b) != above:
             above = (one.a, one.b)
-            labels.append(f"{_short(one.b)} - {_short(one.a)}")
+            heading = _versus(one.a, one.b)
+            place = {"transform": axes.get_yaxis_transform(), "va": "center", "fontweight": "bold", "linespacing": 1.0}
+            axes.text(0.01, len(labels), heading, zorder=4, bbox={"color": "white", "pad": 1.0}, **place)
+            labels.append("")
         y, scale = len(labels), factor(one.metric)
         labels.append(f"{one.slice} ({one.pairs:,})")
         _interval(axes, y, (scale * one.low, scale * one.high), BLUE, "-", "95 % over pairs")
@@ -69,6 +77,12 @@ def _draw(axes: Axes, rows: Sequence[Difference], *, with_names: bool) -> list[s
 def _interval(axes: Axes, y: float, ends: tuple[float, float], colour: str, style: str, name: str) -> None:
     label = None if name in axes.get_legend_handles_labels()[1] else name
     axes.plot(ends, (y, y), color=colour, linestyle=style, linewidth=2, label=label, solid_capstyle="butt")
+
+
+def _versus(a: str, b: str) -> str:
+    """Return `b - a`, in two lines where one would be cut."""
+    one_line = f"{_short(b)} - {_short(a)}"
+    return one_line if len(one_line) <= LINE else f"{_short(b)}\n- {_short(a)}"
 
 
 def _short(name: str) -> str:
@@ -96,6 +110,6 @@ def plot_curve(values: Mapping[float, Sequence[float]], path: Path, *, key: str,
             axes.xaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(numbers, [f"{number:,.10g}" for number in numbers])
-        axes.set_title(f"{metric} on {split} over {key}")
-        axes.set(xlabel=key, ylabel=with_unit(metric))
+        axes.set_title(wrapped(f"{metric} on {split} over {key}", CURVE_LINE))
+        axes.set(xlabel=wrapped(key, CURVE_LINE), ylabel=with_unit(metric))
         figure.legend(loc="outside lower left", ncols=2)

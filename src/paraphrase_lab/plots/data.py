@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from paraphrase_lab.data.overlap import OVERLAP_BANDS
 from paraphrase_lab.plots.style import GREY, INK, NO, SERIES, YES, finish, page, percent
 
 LENGTH_MARKERS = {"p50": "o", "p95": "D", "p99": "s", "max": "|"}
@@ -50,9 +49,11 @@ def plot_data(report: Mapping[str, Any], path: Path) -> None:
             rates = [np.nan if one["positive_rate"] is None else one["positive_rate"] for one in slices]
             yes.plot(position[:-1], rates[:-1], color=colour, linestyle=style, linewidth=1.2)
             yes.plot(position, rates, "o", color=colour, markersize=5, label=name, clip_on=False)
+        names = [one["band"] for split in report["splits"].values() for one in split["overlap"]]
+        names = list(dict.fromkeys(names))
         for axes in (bands, yes):
-            axes.set_xticks(range(len(OVERLAP_BANDS) + 1), [*OVERLAP_BANDS, "same bag\n(part of =1)"], fontsize=8)
-            axes.set_xlim(-0.5, len(OVERLAP_BANDS) + 0.5)
+            axes.set_xticks(range(len(names) + 1), [*names, "same bag\n(part of =1)"], fontsize=8)
+            axes.set_xlim(-0.5, len(names) + 0.5)
             percent(axes.yaxis)
         yes.set_ylim(0, 1)
         x = "Jaccard overlap of the two sets of words"

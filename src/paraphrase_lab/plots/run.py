@@ -12,6 +12,9 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from paraphrase_lab.metrics.binary import decide, expected_calibration_error, reliability_bins
 from paraphrase_lab.plots.style import BLUE, GREY, INK, NO, SERIES, SKY, VERMILION, YES, finish, log_counts, page, percent
 
+FEW_PAIRS = 10
+"""A bin of the reliability diagram with fewer pairs is drawn hollow: its share says little."""
+
 
 def plot_training(rows: Sequence[Mapping[str, float | str]], path: Path, *, majority_accuracy: float | None = None) -> None:
     """Draw loss, validation accuracy and F1 by step, from the rows of metrics.csv; an empty cell is no value.
@@ -118,6 +121,7 @@ def plot_reliability(
     with page(path, 4.8, 5.4) as figure:
         curve, histogram = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         curve.plot((0, 1), (0, 1), color=GREY, linestyle=":", linewidth=1, label="perfectly calibrated")
+        has_few = False
         for name, probabilities, (colour, style), marker in (
             ("before", probabilities_raw, SERIES[1], "s"),
             ("after", probabilities_calibrated, SERIES[0], "o"),
@@ -130,8 +134,13 @@ def plot_reliability(
                 curve.vlines(x, low, high, color=colour, alpha=0.3, linewidth=4, label="95% interval (after)")
             label = f"{name} calibration: ECE {expected_calibration_error(labels, probabilities):.1%}"
             curve.plot(x, y, color=colour, linestyle=style, marker=marker, markersize=4, label=label, clip_on=False)
+            few = counts < FEW_PAIRS
+            has_few = has_few or bool(few.any())
+            curve.plot(x[few], y[few], marker, color=colour, markerfacecolor="white", markersize=4, clip_on=False, zorder=3)
             edges = np.linspace(0, 1, len(bins.counts) + 1)
             histogram.stairs(bins.counts, edges, color=colour, linestyle=style, linewidth=1.4, baseline=None)
+        if has_few:
+            curve.plot([], [], "o", color=GREY, markerfacecolor="white", markersize=4, label=f"hollow: under {FEW_PAIRS} pairs")
         curve.set(xlim=(0, 1), ylim=(0, 1))
         percent(histogram.xaxis, curve.yaxis)
         finish(curve, f"Reliability on {len(labels):,} pairs", "", "share labelled paraphrase", legend="upper left")

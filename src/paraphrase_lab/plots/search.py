@@ -6,10 +6,12 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from paraphrase_lab.plots.style import BLUE, GREY, VERMILION, page
+from paraphrase_lab.plots.style import BLUE, GREY, VERMILION, page, wrapped
 from paraphrase_lab.runs.trials import Trial, Trials
 
 COLUMNS = 3
+LINE = 26
+"""Characters across a panel."""
 
 
 def plot_search(trials: Trials, path: Path, monitor: str) -> None:
@@ -37,7 +39,7 @@ def _history(axes: Axes, trials: Trials, monitor: str) -> None:
     axes.plot(numbers, best, "-", color=BLUE, drawstyle="steps-post", label="best so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("over the trials")
-    axes.set(xlabel="trial", ylabel=monitor)
+    axes.set(xlabel="trial", ylabel=wrapped(monitor, LINE))
     axes.legend(loc="lower right" if trials.maximize else "upper right")
 
 
@@ -56,11 +58,13 @@ def _over(axes: Axes, key: str, trials: Trials, monitor: str) -> None:
     axes.plot([place(trial) for trial in tried], [trial.value for trial in tried], "o", color=GREY, markersize=4)
     axes.plot(place(best), best.value, "D", color=VERMILION, markersize=6)
     if not is_number:
-        axes.set_xticks(range(len(options)), options)
+        # Beside each other long names would run into each other.
+        turned = {"rotation": 30, "ha": "right"} if len("".join(options)) > LINE else {}
+        axes.set_xticks(range(len(options)), [wrapped(option, LINE) for option in options], **turned)
     elif key in trials.logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_title(f"over {key}")
-    axes.set(xlabel=key, ylabel=monitor)
+    axes.set_title(wrapped(f"over {key}", LINE))
+    axes.set(xlabel=wrapped(key, LINE), ylabel=wrapped(monitor, LINE))

@@ -1,8 +1,9 @@
-"""The style of the pictures: small PNG files, drawn without a display and without pyplot's global state.
+"""The style of the pictures: small files, drawn without a display and without pyplot's global state.
 
 Colours are Okabe and Ito's, which people with any kind of colour vision tell apart; lines differ in style as well.
 """
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+
+from paraphrase_lab.plots.formats import picture_format
 
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 GREY, INK = "#767676", "#262626"
@@ -25,17 +28,26 @@ STYLE: dict[Any, Any] = {
     "axes.labelcolor": INK, "axes.grid": True, "axes.axisbelow": True, "grid.color": "#E8E8E8", "grid.linewidth": 0.6,
     "text.color": INK, "xtick.color": INK, "ytick.color": INK,
     "legend.frameon": False, "legend.fontsize": 8, "lines.linewidth": 1.6, "savefig.dpi": 130,
+    "svg.fonttype": "none", "svg.hashsalt": "paraphrase", "pdf.fonttype": 42,  # text stays text
 }  # fmt: skip
 
 
 @contextmanager
 def page(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield an empty figure (inches), written to the path when the block ends."""
+    """Yield an empty figure (inches), written to the path when the block ends, in the format of its ending."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="png", pil_kwargs={"optimize": True})
+        kind = picture_format(path)
+        # Without a date, the same picture is the same file.
+        extra = {"png": {"pil_kwargs": {"optimize": True}}, "pdf": {"metadata": {"CreationDate": None}}}
+        figure.savefig(path, format=kind, **extra.get(kind, {"metadata": {"Date": None}}))
+
+
+def wrapped(text: str, room: int) -> str:
+    """Return the text in lines of at most that many characters, also where a word is longer."""
+    return "\n".join(textwrap.wrap(text, room, break_on_hyphens=False)) or text
 
 
 def percent(*axes: Any) -> None:
