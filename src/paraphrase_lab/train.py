@@ -29,6 +29,7 @@ from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.runtime.hardware import devices_used, resolve_precision, this_machine
 from paraphrase_lab.runtime.third_party import quiet_libraries, without_known_warnings
 from paraphrase_lab.tracking import hooks
+from paraphrase_lab.training.averaging import averaged_at_the_end
 from paraphrase_lab.training.checkpoints import BestCheckpoint
 from paraphrase_lab.training.stopping import StopRequest
 
@@ -96,6 +97,21 @@ def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching
     return run
 
 
+def validate_the_end(trainer: pl.Trainer, module: pl.LightningModule, datamodule: Any, best: BestCheckpoint) -> None:
+    """Validate what no validation has seen: the last steps of an epoch that was not finished, or weights averaged at the end.
+
+    Averaged weights are kept even where a single checkpoint has a better value: that is what their callback was asked for.
+    """
+    single = best.value
+    best.takes_next = averaged_at_the_end(trainer)
+    if not best.takes_next and best.validated_step == trainer.global_step:
+        return
+    averaged = best.takes_next
+    trainer.validate(module, datamodule=datamodule, verbose=False)
+    if averaged:
+        log.info("averaged weights are kept: %s %.4f; the best single checkpoint has %.4f", best.monitor, best.value, single)
+
+
 def fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, BestCheckpoint]:
     """Train the model, from the last checkpoint where there is one.
 
@@ -115,8 +131,7 @@ def fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, Be
     try:
         with without_known_warnings():
             trainer.fit(module, datamodule=datamodule, ckpt_path=checkpoint, weights_only=True)
-            if best.validated_step != trainer.global_step:  # the last steps of a training that ended within an epoch
-                trainer.validate(module, datamodule=datamodule, verbose=False)
+            validate_the_end(trainer, module, datamodule, best)
     except NonFiniteLoss as error:
         raise non_finite_loss(error, run) from error
     except torch.OutOfMemoryError as error:

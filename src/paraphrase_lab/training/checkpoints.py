@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_model
 
 from paraphrase_lab.files import atomic_write
+from paraphrase_lab.training.averaging import validated_weights
 from paraphrase_lab.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ class BestCheckpoint(Checkpoint):
         self.step = 0
         self.validated_step = -1
         self._replaced: Path | None = None
+        self.takes_next = False
+        """Whether the weights of the next validation are kept, whatever their value."""
 
     @property
     def path(self) -> Path:
@@ -47,12 +50,13 @@ class BestCheckpoint(Checkpoint):
             return
         self.validated_step = trainer.global_step
         value = float(trainer.callback_metrics[self.monitor])
-        if self.is_improved_by(value):
+        if self.takes_next or self.is_improved_by(value):
+            self.takes_next = False
             self._replaced = self.path if self.value is not None else None
             self.value, self.step = value, trainer.global_step
             if trainer.is_global_zero:
                 self.directory.mkdir(parents=True, exist_ok=True)
-                with atomic_write(self.path) as unfinished:
+                with atomic_write(self.path) as unfinished, validated_weights(trainer, pl_module):
                     save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
