@@ -18,8 +18,8 @@ from paraphrase_lab.data.tables import load_split
 from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.metrics.names import SEEN
-from paraphrase_lab.model.encoder import longest_input
 from paraphrase_lab.model.export import TrainedModel
+from paraphrase_lab.model.starting_point import longest_input
 from paraphrase_lab.runs.fingerprint import combine
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.runs.seen_pairs import seen_by

@@ -12,6 +12,7 @@ import pytest
 from huggingface_hub import constants
 
 from checking import built, here
+from encoders import save_checkpoint
 from paraphrase_lab.check import hub
 
 
@@ -116,8 +117,9 @@ def test_local_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
     assert asked("./gone") == f"model.name=./gone does not exist; a relative path starts at the working directory, {tmp_path}."
     (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "notes.txt").touch()
     assert (
         asked("checkpoint") == "model.name=checkpoint is a directory without config.json: name one that save_pretrained wrote."
     )
-    (tmp_path / "checkpoint" / "config.json").write_text("{}")
-    assert asked("checkpoint") is None
+    save_checkpoint(tmp_path / "checkpoint", "bert")
+    assert asked("checkpoint", "data.max_length=64") is None

@@ -21,7 +21,10 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
         5: ("cli", "remote", "__main__"),
         4: ("train", "lifecycle", "evaluate", "predict", "comparison", "report", "studies"),
         3: ("build", "check"),
-        2: ("data.module", "model.module", "model.inference", "training.callbacks", "training.checkpoints"),
+        2: (
+            "data.module", "model.module", "model.inference", "training.averaging", "training.callbacks",
+            "training.checkpoints",
+        ),
         1: (
             "configuration", "data", "metrics", "model", "plots", "runs", "runtime", "scoring", "statistics", "tracking",
             "training",

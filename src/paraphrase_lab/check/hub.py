@@ -1,4 +1,4 @@
-"""The second stage on names of the Hugging Face Hub: is a name wrong, or is the network not there? Answers within seconds."""
+"""The second stage on names of the Hugging Face Hub, and on local models: is a name wrong, or the network not there?"""
 
 from functools import cache
 from pathlib import Path
@@ -13,9 +13,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from paraphrase_lab.check.model_directory import local_model_findings
 from paraphrase_lab.check.training import data_source
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import user_path
 
 TIMEOUT_SECONDS = 3.0
 PRETRAINED = "paraphrase_lab.model.encoder.Pretrained"
@@ -25,7 +25,8 @@ def hub_problems(plain: dict[str, Any]) -> list[str]:
     model, data = plain["model"], plain["data"]
     problems = []
     if model["_target_"] == PRETRAINED and isinstance(model.get("name"), str):
-        problems.append(_model_problem(model["name"], model.get("revision")))
+        local = local_model_findings(model, data["max_length"])
+        problems += [_model_problem(model["name"], model.get("revision"))] if local is None else local
     try:
         name = getattr(data_source(plain), "hub_name", None)
     except UserError:
@@ -36,13 +37,6 @@ def hub_problems(plain: dict[str, Any]) -> list[str]:
 
 
 def _model_problem(name: str, revision: str | None) -> str | None:
-    path = user_path(name)
-    if path.is_dir():
-        if (path / "config.json").is_file():
-            return None
-        return f"model.name={name} is a directory without config.json: name one that save_pretrained wrote."
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        return f"model.name={name} does not exist; a relative path starts at the working directory, {Path.cwd()}."
     try:
         if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
             return None

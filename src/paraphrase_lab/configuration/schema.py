@@ -119,12 +119,14 @@ class TinyConfig(ModelConfig):
 class PretrainedConfig(ModelConfig):
     _target_: str = "paraphrase_lab.model.encoder.Pretrained"
     name: str = MISSING
-    """A Hub name or a local directory that AutoModelForSequenceClassification loads."""
+    """A Hub name, a local directory that AutoModelForSequenceClassification loads, or a run, whose exported model is meant."""
     revision: Optional[str] = None
     dropout: Optional[float] = limited(None, minimum=0.0, maximum=0.9)
     """null: what the checkpoint's own configuration says."""
     random_weights: bool = False
     """The checkpoint's architecture and tokenizer without its weights: what does pre-training bring?"""
+    trust_remote_code: bool = False
+    """Run the code that comes with a checkpoint whose architecture transformers does not know."""
 
 
 @dataclass

@@ -10,6 +10,7 @@ from huggingface_hub.errors import HFValidationError
 
 from paraphrase_lab.markdown import markdown_table
 from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.paths import user_path
 
 MEANINGS = {
     "accuracy": "share of pairs that are answered right",
@@ -80,7 +81,7 @@ class CardFacts(NamedTuple):
 
 def base_of(name: str, revision: str | None = None) -> Base:
     """Read licence and language off the card of a directory, or of a Hub name that is cached; never asks the Hub."""
-    path: Any = Path(name).expanduser() / "README.md"
+    path: Any = user_path(name) / "README.md"
     if not path.is_file():
         try:
             path = try_to_load_from_cache(name, "README.md", revision=revision)
@@ -127,7 +128,7 @@ def model_card(facts: CardFacts, *, is_calibrated: bool, kind: str = "", directo
 def _metadata(facts: CardFacts) -> dict[str, Any]:
     base = facts.base
     language = facts.language or (base.language if base else None)
-    is_on_hub = base is not None and not Path(base.name).expanduser().exists()
+    is_on_hub = base is not None and not user_path(base.name).exists()
     return {
         "library_name": "transformers",
         "pipeline_tag": "text-classification",

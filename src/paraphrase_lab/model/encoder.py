@@ -1,23 +1,31 @@
 """Makes an encoder and its tokenizer: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError
-from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     ModernBertConfig,
     ModernBertForSequenceClassification,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
 
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.model.directory import model_directory
+from paraphrase_lab.model.starting_point import (
+    fit_tokenizer,
+    fit_vocabulary,
+    longest_input,
+    note_head,
+    refuse_other_weights,
+)
 
 SPECIAL_TOKENS = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
 ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -110,64 +118,86 @@ class Tiny:
 
 
 class Pretrained:
-    """Any checkpoint that AutoModelForSequenceClassification loads; its head is new unless it already has two labels."""
+    """Any checkpoint that AutoModelForSequenceClassification loads; its head is new unless it already has two labels.
+
+    Args:
+        name: a Hub name, a directory, or a run, whose exported model is meant.
+        trust_remote_code: run the code that comes with a checkpoint whose architecture transformers does not know.
+    """
 
     def __init__(
-        self, name: str, revision: str | None = None, dropout: float | None = None, random_weights: bool = False
+        self,
+        name: str,
+        revision: str | None = None,
+        dropout: float | None = None,
+        random_weights: bool = False,
+        trust_remote_code: bool = False,
     ) -> None:
-        self.name, self.revision, self.dropout, self.random_weights = name, revision, dropout, random_weights
+        self.name, self.dropout, self.random_weights = name, dropout, random_weights
+        self.place = str(model_directory(name) or name)
+        self.revision = revision
+        self._options: dict[str, Any] = {"revision": revision, "trust_remote_code": trust_remote_code}
 
     def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(self.name, revision=self.revision)
-        except (OSError, ValueError) as error:
-            raise self._not_loaded(error) from error
+        with self._refusing():
+            config = AutoConfig.from_pretrained(self.place, **self._options)
+            tokenizer = AutoTokenizer.from_pretrained(self.place, **self._options)
         # Where its files are missing transformers 5 makes one that knows no words.
         if len(tokenizer) < len(tokenizer.all_special_ids) + 10:
             raise UserError(
                 f"model.name={self.name} comes without a tokenizer",
                 hint="AutoTokenizer.from_pretrained(CHECKPOINT).save_pretrained(DIRECTORY) puts it there",
             )
+        fit_tokenizer(tokenizer, config, self.name)
         return tokenizer
 
     def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
-        try:
-            config = AutoConfig.from_pretrained(self.name, revision=self.revision, **LABELS)
+        with self._refusing():
+            labels = AutoConfig.from_pretrained(self.place, **self._options).id2label
+            config = AutoConfig.from_pretrained(self.place, **self._options, **LABELS)
             if self.dropout is not None:
                 for key in [key for key in vars(config) if "dropout" in key]:
                     setattr(config, key, self.dropout)
-            if self.random_weights:
-                encoder = AutoModelForSequenceClassification.from_config(config)
-            else:
-                encoder = AutoModelForSequenceClassification.from_pretrained(
-                    self.name,
-                    revision=self.revision,
-                    config=config,
-                    dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
-                    ignore_mismatched_sizes=True,
-                )
-        except (OSError, ValueError, SafetensorError) as error:
-            raise self._not_loaded(error) from error
+            encoder, loading = self._loaded(config)
+        if loading is not None:
+            refuse_other_weights(encoder, loading, self.name)
+            note_head(encoder, labels, loading, self.name)
+        fit_vocabulary(encoder, tokenizer, self.name)
         longest = longest_input(encoder)
         if longest is not None and max_length > longest:
             raise UserError(f"{self.name} takes {longest} tokens at most, data.max_length is {max_length}")
         return encoder
 
-    def _not_loaded(self, error: Exception) -> UserError:
-        return UserError(
-            f"model.name={self.name} could not be loaded: {str(error).splitlines()[0]}",
-            valid="a name on the Hub, or a directory that save_pretrained wrote",
-            hint="without a network: model.name=DIRECTORY, or HF_HUB_OFFLINE=1 with what is cached",
+    def _loaded(self, config: PreTrainedConfig) -> tuple[PreTrainedModel, dict[str, Any] | None]:
+        """Return the encoder, and what of it was in the weights; None for random ones."""
+        if self.random_weights:
+            trust = self._options["trust_remote_code"]
+            return AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust), None
+        return AutoModelForSequenceClassification.from_pretrained(
+            self.place,
+            **self._options,
+            config=config,
+            dtype=torch.float32,  # some checkpoints are stored in half precision, in which AdamW cannot train
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
 
-
-def longest_input(encoder: PreTrainedModel) -> int | None:
-    """Count what fits the position embeddings, None: any number; those of RoBERTa and its kind begin at padding_idx + 1."""
-    for name, module in encoder.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding) and module.padding_idx is not None:
-            return module.num_embeddings - module.padding_idx - 1
-    positions = getattr(encoder.config, "max_position_embeddings", None)
-    return positions if positions is not None and positions > 0 else None
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turn whatever the libraries raise about files that they cannot load into a UserError."""
+        try:
+            yield
+        except Exception as error:  # tokenizers, safetensors, torch, transformers and a model's own code each have theirs
+            if "trust_remote_code" in str(error):
+                raise UserError(
+                    f"model.name={self.name} needs code of its own, which would run on this machine",
+                    hint="read it, then type model.trust_remote_code=true",
+                ) from error
+            raise UserError(
+                f"model.name={self.name} could not be loaded: {(str(error) or type(error).__name__).splitlines()[0]}",
+                valid="a name on the Hub, or a directory that save_pretrained wrote",
+                hint="without a network: model.name=DIRECTORY, or HF_HUB_OFFLINE=1 with what is cached",
+            ) from error
 
 
 def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:

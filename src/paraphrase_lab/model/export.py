@@ -12,12 +12,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.model.directory import MODEL_DIR
 from paraphrase_lab.model.encoder import ENCODER_INPUTS, LABELS
 from paraphrase_lab.model.head import calibrate_head
 
 CONFIG_KEY = "paraphrase_lab"
 HEAD_KEY = "head_is_calibrated"
-MODEL_DIR = "model"
 READERS = {
     "problem_type": "single_label_classification",  # what pipelines read
     # What CrossEncoder.predict applies; nn.Softmax() without a dimension warns, and constructor arguments cannot be given.
