@@ -153,7 +153,7 @@ class Pretrained:
 
     def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
         with self._refusing():
-            labels = AutoConfig.from_pretrained(self.place, **self._options).id2label
+            labels: Any = AutoConfig.from_pretrained(self.place, **self._options).id2label
             config = AutoConfig.from_pretrained(self.place, **self._options, **LABELS)
             if self.dropout is not None:
                 for key in [key for key in vars(config) if "dropout" in key]:

@@ -44,7 +44,7 @@ def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, 
 def _takes_segments(config: PreTrainedConfig) -> bool:
     if getattr(config, "type_vocab_size", None) == 1:
         return False
-    model = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # none for remote code
+    model: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING.get(type(config), None)  # none for remote code
     return model is None or "token_type_ids" in inspect.signature(model.forward).parameters
 
 
