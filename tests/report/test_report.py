@@ -76,6 +76,8 @@ def test_every_section_is_there(page: Page) -> None:
     assert page.values("href")[1:] == [f"#{name}" for name in SECTIONS]
     assert "num_layers=2 against num_layers=1: num_layers=2 is better by " in page.sections["verdict"]
     assert "2 recipes with 3 runs each, which differ in model.num_layers" in page.sections["verdict"]
+    mean = "The highest mean of test/accuracy: 0.8600, num_layers=2; predicting the larger class always gets 0.5600."
+    assert mean in page.sections["verdict"]
     assert "0.7100 ± 0.0100" in page.sections["runs"] and "always the larger class (0.5600)" in page.sections["runs"]
     assert "600 test pairs (" in page.sections["differences"]
     assert all(f"num_layers={layers}" in page.sections["curves"] for layers in (1, 2))
@@ -187,6 +189,7 @@ def test_runs_on_different_data(tmp_path: Path) -> None:
     page = Page(reported(read_runs([str(tmp_path)])))
     fingerprints = [pair_table(seed=seed).fingerprint[:8] for seed in (0, 5)]
     assert "were scored on different test pairs, so their figures cannot be compared." in page.sections["verdict"]
+    assert "mean" not in page.sections["verdict"]
     assert all(one in page.sections["differences"] for one in fingerprints)
     assert f"c was evaluated on other data (fingerprint {fingerprints[1]}, not {fingerprints[0]})" in page.sections["runs"]
     assert "num_layers=3" not in page.sections["calibration"] and "num_layers=2" in page.sections["calibration"]
@@ -200,7 +203,15 @@ def test_unfinished_runs_are_listed_and_not_compared(tmp_path: Path) -> None:
     assert "6 runs (5 finished, 1 failed): 2 recipes with 2 to 3 runs each" in page.sections["verdict"]
     assert "failed: loss is not finite" in page.sections["runs"]
     assert "Where some seeds of a recipe fail, the others flatter it." in page.sections["runs"]
-    assert "too few seeds to compare the recipes (2, need 3)" in page.sections["verdict"]
+    assert "Too few seeds to compare the recipes (2, need 3): the following is about these models" in page.sections["verdict"]
+
+
+def test_no_sentence_is_repeated_where_seeds_are_too_few(tmp_path: Path) -> None:
+    write_reported_sweep(tmp_path, {1: 0.7, 2: 0.7, 3: 0.7}, seeds=2)
+    said = Page(reported(read_runs([str(tmp_path)]))).sections["verdict"]
+    assert said.count("oo few seeds to compare the recipes (2, need 3)") == 1
+    assert "for these two models" not in said and "num_layers=2 against num_layers=1" in said
+    assert "The highest mean of test/accuracy: 0.7050, num_layers=1, num_layers=2, num_layers=3" in said
 
 
 def test_nothing_has_finished(tmp_path: Path) -> None:
@@ -223,6 +234,7 @@ def test_a_metric_of_which_less_is_better(sweep: Path) -> None:
     page = Page(reported(read_runs([str(sweep)]), metrics=("nll",)))
     assert "Lower is better here." in page.sections["differences"]
     assert "num_layers=2 is better: nll lower by" in page.sections["verdict"]
+    assert "The lowest mean of test/nll: 0.1400, num_layers=2" in page.sections["verdict"]
     assert "the runs with the lowest test/nll" in page.sections["swept"]
 
 

@@ -71,6 +71,17 @@ def test_it_can_be_read(size: tuple[int, int], dark: bool, browser: Browser, fil
     assert len(contrasts) > 8 and {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
 
 
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_short_names_are_not_broken(size: tuple[int, int], browser: Browser, file: Path) -> None:
+    browser.open(file, *size, dark=False)
+    heights = """
+    [...document.querySelectorAll("td:first-child")].filter((one) => one.textContent.trim() === "num_layers=1")
+      .map((one) => one.getClientRects()[0].height)
+    """
+    found = browser.evaluate(heights)
+    assert found and max(found) < 40  # one line of text and the space around it
+
+
 def test_a_wide_table_scrolls_by_itself(browser: Browser, file: Path) -> None:
     browser.open(file, *PHONE, dark=False)
     widths = "[...document.querySelectorAll('#differences .scroll')].map((one) => [one.scrollWidth, one.clientWidth])"

@@ -43,6 +43,8 @@ class Material:
     comparison: Comparison | None
     why_not: str
     """Why there is no comparison."""
+    is_one_data_set: bool
+    """False where runs were evaluated on different pairs: their means cannot be compared then."""
 
     @property
     def metric(self) -> str:
@@ -97,7 +99,7 @@ def gather(
     comparison, why_not = _compared(compared, [recipe_of[id(row)] for row in compared], split, chosen, baseline)
     return Material(
         title, split, chosen, tuple(rows), tuple(recipes.values()), tuple(evaluated),
-        (*left_out, *other_data), comparison, why_not,
+        (*left_out, *other_data), comparison, why_not, not other_data,
     )  # fmt: skip
 
 

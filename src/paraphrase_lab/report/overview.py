@@ -1,8 +1,10 @@
 """The beginning of a report: the verdicts, then the runs and their metrics."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from paraphrase_lab.comparison.candidates import FAILED_SEEDS
+from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.report.blocks import Block, Cell, Items, Mark, Strip, Strips, Table, Text, counted, integer, listed, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
@@ -10,6 +12,8 @@ from paraphrase_lab.runs.differences import distinguishing_keys
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.runs.row import FAILED, FINISHED, RunRow
 from paraphrase_lab.runs.short import short_names, shown
+from paraphrase_lab.statistics.comparison import Difference
+from paraphrase_lab.statistics.verdict import FOR_THESE_TWO
 
 VERDICTS_SHOWN = 6
 STRIP_WIDTH, STRIP_HEIGHT = 420, 26
@@ -37,25 +41,47 @@ def _what_there_is(material: Material) -> str:
 
 
 def _findings(material: Material) -> list[str]:
+    if not material.recipes:
+        return []
     comparison = material.comparison
     if comparison is None:
         why = material.why_not.splitlines()[0].rstrip(":.")
-        return [*_only_mean(material), f"No comparison: {why}."] if material.recipes else []
+        return [*_best_mean(material), f"No comparison: {why}."]
     main = [one for one in comparison.whole if one.metric == comparison.metric]
-    significant = [one for one in main if one.better]
     if len(main) <= VERDICTS_SHOWN:
-        return [f"{one.b} against {one.a}: {one.verdict}" for one in main]
+        return [*_best_mean(material), *_verdicts(main)]
+    significant = [one for one in main if one.better]
     count = f"{len(significant)} of {len(main)} comparisons in {comparison.metric} are significant."
     largest = sorted(significant, key=lambda one: abs(one.difference), reverse=True)[:VERDICTS_SHOWN]
-    return [count, *(f"{one.b} against {one.a}: {one.verdict}" for one in largest)]
+    return [*_best_mean(material), count, *_verdicts(largest)]
 
 
-def _only_mean(material: Material) -> list[str]:
-    """Say what the metric came to where there is one recipe."""
-    means = {recipe.name: mean for recipe in material.recipes if (mean := recipe.mean(material.metric)) is not None}
+def _verdicts(found: Sequence[Difference]) -> list[str]:
+    """Say each verdict once, for all comparisons that it is about, and first what they have in common."""
+    ends: dict[str, list[str]] = {}
+    starts: dict[str, None] = {}
+    for one in found:
+        start, between, end = one.verdict.partition(FOR_THESE_TWO)
+        ends.setdefault(end if between else start, []).append(f"{one.b} against {one.a}")
+        if between:
+            starts[start] = None
+    common = [f"{start[0].upper()}{start[1:]}: the following is about these models alone." for start in starts]
+    return [*common, *(f"{'; '.join(versus)}: {verdict}" for verdict, versus in ends.items())]
+
+
+def _best_mean(material: Material) -> list[str]:
+    """Name the recipe with the best mean; of a single recipe, say what the metric came to."""
+    metric = material.metric
+    means = {recipe.name: mean for recipe in material.recipes if (mean := recipe.mean(metric)) is not None}
+    if not means or (len(means) > 1 and not material.is_one_data_set):
+        return []
     baseline = majority(material)
     against = f"; predicting the larger class always gets {baseline:.4f}" if baseline is not None else ""
-    return [f"{name}: {material.metric} {mean:.4f}{against}." for name, mean in means.items()] if len(means) == 1 else []
+    best = (max if higher_is_better(metric) else min)(means.values())
+    names = listed([name for name, mean in means.items() if mean == best], 4)
+    if len(means) == 1:
+        return [f"{names}: {metric} {best:.4f}{against}."]
+    return [f"The {'highest' if higher_is_better(metric) else 'lowest'} mean of {metric}: {best:.4f}, {names}{against}."]
 
 
 def majority(material: Material) -> float | None:

@@ -12,6 +12,8 @@ from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import Difference
 from paraphrase_lab.statistics.formatting import IN_POINTS, shown
 
+FOR_THESE_TWO = "; for these two models: "
+"""Stands between what holds for the recipes and the sentence about two runs."""
 SIGNIFICANCE = 0.05
 
 
@@ -51,7 +53,7 @@ def sentence(one: Difference, comparisons: int) -> str:
 
 def too_few_seeds(one: Difference, comparisons: int, seeds: int) -> str:
     fewest = f"too few seeds to compare the recipes ({seeds}, need {FEWEST_SEEDS})"
-    return f"{fewest}; for these two models: {sentence(one, comparisons)}"
+    return f"{fewest}{FOR_THESE_TWO}{sentence(one, comparisons)}"
 
 
 def _shown(one: Difference, value: float) -> str:
