@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,14 +55,76 @@ def test_check_says_so_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> N
         ("paraphrase train model=rob", {"model=roberta_base", "model=roberta_large"}),
         ("paraphrase check scheduler.warm", {"scheduler.warmup_steps=", "scheduler.warmup_fraction="}),
         ("paraphrase study ablation=enc", {"ablation=encoder_depth"}),
-        ("paraphrase evaluate ru", set()),
+        ("paraphrase evaluate ru", {"runs/sweep", "runs/sweep/0"}),
+        ("paraphrase evaluate l", {"latest"}),
+        ("paraphrase compare runs/sweep/0 la", {"latest"}),
+        ("paraphrase predict runs/sweep/0 ", set()),
+        ("paraphrase evaluate runs/sweep/0 data=pairs data.pa", {"data.path="}),
+        ("paraphrase evaluate runs/sweep/0 --prec", {"--precision"}),
+        ("paraphrase train resume=", {"resume=auto", "resume=runs/sweep", "resume=runs/sweep/0"}),
+        ("paraphrase train -m seed=0,1 --conf", {"--config-dir"}),
+        ("paraphrase runs --s", {"--sort"}),
+        ("paraphrase nothing --s", set()),
     ],
 )
-def test_completion(line: str, expected: set[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion(
+    line: str, expected: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _a_sweep(tmp_path)
     monkeypatch.setenv("COMP_LINE", line)
-    monkeypatch.setenv("COMP_POINT", str(len(line)))
-    assert paraphrase("-sc", "query=bash") == 0
-    assert set(capsys.readouterr().out.split()) == expected
+    for shell in ("lines", "bash"):
+        assert paraphrase("-sc", f"query={shell}") == 0
+        output = capsys.readouterr().out
+        assert set(output.split()) == expected
+        assert output.count("\n") == (max(len(expected), 1) if shell == "lines" else 1)
+
+
+def _a_sweep(directory: Path) -> None:
+    sweep = directory / "runs" / "sweep"
+    (sweep / "0").mkdir(parents=True)
+    (sweep / "0" / "run.json").touch()
+    (sweep / "multirun.yaml").touch()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("paraphrase ev", "evaluate"),
+        ("paraphrase train model=rob", "roberta_base roberta_large"),
+        ("paraphrase evaluate ru", "runs/sweep runs/sweep/0"),
+        ("paraphrase check --rem", "--remote"),
+    ],
+)
+def test_completion_in_bash(line: str, expected: str, tmp_path: Path) -> None:
+    """Bash replaces what stands behind the last '=' of a word, so that the key must not come again."""
+    _a_sweep(tmp_path)
+    command = tmp_path / "bin" / "paraphrase"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m paraphrase_lab "$@"\n')
+    command.chmod(0o755)
+    script = f"""
+eval "$(paraphrase --shell-completion install=bash)"
+COMP_LINE={shlex.quote(line)} COMP_POINT={len(line)}
+_paraphrase
+echo "${{COMPREPLY[*]}}"
+complete -p paraphrase
+"""
+    environment = {**os.environ, "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    completed, registered = done.stdout.splitlines()
+    assert completed == expected and registered.endswith("-F _paraphrase paraphrase")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_scripts_of_other_shells(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase("train", "--shell-completion", f"install={shell}") == 0
+    script = capsys.readouterr().out
+    assert "COMP_LINE" in script and "paraphrase --shell-completion query=lines" in script
+    if found := shutil.which(shell):
+        subprocess.run([found, "-n"], input=script, text=True, check=True)
+    assert paraphrase("-sc", "install=tcsh") == 2
+    assert "fish: paraphrase --shell-completion install=fish | source" in capsys.readouterr().err
 
 
 @pytest.mark.slow

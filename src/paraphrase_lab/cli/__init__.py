@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> int:
             print(f"paraphrase-lab {__version__}")
             return 0
         _require_text(arguments)
-        if verb in ("-sc", "--shell-completion"):
+        if {"-sc", "--shell-completion"} & set(arguments[:2]):
             verb, arguments = "completion", ["completion", *arguments]
         elif verb not in VERBS:
             close = difflib.get_close_matches(verb, VERBS, 1)
@@ -103,4 +103,4 @@ def usage() -> str:
 
 `paraphrase COMMAND --help` tells more. Commands that compose a configuration take Hydra overrides:
 model=roberta_base optimizer.lr=3e-5.
-Tab completion for bash: eval "$(paraphrase train --shell-completion install=bash)" """.rstrip()
+Tab completion for bash: eval "$(paraphrase --shell-completion install=bash)" """.rstrip()

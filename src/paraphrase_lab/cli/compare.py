@@ -33,7 +33,7 @@ SLICES_UNASKED_UP_TO = 3
 
 
 def run(words: list[str]) -> int:
-    arguments = _parser().parse_args(words)
+    arguments = arguments_parser().parse_args(words)
     if arguments.plot:
         from paraphrase_lab.plots.formats import picture_format
 
@@ -71,7 +71,7 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def arguments_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "paraphrase compare", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -16,6 +16,12 @@ on_bad_rows) unless typed; `data.max_length=64` changes one key."""
 
 
 def run(words: list[str]) -> int:
+    arguments = arguments_parser().parse_intermixed_args(words)
+    add_to_path()
+    return _evaluate(run_directory(arguments.run), arguments)
+
+
+def arguments_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "paraphrase evaluate", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -40,9 +46,7 @@ def run(words: list[str]) -> int:
     )
     parser.add_argument("--precision", default="32", choices=("32", "auto", "bf16-mixed", "16-mixed"), help="default: 32")
     parser.add_argument("-cd", "--config-dir", type=with_home, help="a directory with configuration files of your own")
-    arguments = parser.parse_intermixed_args(words)
-    add_to_path()
-    return _evaluate(run_directory(arguments.run), arguments)
+    return parser
 
 
 def _also(overrides: list[str], also: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ Files: csv, tsv (unquoted), jsonl, parquet; in and out, in any combination. Kill
 
 
 def run(words: list[str]) -> int:
-    arguments = _parser().parse_intermixed_args(words)
+    arguments = arguments_parser().parse_intermixed_args(words)
     from_file = arguments.input is not None or arguments.output is not None
     if from_file == bool(arguments.sentences) or (from_file and not (arguments.input and arguments.output)):
         raise UserError("nothing to score", valid='paraphrase predict RUN "A" "B", or --input FILE --output FILE')
@@ -27,7 +27,7 @@ def run(words: list[str]) -> int:
     return _score_file(directory, arguments) if from_file else _score_sentences(directory, arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
+def arguments_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "paraphrase predict", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )

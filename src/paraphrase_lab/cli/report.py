@@ -28,7 +28,7 @@ FILE, FILE_OF_SEVERAL = "report.html", "paraphrase-report.html"
 
 
 def run(words: list[str]) -> int:
-    arguments = _parser().parse_args(words)
+    arguments = arguments_parser().parse_args(words)
     form = arguments.to or ("markdown" if arguments.output.endswith(".md") else "html")
     if form == "wandb" and arguments.output:
         raise UserError("--to wandb writes no file", hint="--output goes with --to html and --to markdown")
@@ -52,7 +52,7 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def arguments_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "paraphrase report", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )

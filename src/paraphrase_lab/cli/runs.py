@@ -27,7 +27,7 @@ ERRORS_SHOWN = 3
 
 
 def run(words: list[str]) -> int:
-    arguments = _parser().parse_args(_with_minus(words))
+    arguments = arguments_parser().parse_args(_with_minus(words))
     places = arguments.places or [str(RUNS_DIR)]
 
     everything = read_runs(places)
@@ -57,7 +57,7 @@ def sorted_rows(rows: Sequence[Any], name: str, *, descending: bool) -> list[Any
     return [row for some in known for _, row in some] + [row for value, row in values if value is None]
 
 
-def _parser() -> argparse.ArgumentParser:
+def arguments_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("paraphrase runs", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "places",
