@@ -1,6 +1,5 @@
 """A finished run's model on its own data or on others, with the configuration the run was saved with."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.data.rows import list_bad_rows
 from paraphrase_lab.data.tables import load_split
 from paraphrase_lab.errors import ConfigError, UserError
+from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.metrics.names import SEEN
 from paraphrase_lab.model.export import TrainedModel
@@ -24,6 +24,7 @@ from paraphrase_lab.runs.fingerprint import combine
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.runs.seen_pairs import seen_by
 from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
+from paraphrase_lab.storage import storage_fault
 
 REFUSE, DROP, KEEP = "refuse", "drop", "keep"
 
@@ -36,6 +37,8 @@ class Evaluation(NamedTuple):
     metrics: dict[str, float]
     baselines: dict[str, dict[str, dict[str, float]]]
     notes: list[str]
+    unwritten: str = ""
+    """Says why the directory does not hold everything."""
 
 
 def _changed(run_dir: Path, name: str, fingerprint: str) -> list[str]:
@@ -83,8 +86,9 @@ def evaluate_run(
     split: str | None = None,
     precision: str = "32",
     seen: str = REFUSE,
+    places: Path | None = None,
 ) -> Evaluation:
-    """Score a data set with a run's model, and write what came out below the run.
+    """Score a data set with a run's model, and write what came out below the run, or below `places`.
 
     Args:
         split: null for test, or for all pairs of a single file.
@@ -123,19 +127,26 @@ def evaluate_run(
     baselines = evaluation.split_baselines({name: scored})
     fingerprint = tables.splits[name].fingerprint
     key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
-    directory = run_dir / "evaluations" / f"{name}-{key[:8]}"
-    directory.mkdir(parents=True, exist_ok=True)
-    evaluation.write_predictions({name: scored}, model.calibration, directory / "predictions.parquet")
-    evaluation.draw(name, scored, model.calibration, directory / "plots")
+    directory = (places or run_dir / "evaluations") / f"{name}-{key[:8]}"
     notes += [*tables.notes, *datamodule.truncation_notes]
-    if tables.bad_rows:
-        notes.append(list_bad_rows(directory, tables.bad_rows))
     report = {
-        "split": name, "metrics": metrics, "baselines": baselines, "calibration": model.calibration.to_dict(),
-        "precision": used, "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(scored.table),
-        "fingerprint": fingerprint,
+        "run": str(run_dir.absolute()), "split": name, "metrics": metrics, "baselines": baselines,
+        "calibration": model.calibration.to_dict(), "precision": used,
+        "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(scored.table), "fingerprint": fingerprint,
     }  # fmt: skip
-    (directory / "metrics.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    OmegaConf.save(config, directory / "config.yaml", resolve=False)
+    unwritten = ""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "metrics.json", report)
+        OmegaConf.save(config, directory / "config.yaml", resolve=False)
+        if tables.bad_rows:
+            notes.append(list_bad_rows(directory, tables.bad_rows))
+        evaluation.write_predictions({name: scored}, model.calibration, directory / "predictions.parquet")
+        evaluation.draw(name, scored, model.calibration, directory / "plots")
+    except OSError as error:
+        if not (unwritten := storage_fault(error, directory) or ""):
+            raise
     data = " ".join(str(part) for part in (config.data["_target_"].rpartition(".")[2], config.data.get("path")) if part)
-    return Evaluation(f"{run_dir}: {name} of {data}", directory, metrics, baselines, notes)  # as in `test of Paws ../paws`
+    return Evaluation(
+        f"{run_dir}: {name} of {data}", directory, metrics, baselines, notes, unwritten
+    )  # as in `test of Paws ../paws`

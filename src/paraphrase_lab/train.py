@@ -13,7 +13,9 @@ from paraphrase_lab.configuration.settings import Settings, resolved
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.lifecycle.diagnosis import non_finite_loss, out_of_memory
 from paraphrase_lab.lifecycle.finish import finish
+from paraphrase_lab.lifecycle.rerun import Origin
 from paraphrase_lab.lifecycle.run import Run, fingerprint_parts, provenance
+from paraphrase_lab.lifecycle.space import require_space, storage_faults
 from paraphrase_lab.lifecycle.start import (
     begin_tracking,
     checkpoint_to_continue,
@@ -21,6 +23,8 @@ from paraphrase_lab.lifecycle.start import (
     open_record,
     recorded,
     refuse_or_restart,
+    refuse_other_settings,
+    tell_differences,
     write_run_header,
 )  # fmt: skip
 from paraphrase_lab.model.module import NonFiniteLoss
@@ -36,25 +40,29 @@ from paraphrase_lab.training.stopping import StopRequest
 log = logging.getLogger(__name__)
 
 
-def train(config: DictConfig, directory: Path, *, searching: bool = False) -> float | None:
+def train(config: DictConfig, directory: Path, *, searching: bool = False, origin: Origin | None = None) -> float | None:
     """Train a run, or continue the interrupted one in `directory`; return the best value of `monitor`.
 
     Args:
         config: as Hydra composed it, checked.
         searching: one trial of a search: test stays untouched and no weights are kept, unless the configuration says so.
+        origin: the run that this one repeats.
 
     Raises:
         UserError: the data or the directory cannot be used.
+        TrainingError: training broke down, or its files cannot be written any more.
         Interrupted: SIGTERM or Ctrl-C; the run can be resumed.
     """
     settings = resolved(config)
     record = open_record(directory, resume=settings.config.resume)
     if record.status == "finished":
+        if settings.config.resume != "auto":
+            refuse_other_settings(record, settings)
         log.info("%s is finished already: nothing to do", directory)
         return record.values.get("best", {}).get("value")
     quiet_libraries()
-    with StopRequest() as stop, recorded(record):
-        run = prepare(settings, directory, record, searching=searching)
+    with StopRequest() as stop, recorded(record), storage_faults(directory):
+        run = prepare(settings, directory, record, searching=searching, origin=origin)
         loggers = build.build_loggers(settings.config, directory)
         with hooks.finish_trackers(loggers):
             trainer, best = fit(run, stop, loggers)
@@ -64,7 +72,7 @@ def train(config: DictConfig, directory: Path, *, searching: bool = False) -> fl
     return best.value
 
 
-def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching: bool) -> Run:
+def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching: bool, origin: Origin | None = None) -> Run:
     """Load and encode the data, and write what is known of the run before it trains."""
     config = settings.config
     watch = Stopwatch(record.values.get("seconds"))
@@ -73,7 +81,7 @@ def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching
     devices = devices_used(config.trainer.devices, machine)
     is_continued = "fingerprint_parts" in record.values
     if is_main_process() and not is_continued:
-        record.start(seed=config.seed, **provenance(settings, directory))
+        record.start(seed=config.seed, **provenance(settings, directory, origin))
     log.info("%s on %s", reason, machine.name)
     pl.seed_everything(config.seed, workers=True, verbose=False)
 
@@ -86,14 +94,16 @@ def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching
     datamodule = build.build_datamodule(config, tables, tokenizer, devices=devices * config.trainer.num_nodes)
     watch.lap("encoding")
 
-    run = Run(settings, directory, record, tables, datamodule, machine, precision, devices, searching, watch)
+    run = Run(settings, directory, record, tables, datamodule, machine, precision, devices, searching, watch, origin)
     parts = fingerprint_parts(settings.plain, tables, machine, precision)
     if is_continued:
         refuse_or_restart(run, parts)  # by every process: another machine has a directory of its own
     if is_main_process():
         if is_continued:
-            record.start(seed=config.seed, **provenance(settings, directory))
+            record.start(seed=config.seed, **provenance(settings, directory, origin))
         write_run_header(run, parts, reason)
+        if origin is not None:
+            tell_differences(origin.record, record)
     return run
 
 
@@ -116,6 +126,7 @@ def fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, Be
     """Train the model, from the last checkpoint where there is one.
 
     Raises:
+        UserError: the disk has no room for a checkpoint.
         TrainingError: the loss is no longer finite, or the memory of the device does not suffice.
     """
     config, datamodule = run.config, run.datamodule
@@ -127,6 +138,8 @@ def fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, Be
     )  # fmt: skip
     best = next(callback for callback in trainer.callbacks if isinstance(callback, BestCheckpoint))  # type: ignore[attr-defined]
     checkpoint = checkpoint_to_continue(run, trainer.loggers)
+    if is_main_process():
+        require_space(run, encoder, is_continued=checkpoint is not None)
     begin_tracking(run, loggers)
     try:
         with without_known_warnings():

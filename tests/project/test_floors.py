@@ -30,7 +30,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
             "training",
         ),
         0: (
-            "", "errors", "files", "markdown", "paths", "configuration.hydra_internals", "configuration.renamed",
+            "", "errors", "files", "markdown", "paths", "storage", "configuration.hydra_internals", "configuration.renamed",
             "configuration.schema", "configuration.schema_fields", "configuration.registration", "configuration.without_effect",
         ),
     },

@@ -111,8 +111,10 @@ def partial(values: Values) -> Iterator[str]:
 
 def resume(values: Values) -> Iterator[str]:
     run = values.get("resume")
-    if run not in (None, "auto") and not user_path(run).exists():
-        yield f"resume={run} does not exist: give a run directory, or auto for the newest interrupted run of its kind."
+    if run in (None, "auto") or user_path(run).exists():
+        return
+    valid = "give a run directory, or auto for the newest interrupted run of its kind."
+    yield f"resume={run} {'names no run' if run in ('True', 'False') else 'does not exist'}: {valid}"
 
 
 def pairs(values: Values) -> Iterator[str]:

@@ -60,18 +60,26 @@ def saved_config(run_dir: Path) -> DictConfig:
     return config
 
 
-def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
+def with_overrides(saved: DictConfig, request: Request, changeable: Collection[str] | None = CHANGEABLE) -> DictConfig:
     """Change the run's configuration: `data=pairs` chooses other data, `data.max_length=64` changes one key.
 
+    Args:
+        changeable: what may change, by the first part of its key; None: everything, for a run that trains again.
+
     Raises:
-        ConfigError: keys that are not there, values out of range, and everything that belongs to the training.
+        ConfigError: keys that are not there, values out of range, and what may not change.
     """
     config = OmegaConf.merge(saved)
     assert isinstance(config, DictConfig)
     with Composer(request) as composer:
-        request = replace(request, overrides=_readable(request.overrides, saved, composer))
+        request = replace(request, overrides=_readable(request.overrides, saved, composer, evaluates=changeable is not None))
         keys = {text: composer.parse(text).key_or_group for text in request.overrides}
-        if fixed := [key for key in keys.values() if key.partition(".")[0] not in CHANGEABLE]:
+        allowed = {str(name) for name in config} if changeable is None else changeable
+        fixed = [key for key in keys.values() if key.partition(".")[0] not in allowed]
+        if fixed and changeable is None:
+            valid = f"valid: {', '.join(sorted(allowed))}, and keys below them"
+            raise ConfigError([f"{key}: the run's configuration has no such key or group; {valid}" for key in fixed])
+        if fixed:
             raise ConfigError([f"{key}: an evaluation changes data and metrics, the rest made the weights" for key in fixed])
         groups = [keys[text] for text in keys if composer.chooses_files(composer.parse(text))]
         inside = tuple(text for text, key in keys.items() if key.partition(".")[0] in groups)
@@ -90,8 +98,8 @@ def with_overrides(saved: DictConfig, request: Request) -> DictConfig:
     return config
 
 
-def _readable(texts: Sequence[str], saved: DictConfig, composer: Composer) -> tuple[str, ...]:
-    """Return the overrides. Raises ConfigError where Hydra does not read one value."""
+def _readable(texts: Sequence[str], saved: DictConfig, composer: Composer, *, evaluates: bool) -> tuple[str, ...]:
+    """Return the overrides. Raises ConfigError where Hydra does not read one value, or where one sets none."""
     words, problems = typed.parsed(texts, composer)
     readable, found = typed.corrected(words, saved, composer)
     if problems := [*problems, *found]:
@@ -99,7 +107,10 @@ def _readable(texts: Sequence[str], saved: DictConfig, composer: Composer) -> tu
     for text in readable:
         if composer.parse(text).is_sweep_override():
             meant = shlex.quote(typed.as_text(text))
-            raise ConfigError([f"{text} is a sweep: --also evaluates on more data. A text with a comma is quoted: {meant}"])
+            why = "--also evaluates on more data" if evaluates else "a saved run has one value of each key"
+            raise ConfigError([f"{text} is a sweep: {why}. A text with a comma is quoted: {meant}"])
+        if composer.parse(text).is_delete():
+            raise ConfigError([f"{text}: a key of a saved run is set, not deleted"])
     return tuple(readable)
 
 
@@ -147,7 +158,7 @@ def _set(config: DictConfig, override: Any) -> str | None:
     """Set one key of the saved configuration; return a sentence when that is not possible."""
     key = override.key_or_group
     parent, _, leaf = key.rpartition(".")
-    is_open = parent == "metrics"
+    is_open = parent == "metrics" or override.is_add()
     try:
         node = OmegaConf.select(config, parent) if parent else config
         if not isinstance(node, DictConfig) or not (leaf in node or is_open):

@@ -5,13 +5,15 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from paraphrase_lab import __version__
 from paraphrase_lab.cli.help import help_text
-from paraphrase_lab.errors import TrainingError, UserError
+from paraphrase_lab.errors import KnownError, UserError
 
 VERBS = {
     "train": "fit a cross-encoder, choose its best checkpoint, evaluate it, write the run; -m sweeps",
+    "rerun": "train a run again from its directory, say what is not as it was and whether the numbers are",
     "evaluate": "evaluate a run's model with the run's own configuration, on its data or on others",
     "predict": "score two sentences or a file of pairs with a run's model",
     "runs": "list runs: what tells them apart, how they stand, what came out; --where, --sort, --csv, --json",
@@ -75,13 +77,24 @@ def run(arguments: list[str]) -> int:
             print(text)
             return 0
         return importlib.import_module(f"paraphrase_lab.cli.{verb}").run(arguments[1:]) or 0
-    except (UserError, TrainingError, Interrupted) as error:
+    except KnownError as error:
+        if not error.is_reported:
+            print(f"paraphrase {verb}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UserError) else 1
+    except Interrupted as error:
         print(f"paraphrase {verb}: {error}", file=sys.stderr)
-        return error.exit_code if isinstance(error, Interrupted) else 2 if isinstance(error, UserError) else 1
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return PIPE_CLOSED
+    except OSError as error:
+        from paraphrase_lab.storage import storage_fault
+
+        if (fault := storage_fault(error, Path.cwd())) is None:
+            raise
+        print(f"paraphrase {verb}: {fault}", file=sys.stderr)
+        return 1
 
 
 def _require_text(arguments: Sequence[str]) -> None:

@@ -3,19 +3,20 @@
 import argparse
 import csv
 import dataclasses
-import json
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.errors import RunError
+from paraphrase_lab.files import json_text
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.differences import recipe_names, with_data
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.where import where
 from paraphrase_lab.runtime.next_commands import print_next
+from paraphrase_lab.storage import require_writable
 
 HELP = """Compares runs that were evaluated on the same pairs, and says which question it
 answers. Runs that differ only in the seed are one recipe.
@@ -39,6 +40,9 @@ def run(words: list[str]) -> int:
 
         picture_format(arguments.plot)  # refused before anything is computed
 
+    if arguments.plot:
+        require_writable(arguments.plot.parent, hint="--plot names a file in another place")
+
     from paraphrase_lab.comparison.compare import SLICES_UP_TO, compare_runs
 
     wants_slices = arguments.slices or arguments.json or arguments.csv or arguments.plot  # which hold everything
@@ -59,7 +63,7 @@ def run(words: list[str]) -> int:
 
         plot_comparison(comparison, arguments.plot)
     if arguments.json:
-        print(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False))
+        print(json_text(comparison.to_dict(), indent=2))
     elif arguments.csv:
         _write_csv(comparison)
     else:

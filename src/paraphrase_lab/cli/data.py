@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paraphrase_lab.cli.request import add_to_path, check_jobs, checked, parse_request
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.files import write_json
 from paraphrase_lab.runtime.next_commands import print_next
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def describe_data(config: DictConfig, directory: Path) -> tuple[dict[str, Any], 
         splits[name] = SplitPairs(table.sentence1, table.sentence2, table.labels, encoded.full_lengths)
     report = describe(splits, max_length)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "report.json").write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(directory / "report.json", report)
     plot_data(report, directory / "data.png")
     notes = list(tables.notes)
     if tables.bad_rows:

@@ -7,8 +7,10 @@ from pathlib import Path
 from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.quoting import expand_home
-from paraphrase_lab.paths import with_home
+from paraphrase_lab.errors import TrainingError
+from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
+from paraphrase_lab.storage import require_writable
 
 HELP = """The run's own saved configuration and weights; its calibration stays as fitted on its validation split.
 `data=pairs data.path=FILE` evaluates on other data, read and encoded as the run's own (max_length, columns, labels,
@@ -44,6 +46,9 @@ def arguments_parser() -> argparse.ArgumentParser:
         help="what to do with pairs of other data that the run has trained on, or chosen its checkpoint on: refuse (default), "
         "drop them, or keep them and call the scores seen_in_training",
     )
+    parser.add_argument(
+        "--output", type=user_path, metavar="DIR", help="where the evaluation is written; default: RUN/evaluations"
+    )
     parser.add_argument("--precision", default="32", choices=("32", "auto", "bf16-mixed", "16-mixed"), help="default: 32")
     parser.add_argument("-cd", "--config-dir", type=with_home, help="a directory with configuration files of your own")
     return parser
@@ -62,6 +67,9 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     requests = [arguments.overrides, *(_also(arguments.overrides, also) for also in arguments.also)]
     configs = [with_overrides(config, Request(tuple(overrides), arguments.config_dir)) for overrides in requests]
 
+    places = arguments.output or directory / "evaluations"
+    require_writable(places, hint="--output DIR writes the evaluation elsewhere")
+
     from rich.console import Console
 
     from paraphrase_lab.evaluate import evaluate_run
@@ -73,11 +81,13 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     console = Console()
     for changed in configs:
         done = evaluate_run(
-            directory, changed, model, split=arguments.split, precision=arguments.precision, seen=arguments.seen
+            directory, changed, model, split=arguments.split, precision=arguments.precision, seen=arguments.seen, places=places
         )
         for note in done.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
         print_metrics(console, done.title, done.metrics, done.baselines)
+        if done.unwritten:
+            raise TrainingError(f"{done.unwritten}: the evaluation is not, or not wholly, in {done.directory}")
         console.print(f"predictions, metrics and plots: {done.directory}", markup=False, soft_wrap=True)
     place = shlex.quote(str(directory))
     print_next(

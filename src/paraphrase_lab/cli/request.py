@@ -36,7 +36,7 @@ def parse_request(words: Sequence[str], verb: str) -> Request:
 def checked(request: Request) -> CheckedRequest:
     """Run stage 1, with its warnings on the screen."""
     result = check_request(request)
-    _warn(result.warnings)
+    warn(result.warnings)
     return result
 
 
@@ -49,12 +49,12 @@ def check_jobs(result: CheckedRequest, *, remote: bool = False, training: bool =
     from paraphrase_lab.check.built import check_built  # imports torch, Lightning and transformers
 
     found = [check_built(job.config, remote=remote, training=training) for job in result.jobs]
-    _warn(dict.fromkeys(warning for findings in found for warning in findings.warnings))
+    warn(dict.fromkeys(warning for findings in found for warning in findings.warnings))
     if problems := list(dict.fromkeys(problem for findings in found for problem in findings.problems)):
         raise ConfigError(problems)
 
 
-def _warn(warnings: Iterable[str]) -> None:
+def warn(warnings: Iterable[str]) -> None:
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
 

@@ -2,11 +2,11 @@
 
 import argparse
 import csv
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from paraphrase_lab.files import json_text
 from paraphrase_lab.paths import RUNS_DIR, with_home
 from paraphrase_lab.runs.differences import differing_keys
 from paraphrase_lab.runs.fields import Fields
@@ -40,7 +40,7 @@ def run(words: list[str]) -> int:
         rows = sorted_rows(rows, sort, descending=arguments.sort.startswith("-"))
     rows = rows[: arguments.limit]
     if arguments.json:
-        print(json.dumps([_whole(row) for row in rows], indent=2, ensure_ascii=False, default=str))
+        print(json_text([_whole(row) for row in rows], indent=2))
     elif arguments.csv:
         _write_csv(rows, fields)
     else:

@@ -15,6 +15,7 @@ from paraphrase_lab.configuration.quoting import expand_home, quoted
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import DIRECTORY_VARIABLE, SWEPT_VARIABLE, user_path, with_home
 from paraphrase_lab.remote.train import train_job
+from paraphrase_lab.storage import require_writable
 
 HYDRA_FLAGS = ("--hydra-help", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p")
 COMPLETION_FLAGS = ("--shell-completion", "-sc")
@@ -48,12 +49,13 @@ def start(result: CheckedRequest) -> int:
         from paraphrase_lab.lifecycle.resume import directory_to_resume
 
         resumed = directory_to_resume(result)
+    directory = resumed or (sweep_directory(result) if request.multirun else user_path(str(result.hydra.run.dir)))
+    require_writable(directory, hint=f"hydra.{'sweep' if request.multirun else 'run'}.dir=DIRECTORY names another place")
     if not request.multirun:
         written = str(raw_value(child(result.hydra.run, "dir")))  # Hydra makes it, and knows no "~"
-        directory = str(resumed) if resumed else with_home(written)
-        place = [] if directory == written else [f"hydra.run.dir={quoted(directory)}"]
+        chosen = str(resumed) if resumed else with_home(written)
+        place = [] if chosen == written else [f"hydra.run.dir={quoted(chosen)}"]
         return _run([*request.overrides, *place], request)
-    directory = resumed or sweep_directory(result)
     overrides = [*request.overrides, f"hydra.sweep.dir={quoted(str(directory))}", *_swept_keys(result)]
     if not search.is_search(result.hydra):
         return _run(overrides, request, directory)
@@ -82,9 +84,9 @@ def _run(overrides: list[str], request: Request, sweep_dir: Path | None = None) 
     except CompactHydraException as error:  # a launcher's refusal
         raise UserError(str(error)) from error
     except Exception as error:
-        if isinstance(error, UserError) or not was_reported(error):
+        if not was_reported(error):
             raise
-        return 1
+        return 2 if isinstance(error, UserError) else 1
     finally:
         if sweep_dir is not None:
             print_summary(sweep_dir)

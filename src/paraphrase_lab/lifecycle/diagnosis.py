@@ -1,10 +1,9 @@
 """The message of a training that broke down: where, on which pairs, and what usually helps."""
 
-import json
-
 import torch
 
 from paraphrase_lab.errors import TrainingError
+from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle.run import Run
 from paraphrase_lab.model.memory import first_sentences, smaller_training_batches
 from paraphrase_lab.model.module import NonFiniteLoss
@@ -15,7 +14,7 @@ def non_finite_loss(error: NonFiniteLoss, run: Run) -> TrainingError:
     table = run.tables.splits["train"]
     path = run.directory / "non_finite_loss.json"
     pairs = [{"id": table.ids[i], "sentence1": table.sentence1[i], "sentence2": table.sentence2[i]} for i in error.indices]
-    path.write_text(json.dumps({"step": error.step, "pairs": pairs}, indent=2, ensure_ascii=False), encoding="utf-8")
+    write_json(path, {"step": error.step, "pairs": pairs})
     return TrainingError(
         f"{error}; the {len(pairs)} pairs trained on since the last finite loss are listed in {path}. "
         "A lower optimizer.lr usually helps"

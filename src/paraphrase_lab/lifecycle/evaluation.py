@@ -15,13 +15,17 @@ from scipy.special import expit
 from paraphrase_lab import plots
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.pair_table import PairTable
+from paraphrase_lab.files import atomic_directory, atomic_write
 from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.names import PREFIX, PROBE_HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import NEED_BOTH_LABELS, PREFIX, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.metrics.symmetry import order_metrics, probe_metrics, probe_tables
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.inference import score
 from paraphrase_lab.runtime.progress import shown_progress
+
+UNDEFINED = "–"
+"""Stands in a table for a metric that these pairs do not define."""
 
 
 class ScoredSplit(NamedTuple):
@@ -96,17 +100,18 @@ def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibratio
             "prediction": decide(probabilities, calibration.threshold).astype(np.int8),
             "swapped_margin": pa.nulls(len(table), pa.float64()) if swapped is None else swapped,
         }))  # fmt: skip
-    pq.write_table(pa.concat_tables(parts), path)
+    with atomic_write(path) as unfinished:
+        pq.write_table(pa.concat_tables(parts), unfinished)
 
 
 def draw(split: str, scored: ScoredSplit, calibration: Calibration, directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
     labels, probabilities = scored.table.labels, calibration.probabilities(scored.margins)
     predictions = decide(probabilities, calibration.threshold)
-    plots.plot_confusion(labels, predictions, directory / f"{split}_confusion.png")
-    plots.plot_precision_recall(labels, probabilities, calibration.threshold, directory / f"{split}_precision_recall.png")
-    plots.plot_reliability(labels, expit(scored.margins), probabilities, directory / f"{split}_reliability.png")
-    plots.plot_scores(labels, probabilities, calibration.threshold, directory / f"{split}_scores.png")
+    with atomic_directory(directory) as unfinished:
+        plots.plot_confusion(labels, predictions, unfinished / f"{split}_confusion.png")
+        plots.plot_precision_recall(labels, probabilities, calibration.threshold, unfinished / f"{split}_precision_recall.png")
+        plots.plot_reliability(labels, expit(scored.margins), probabilities, unfinished / f"{split}_reliability.png")
+        plots.plot_scores(labels, probabilities, calibration.threshold, unfinished / f"{split}_scores.png")
 
 
 def print_metrics(
@@ -131,6 +136,22 @@ def print_metrics(
             table.add_section()
         values = [metrics.get(f"{split}/{name}") for split in splits]
         values += [baselines_shown[baseline].get(name) for baseline in ("majority", "always_positive")]
-        table.add_row(name, *("" if value is None or np.isnan(value) else f"{value:.4f}" for value in values))
+        table.add_row(name, *("" if value is None else UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in values))
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
+    for reason in undefined_reasons(metrics):
+        console.print(reason, style="dim", soft_wrap=True, markup=False, highlight=False)
+
+
+def undefined_reasons(metrics: Mapping[str, float]) -> list[str]:
+    """Return a sentence per split about its metrics that are nan."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for key, value in metrics.items():
+        split, _, name = key.partition("/")
+        if np.isnan(value):
+            found.setdefault((split, name in NEED_BOTH_LABELS), []).append(name)
+    needs = "undefined where all labels are the same"
+    return [
+        f"{UNDEFINED} {split}: {' and '.join(names)} {'are' if len(names) > 1 else 'is'} {needs if known else 'not a number'}"
+        for (split, known), names in found.items()
+    ]

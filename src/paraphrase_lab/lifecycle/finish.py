@@ -12,9 +12,11 @@ from rich.console import Console
 from safetensors.torch import load_model
 
 from paraphrase_lab import build, plots
+from paraphrase_lab.files import atomic_directory
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.card import card_facts
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit
+from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
 from paraphrase_lab.model.card import model_card
@@ -49,24 +51,28 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     run.watch.lap("evaluation")
     baselines = evaluation.split_baselines(scored)
     keep = _wanted(run, run.config.keep_model)
+    console = Console()
+    evaluation.print_metrics(console, str(run.directory), metrics, baselines)  # first: the disk may be full
+    run.record.update(metrics=metrics, baselines=baselines, calibration=calibration.to_dict())
     _write(run, scored, calibration)
     if keep:
         _export(run, model, metrics)
     run.watch.lap("writing")
     run.record.update(
-        status="finished", ended=now(), metrics=metrics, baselines=baselines, calibration=calibration.to_dict(),
+        status="finished", ended=now(),
         best={"monitor": best.monitor, "value": best.value, "step": best.step}, steps=trainer.global_step,
         parameters=sum(parameter.numel() for parameter in encoder.parameters()), seconds=run.watch.seconds,
         model=MODEL_DIR if keep else None,
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
-    console = Console()
     say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
-    evaluation.print_metrics(console, str(run.directory), metrics, baselines)
     say(
         f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "
         f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}"
     )
+    if run.origin is not None:
+        same = compare_numbers(console, run.origin.record, metrics)
+        run.record.update(rerun_of={**run.record.values["rerun_of"], "same_metrics": same})
     for profile in sorted(run.directory.glob("fit-profile*.txt")):
         say(f"where the time went: {profile}")
     hooks.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
@@ -95,14 +101,14 @@ def _write(run: Run, scored: dict[str, ScoredSplit], calibration: Calibration) -
 
 
 def _export(run: Run, model: TrainedModel, metrics: dict[str, float]) -> None:
-    directory = run.directory / MODEL_DIR
-    saved = save_model(model, directory)
-    if not saved.head_is_calibrated:
-        log.warning("the model does not end with one linear layer: its logits are not calibrated; its README.md says how")
-    card = model_card(
-        card_facts(run, metrics, model.calibration), is_calibrated=saved.head_is_calibrated, kind=kind_of(directory)
-    )
-    (directory / "README.md").write_text(card, encoding="utf-8")
+    with atomic_directory(run.directory / MODEL_DIR) as directory:
+        saved = save_model(model, directory)
+        if not saved.head_is_calibrated:
+            log.warning("the model does not end with one linear layer: its logits are not calibrated; its README.md says how")
+        card = model_card(
+            card_facts(run, metrics, model.calibration), is_calibrated=saved.head_is_calibrated, kind=kind_of(directory)
+        )
+        (directory / "README.md").write_text(card, encoding="utf-8")
 
 
 def _tidy_checkpoints(directory: Path, keep: bool) -> None:

@@ -9,17 +9,19 @@ from omegaconf import DictConfig, OmegaConf
 from paraphrase_lab.configuration.settings import Settings
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.pair_table import PairTables
+from paraphrase_lab.lifecycle.rerun import Origin
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.configuration import flat, follows, typed_and_chosen
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
 from paraphrase_lab.runtime.hardware import Machine, devices_used
+from paraphrase_lab.tracking.redaction import redacted_words
 
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 
 
 @dataclass
 class Run:
-    """A run that is about to train; `searching`: it is one trial of a search."""
+    """A run that is about to train; `searching`: it is one trial of a search; `origin`: the run that it repeats."""
 
     settings: Settings
     directory: Path
@@ -31,6 +33,7 @@ class Run:
     devices: int
     searching: bool
     watch: Stopwatch
+    origin: Origin | None = None
 
     @property
     def config(self) -> DictConfig:
@@ -75,8 +78,12 @@ def fingerprint_parts(plain: dict[str, Any], tables: PairTables, machine: Machin
     }
 
 
-def provenance(settings: Settings, directory: Path) -> dict[str, Any]:
+def provenance(settings: Settings, directory: Path, origin: Origin | None = None) -> dict[str, Any]:
     """Return for run.json the flat configuration, which keys stand for others, and what was typed: lists read no other file."""
     raw = OmegaConf.to_container(settings.composed, resolve=False)
     assert isinstance(raw, dict)
-    return {"config": flat(settings.plain), "follows": follows(raw), **typed_and_chosen(directory)}
+    if origin is not None:
+        return {"config": flat(settings.plain), "follows": follows(raw), **origin.provenance()}
+    typed = typed_and_chosen(directory)
+    command = redacted_words(["paraphrase", "train", *typed["overrides"]])
+    return {"config": flat(settings.plain), "follows": follows(raw), **typed, "command": command}

@@ -7,14 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import OmegaConf
 
+from paraphrase_lab.configuration.settings import Settings
 from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.data.rows import list_bad_rows
-from paraphrase_lab.errors import RunError
+from paraphrase_lab.errors import KnownError, RunError
+from paraphrase_lab.files import finite
+from paraphrase_lab.lifecycle.project import write_project_state
+from paraphrase_lab.lifecycle.rerun import what_differs
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.runs import fingerprint, own_code
-from paraphrase_lab.runs.record import RunRecord, git_state, now
+from paraphrase_lab.runs.configuration import changed_settings, configuration_of, flat
+from paraphrase_lab.runs.record import RunRecord, now
 from paraphrase_lab.runs.seen_pairs import write_seen_pairs
 from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.tracking import hooks, identity
@@ -40,11 +46,33 @@ def open_record(directory: Path, *, resume: str | None) -> RunRecord:
     if record.status == "running":
         raise RunError(f"{directory} is being trained by another process", hint="wait for it, or stop it")
     if resume is None:
+        ended = record.status == "finished"
         raise RunError(
             f"{directory} holds a run already ({record.status})",
-            hint=f"another hydra.run.dir, or resume={directory} to continue it",
+            hint="another hydra.run.dir"
+            + (f"; `paraphrase rerun {directory}` repeats it" if ended else f", or resume={directory} to continue it"),
         )
     return record
+
+
+def refuse_other_settings(record: RunRecord, settings: Settings) -> None:
+    """Raise RunError where a finished run is to be resumed with other settings than it was trained with."""
+    before = configuration_of(record.values, record.run_dir)[1].get("config") or {}
+    if changed := changed_settings(before, flat(settings.plain), record.values.get("working_dir")):
+        raise RunError(
+            f"{record.run_dir} has finished, with other settings: there is nothing to resume",
+            valid=f"asked for now, and in brackets what the run had: {', '.join(changed)}",
+            hint=f"without resume=… this trains a new run; `paraphrase rerun {record.run_dir} KEY=VALUE` repeats the run with "
+            "other values",
+        )
+
+
+def _changed_parts(record: RunRecord, settings: Settings, parts: dict[str, Any]) -> str:
+    """Name what can change the result and is not as it was; of the configuration its keys."""
+    keys = changed_settings(record.values.get("config") or {}, flat(settings.plain), record.values.get("working_dir"))
+    named = {"configuration": f"configuration ({', '.join(keys)})"} if keys else {}
+    changed = fingerprint.differences(parts, record.values["fingerprint_parts"])
+    return ", ".join(named.get(name, name) for name in changed)
 
 
 @contextmanager
@@ -56,10 +84,15 @@ def recorded(record: RunRecord) -> Iterator[None]:
         if is_main_process() and record.is_ours and record.values.get("status") != "finished":
             interruption = Interrupted(signal.SIGINT) if isinstance(error, KeyboardInterrupt) else error
             if isinstance(interruption, Interrupted):
-                record.update(status="interrupted", error=str(interruption), ended=now())
+                status, told = "interrupted", str(interruption)
             else:
                 last_line = (str(error).strip().splitlines() or [""])[-1]
-                record.update(status="failed", error=f"{type(error).__name__}: {last_line}", ended=now())
+                problem = error.problem_line if isinstance(error, KnownError) else last_line
+                status, told = "failed", f"{type(error).__name__}: {problem}"
+            try:
+                record.update(status=status, error=told, ended=now())
+            except OSError as refused:  # the disk is full, say; readers see that the process is gone
+                log.warning("run.json cannot be written: %s", refused.strerror)
         raise
 
 
@@ -69,7 +102,7 @@ def refuse_or_restart(run: Run, parts: dict[str, Any]) -> None:
     Raises:
         RunError: something has, and the run was named in `resume`; with resume=auto it is trained anew.
     """
-    changed = ", ".join(fingerprint.differences(parts, run.record.values["fingerprint_parts"]))
+    changed = _changed_parts(run.record, run.settings, parts)
     if not changed:
         return
     if run.config.resume != "auto":
@@ -100,7 +133,8 @@ def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> 
     for note in run.datamodule.truncation_notes:
         log.warning(note)
     OmegaConf.save(run.settings.composed, run.directory / "config.yaml", resolve=False)
-    own_code.copy_code(own_code.own_modules(run.settings.plain), run.directory)
+    modules = own_code.own_modules(run.settings.plain)
+    own_code.copy_code(modules, run.directory)
     write_seen_pairs(run.directory, run.tables.splits["train"], run.tables.splits.get("validation"))
     accumulated = config.trainer.accumulate_grad_batches
     effective = plan.mean_pairs * run.replicas * accumulated
@@ -115,14 +149,29 @@ def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> 
         fingerprint=fingerprint.combine(parts),
         fingerprint_parts=parts,
         versions=parts["libraries"],
-        git=git_state(),
-        device={"kind": run.machine.accelerator, "name": run.machine.name, "count": run.replicas},
+        git=write_project_state(modules, run.directory),
+        device={
+            "kind": run.machine.accelerator,
+            "name": run.machine.name,
+            "count": run.replicas,
+            "threads": torch.get_num_threads(),
+        },
         precision={"used": run.precision, "reason": precision_reason},
         data=run.data_summary(),
         working_dir=str(Path.cwd()),
         batches={"per_epoch": len(plan), "mean_pairs": plan.mean_pairs, "effective_pairs": effective},
         bad_rows=len(run.tables.bad_rows),
     )
+
+
+def tell_differences(origin: RunRecord, record: RunRecord) -> None:
+    """Log and record what is not as it was in the run that this one repeats."""
+    differences = what_differs(origin, record.values)
+    record.update(rerun_of={**record.values["rerun_of"], "differences": differences})
+    for line in differences:
+        log.warning("differs from %s (former values in brackets): %s", origin.run_dir, line)
+    if not differences:
+        log.info("as in %s: settings, code, libraries, data and device", origin.run_dir)
 
 
 def checkpoint_to_continue(run: Run, loggers: Sequence[Any]) -> Path | None:
@@ -146,7 +195,7 @@ def begin_tracking(run: Run, loggers: list[Any]) -> None:
     if not is_main_process():
         return
     who = identity.identify(run.directory, run.record.values, searching=run.searching)
-    public = redacted({key: value for key, value in run.settings.plain.items() if key not in ("logger", "resume")})
+    public = finite(redacted({key: value for key, value in run.settings.plain.items() if key not in ("logger", "resume")}))
     config = public | {"choices": run.record.values.get("choices") or {}}
     remembered = hooks.begin(loggers, hooks.RunInfo(who, config, identity.origin(run.record.values)))
     run.record.update(tracking=remembered)

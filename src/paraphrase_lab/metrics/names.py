@@ -8,6 +8,8 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "accuracy": True, "f1": True, "precision": True, "recall": True, "roc_auc": True, "average_precision": True,
     "nll": False, "brier": False, "ece": False,
 }  # fmt: skip
+NEED_BOTH_LABELS = ("roc_auc", "average_precision")
+"""Undefined, in JSON null, where all labels are the same."""
 PROBE_HIGHER_IS_BETTER: dict[str, bool] = {
     "flip_rate": False, "order_gap": False, "symmetrised_accuracy": True,
     "identical_positive_rate": True, "random_positive_rate": False,

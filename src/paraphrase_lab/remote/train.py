@@ -4,18 +4,21 @@ import logging
 import os
 import shlex
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.configuration.hydra_internals import BASIC_SWEEPER, Ended, config_dir_of, name_this_process
 from paraphrase_lab.configuration.registration import register
-from paraphrase_lab.errors import TrainingError, UserError
+from paraphrase_lab.errors import KnownError, UserError
 from paraphrase_lab.paths import as_typed
 from paraphrase_lab.runs.record import FILE_NAME, KEPT_VARIABLE, RunRecord
 from paraphrase_lab.runtime.next_commands import print_next
 
 log = logging.getLogger(__name__)
 COMMAND = "paraphrase_lab.__main__"
+RESUME_HINT = "run the same command with resume=auto to continue"
 register()  # a job imports its task first, and composes its configuration then
 
 
@@ -26,7 +29,6 @@ def train_job(config: Any) -> float | None:
 
     from paraphrase_lab.runtime.distributed import is_main_process, processes_find
     from paraphrase_lab.train import train
-    from paraphrase_lab.training.stopping import Interrupted
 
     hydra_config = HydraConfig.get()
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
@@ -37,23 +39,38 @@ def train_job(config: Any) -> float | None:
     if is_sweep and config.resume is None and _was_interrupted(directory):
         config.resume = "auto"  # an earlier attempt of a launcher that runs the same job again
     searching = hydra_config.sweeper["_target_"] != BASIC_SWEEPER
-    try:
-        with processes_find(directory):
-            best = train(config, directory, searching=searching)
+    with known_errors(is_sweep=is_sweep), processes_find(directory):
+        best = train(config, directory, searching=searching)
         if not is_sweep and is_main_process():
-            print_next(*_next_commands(directory))
+            print_next(*next_commands(directory))
         return best
+
+
+@contextmanager
+def known_errors(*, is_sweep: bool, to_continue: str = RESUME_HINT) -> Iterator[None]:
+    """Write known errors into the run's log, and let them leave Hydra without a traceback.
+
+    Args:
+        to_continue: says what to type after an interruption.
+    """
+    from paraphrase_lab.training.stopping import Interrupted
+
+    try:
+        yield
     except Interrupted as error:
-        log.warning("%s: run the same command with resume=auto to continue", error)
+        log.warning("%s: %s", error, to_continue)
         raise SystemExit(error.exit_code) from None
-    except (UserError, TrainingError) as error:
-        log.error("%s", error)  # into the run's own log; of a sweep only the first error reaches the screen in the end
-        if is_sweep:
+    except KnownError as error:
+        if is_sweep:  # of whose errors only the first one leaves Hydra
+            log.error("%s", error)
+            error.is_reported = True
             raise
+        _write_into_log(error)
         raise Ended(error) from None
 
 
-def _next_commands(directory: Path) -> list[str]:
+def next_commands(directory: Path) -> list[str]:
+    """Return what one would type after a run."""
     run = shlex.quote(str(directory))
     with_model = [
         f"paraphrase evaluate {run} data=pairs data.path=FILE",
@@ -61,6 +78,14 @@ def _next_commands(directory: Path) -> list[str]:
     ]
     has_model = RunRecord.read(directory).values.get("model")
     return [*(with_model if has_model else []), f"paraphrase compare {run} OTHER_RUN", f"paraphrase report {run}"]
+
+
+def _write_into_log(error: KnownError) -> None:
+    """Write an error into the run's own log and not on the screen, where the command line shows it."""
+    entry = log.makeRecord(log.name, logging.ERROR, __file__, 0, "%s", (error,), None)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(entry)
 
 
 def _was_interrupted(directory: Path) -> bool:

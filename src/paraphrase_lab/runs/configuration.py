@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.configuration.renamed import renamed_record
+from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA, WITHOUT_EFFECT
+from paraphrase_lab.runs.short import shown
 
 log = logging.getLogger(__name__)
 GROUPS = (
@@ -33,6 +35,29 @@ def followed(value: Any) -> str:
 def follows(config: Mapping[Any, Any]) -> dict[str, str]:
     """Return the keys that stand as ${another.key} in an unresolved configuration, and that key."""
     return {key: source for key, value in flat(config).items() if (source := followed(value))}
+
+
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any], working_dir: str | None = None) -> list[str]:
+    """Return the keys that can change a result and have another value now, as in "seed=1 (0)", in brackets the former value.
+
+    A key that only one of the two configurations has is left out: it belongs to another release.
+
+    Args:
+        before: flat; its relative paths are those of `working_dir`.
+        now: flat; its relative paths are those of the current directory.
+    """
+
+    def value(config: Mapping[str, Any], key: str, base: str) -> str:
+        found = config[key]
+        is_place = key in PLACES_OF_DATA and isinstance(found, str)
+        return str(Path(base, Path(found).expanduser()).absolute()) if is_place else shown(found)
+
+    def has_effect(key: str) -> bool:
+        return key in PLACES_OF_DATA or not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_EFFECT)
+
+    shared = [key for key in now if key in before and has_effect(key)]
+    changed = [key for key in shared if value(before, key, working_dir or ".") != value(now, key, ".")]
+    return [f"{key}={shown(now[key])} ({shown(before[key])})" for key in changed]
 
 
 def typed_and_chosen(run_dir: Path) -> dict[str, Any]:

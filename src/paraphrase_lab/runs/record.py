@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.files import atomic_write
+from paraphrase_lab.files import write_json
 from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT, user_path
 
 FILE_NAME = "run.json"
@@ -86,9 +86,7 @@ class RunRecord:
         """Write what others know of a run that has ended: it has not been at work again."""
         self.values.update(values)
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self.run_dir / FILE_NAME) as unfinished:
-            text = json.dumps(self.values, indent=2, ensure_ascii=False, default=str)
-            unfinished.write_text(text + "\n", encoding="utf-8")
+        write_json(self.run_dir / FILE_NAME, self.values)
 
     def start(self, **values: Any) -> None:
         resumed = self.values["resumed"] + 1 if "resumed" in self.values else 0

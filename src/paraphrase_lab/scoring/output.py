@@ -7,8 +7,6 @@ and JSON text otherwise. jsonl to jsonl keeps every object as it is.
 
 import base64
 import csv
-import json
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, time
@@ -22,6 +20,7 @@ import pyarrow.parquet as pq
 from paraphrase_lab.data.files import RowReader, column_names, column_types, file_format
 from paraphrase_lab.data.rows import Row, shortened
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.files import json_text
 
 OUTPUT_FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 SCORE_COLUMNS = {"probability": pa.float64(), "prediction": pa.int64()}
@@ -129,7 +128,7 @@ def open_writer(path: Path, ending: str, schema: pa.Schema) -> Iterator[RowWrite
         return
     with path.open("w", encoding="utf-8", newline="") as handle:
         if ending == ".jsonl":
-            yield lambda rows: handle.writelines(json_text(row) + "\n" for row in rows)
+            yield lambda rows: handle.writelines(json_text(row, default=plain) + "\n" for row in rows)
         else:
             write_records = csv.writer(LineFeedEnds(handle)).writerows if ending == ".csv" else partial(write_tsv, handle)
             write_records([schema.names])
@@ -162,15 +161,7 @@ def cell(value: Any) -> str:
         return value or ""
     if isinstance(value, float):
         return repr(value)
-    return json_text(value) if isinstance(value, (bool, int, list, tuple, dict)) else plain(value)
-
-
-def json_text(value: Any) -> str:
-    """Return JSON, which has no NaN and no infinity: they become null."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=plain)
-    except ValueError:
-        return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, default=plain)
+    return json_text(value, default=plain) if isinstance(value, (bool, int, list, tuple, dict)) else plain(value)
 
 
 def plain(value: Any) -> str:
@@ -178,11 +169,3 @@ def plain(value: Any) -> str:
     if isinstance(value, (date, time)):
         return value.isoformat()
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else str(value)
-
-
-def finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: finite(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.files import atomic_write
+from paraphrase_lab.files import atomic_write, json_text
 
 STATE_FILE = "state.json"
 OVERWRITE_HINT = "add --overwrite to start over"
@@ -26,8 +26,12 @@ class PartialScores:
             check_agreement(folder, agreement)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            with atomic_write(folder / STATE_FILE, fsync=True) as unfinished:
-                unfinished.write_text(json.dumps(agreement, indent=2) + "\n", encoding="utf-8")
+            try:
+                with atomic_write(folder / STATE_FILE, fsync=True) as unfinished:
+                    unfinished.write_text(json_text(agreement, indent=2) + "\n", encoding="utf-8")
+            except OSError:
+                self.remove()  # it holds nothing yet
+                raise
 
     def finished_chunks(self) -> int:
         """Return the number of saved chunks: they are saved in order, so that the first missing one ends them."""

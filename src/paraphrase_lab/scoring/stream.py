@@ -6,6 +6,7 @@ place. So a killed process loses one chunk at most, and nobody ever sees half an
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -16,12 +17,13 @@ import pyarrow as pa
 
 from paraphrase_lab.data.files import RowReader
 from paraphrase_lab.data.rows import BadRow, Row, bad_rows_error, write_bad_rows
-from paraphrase_lab.errors import RunError, UserError
+from paraphrase_lab.errors import RunError, TrainingError, UserError
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.runtime.progress import Progress, shown_progress
 from paraphrase_lab.scoring.output import open_writer, output_schema
 from paraphrase_lab.scoring.partial import PartialScores
 from paraphrase_lab.scoring.task import ScoringTask, check_task
+from paraphrase_lab.storage import storage_fault
 
 
 class PairScorer(Protocol):
@@ -76,13 +78,14 @@ def score_file(
     schema = output_schema(source, output)
     fingerprint = scorer.fingerprint
     agreement = task.agreement(fingerprint)
-    scores = PartialScores(task.partial_folder, agreement, overwrite=overwrite)
-    with shown_progress(f"scoring {source.name}", 1.0) as shown:
-        resumed_from_row = score_chunks(scorer, task, scores, ProgressReport(shown), skip=on_bad_rows == "skip")
-    if task.agreement(fingerprint) != agreement:
-        raise UserError(f"{source} was changed while it was being scored", hint=f"{task.command} --overwrite")
-    rows, scored, paraphrases = write_output(task, scores, schema, scorer.threshold)
-    scores.remove()
+    with storage_faults(task):
+        scores = PartialScores(task.partial_folder, agreement, overwrite=overwrite)
+        with shown_progress(f"scoring {source.name}", 1.0) as shown:
+            resumed_from_row = score_chunks(scorer, task, scores, ProgressReport(shown), skip=on_bad_rows == "skip")
+        if task.agreement(fingerprint) != agreement:
+            raise UserError(f"{source} was changed while it was being scored", hint=f"{task.command} --overwrite")
+        rows, scored, paraphrases = write_output(task, scores, schema, scorer.threshold)
+        scores.remove()
     return ScoringSummary(
         rows=rows,
         scored=scored,
@@ -92,6 +95,18 @@ def score_file(
         output=output,
         paraphrase_share=paraphrases / scored if scored else None,
     )
+
+
+@contextmanager
+def storage_faults(task: ScoringTask) -> Iterator[None]:
+    """Raise TrainingError, which says what is kept, for an error of the file system, such as a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if (fault := storage_fault(error, task.output.parent)) is None:
+            raise
+        kept = f"; the same command continues with the scores that are kept in {task.partial_folder}"
+        raise TrainingError(fault + (kept if task.partial_folder.is_dir() else "")) from error
 
 
 class ProgressReport:

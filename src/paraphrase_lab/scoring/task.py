@@ -10,6 +10,7 @@ from paraphrase_lab.data.files import require_columns
 from paraphrase_lab.data.rows import BadRow, Row, shortened
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.scoring.output import OUTPUT_FORMATS
+from paraphrase_lab.storage import require_writable
 
 
 @dataclass(frozen=True)
@@ -83,3 +84,4 @@ def check_task(task: ScoringTask, *, overwrite: bool) -> None:
     require_columns(source, task.columns, hint="--columns A B names the two columns that hold the sentences")
     if output.exists() and not overwrite:
         raise UserError(f"{output} exists already", hint=f"{task.command} --overwrite replaces it")
+    require_writable(output.parent, hint="name a file in another place with --output")

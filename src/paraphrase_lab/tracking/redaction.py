@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ _IN_URL = re.compile(r"(://)(?:[^/\s@]+|[^/\s:@]+:[^\s@]+)@")
 _SPOKEN = re.compile(r"((?i:authorization\s*:\s*basic)\s+|\bBearer\s+|(?i:\b(?:password|passwd|pwd)\s*=)\s*)[^\s;,&]+")
 """A header, or a part of a connection string."""
 _IN_QUERY = re.compile(r"([?&](?:[\w-]*[_-])?(?:token|key|secret|password|signature|credential|sig)=)[^&\s#]+", re.IGNORECASE)
+
+_ASSIGNED = re.compile(
+    r"([A-Za-z_][\w.\-]*)([\"']?[^\S\n]*[:=][^\S\n]*)(\"[^\"\n]*\"|'[^'\n]*'|[\w+/=.\-]{6,}(?=[\s,;})]|$))", re.MULTILINE
+)
+"""A name, what assigns, and a quoted text or a long word."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -57,6 +63,24 @@ def redacted(value: Any, name: str = "", known: Iterable[str] | None = None) -> 
     text = _IN_QUERY.sub(rf"\g<1>{REDACTED}", _IN_URL.sub(rf"\g<1>{REDACTED}@", _VALUES.sub(REDACTED, text)))
     home = str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text
+
+
+def redacted_words(words: Iterable[str]) -> str:
+    """Return the words of a command line as one would type them, without secrets; `key=value` is judged by its key too."""
+    shown = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        shown.append(f"{key}={redacted(value, key)}" if equals and is_secret_name(key) else redacted_text(word))
+    return shlex.join(shown)
+
+
+def redacted_text(text: str) -> str:
+    """Return source code or words without what looks like a secret, also where it is assigned to a name like a secret's."""
+
+    def judged(found: re.Match[str]) -> str:
+        return f"{found[1]}{found[2]}{REDACTED}" if is_secret_name(found[1]) else found[0]
+
+    return redacted(_ASSIGNED.sub(judged, text))
 
 
 def _secrets_of_the_environment() -> list[str]:

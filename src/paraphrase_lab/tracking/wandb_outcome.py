@@ -1,6 +1,5 @@
 """The outcome of a run, for W&B: numbers in the summary, pictures and the hardest pairs as tables, weights as an artifact."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from paraphrase_lab.errors import RunError
+from paraphrase_lab.files import finite, json_text
 from paraphrase_lab.metrics.binary import decide, reliability_bins
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.runs.predictions import Predictions, read_predictions
@@ -37,13 +37,13 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
     pairs, seconds = (record.get("batches") or {}).get("effective_pairs"), (record.get("seconds") or {}).get("training")
     if seconds and pairs and record.get("steps"):
         found["pairs_per_second"] = round(record["steps"] * pairs / seconds, 1)  # of training as a whole, with validation
-    return {name: value for name, value in found.items() if not (isinstance(value, float) and math.isnan(value))}
+    return {name: value for name, value in found.items() if not (isinstance(value, float) and not math.isfinite(value))}
 
 
 def facts(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the configuration does not say and a comparison of runs wants to know."""
     names = ("seed", "fingerprint", "versions", "git", "device", "precision", "data", "batches")
-    return {name: record[name] for name in names if name in record}
+    return finite({name: record[name] for name in names if name in record})
 
 
 def log_pictures(run: Any, run_dir: Path, record: Mapping[str, Any], hardest: int) -> None:
@@ -116,7 +116,7 @@ def use_data(run: Any, name: str, record: Mapping[str, Any]) -> None:
     }
     artifact = wandb.Artifact(_artifact_name(name), type="dataset", metadata=dict(splits))
     with artifact.new_file("splits.json", encoding="utf-8") as file:
-        json.dump(splits, file, indent=2)
+        file.write(json_text(splits, indent=2))
     run.use_artifact(artifact)
 
 
@@ -133,7 +133,7 @@ def log_weights(run: Any, run_dir: Path, record: Mapping[str, Any]) -> None:
     best = record.get("best") or {}
     artifact = wandb.Artifact(
         _artifact_name(f"model-{run.id}"), type="model",
-        metadata={"fingerprint": record.get("fingerprint"), "metrics": record.get("metrics"), **best},
+        metadata={"fingerprint": record.get("fingerprint"), "metrics": finite(record.get("metrics")), **finite(best)},
     )  # fmt: skip
     artifact.add_dir(str(folder), policy="immutable", skip_cache=True)
     logged = run.log_artifact(artifact, aliases=["best", f"seed-{record.get('seed')}"])

@@ -115,7 +115,11 @@ class ResumeCheckpoint(Checkpoint):
 
     def _save(self, trainer: pl.Trainer, stop_wanted: bool) -> None:
         unfinished = self.path.with_name("last.unfinished.ckpt")
-        trainer.save_checkpoint(unfinished)
+        try:
+            trainer.save_checkpoint(unfinished)
+        except OSError:
+            unfinished.unlink(missing_ok=True)  # makes room for the record on a full disk
+            raise
         if trainer.is_global_zero:
             os.replace(unfinished, self.path)
         trainer.strategy.barrier()

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import CompactHydraException
+
 from hydra_sagemaker.job.result import PICKLED_VALUE, message_of, printable
 
 FRAMES = 100  # innermost ones: an endless recursion has a thousand
@@ -71,13 +73,20 @@ def exception_record(error: BaseException, effects: Sequence[BaseException] = ()
         "type": kind.__qualname__,
         "arguments": [_json_or_words(argument) for argument in _arguments(error)],
         "message": message_of(error),
-        "traceback": printable("".join(traceback.format_exception(error))),
+        "traceback": printable("".join(_as_python_prints(error))),
         "frames": [
             [printable(frame.filename), frame.lineno, frame.name]
             for frame in traceback.extract_tb(error.__traceback__, limit=-FRAMES)
         ],
         "cause": None if cause is None or ended else exception_record(cause, (*effects, error)),
     }
+
+
+def _as_python_prints(error: BaseException) -> list[str]:
+    """Return the lines of the traceback; the text alone, where the error is Hydra's or its class says that this suffices."""
+    if isinstance(error, CompactHydraException) or getattr(type(error), "without_traceback", False):
+        return traceback.format_exception_only(error)
+    return traceback.format_exception(error)
 
 
 def _arguments(error: BaseException) -> tuple[Any, ...]:
