@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from figures import texts
+from figures import reaches_the_edge, texts
 from paraphrase_lab.data.description import SplitPairs, describe
 from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.metrics.calibration import Calibration
@@ -205,3 +205,12 @@ def test_bins_with_few_pairs_are_hollow(tmp_path, drawn):
     assert "hollow: under 10 pairs" in texts(drawn[0])
     plot_reliability(labels[:20], probabilities[:20], probabilities[:20], tmp_path / "many.png")
     assert "hollow" not in texts(drawn[1])
+
+
+def test_nothing_of_a_data_set_is_cut_or_hidden(tmp_path, drawn):
+    names = ("train", "validation", "test", "matched_validation_of_2019")
+    questions = SplitPairs(["a b c d e", "a b", "a b c"] * 20, ["a x y z w", "a c", "c b a"] * 20, np.tile([0, 1, 1], 20))
+    plot_data(describe(dict.fromkeys(names, questions), max_length=128), tmp_path / "data.png")
+    assert not reaches_the_edge(tmp_path / "data.png")
+    bands = [axes for axes in drawn[0].axes if axes.get_title(loc="left") == "Pairs by word overlap"]
+    assert bands[0].get_legend() is None and "<0.33" in texts(drawn[0])

@@ -36,7 +36,8 @@ def bands_for(overlap: np.ndarray) -> OverlapBands:
     if not len(overlap):
         return PAWS_BANDS
     shares = np.bincount(PAWS_BANDS.of(overlap), minlength=len(PAWS_BANDS.names)) / len(overlap)
-    edges = {round(float(edge), 2) for edge in np.quantile(overlap, QUANTILES)} - {0.0}
+    quantiles = {round(float(edge), 2) for edge in np.quantile(overlap, QUANTILES)}
+    edges = {edge for edge in quantiles if (overlap < edge).any()}
     if bool((overlap == 1).any()):
         edges.add(1.0)
     if shares[:-1].max() <= MOST or len(edges) + 1 < FEWEST_BANDS:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from paraphrase_lab.plots.style import GREY, INK, NO, SERIES, YES, finish, page, percent
+from paraphrase_lab.plots.style import GREY, INK, NO, SERIES, YES, finish, page, percent, wrapped
 
+NAME, TITLE = 18, 36
+"""Characters of a line beside and above an axis."""
 LENGTH_MARKERS = {"p50": "o", "p95": "D", "p99": "s", "max": "|"}
 
 
@@ -57,8 +59,12 @@ def plot_data(report: Mapping[str, Any], path: Path) -> None:
             percent(axes.yaxis)
         yes.set_ylim(0, 1)
         x = "Jaccard overlap of the two sets of words"
-        finish(bands, "Pairs by word overlap", x, "share of the split", legend="upper right")
-        finish(yes, "Paraphrases by word overlap", x, "share labelled paraphrase", legend="upper right")
+        bands.set(xlabel=x, ylabel="share of the split")
+        yes.set(xlabel=x, ylabel="share labelled paraphrase")
+        bands.set_title("Pairs by word overlap")
+        yes.set_title("Paraphrases by word overlap")
+        if report["splits"]:  # below, where it hides no bar, whichever band the pairs are in
+            figure.legend(*bands.get_legend_handles_labels(), loc="outside lower left", ncols=6)
 
 
 def _plot_label_share(axes: Axes, splits: Mapping[str, Any]) -> None:
@@ -71,7 +77,7 @@ def _plot_label_share(axes: Axes, splits: Mapping[str, Any]) -> None:
             if share > 0.15:
                 axes.text(left + share / 2, row, f"{name} {share:.1%}", ha="center", va="center", color=ink)
             left += share
-    axes.set_yticks(range(len(splits)), [f"{name}\n{split['pairs']:,} pairs" for name, split in splits.items()])
+    axes.set_yticks(range(len(splits)), [f"{wrapped(name, NAME)}\n{split['pairs']:,} pairs" for name, split in splits.items()])
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
     axes.grid(False)
@@ -92,9 +98,9 @@ def _plot_length_ranges(axes: Axes, splits: Mapping[str, Any], max_length: int |
         for key, marker in LENGTH_MARKERS.items():
             axes.plot([], [], marker, color=GREY, label={"p50": "median", "p95": "95%", "p99": "99%"}.get(key, key))
     title = _mark_max_length(axes, max_length, longest)
-    axes.set_yticks(range(len(known)), list(known))
+    axes.set_yticks(range(len(known)), [wrapped(name, NAME) for name in known])
     axes.set_ylim(len(known) - 0.5, -1.0)
-    finish(axes, title, "tokens per pair, special tokens included", "", legend="upper center")
+    finish(axes, wrapped(title, TITLE), "tokens per pair, special tokens included", "", legend="upper center")
 
 
 def _mark_max_length(axes: Axes, max_length: int | None, longest: int) -> str:
