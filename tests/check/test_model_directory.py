@@ -123,6 +123,12 @@ def test_weights_that_are_not_used_need_not_be_there(model: Path) -> None:
     assert findings(model, random_weights=True) == Findings([], [])
 
 
+def test_a_tokenizer_of_characters_needs_no_vocabulary(model: Path) -> None:
+    (model / "tokenizer.json").unlink()
+    changed(model / "tokenizer_config.json", tokenizer_class="CanineTokenizer")
+    assert findings(model) == Findings([], [])
+
+
 def test_code_that_is_trusted_may_be_there(model: Path) -> None:
     changed(model / "config.json", model_type="ours", auto_map={"AutoConfig": "c.C"})
     assert findings(model, trust_remote_code=True) == Findings([], [])
@@ -130,9 +136,10 @@ def test_code_that_is_trusted_may_be_there(model: Path) -> None:
     assert findings(model) == Findings([], []), "transformers' own code is used"
 
 
-@pytest.mark.parametrize(("family", "limit"), [("bert", 64), ("roberta", 64)])
-def test_the_position_limit(family: str, limit: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("family", "pad", "limit"), [("bert", 0, 64), ("roberta", 1, 64), ("roberta", 0, 65)])
+def test_the_position_limit(family: str, pad: int, limit: int, tmp_path: Path) -> None:
     model = save_checkpoint(tmp_path / family, family)
+    changed(model / "config.json", pad_token_id=pad)
     assert findings(model, max_length=limit).problems == []
     assert findings(model, max_length=limit + 1).problems == [
         f"model.name={model} takes {limit} tokens at most, data.max_length is {limit + 1}: data.max_length={limit}."

@@ -28,7 +28,7 @@ def test_the_card_names_origin_data_training_and_the_meaning_of_each_number() ->
         "# seed 7",
         "| base model | `owner/encoder` |",
         "| licence | apache-2.0 |",
-        "| language | ['en', 'de'] |",
+        "| language | en, de |",
         "| data | pairs questions.csv |",
         "| test/accuracy | 0.9126 | share of pairs that are answered right |",
         "| test/mine | 1.0000 | a metric of the run's own code |",

@@ -13,9 +13,9 @@ from paraphrase_lab.model.directory import MODEL_DIR, model_directory
 from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs.record import LATEST, run_directory
 
-VOCABULARIES = (
-    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model", "sentencepiece.bpe.model", "tokenizer.model",
-)  # fmt: skip
+VOCABULARIES = ("tokenizer.json", "vocab*", "*.model", "*.spm", "*.tiktoken", "tekken.json")
+WITHOUT_VOCABULARY = ("CanineTokenizer", "ByT5Tokenizer", "PerceiverTokenizer")
+"""Tokenizer classes that read characters or bytes."""
 WORD_EMBEDDINGS = (
     "word_embeddings.weight", "embed_tokens.weight", "tok_embeddings.weight", "wte.weight", "word_embedding.weight",
     "shared.weight",
@@ -110,8 +110,9 @@ def _own_code(config: Mapping[str, Any]) -> list[str]:
 
 
 def _vocabulary_problems(directory: Path) -> Findings:
-    files = [directory / name for name in VOCABULARIES if (directory / name).is_file()]
-    if not files:
+    files = sorted({file for pattern in VOCABULARIES for file in directory.glob(pattern) if file.is_file()})
+    settings = _json(directory / "tokenizer_config.json") or {}
+    if not files and settings.get("tokenizer_class") not in WITHOUT_VOCABULARY:
         yield (
             f"comes without a tokenizer ({VOCABULARIES[0]}): "
             f"AutoTokenizer.from_pretrained(CHECKPOINT).save_pretrained('{directory}') puts it there"
@@ -161,7 +162,8 @@ def _longest(config: Mapping[str, Any]) -> int | None:
     if not isinstance(positions, int) or positions <= 0:
         return None
     if config["model_type"] in POSITIONS_FROM_PAD:
-        return positions - int(config.get("pad_token_id") or 1) - 1
+        pad = config.get("pad_token_id")
+        return positions - (1 if pad is None else int(pad)) - 1
     return positions
 
 

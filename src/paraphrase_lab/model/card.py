@@ -174,5 +174,10 @@ def _origin(facts: CardFacts) -> str:
     language = facts.language or (base.language if base else None)
     start = f"`{base.name}`" if base else "none: trained from scratch"
     license_ = (base.license if base else None) or "unknown: look at that of the base model and of the data"
-    rows = [("base model", start), ("licence", license_), ("language", str(language or "unknown")), ("data", facts.data_name)]
+    rows = [
+        ("base model", start),
+        ("licence", license_),
+        ("language", ", ".join(language) if isinstance(language, list) else language or "unknown"),
+        ("data", facts.data_name),
+    ]
     return "## Origin\n\n" + markdown_table(("", ""), rows)
