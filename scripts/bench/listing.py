@@ -95,7 +95,7 @@ def record(known: dict[str, Any], job: int) -> dict[str, Any]:
     names = [*HIGHER_IS_BETTER, *PROBE_HIGHER_IS_BETTER]
     metrics = {
         f"{split}/{name}": 0.5 + (job * 37 + place) % 499 / 1_000
-        for split in ("val", "test")
+        for split in ("val_fitted", "test")
         for place, name in enumerate(names)
     }
     hashes = {split: f"{split:->64}" for split in ("train", "validation", "test")}
@@ -110,7 +110,7 @@ def record(known: dict[str, Any], job: int) -> dict[str, Any]:
         "git": {"commit": 40 * "0", "dirty": False}, "best": {"monitor": "val/accuracy", "value": 0.9, "step": 100},
         "data": {split: {"pairs": 1_000, "positive_rate": 0.5, "fingerprint": value} for split, value in hashes.items()},
         "metrics": metrics,
-        "baselines": {split: {"majority": metrics, "always_positive": metrics} for split in ("val", "test")},
+        "baselines": {split: {"majority": metrics, "always_positive": metrics} for split in ("val_fitted", "test")},
         "seconds": {"data": 1.0, "training": 100.0, "evaluation": 1.0},
     }  # fmt: skip
 

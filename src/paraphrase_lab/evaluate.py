@@ -17,7 +17,7 @@ from paraphrase_lab.data.tables import load_split
 from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
-from paraphrase_lab.metrics.names import SEEN
+from paraphrase_lab.metrics.names import HISTORY, PREFIX, SEEN
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.starting_point import longest_input
 from paraphrase_lab.runs.fingerprint import combine
@@ -123,8 +123,9 @@ def evaluate_run(
     notes += more
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
     scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
-    metrics = evaluation.split_metrics(name, scored, model.calibration, build.build_metrics(config))
-    baselines = evaluation.split_baselines({name: scored})
+    prefix = HISTORY if name == "validation" and not own else PREFIX[name]  # of other data, nothing was chosen on it
+    metrics = evaluation.split_metrics(prefix, scored, model.calibration, build.build_metrics(config))
+    baselines = evaluation.split_baselines({prefix: scored})
     fingerprint = tables.splits[name].fingerprint
     key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
     directory = (places or run_dir / "evaluations") / f"{name}-{key[:8]}"

@@ -16,7 +16,7 @@ FACTS = CardFacts(
     data={"train": {"pairs": 49_401, "fingerprint": "0123456789abcdef"}, "test": {"pairs": 8_000, "fingerprint": "f" * 64}},
     settings={"optimizer.lr": 3e-5, "data.max_length": 40},
     command="paraphrase train data=pairs data.path=questions.csv",
-    metrics={"val/f1": 0.5, "test/accuracy": 0.91256, "test/mine": 1.0},
+    metrics={"val_fitted/f1": 0.5, "test/accuracy": 0.91256, "test/mine": 1.0},
     calibration=Calibration(1.7342, 0.5, 8_000, -0.3123),
     max_length=40,
 )

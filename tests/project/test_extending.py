@@ -87,7 +87,7 @@ def test_all_four_in_one_run_that_goes_elsewhere(
     assert paraphrase("train", *CHOSEN, *SETTINGS, "hydra.run.dir=run") == 0
     record = json.loads((workplace / "run" / "run.json").read_text())
     assert record["best"]["monitor"] == "val/recall_at_95"
-    assert {"val/recall_at_95", "test/recall_at_95"} <= set(record["metrics"])
+    assert {"val_fitted/recall_at_95", "test/recall_at_95"} <= set(record["metrics"])
     assert record["data"]["validation"]["pairs"] > 0, "cut from train"
     with safetensors.safe_open(workplace / "run" / "model" / "model.safetensors", "pt") as weights:
         assert weights.get_slice("gru.weight_hh_l0").get_shape() == [24, 8]

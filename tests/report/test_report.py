@@ -245,7 +245,7 @@ def test_a_search_is_reported_on_validation(tmp_path: Path) -> None:
         scored = ScoredSplit(table, margins(table, share, 0))
         write_predictions({"validation": scored}, CALIBRATION, directory / "predictions.parquet")
         RunRecord.read(directory).update(
-            metrics={"val/accuracy": share}, data={"validation": {"pairs": 600, "fingerprint": table.fingerprint}}
+            metrics={"val_fitted/accuracy": share}, data={"validation": {"pairs": 600, "fingerprint": table.fingerprint}}
         )
     page = Page(reported(read_runs([str(tmp_path)])))
     assert "evaluated on validation" in page.sections["head"]

@@ -66,7 +66,7 @@ def test_a_terminal_of_any_width(
         place = tmp_path / "2026-11-24" / "10-00-00-123456_sweep" / str(job)
         choices = {"experiment": "word_order_tiny_from_scratch", "data": ("word_order", "paws")[job % 2]}
         config = {"model.num_layers": job, "model.learning_rate": 10.0**-job, "data.train_pairs": 1000 * job}
-        metrics = {"test/accuracy": 0.5, "test/f1": 0.5, "val/accuracy": 0.5}
+        metrics = {"test/accuracy": 0.5, "test/f1": 0.5, "val_fitted/accuracy": 0.5}
         recorded(place, choices=choices, config=config, metrics=metrics)
     assert paraphrase("runs", str(tmp_path)) == 0
     lines = capsys.readouterr().out.partition(f"3 runs below {tmp_path}")[0].splitlines()

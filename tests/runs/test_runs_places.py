@@ -120,7 +120,14 @@ def test_runs_in_wandb(
     wandb_server: WandbServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    scores = {"test/accuracy": 0.8, "val/accuracy": 0.81, "best/val_accuracy": 0.82, "best/step": 30, "baselines/test/f1": 0.6}
+    scores = {
+        "test/accuracy": 0.8,
+        "val_fitted/accuracy": 0.81,
+        "val/accuracy": 0.79,
+        "best/val_accuracy": 0.82,
+        "best/step": 30,
+        "baselines/test/f1": 0.6,
+    }
     send("one", num_layers=1, summary={**scores, "test/f1": float("nan"), "test_hardest": {"_type": "table"}})
     send("two", num_layers=2, summary={**scores, "test/accuracy": 0.9})
     send("broken", num_layers=3, exit_code=1)
@@ -128,7 +135,7 @@ def test_runs_in_wandb(
     place = f"wandb:{wandb_server.state.entity}/pairs"
     rows = {row.path.rpartition("/")[2]: row for row in read_runs([f"{place}/sweep"]) if isinstance(row.path, str)}
     assert {name: row.status for name, row in rows.items()} == {"one": "finished", "two": "finished", "broken": "failed"}
-    assert rows["one"].metrics == {"test/accuracy": 0.8, "val/accuracy": 0.81, "best": 0.82}
+    assert rows["one"].metrics == {"test/accuracy": 0.8, "val_fitted/accuracy": 0.81, "best": 0.82}
     assert rows["two"].config == {
         "model": "tiny", "data": "pairs", "seed": 1, "monitor": "val/accuracy", "model.num_layers": 2, "optimizer.lr": 0.001,
     }  # fmt: skip

@@ -22,12 +22,12 @@ RUNS = [
     row(
         "a", "finished",
         {"model": "tiny", "seed": 0, "optimizer.lr": 0.001, "model.name": "with spaces", "trainer.deterministic": True},
-        {"test/f1": 0.95, "val/f1": 0.9}, started="2026-11-24T10:00:00+00:00", seconds={"data": 1.0, "training": 9.0},
+        {"test/f1": 0.95, "val_fitted/f1": 0.9}, started="2026-11-24T10:00:00+00:00", seconds={"data": 1.0, "training": 9.0},
     ),
     row(
         "b", "finished",
         {"model": "tiny", "seed": 1, "optimizer.lr": 0.01, "model.betas": [0.9, 0.999], "trainer.deterministic": False},
-        {"test/f1": 0.85, "val/f1": 0.8}, started="2026-11-25T10:00:00+00:00", job={"cost_of_all_attempts_usd": 0.5},
+        {"test/f1": 0.85, "val_fitted/f1": 0.8}, started="2026-11-25T10:00:00+00:00", job={"cost_of_all_attempts_usd": 0.5},
     ),
     row("c", "failed", {"model": "roberta_base", "seed": 0, "optimizer.lr": 0.001}, {}, error="RuntimeError: out of memory"),
 ]  # fmt: skip
@@ -104,7 +104,8 @@ def test_conditions(condition: str, expected: str) -> None:
         ("model='tiny", '"model=\'tiny" is no comparison'),
         ("model=>tiny", "'model=>tiny' is no comparison"),
         ("test/f1>high", "test/f1 is a number, 'high' is none"),
-        ("f1>0.9", "f1 may mean test/f1 or val/f1\ntype the whole name"),
+        ("val/f1>0.9", "no run has a key val/f1: that is what is measured while training\nval_fitted/f1 is that of the chosen"),
+        ("f1>0.9", "f1 may mean test/f1 or val_fitted/f1\ntype the whole name"),
         ("modle=tiny", "no run has a key modle\ndid you mean model\\?"),
         ("model.layres=2 or seed=0", "no run has a key model.layres"),
         ("test/acuracy>0", "no run has a key test/acuracy\n(keys|did you mean)"),

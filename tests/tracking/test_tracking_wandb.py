@@ -53,8 +53,10 @@ def test_a_run_online_has_everything(wandb_server: WandbServer, own_places: Path
     assert seen.summary["baselines/test/majority/accuracy"] == 0.5 and seen.summary["seconds/training"] > 0
     assert seen.summary["pairs_per_second"] > 0
     tables = {name for row in seen.history for name in row if isinstance(row[name], dict)}
-    assert {f"{split}_{what}" for split in ("val", "test") for what in ("hardest_pairs", "confusion_table")} <= tables
-    assert {f"{split}_{what}_table" for split in ("val", "test") for what in ("precision_recall", "reliability")} <= tables
+    assert {f"{split}_{what}" for split in ("val_fitted", "test") for what in ("hardest_pairs", "confusion_table")} <= tables
+    assert {
+        f"{split}_{what}_table" for split in ("val_fitted", "test") for what in ("precision_recall", "reliability")
+    } <= tables
     assert not (run_dir / "wandb" / ".local").exists() and list(own_places.rglob("*wandb*")) == []
     assert not [name for name in os.environ if name in KEPT_HERE]
 

@@ -53,7 +53,7 @@ def test_the_record(tiny_run: Path) -> None:
     assert set(values["seconds"]) == {"data", "encoding", "training", "evaluation", "writing"}
     assert values["data"]["train"]["pairs"] == 500
     for name in ("accuracy", "f1", "precision", "recall", "roc_auc", "average_precision", "nll", "brier", "ece"):
-        assert f"val/{name}" in values["metrics"] and f"test/{name}" in values["metrics"]
+        assert f"val_fitted/{name}" in values["metrics"] and f"test/{name}" in values["metrics"]
         assert name in values["baselines"]["test"]["majority"] and name in values["baselines"]["test"]["always_positive"]
     config = json.loads((tiny_run / "model" / "config.json").read_text())
     assert config["paraphrase_lab"] == {**values["calibration"], "max_length": 128, "head_is_calibrated": True}
@@ -62,7 +62,7 @@ def test_the_record(tiny_run: Path) -> None:
 def test_predictions_agree_with_the_metrics(tiny_run: Path) -> None:
     table = pq.read_table(tiny_run / "predictions.parquet").to_pandas()
     values = record(tiny_run)
-    for split, prefix in (("validation", "val"), ("test", "test")):
+    for split, prefix in (("validation", "val_fitted"), ("test", "test")):
         rows = table[table["split"] == split]
         assert len(rows) == 100
         assert (rows["label"] == rows["prediction"]).mean() == pytest.approx(values["metrics"][f"{prefix}/accuracy"])
@@ -144,7 +144,7 @@ def test_both_orders(overrides: tuple[str, ...], tmp_path: Path, caplog: pytest.
     assert trained(tmp_path / "run", *overrides, "model.gradient_checkpointing=true", "model.layer_decay=0.8") == 0
     pairs = record(tmp_path / "run")["batches"]
     assert pairs["per_epoch"] == (32 if "swap" in overrides[0] else 16)
-    assert record(tmp_path / "run")["metrics"]["val/nll"] > 0
+    assert record(tmp_path / "run")["metrics"]["val_fitted/nll"] > 0
 
 
 @pytest.mark.slow

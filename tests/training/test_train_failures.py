@@ -105,7 +105,7 @@ def test_a_validation_without_memory_continues_with_smaller_batches(
     assert 20 < max(largest) <= 64
     values, whole = record(tmp_path / "run"), record(tiny_run)
     assert values["best"]["value"] == whole["best"]["value"]
-    assert values["metrics"]["val/nll"] == pytest.approx(whole["metrics"]["val/nll"], rel=1e-5)
+    assert values["metrics"]["val_fitted/nll"] == pytest.approx(whole["metrics"]["val_fitted/nll"], rel=1e-5)
 
 
 def test_a_failure_is_recorded_with_its_last_line(tmp_path: Path) -> None:

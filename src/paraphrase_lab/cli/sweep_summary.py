@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+from paraphrase_lab.metrics.names import FITTED
+
 
 def print_summary(sweep_dir: Path) -> None:
     """Print a line per job of the sweep, also when some failed."""
@@ -21,13 +23,14 @@ def print_summary(sweep_dir: Path) -> None:
         return
     costs = [money((record.values.get("job") or {}).get("cost_of_all_attempts_usd")) for record in records]
     table = Table(title=Text(str(as_typed(sweep_dir.absolute()))), title_justify="left")
-    for column in ("job", "overrides", "status", "best", "val/accuracy", "test/accuracy", *(["cost"] if any(costs) else [])):
+    numbers_shown = ("best", f"{FITTED}/accuracy", "test/accuracy")
+    for column in ("job", "overrides", "status", *numbers_shown, *(["cost"] if any(costs) else [])):
         table.add_column(column, overflow="fold")  # a value at the end of a long override is what tells the jobs apart
     words = [configuration_of(record.values, record.run_dir)[1].get("overrides", []) for record in records]
     shared = set.intersection(*map(set, words)) if len(words) > 1 else set()
     for record, overrides, cost in zip(records, words, costs, strict=True):
         best, metrics = record.values.get("best") or {}, record.values.get("metrics") or {}
-        numbers = [best.get("value"), metrics.get("val/accuracy"), metrics.get("test/accuracy")]
+        numbers = [best.get("value"), metrics.get(f"{FITTED}/accuracy"), metrics.get("test/accuracy")]
         error = record.values.get("error") or record.status  # of an interrupted run it begins with that word
         status = error if error.startswith(record.status) else f"{record.status}: {error}"
         cells = [record.run_dir.name, " ".join(word for word in overrides if word not in shared), status]

@@ -18,7 +18,7 @@ from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.files import atomic_directory, atomic_write
 from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.names import NEED_BOTH_LABELS, PREFIX, PROBE_HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import FITTED, FITTED_NOTE, NEED_BOTH_LABELS, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.metrics.symmetry import order_metrics, probe_metrics, probe_tables
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.inference import score
@@ -67,9 +67,9 @@ def score_split(
 
 
 def split_metrics(
-    split: str, scored: ScoredSplit, calibration: Calibration, own_metrics: Mapping[str, OwnMetric] | None = None
+    prefix: str, scored: ScoredSplit, calibration: Calibration, own_metrics: Mapping[str, OwnMetric] | None = None
 ) -> dict[str, float]:
-    """Return the metrics of a split, named as in test/accuracy, with the frozen calibration."""
+    """Return the metrics of a split with the frozen calibration; the prefix "test" gives names as test/accuracy."""
     labels, probabilities = scored.table.labels, calibration.probabilities(scored.margins)
     values = binary_metrics(labels, probabilities, calibration.threshold)
     for name, metric in (own_metrics or {}).items():
@@ -78,11 +78,11 @@ def split_metrics(
         values |= order_metrics(labels, probabilities, calibration.probabilities(scored.swapped), calibration.threshold)
         probes = {name: calibration.probabilities(margins) for name, margins in scored.probes.items()}
         values |= probe_metrics(probes, calibration.threshold)
-    return {f"{PREFIX[split]}/{name}": value for name, value in values.items()}
+    return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
 def split_baselines(splits: Mapping[str, ScoredSplit]) -> dict[str, dict[str, dict[str, float]]]:
-    return {PREFIX[split]: baselines(scored.table.labels) for split, scored in splits.items()}
+    return {prefix: baselines(scored.table.labels) for prefix, scored in splits.items()}
 
 
 def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibration, path: Path) -> None:
@@ -139,6 +139,8 @@ def print_metrics(
         table.add_row(name, *("" if value is None else UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in values))
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
+    if FITTED in splits:
+        console.print(FITTED_NOTE, style="dim", markup=False, soft_wrap=True)
     for reason in undefined_reasons(metrics):
         console.print(reason, style="dim", soft_wrap=True, markup=False, highlight=False)
 

@@ -19,6 +19,7 @@ from paraphrase_lab.lifecycle.evaluation import ScoredSplit
 from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
+from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.model.card import model_card
 from paraphrase_lab.model.export import MODEL_DIR, TrainedModel, kind_of, save_model
 from paraphrase_lab.model.head import takes_bias
@@ -47,9 +48,9 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     own = build.build_metrics(run.config)
     metrics: dict[str, float] = {}
     for split, given in scored.items():
-        metrics |= evaluation.split_metrics(split, given, calibration, own)
+        metrics |= evaluation.split_metrics(PREFIX[split], given, calibration, own)
     run.watch.lap("evaluation")
-    baselines = evaluation.split_baselines(scored)
+    baselines = evaluation.split_baselines({PREFIX[split]: given for split, given in scored.items()})
     keep = _wanted(run, run.config.keep_model)
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, baselines)  # first: the disk may be full

@@ -2,8 +2,11 @@
 
 SEEN = "seen_in_training"
 """Names, in place of its split, a set that holds pairs which the run has trained on or chosen its checkpoint on."""
-PREFIX = {"validation": "val", "test": "test", "train": "train", SEEN: SEEN}
-"""Begins the names of a split's metrics, as in val/accuracy."""
+HISTORY, FITTED = "val", "val_fitted"
+"""Begin the names of validation metrics: while training; and of the chosen checkpoint, calibrated on these pairs."""
+PREFIX = {"validation": FITTED, "test": "test", "train": "train", SEEN: SEEN}
+"""Begins the names of a split's metrics after the training, as in test/accuracy."""
+FITTED_NOTE = f"{FITTED}: checkpoint and calibration were chosen on these very pairs, which flatters"
 HIGHER_IS_BETTER: dict[str, bool] = {
     "accuracy": True, "f1": True, "precision": True, "recall": True, "roc_auc": True, "average_precision": True,
     "nll": False, "brier": False, "ece": False,

@@ -10,6 +10,7 @@ from huggingface_hub.errors import HFValidationError
 
 from paraphrase_lab.markdown import markdown_table
 from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.metrics.names import FITTED
 from paraphrase_lab.paths import user_path
 
 MEANINGS = {
@@ -117,7 +118,7 @@ def model_card(facts: CardFacts, *, is_calibrated: bool, kind: str = "", directo
             (name, f"{value:.4f}", MEANINGS.get(name.rpartition("/")[2], "a metric of the run's own code"))
             for name, value in facts.metrics.items()
         ]),
-        "`val/` is measured on the pairs that chose the checkpoint and fitted the calibration, which flatters; `test/` is not.",
+        f"`{FITTED}/`: on the pairs that chose the checkpoint and fitted the calibration, which flatters. `test/`: on others.",
         "## Training\n\n" + f"```bash\n{facts.command}\n```\n\n" + markdown_table(("key", "value"), [
             (f"`{key}`", f"`{value}`") for key, value in facts.settings.items()
         ]),

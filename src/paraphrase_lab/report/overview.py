@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from paraphrase_lab.comparison.candidates import FAILED_SEEDS
-from paraphrase_lab.metrics.names import higher_is_better
+from paraphrase_lab.metrics.names import FITTED, higher_is_better
 from paraphrase_lab.report.blocks import Block, Cell, Items, Mark, Strip, Strips, Table, Text, counted, integer, listed, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
@@ -157,7 +157,7 @@ def axis_of(scale: Scale, name: str):
 def recipe_table(material: Material) -> Table:
     """Tabulate mean and standard deviation of each recipe."""
     named = [material.named(metric) for metric in material.metrics]
-    others = [f"val/{material.metrics[0]}"] if material.split != "validation" else []
+    others = [f"{FITTED}/{material.metrics[0]}"] if material.split != "validation" else []
     columns = ("recipe", "runs", "seeds", *(text for name in [*named, *others] for text in (name, "± sd")))
     rows = []
     for recipe in material.recipes:
@@ -174,7 +174,7 @@ def run_table(material: Material) -> Table:
     keys = distinguishing_keys(material.rows)
     names = short_names(keys, [key for row in material.rows for key in row.config])
     metrics = [material.named(metric) for metric in material.metrics]
-    metrics += [f"val/{material.metrics[0]}"] if material.split != "validation" else []
+    metrics += [f"{FITTED}/{material.metrics[0]}"] if material.split != "validation" else []
     columns = ("run", *(names[key] for key in keys), "status", *metrics)
     rows = []
     for row in material.rows:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.metrics.names import FITTED, HISTORY
 from paraphrase_lab.runs.row import RunRow
 
 OWN: dict[str, Callable[[RunRow], Any]] = {
@@ -43,6 +44,12 @@ class Fields:
             return fitting[0]
         if fitting:
             raise UserError(f"{typed} may mean {' or '.join(fitting)}", hint="type the whole name")
+        head, _, metric = typed.partition("/")
+        if head == HISTORY and (fitted := f"{FITTED}/{metric}") in self._names:
+            raise UserError(
+                f"no run has a key {typed}: that is what is measured while training",
+                hint=f"{fitted} is that of the chosen checkpoint, and `best` the value of `monitor` that chose it",
+            )
         endings = {name.replace("/", ".").rpartition(".")[2]: name for name in self._names}
         if close := difflib.get_close_matches(typed, [*self._names, *endings], 1):
             raise UserError(f"no run has a key {typed}", hint=f"did you mean {endings.get(close[0], close[0])}?")

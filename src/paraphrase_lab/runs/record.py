@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.files import write_json
+from paraphrase_lab.metrics.names import FITTED
 from paraphrase_lab.paths import RUNS_DIR, SOURCE_ROOT, user_path
 
 FILE_NAME = "run.json"
@@ -29,22 +30,26 @@ SILENT_SECONDS = 24 * 3600
 RENAMED = {
     "floors": "baselines", "always_yes": "always_positive", "yes_share": "positive_rate",
     "identical_yes_share": "identical_positive_rate", "random_yes_share": "random_positive_rate",
+    "val": FITTED,
 }  # fmt: skip
 """Names in run.json as earlier versions wrote them, and today's."""
 
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a run.json, of this version or an earlier one, under today's names."""
-    renamed = ("floors", "metrics", "data")
+    renamed = ("floors", "baselines", "metrics", "data")
     return {RENAMED.get(name, name): _renamed(value) if name in renamed else value for name, value in values.items()}
 
 
 def _renamed(value: Any) -> Any:
-    """Rename the keys at every depth; of a key such as test/accuracy the part behind the last slash."""
+    """Rename the keys at every depth; of a key such as test/accuracy both parts."""
     if not isinstance(value, Mapping):
         return value
-    parts = {name: name.rpartition("/") for name in value}
-    return {f"{head}{slash}{RENAMED.get(last, last)}": _renamed(value[name]) for name, (head, slash, last) in parts.items()}
+    renamed = {}
+    for name, one in value.items():
+        head, slash, last = name.rpartition("/")
+        renamed[f"{RENAMED.get(head, head)}{slash}{RENAMED.get(last, last)}"] = _renamed(one)
+    return renamed
 
 
 class RunRecord:

@@ -10,13 +10,13 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from paraphrase_lab.metrics.names import higher_is_better
+from paraphrase_lab.metrics.names import FITTED, higher_is_better
 from paraphrase_lab.runs.differences import distinguishing_keys
 from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import brief_names, cut_in_the_middle, money, short_names, shown
 
-METRICS = ("test/accuracy", "test/f1", "val/accuracy", "best")
+METRICS = ("test/accuracy", "test/f1", f"{FITTED}/accuracy", "best")
 WIDTHS = (40, 28, 20)
 """Limits of a column's width, tried in turn until the table fits."""
 NEVER, LAST, EARLY, FIRST = range(4)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from paraphrase_lab.metrics.names import FITTED, HISTORY
 from paraphrase_lab.runs.configuration import flat
 from paraphrase_lab.runs.record import upgraded
 from paraphrase_lab.runs.row import RunRow
@@ -18,7 +19,7 @@ STATUS = {
     "running": "running", "pending": "running", "finished": "finished", "failed": "failed", "crashed": "interrupted",
     "killed": "interrupted", "preempting": "interrupted", "preempted": "interrupted",
 }  # fmt: skip
-SPLITS = ("val", "test", "train")
+SPLITS = (FITTED, "test", "train")
 
 
 def read_wandb(place: str) -> list[RunRow]:
@@ -68,6 +69,8 @@ def _metrics(summary: Mapping[str, Any], monitor: str) -> dict[str, float]:
     """Return the numbers of the splits, and `best`, the chosen checkpoint's value of `monitor`."""
     known = {name: value for name, value in summary.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     numbers = {name: float(value) for name, value in known.items() if math.isfinite(value)}
+    if not any(name.startswith(f"{FITTED}/") for name in numbers):  # a run of an earlier release
+        numbers |= {name.replace(HISTORY, FITTED, 1): numbers[name] for name in numbers if name.startswith(f"{HISTORY}/")}
     metrics = {name: value for name, value in numbers.items() if name.partition("/")[0] in SPLITS}
     names = (f"best/{monitor}", f"best/{monitor.replace('/', '_')}", "best")
     best = next((numbers[name] for name in names if name in numbers), None)

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from paraphrase_lab.markdown import markdown_table
-from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import FITTED, HIGHER_IS_BETTER
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import EXPLANATION, difference_columns
@@ -49,7 +49,7 @@ def page(outcome: StudyOutcome, command: str, picture: str) -> str:
 
 def _arms(outcome: StudyOutcome) -> str:
     study, comparison = outcome.study, outcome.comparison
-    columns = [f"test/{name}" for name in dict.fromkeys((study.metric, *study.report))] + [f"val/{study.metric}"]
+    columns = [f"test/{name}" for name in dict.fromkeys((study.metric, *study.report))] + [f"{FITTED}/{study.metric}"]
     lines = []
     for name, recipe in outcome.recipes.items():
         minutes = sum(map(seconds, recipe.rows)) / len(recipe.rows) / 60
@@ -68,7 +68,7 @@ def _spread(metric: str, recipe: Recipe) -> str:
 
 def _validation(outcome: StudyOutcome) -> str:
     """Name the arm with the best mean on validation, on which a choice should rest."""
-    metric = f"val/{outcome.study.metric}"
+    metric = f"{FITTED}/{outcome.study.metric}"
     known = {name: recipe.mean(metric) for name, recipe in outcome.recipes.items()}
     means = {name: mean for name, mean in known.items() if mean is not None}
     if not means:

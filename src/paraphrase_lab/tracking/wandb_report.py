@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.wandb_access import NoProject, WandbError, connect, in_sentences, runs_of
 from paraphrase_lab.statistics.comparison import Comparison
@@ -121,7 +122,7 @@ def sync_command(rows: Sequence[RunRow], entity: str, project: str) -> str:
 
 def _metric(rows: Sequence[RunRow], comparison: Comparison | None) -> str:
     """Choose a metric that all of the runs have, if there is one: test before validation."""
-    asked = [f"{comparison.split}/{comparison.metric}".replace("validation/", "val/")] if comparison else []
+    asked = [f"{PREFIX[comparison.split]}/{comparison.metric}"] if comparison else []
     wanted = [*asked, "test/accuracy", _monitor(rows)]
     return next((name for name in wanted if all(name in row.metrics for row in rows)), wanted[0])
 
