@@ -49,7 +49,7 @@ OPTIONS = {
 }
 """Options of the verbs that have no argument parser."""
 OF_MANY_RUNS = ("runs", "compare", "report")
-OF_OVERRIDES = {"train": "", "study": "", "check": "", "data": "", "evaluate": ("data", "metrics")}
+OF_OVERRIDES = {"train": "", "study": "", "check": "", "data": "", "rerun": "", "evaluate": ("data", "metrics")}
 """Verbs that take overrides, and how their keys begin."""
 
 

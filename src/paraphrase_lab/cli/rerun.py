@@ -25,13 +25,17 @@ those of the directory that RUN was trained in. It trains on this machine, also 
 
 
 def run(words: list[str]) -> int:
+    arguments = arguments_parser().parse_intermixed_args(words)
+    add_to_path()
+    return _rerun(_one_run(arguments.run), arguments)
+
+
+def arguments_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("paraphrase rerun", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", help="a run directory, or `latest`")
     parser.add_argument("overrides", nargs="*", help="Hydra overrides of the run's configuration, and of hydra.run.dir")
     parser.add_argument("-cd", "--config-dir", help="a directory with configuration files of your own")
-    arguments = parser.parse_intermixed_args(words)
-    add_to_path()
-    return _rerun(_one_run(arguments.run), arguments)
+    return parser
 
 
 def _one_run(typed: str) -> Path:
