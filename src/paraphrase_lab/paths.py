@@ -41,6 +41,13 @@ def as_typed(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
+def absence(path: str) -> str:
+    """Return why there is nothing under a path, completing "KEY=PATH …"."""
+    if "://" in path:
+        return "is an address, and files are read from this machine: download it and give its path."
+    return f"does not exist; a relative path starts at the working directory, {Path.cwd()}."
+
+
 def can_exist(path: str) -> bool:
     """Tell whether it exists, or will where a training job runs."""
     return user_path(path).exists() or Path(path).is_relative_to(CHANNELS_DIR)

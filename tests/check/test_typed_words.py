@@ -152,3 +152,10 @@ def test_an_evaluation_prints_the_quoted_form_too() -> None:
         with_overrides(saved, Request(("data=pairs", "data.path=ep=3")))
     with pytest.raises(ConfigError, match="--also evaluates on more data. A text with a comma is quoted: 'data.path=\"a,b\"'"):
         with_overrides(saved, Request(("data=pairs", "data.path=a,b")))
+
+
+@pytest.mark.parametrize("key", ["data.path", "data.train"])
+@pytest.mark.parametrize("address", ["s3://bucket/p.csv", "https://example.org/p.csv", "file:///tmp/p.csv", "hf://a/b/p.csv"])
+def test_an_address_is_no_path(key: str, address: str) -> None:
+    (problem,) = problems("data=pairs", f"{key}={address}")
+    assert problem.startswith(f"{key}={address} is an address, and files are read from this machine: download it")

@@ -6,7 +6,6 @@ import operator
 import types
 import typing
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple, Union
 
 from omegaconf import DictConfig, OmegaConf
@@ -15,7 +14,7 @@ from omegaconf.errors import ValidationError
 from paraphrase_lab.check.suggestions import closest, did_you_mean, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, SchedulerConfig, TrainConfig
-from paraphrase_lab.paths import can_exist
+from paraphrase_lab.paths import absence, can_exist
 
 LIMITS = {"minimum": operator.ge, "maximum": operator.le, "above": operator.gt}
 
@@ -87,7 +86,7 @@ def fitting(key: Key, value: Any) -> tuple[Any, str | None]:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not _in_range(value, key.metadata):
         return value, f"must be {described(key)}."
     if key.metadata.get("path") and not can_exist(str(value)):
-        return value, f"does not exist; a relative path starts at the working directory, {Path.cwd()}."
+        return value, absence(str(value))
     return value, None
 
 

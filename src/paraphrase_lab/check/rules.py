@@ -5,12 +5,11 @@ A rule reads the values that passed on their own, by dotted key, and gives sente
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.check.studies import metric_problems
 from paraphrase_lab.check.suggestions import shown
-from paraphrase_lab.paths import can_exist, user_path
+from paraphrase_lab.paths import absence, can_exist, user_path
 
 Values = Mapping[str, Any]
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
@@ -128,7 +127,7 @@ def pairs(values: Values) -> Iterator[str]:
             "data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE."
         )
     elif is_file and not can_exist(path):
-        yield f"data.path={path} does not exist; a relative path starts at the working directory, {Path.cwd()}."
+        yield f"data.path={path} {absence(path)}"
 
 
 RULES: tuple[Callable[[Values], Iterator[str]], ...] = (
