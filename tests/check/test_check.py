@@ -243,6 +243,7 @@ def test_a_saved_configuration(tmp_path: Path) -> None:
 
 
 def test_file_endings_are_the_ones_that_can_be_read() -> None:
-    from paraphrase_lab.data.files import FORMATS
+    from paraphrase_lab.data.formats import FORMATS
+    from paraphrase_lab.data.opening import PACKED_ENDINGS
 
-    assert FILE_ENDINGS == FORMATS
+    assert set(FILE_ENDINGS) == {*FORMATS, *PACKED_ENDINGS}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import random
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +11,8 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
 
-from paraphrase_lab.data.files import (
-    RowReader,
-    column_names,
-    require_columns,
-)
+from paraphrase_lab.data.columns import require_columns
+from paraphrase_lab.data.files import RowReader, column_names
 from paraphrase_lab.data.rows import BadRow, Row
 from paraphrase_lab.errors import UserError
 
@@ -66,7 +64,8 @@ def test_tsv_quotes_are_ordinary_characters(tmp_path: Path) -> None:
 def test_jsonl_skips_blank_lines_and_keeps_types_and_differing_keys(tmp_path: Path) -> None:
     path = file_with(tmp_path, "a.jsonl", b'\n{"a": 1, "b": [null, "\\ud83d\\ude00"]}\n  \n{"c": 0.5}\n')
     assert rows_of(path) == [(2, {"a": 1, "b": [None, "\U0001f600"]}), (4, {"c": 0.5})]
-    assert column_names(path) == ["a", "b"]
+    assert column_names(path) == ["a", "b", "c"]
+    assert column_names(path, wanted=["b"]) == ["a", "b"], "no further than it takes"
 
 
 def test_fields_longer_than_the_limit_of_the_csv_module(tmp_path: Path) -> None:
@@ -195,8 +194,11 @@ def test_fraction_read_grows_to_one(tmp_path: Path, name: str) -> None:
         ("a.csv", b"a,b\r1,2\r", "no usable header, .*carriage return outside quotes"),
         ("a.csv", b"a,b,a,b,c\n", r"more than one column named 'a', 'b'\nits columns: a, b, a, b, c"),
         ("a.tsv", b"a\ta\n", "more than one column named 'a'"),
-        ("a.txt", b"a", r"ending '.txt'.*\nknown endings: .csv, .tsv, .jsonl, .parquet, .arrow"),
-        ("a", b"a", "ending ''"),
+        ("a.txt", b"abcdefgh\x00b", "a.txt holds zero bytes: it is no text"),
+        ("a.xlsx", b"PK\x03\x04", r"a.xlsx is a zip archive or an Excel workbook\n.*\n.*save the sheet as CSV UTF-8"),
+        ("a.csv", b"PAR1", r"a.csv holds parquet\ndata.format=parquet reads it"),
+        ("a.csv", b"version https://git-lfs.github.com/spec/v1", "a pointer to a file in Git LFS"),
+        ("a.csv.gz", gzip.compress(b"a,b\n" * 99)[:-8], "a.csv.gz cannot be unpacked: Compressed file ended"),
         ("a.parquet", b"no parquet at all", r"cannot be read as parquet: .*\n.*complete"),
         ("a.arrow", b"no arrow at all", "cannot be read as arrow"),
         ("a.arrow", b"ARROW1 and then nothing", "cannot be read as arrow"),
@@ -238,7 +240,9 @@ def test_required_columns(tmp_path: Path) -> None:
     path = file_with(tmp_path, "a.csv", b"id,sentence_1,other\n")
     assert require_columns(path, ["other", "id"]) == ["id", "sentence_1", "other"]
     with pytest.raises(UserError) as caught:
-        require_columns(path, ["id", "sentence1", "zebra"], hint="--columns A B")
+        require_columns(path, ["id", "sentence1", "zebra"])
     assert caught.value.problem == f"{path} has no column 'sentence1' and no column 'zebra'"
     assert caught.value.valid == "its columns: id, sentence_1, other"
-    assert caught.value.hint == "did you mean 'sentence_1' for 'sentence1'? --columns A B"
+    assert caught.value.hint == (
+        "did you mean 'sentence_1' for 'sentence1'? data.sentence1=NAME data.sentence2=NAME data.label=NAME names the columns"
+    )

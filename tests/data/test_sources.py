@@ -69,8 +69,11 @@ def test_two_files_for_the_training_pairs_are_refused(tmp_path: Path) -> None:
         ({}, r"data=pairs does not say where the pairs are\ndata\.path=FILE"),
         ({"path": "{tmp}"}, r"has no file of pairs\ntrain\.\*, validation\.\*, test\.\* with one of \.csv"),
         ({"path": "{tmp}/gone.csv"}, r"there is no file .*gone\.csv\ndata files in .*: pairs\.tsv"),
-        ({"path": "{tmp}/notes.txt"}, r"the ending '\.txt', which names no known format"),
-        ({"path": "{tmp}/pairs.tsv", "label": "labels"}, r"has no column 'labels'\nits columns: .*\n.*did you mean 'label'"),
+        ({"path": "{tmp}/notes.txt", "label": "x"}, r"notes\.txt has no column 'x'\nits columns: id, sentence1, "),
+        (
+            {"path": "{tmp}/pairs.tsv", "label": "labels"},
+            r"has no column 'labels'\n.*\ndata\.label=label would fit",
+        ),
         ({"path": "{tmp}/pairs.tsv", "test": "{tmp}/gone.csv"}, r"there is no file .*gone\.csv"),
     ],
     ids=str,
@@ -116,7 +119,7 @@ def hub_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class HubPairs(Pairs):
     """Takes the way of Hub names although the data set lies in a directory."""
 
-    def files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, list[Path]]:
         return {}
 
     @property

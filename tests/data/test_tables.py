@@ -39,7 +39,7 @@ def load(path: Path | str, **arguments: Any) -> PairTables:
 BAD_LINES = [
     ("3\tone\ttwo\t2", "the label is none of 0, 1: '2'"),
     ("3\tone\ttwo\t", "the label is none of 0, 1: ''"),
-    ("3\tone\ttwo\t1.0", "the label is none of 0, 1: '1.0'"),
+    ("3\tone\ttwo\t1.5", "the label is none of 0, 1: '1.5'"),
     ("3\tone\ttwo\t" + 100 * "9", "the label is none of 0, 1: '9{77}\\.\\.\\.'"),
     ("3\t\ttwo\t1", "the first sentence is empty or missing: ''"),
     ("3\tone\t \t1", "the second sentence is empty or missing: ' '"),
@@ -92,9 +92,15 @@ def test_the_first_twenty_bad_rows_of_all_splits_at_once(tmp_path: Path) -> None
 def test_splits_without_a_usable_pair(tmp_path: Path) -> None:
     train, test = tsv(tmp_path / "train.tsv", *numbered(9)), tsv(tmp_path / "test.tsv", "1\ta\tb\t-1")
     tables = load(tmp_path, on_bad_rows="skip")
-    assert list(tables.splits) == ["train", "validation"] and "test has no usable pairs and is left out" in tables.notes
-    with pytest.raises(UserError, match="the test split has no usable pairs"):
+    assert list(tables.splits) == ["train", "validation"]
+    assert tables.notes[0] == (
+        "all 1 labels of test are hidden ('-1'): training goes on without it, `paraphrase predict` scores it"
+    )
+    assert load(tmp_path).notes == tables.notes, "no row is bad"
+    with pytest.raises(UserError, match=r"all 1 labels of test are hidden \('-1'\)\n`paraphrase predict RUN --input FILE"):
         load_split(Pairs(str(tmp_path)), "test", own=True, on_bad_rows="skip", limit=None)
+    tsv(test, "1\t\tb\t1")
+    assert "test has no usable pairs and is left out" in load(tmp_path, on_bad_rows="skip").notes
     train.unlink()
     with pytest.raises(UserError, match="the data set has no usable pairs"):
         load(test, on_bad_rows="skip")

@@ -165,7 +165,7 @@ def test_a_bad_rows_file_of_before_goes_when_no_row_is_bad(tmp_path: Path) -> No
             {},
             r"there.csv exists already\nparaphrase predict RUN --input .* --output .*there.csv --overwrite",
         ),
-        ("b.csv", {"columns": ("sentence1", "sentense2")}, r"no column 'sentense2'\n.*\ndid you mean .*--columns A B"),
+        ("b.csv", {"columns": ("sentence1", "sentense2")}, r"no column 'sentense2'\n.*\n--columns sentence1 sentence2"),
         ("b.csv", {"columns": ("id", "id")}, "both sentences would come from the column 'id'"),
         ("b.csv", {"chunk_rows": 0}, "chunk_rows is at least 1"),
     ],

@@ -12,7 +12,9 @@ from paraphrase_lab.check.suggestions import shown
 from paraphrase_lab.paths import absence, can_exist, user_path
 
 Values = Mapping[str, Any]
-FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
+FILE_ENDINGS = (
+    ".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather", ".gz", ".bz2", ".xz", ".zst",
+)  # fmt: skip
 
 
 def warmup(values: Values) -> Iterator[str]:

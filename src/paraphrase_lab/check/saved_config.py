@@ -14,7 +14,7 @@ from paraphrase_lab.check import check_request, typed
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.renamed import renamed_config
-from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig, TrainerConfig
+from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, DataConfig, TrainerConfig
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.paths import user_path
@@ -23,7 +23,8 @@ from paraphrase_lab.runs.record import RunRecord
 
 CHANGEABLE = ("data", "metrics")
 COLUMNS = ("sentence1", "sentence2", "label", "labels")
-KEPT = ("max_length", "on_truncation", "on_bad_rows", "evaluation_batch_tokens", *COLUMNS)
+READING = ("format", "delimiter", "quoting", "encoding", "columns")
+KEPT = ("max_length", "on_truncation", "on_bad_rows", "evaluation_batch_tokens", *COLUMNS, *READING)
 """Keys of data that say how pairs are read and encoded: `data=pairs` of an evaluation keeps those of the run."""
 CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
 """Keys of data that decide how pairs are cut into splits."""
@@ -46,7 +47,9 @@ def saved_config(run_dir: Path) -> DictConfig:
     assert isinstance(saved, dict)
     config = OmegaConf.create(renamed_config({str(key): value for key, value in saved.items()}))
     # Keys that the schema has got since the run was saved, with their defaults.
-    for group, base in {**GROUP_BASES, "trainer": TrainerConfig}.items():
+    own = {schema._target_: schema for schema in SCHEMAS["data"].values() if issubclass(schema, DataConfig)}
+    bases = {**GROUP_BASES, "data": own.get(config.data["_target_"], DataConfig), "trainer": TrainerConfig}
+    for group, base in bases.items():
         defaults = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
         assert isinstance(defaults, dict)
         for field in fields(base):
@@ -126,7 +129,7 @@ def _keep(saved: DictConfig, chosen: DictConfig, typed: Collection[str]) -> None
 
 def same_pairs(saved: DictConfig, config: DictConfig) -> bool:
     """Return whether both configurations mean the same pairs, cut into the same splits."""
-    is_equal = all(saved.data.get(name) == config.data.get(name) for name in (*CUTS, *COLUMNS))
+    is_equal = all(saved.data.get(name) == config.data.get(name) for name in (*CUTS, *COLUMNS, *READING))
     return is_equal and _source(saved.data) == _source(config.data)
 
 

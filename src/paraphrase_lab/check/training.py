@@ -58,6 +58,12 @@ def machine_findings(plain: dict[str, Any], machine: Machine) -> Iterator[str]:
 def step_findings(plain: dict[str, Any], machine: Machine | None) -> Iterator[str]:
     """Judge the arithmetic of optimiser steps, as far as the number of pairs is known beforehand."""
     data, trainer = plain["data"], plain["trainer"]
+    try:
+        if (require_columns := getattr(data_source(plain), "require_columns", None)) is not None:
+            require_columns()
+    except UserError as error:
+        yield f"data: {one_line(error)}"
+        return
     devices = trainer["devices"] if machine is None else devices_used(trainer["devices"], machine)
     try:
         pairs = training_pairs(plain)

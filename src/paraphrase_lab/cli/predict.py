@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 from paraphrase_lab.cli.request import add_to_path
+from paraphrase_lab.data.options import DELIMITERS, FORMAT_NAMES, QUOTING, ReadOptions
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
 
 HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches 0.5, else 0.
-Files: csv, tsv (unquoted), jsonl, parquet; in and out, in any combination. Killed in the middle, the same command continues."""
+Files: csv, tsv, jsonl, parquet, json, arrow, or - for a pipe. Killed in the middle, the same command continues."""
 
 
 def run(words: list[str]) -> int:
@@ -22,6 +23,9 @@ def run(words: list[str]) -> int:
             f"give an even number of sentences: got {len(arguments.sentences)}",
             valid='paraphrase predict RUN "A" "B" ["A" "B" …]',
         )
+    for number, sentence in enumerate(arguments.sentences, start=1):
+        if not sentence.strip():
+            raise UserError(f"sentence {number} is empty", valid="every sentence has at least one word")
     add_to_path()
     directory = run_directory(arguments.run)
     return _score_file(directory, arguments) if from_file else _score_sentences(directory, arguments)
@@ -33,15 +37,38 @@ def arguments_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", type=with_home, metavar="RUN", help="a run directory, or `latest`")
     parser.add_argument("sentences", nargs="*", metavar="SENTENCE", help="pairs of sentences")
-    parser.add_argument("--input", type=user_path, metavar="FILE")
-    parser.add_argument("--output", type=user_path, metavar="FILE")
-    parser.add_argument("--columns", nargs=2, default=("sentence1", "sentence2"), metavar=("A", "B"), help="of the input file")
+    parser.add_argument("--input", type=user_path, metavar="FILE", help="- reads a pipe")
+    parser.add_argument("--output", type=user_path, metavar="FILE", help="- writes to a pipe, in the format of the input")
+    columns = "of the input file (default: those of the run, else sentence1 sentence2)"
+    parser.add_argument("--columns", nargs=2, metavar=("A", "B"), help=columns)
+    _add_read_options(parser)
     parser.add_argument("--on-bad-rows", choices=("error", "skip"), default="error", help="default: error")
     parser.add_argument("--overwrite", action="store_true", help="an existing output, or an unfinished one of other settings")
     parser.add_argument("--precision", default="32", choices=("32", "auto", "bf16-mixed", "16-mixed"), help="default: 32")
     parser.add_argument("--batch-tokens", type=int, default=16_384, help="tokens of a batch (default: 16384)")
     parser.add_argument("--chunk-rows", type=int, default=10_000, help="rows held in memory at a time (default: 10000)")
     return parser
+
+
+def _add_read_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMAT_NAMES, help="of the input (default: by its ending, else by its content)")
+    parser.add_argument("--delimiter", metavar="SIGN", help=f"one character, or {', '.join(DELIMITERS)}")
+    parser.add_argument("--quoting", choices=QUOTING, default="auto", help='default: none in tsv, standard ("a ""b""") in csv')
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="default: utf-8")
+    parser.add_argument("--header", metavar="A,B,…", help="names of the columns of a file without a header")
+
+
+def _columns(directory: Path, arguments: argparse.Namespace, source: Path, options: ReadOptions) -> tuple[str, str]:
+    """Return the columns that were typed, else those of the run where the file has them."""
+    from paraphrase_lab.check.saved_config import saved_config
+    from paraphrase_lab.data.files import column_names
+
+    if arguments.columns:
+        return tuple(arguments.columns)
+    data = saved_config(directory).data
+    names = (str(data.get("sentence1", "sentence1")), str(data.get("sentence2", "sentence2")))
+    present = column_names(source, options, names)
+    return names if set(names) <= set(present) else ("sentence1", "sentence2")
 
 
 def _scorer(directory: Path, arguments: argparse.Namespace):  # noqa: ANN202  # its module imports torch
@@ -72,27 +99,41 @@ def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
 def _score_file(directory: Path, arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from paraphrase_lab.data.columns import require_columns
+    from paraphrase_lab.scoring.pipes import files_for, is_pipe
     from paraphrase_lab.scoring.stream import score_file
 
-    scorer = _scorer(directory, arguments)
-    done = score_file(
-        scorer,
-        arguments.input,
-        arguments.output,
-        columns=tuple(arguments.columns),
-        chunk_rows=arguments.chunk_rows,
-        on_bad_rows=arguments.on_bad_rows,
-        overwrite=arguments.overwrite,
-    )
+    console = Console(stderr=True)
+    header = tuple(arguments.header.split(",")) if arguments.header else ()
+    names = (arguments.format, arguments.delimiter, arguments.quoting, arguments.encoding)
+    options, piped = ReadOptions(*names, header, flags=True), is_pipe(arguments.output)
+    with files_for(arguments.input, arguments.output, options) as (source, output):
+        columns = _columns(directory, arguments, source, options)
+        require_columns(source, columns, options)
+        scorer = _scorer(directory, arguments)
+        done = score_file(
+            scorer,
+            source,
+            output,
+            columns=columns,
+            chunk_rows=arguments.chunk_rows,
+            on_bad_rows=arguments.on_bad_rows,
+            overwrite=arguments.overwrite,
+            options=options,
+        )
+        if done.bad_rows and piped:
+            listed = output.with_name(f"{output.name}.bad_rows.csv").read_text(encoding="utf-8")
+            console.print(listed, markup=False, highlight=False, soft_wrap=True)
     rate = (done.rows - done.resumed_from_row) / max(done.seconds, 1e-9)
-    lines = [f"{done.output}: {done.rows:,} rows in {done.seconds:.1f} s ({rate:,.0f} rows/s)"]
+    lines = [f"{arguments.output}: {done.rows:,} rows in {done.seconds:.1f} s ({rate:,.0f} rows/s)"]
     if done.resumed_from_row:
         lines.append(f"{done.resumed_from_row:,} of them had been scored before the interruption")
     if done.paraphrase_share is not None:
         lines.append(f"{done.paraphrase_share:.1%} paraphrases")
     if done.bad_rows:
-        lines.append(f"{done.bad_rows:,} rows could not be scored: see {done.output}.bad_rows.csv")
+        where = "above" if piped else f"see {done.output}.bad_rows.csv"
+        lines.append(f"{done.bad_rows:,} rows could not be scored: {where}")
     if scorer.truncated:
         lines.append(f"{scorer.truncated:,} pairs were longer than {scorer.model.max_length} tokens and were truncated")
-    Console().print("; ".join(lines), markup=False, soft_wrap=True)
+    (console if piped else Console()).print("; ".join(lines), markup=False, soft_wrap=True)
     return 0

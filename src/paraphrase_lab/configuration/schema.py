@@ -64,7 +64,8 @@ class PawsConfig(DataConfig):
 class PairsConfig(DataConfig):
     _target_: str = "paraphrase_lab.data.sources.Pairs"
     path: Optional[str] = None
-    """One file, a directory with train.*, validation.*, test.*, or the name of a Hub data set."""
+    """One file, a directory with train.*, validation.*, test.*, one that save_to_disk or a download from the Hub left, or the
+    name of a Hub data set."""
     subset: Optional[str] = None
     revision: Optional[str] = None
     train: Optional[str] = path_of()
@@ -74,7 +75,17 @@ class PairsConfig(DataConfig):
     sentence2: str = "sentence2"
     label: str = "label"
     labels: dict[Any, int] = open_mapping()
-    """From the value in the file to 0 (other meaning) or 1 (paraphrase); empty: the values are 0 and 1."""
+    """From the value in the file to 0 (other meaning) or 1 (paraphrase); empty: the values are 0 and 1, or false and true."""
+    format: Optional[str] = chosen(None, "csv", "tsv", "jsonl", "json", "parquet", "arrow")
+    """null: by the ending of a file (.gz, .bz2, .xz and .zst may follow), or by its content where the ending says nothing."""
+    delimiter: Optional[str] = None
+    """One character, or comma, semicolon, tab or pipe; null: a comma, and a tab in tsv."""
+    quoting: str = chosen("auto", "auto", "none", "standard", "backslash", "single")
+    """Cells in quotes: none, standard ("a ""b"" c"), backslash ("a \\"b\\" c") or single ('a'); auto: none in tsv, standard in
+    csv, and a file that is written in another way is refused."""
+    encoding: str = "utf-8"
+    columns: list[str] = field(default_factory=list)
+    """Names of the columns of a file without a header."""
 
 
 @dataclass

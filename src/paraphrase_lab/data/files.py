@@ -1,64 +1,41 @@
-"""Reads files of sentence pairs in any of five formats, streamed: memory does not grow with the file.
+"""Reads files of sentence pairs in any of six formats, streamed: memory does not grow with the file, but for json.
 
-csv follows RFC 4180; tsv is unquoted, so that no cell can hold a tab or a line break. Both have a header.
+csv follows RFC 4180; tsv is unquoted, so that no cell can hold a tab or a line break. Options say what is different.
 """
 
-import difflib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
-from paraphrase_lab.data.rows import BadRow, Row, shortened
-from paraphrase_lab.data.text_rows import Record, text_header, text_rows
+from paraphrase_lab.data import dialect
+from paraphrase_lab.data.formats import TEXT_FORMATS, file_format
+from paraphrase_lab.data.opening import Lines, opened
+from paraphrase_lab.data.options import ReadOptions
+from paraphrase_lab.data.rows import BadRow, Row, shortened, value_at
+from paraphrase_lab.data.text_rows import Dialect, Record, array_rows, json_rows, named_columns, table_records, table_rows
 from paraphrase_lab.errors import UserError
 
-FORMATS = (".csv", ".tsv", ".jsonl", ".parquet", ".arrow")
-TEXT_FORMATS = (".csv", ".tsv", ".jsonl")
 BATCH_ROWS = 1024
 PARQUET_BUFFER_BYTES = 2**20
+PLAIN = ReadOptions()
 
 
-def file_format(path: Path) -> str:
-    """Return the ending, one of FORMATS. Raises UserError where there is no such file or no such format."""
-    if not path.is_file():
-        raise missing_file(path)
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
-        raise UserError(
-            f"{path} has the ending '{path.suffix}', which names no known format",
-            valid=f"known endings: {', '.join(FORMATS)}",
-            hint="rename the file to the ending that its content has, or convert it",
-        )
-    if path.stat().st_size == 0:
-        raise UserError(f"{path} is empty", hint="csv and tsv files begin with a header, jsonl files with an object")
-    return ending
+def column_names(path: Path, options: ReadOptions = PLAIN, wanted: Sequence[str] = ()) -> list[str]:
+    """Return the columns; for json and jsonl the keys of all objects, or of the first ones that hold all `wanted`.
 
-
-def missing_file(path: Path) -> UserError:
-    if path.is_dir():
-        return UserError(f"{path} is a folder, not a file", valid=f"files end in {', '.join(FORMATS)}")
-    if not path.parent.is_dir():
-        return UserError(f"there is no file {path}", hint=f"the folder {path.parent} does not exist either")
-    present = sorted(entry.name for entry in path.parent.iterdir() if entry.suffix.lower() in FORMATS)
-    close = difflib.get_close_matches(path.name, present, n=1)
-    return UserError(
-        f"there is no file {path}",
-        valid=f"data files in {path.parent}: {', '.join(present[:20]) or 'none'}",
-        hint=f"did you mean {path.parent / close[0]}?" if close else "",
-    )
-
-
-def column_names(path: Path) -> list[str]:
-    """Return the keys of the first object for jsonl. Raises UserError where the file has no columns or two of one name."""
-    ending = file_format(path)
-    names = text_column_names(path, ending) if ending in TEXT_FORMATS else column_types(path).names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    Raises:
+        UserError: a file without columns, with two of one name, or written in another way than the options say.
+    """
+    ending = file_format(path, options)
+    if ending in (".jsonl", ".json"):
+        return _keys(path, ending, options, wanted)
+    names = _header(path, ending, options) if ending in TEXT_FORMATS else column_types(path, ending).names
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(
             f"{path} has more than one column named {', '.join(map(repr, twice))}",
             valid=f"its columns: {', '.join(names)}",
@@ -67,34 +44,68 @@ def column_names(path: Path) -> list[str]:
     return names
 
 
-def text_column_names(path: Path, ending: str) -> list[str]:
-    with opened(path) as handle:
-        header = text_header(handle, str(path), ending)
+def _header(path: Path, ending: str, options: ReadOptions) -> list[str]:
+    with opened(path, options) as lines:
+        header = next(table_records(lines, str(path), _dialect(ending, options)), None)
     if header is None:
-        missing = "no line that is a JSON object" if ending == ".jsonl" else "no header"
-        raise UserError(f"{path} has {missing}", hint=f"is it a {ending} file?")
+        raise UserError(f"{path} has no header", hint=f"is it a {ending} file?")
     if not isinstance(header, Record):
+        dialect.refuse_other_encoding(path, options)
         raise UserError(f"{path} has no usable header, {header}", hint=f"is it a {ending} file, saved as UTF-8?")
-    return header.fields
+    dialect.refuse_other_separator(path, header.fields, options)
+    return named_columns(header.fields)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    try:
-        handle = path.open("rb")
-    except OSError as error:
-        raise UserError(f"{path} cannot be opened: {error.strerror}") from error
-    with handle:
-        yield handle
+def _keys(path: Path, ending: str, options: ReadOptions, wanted: Sequence[str]) -> list[str]:
+    keys: dict[str, None] = {}
+    missing = list(wanted)
+    for row in text_rows(path, ending, options):
+        if isinstance(row, Row):
+            keys |= dict.fromkeys(row.values)
+            missing = [name for name in missing if value_at(row.values, name) is None and name not in row.values]
+            if wanted and not missing:
+                return [*keys, *(name for name in wanted if name not in keys)]
+    if not keys:
+        raise _no_objects(path, ending)
+    return [*keys, *(name for name in wanted if name not in missing and name not in keys)]
 
 
-def column_types(path: Path) -> pa.Schema:
+def _dialect(ending: str, options: ReadOptions) -> Dialect:
+    return Dialect(dialect.separator_of(ending, options), dialect.quoting_of(ending, options), options.columns)
+
+
+def column_types(path: Path, ending: str) -> pa.Schema:
     """Return the schema that a parquet or arrow file carries."""
-    with readable(path):
-        if path.suffix.lower() == ".parquet":
+    with readable(path, ending):
+        if ending == ".parquet":
             return pq.read_schema(path)
         with pa.OSFile(str(path)) as handle:
             return (ipc.open_file if is_ipc_file(path) else ipc.open_stream)(handle).schema
+
+
+def stored_label_names(path: Path, column: str, options: ReadOptions = PLAIN) -> list[str] | None:
+    """Return the names that `datasets` keeps in a parquet or arrow file for the numbers of a label; None without any."""
+    ending = file_format(path, options)
+    if ending in TEXT_FORMATS:
+        return None
+    try:
+        stored = json.loads((column_types(path, ending).metadata or {})[b"huggingface"])
+        return [str(name) for name in stored["info"]["features"][column]["names"]]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def count_rows(path: Path, options: ReadOptions = PLAIN) -> int | None:
+    """Count the lines of a text file: exact but for quoted line breaks and bad rows. None for arrow and json files."""
+    ending = file_format(path, options)
+    if ending == ".parquet":
+        with readable(path, ending):
+            return pq.read_metadata(path).num_rows
+    if ending in (".arrow", ".json"):
+        return None
+    with opened(path, options) as lines:
+        rows = sum(1 for line in lines if line.strip())
+    return rows - (ending != ".jsonl" and not options.columns)
 
 
 def is_ipc_file(path: Path) -> bool:
@@ -104,13 +115,13 @@ def is_ipc_file(path: Path) -> bool:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def readable(path: Path, ending: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"{path} cannot be read as {path.suffix.lower().removeprefix('.')}: {reason}",
+            f"{path} cannot be read as {ending.removeprefix('.')}: {reason}",
             hint="is the file complete, and does its ending name its format?",
         ) from error
 
@@ -118,33 +129,26 @@ def readable(path: Path) -> Iterator[None]:
 class RowReader:
     """Iterates the rows of one file; a row that cannot be read comes as a BadRow, among the others.
 
-    `fraction_read` says how far it has come, between 0 and 1. Raises UserError at once for a file that cannot be read.
+    `fraction_read` says how far it has come, between 0 and 1. Raises UserError, before the first row, for a file that cannot
+    be read, or that is written in another way than the options say.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.columns = column_names(path)
+    def __init__(self, path: Path, options: ReadOptions = PLAIN) -> None:
+        self.path, self.options = path, options
         self.fraction_read = 0.0
+        refuse_unreadable(path, options)
 
     def __iter__(self) -> Iterator[Row | BadRow]:
-        ending = file_format(self.path)
+        ending = file_format(self.path, self.options)
         self.fraction_read = 0.0
-        yield from self._text_rows(ending) if ending in TEXT_FORMATS else self._arrow_rows(ending)
+        yield from text_rows(self.path, ending, self.options, self) if ending in TEXT_FORMATS else self._arrow_rows(ending)
         self.fraction_read = 1.0
-
-    def _text_rows(self, ending: str) -> Iterator[Row | BadRow]:
-        size_bytes = self.path.stat().st_size
-        with opened(self.path) as handle:
-            for number, row in enumerate(text_rows(handle, str(self.path), ending)):
-                if number % BATCH_ROWS == 0:
-                    self.fraction_read = handle.tell() / size_bytes
-                yield row
 
     def _arrow_rows(self, ending: str) -> Iterator[Row | BadRow]:
         before = 0
         batches = parquet_batches(self.path) if ending == ".parquet" else ipc_batches(self.path)
         while True:
-            with readable(self.path):
+            with readable(self.path, ending):
                 batch, fraction_read = next(batches, (None, 1.0))
             if batch is None:
                 return
@@ -152,6 +156,41 @@ class RowReader:
                 yield from batch_rows(batch.slice(start, BATCH_ROWS), str(self.path), before + start)
             before += batch.num_rows
             self.fraction_read = fraction_read
+
+
+def refuse_unreadable(path: Path, options: ReadOptions) -> None:
+    """Raise UserError for a file that would be read wrongly: a text file is looked through as a whole."""
+    ending = file_format(path, options)
+    if ending in TEXT_FORMATS:
+        dialect.refuse_other_encoding(path, options)
+    if ending in (".csv", ".tsv"):
+        column_names(path, options)
+        dialect.refuse_other_quoting(path, ending, options)
+    elif ending in TEXT_FORMATS:
+        if not any(isinstance(row, Row) for row in text_rows(path, ending, options)):
+            raise _no_objects(path, ending)
+    else:
+        column_names(path, options)
+
+
+def _no_objects(path: Path, ending: str) -> UserError:
+    what = "no line that is a JSON object" if ending == ".jsonl" else "no JSON object"
+    return UserError(f"{path} has {what}", hint=f"is it a {ending} file?")
+
+
+def text_rows(path: Path, ending: str, options: ReadOptions, reader: RowReader | None = None) -> Iterator[Row | BadRow]:
+    """Yield the rows of a text file, and tell the `reader` how far it has come."""
+    with opened(path, options) as lines:
+        for number, row in enumerate(_parsed(lines, str(path), ending, options)):
+            if reader is not None and number % BATCH_ROWS == 0:
+                reader.fraction_read = lines.fraction_read
+            yield row
+
+
+def _parsed(lines: Lines, file: str, ending: str, options: ReadOptions) -> Iterator[Row | BadRow]:
+    if ending == ".jsonl":
+        return json_rows(lines, file)
+    return array_rows(lines, file) if ending == ".json" else table_rows(lines, file, _dialect(ending, options))
 
 
 def parquet_batches(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
@@ -190,18 +229,3 @@ def batch_rows(batch: pa.RecordBatch, file: str, before: int) -> Iterator[Row | 
         return
     for number, row in enumerate(values, start=before + 1):
         yield Row(number, row)
-
-
-def require_columns(path: Path, wanted: Sequence[str], *, hint: str = "") -> list[str]:
-    """Return the columns of the file. Raises UserError where one of `wanted` is not among them."""
-    present = column_names(path)
-    missing = [name for name in wanted if name not in present]
-    if not missing:
-        return present
-    pairs: list[tuple[str, Any]] = [(name, difflib.get_close_matches(name, present, n=1)) for name in missing]
-    meant = [f"did you mean '{close[0]}' for '{name}'?" for name, close in pairs if close]
-    raise UserError(
-        f"{path} has no column {' and no column '.join(map(repr, missing))}",
-        valid=f"its columns: {', '.join(present)}",
-        hint=" ".join([*meant, *([hint] if hint else [])]),
-    )

@@ -1,7 +1,7 @@
 """The rows of a data file, and in their place rows that cannot be used, named by file and line."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,29 @@ class BadRow(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.problem}: {self.value!r}"
+
+
+def value_at(values: Mapping[str, Any], name: str) -> Any:
+    """Return the value of a column, or of a field inside one by a path with dots, as in `pair.0.text`; None without one."""
+    if name in values or "." not in name:
+        return values.get(name)
+    value: Any = values
+    for part in name.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return None
+    return value
+
+
+def as_text(value: Any) -> Any:
+    """Return bytes, as Spark and TFDS write texts into parquet, decoded where they are UTF-8; all else as it is."""
+    try:
+        return value.decode("utf-8") if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
 
 
 def shortened(value: object) -> str:

@@ -1,21 +1,23 @@
 """Sources of pairs: the embedded generator, PAWS, files or Hub data sets of your own."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from paraphrase_lab.data.files import FORMATS, RowReader, file_format, readable, require_columns
+from paraphrase_lab.data.columns import guessed_columns, require_columns, typed_columns
+from paraphrase_lab.data.files import RowReader, column_names, count_rows, stored_label_names
+from paraphrase_lab.data.folders import split_files
+from paraphrase_lab.data.formats import named_format
+from paraphrase_lab.data.labels import ZERO_ONE, label_mapping, meaning, names_problem
+from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.data.pair_table import SPLITS
-from paraphrase_lab.data.rows import BadRow
-from paraphrase_lab.data.tables import RawPair
+from paraphrase_lab.data.pairs import RawPair
+from paraphrase_lab.data.rows import BadRow, Row, as_text, value_at
 from paraphrase_lab.data.word_order import generate
 from paraphrase_lab.errors import UserError
 
 generated = lru_cache(maxsize=2)(generate)  # the jobs of a sweep in one process generate the pairs once
-ZERO_ONE = {"0": 0, "1": 1}
 Rows = Iterable[RawPair | BadRow]
 
 
@@ -56,28 +58,37 @@ class Pairs:
         sentence2: str = "sentence2",
         label: str = "label",
         labels: dict[str, int] | None = None,
+        format: str | None = None,
+        delimiter: str | None = None,
+        quoting: str = "auto",
+        encoding: str = "utf-8",
+        columns: Sequence[str] | None = None,
     ) -> None:
         self.path, self.subset, self.revision = path, subset, revision
         self.given = {"train": train, "validation": validation, "test": test}
         self.columns = (sentence1, sentence2, label)
-        given = labels or ZERO_ONE
-        # YAML reads the label true as a boolean; the file may write it in either way.
-        lowered = {str(key).lower(): int(value) for key, value in given.items() if isinstance(key, bool)}
-        self.labels = {**{str(key): int(value) for key, value in given.items()}, **lowered}
+        if len(set(self.columns)) < 3:
+            twice = next(name for name in self.columns if self.columns.count(name) > 1)
+            raise UserError(
+                f"the column '{twice}' is named twice by data.sentence1, data.sentence2 and data.label",
+                valid="three columns: two of sentences and one of labels",
+            )
+        self.labels = label_mapping(labels)
+        self.options = ReadOptions(format, delimiter, quoting, encoding, tuple(columns or ()))
 
-    def files(self) -> dict[str, Path]:
-        """Return the file of each split; empty when `path` names a Hub data set."""
-        named = {split: Path(file).expanduser() for split, file in self.given.items() if file}
+    def files(self) -> dict[str, list[Path]]:
+        """Return the files of each split; empty when `path` names a Hub data set."""
+        named = {split: [Path(file).expanduser()] for split, file in self.given.items() if file}
         path = Path(self.path).expanduser() if self.path else None
         if path is not None and path.is_dir():
-            return {**_split_files(path, [split for split in SPLITS if split not in named]), **named}
+            return {**split_files(path, [split for split in SPLITS if split not in named], self.subset), **named}
         if path is not None and _is_file(path):
             if "train" in named:
                 raise UserError(
-                    f"data.path={path} and data.train={named['train']} both name the training pairs",
+                    f"data.path={path} and data.train={named['train'][0]} both name the training pairs",
                     hint="data.path=null leaves those of data.train",
                 )
-            return {"train": path, **named}
+            return {"train": [path], **named}
         if path is None and not named:
             raise UserError(
                 "data=pairs does not say where the pairs are",
@@ -94,47 +105,74 @@ class Pairs:
         files, hub_name = self.files(), self.hub_name
         splits = _hub_splits(hub_name, self.subset, self.revision) if hub_name else {}
         found: dict[str, Rows] = {split: self._hub_rows(f"{hub_name}/{split}", rows) for split, rows in splits.items()}
-        for split, file in files.items():
-            require_columns(file, self.columns)
-            found[split] = self._file_rows(file)
-        return found
+        self.require_columns()
+        return found | {split: self._file_rows(parts) for split, parts in files.items()}
+
+    def require_columns(self) -> None:
+        """Raise UserError where a file is missing or lacks a column; a test split may lack the label, as a secret one does."""
+        for split, parts in self.files().items():
+            for file in parts:
+                require_columns(file, self.columns[:2] if self._is_secret(split, file) else self.columns, self.options)
+
+    def _is_secret(self, split: str, file: Path) -> bool:
+        has_train = self.given["train"] is not None or self.path is not None
+        if split != "test" or not has_train or len(self.files()) == 1:
+            return False
+        return self.columns[2] not in column_names(file, self.options, self.columns)
 
     def count(self, split: str) -> int | None:
         """Count the lines of a text file: exact but for quoted line breaks and bad rows. None for arrow files and Hub data."""
-        file = self.files().get(split)
-        if file is None or not file.is_file():
-            return None
-        ending = file_format(file)
-        if ending == ".parquet":
-            with readable(file):
-                return pq.read_metadata(file).num_rows
-        if ending == ".arrow":
-            return None
-        with file.open("rb") as lines:
-            rows = sum(1 for line in lines if line.strip())
-        return rows - (ending != ".jsonl")
+        counts = [count_rows(file, self.options) if file.is_file() else None for file in self.files().get(split, [])]
+        known = [number for number in counts if number is not None]
+        return sum(known) if known and len(known) == len(counts) else None
 
-    def _file_rows(self, file: Path) -> Iterator[RawPair | BadRow]:
-        for row in RowReader(file):
-            if isinstance(row, BadRow):
-                yield row
-            else:
-                yield self._pair(row.values, str(file), row.line)
+    def _file_rows(self, files: Sequence[Path]) -> Iterator[RawPair | BadRow]:
+        before = 0
+        for file in files:
+            names = self._label_names(str(file), stored_label_names(file, self.columns[2], self.options))
+            row: Row | BadRow | None = None
+            for row in RowReader(file, self.options):
+                yield row if isinstance(row, BadRow) else self._pair(row.values, str(file), row.line, names, before)
+            before += row.line if row is not None else 0
 
-    def _hub_rows(self, place: str, rows: Iterable[dict]) -> Iterator[RawPair]:
+    def _hub_rows(self, place: str, rows: Any) -> Iterator[RawPair]:
+        names = self._label_names(place, getattr((getattr(rows, "features", None) or {}).get(self.columns[2]), "names", None))
         for number, row in enumerate(rows, start=1):
             if number == 1 and (missing := [column for column in self.columns if column not in row]):
+                guessed = guessed_columns(row, 3)
+                named = typed_columns(guessed, self.columns, self.options) if guessed else ""
                 raise UserError(
                     f"{place} has no column {', '.join(missing)}",
                     valid=f"columns: {', '.join(row)}",
-                    hint="data.sentence1=… data.sentence2=… data.label=… name the columns",
+                    hint=f"{named or 'data.sentence1=… data.sentence2=… data.label=…'} would name the columns",
                 )
-            yield self._pair(row, place, number)
+            yield self._pair(row, place, number, names)
 
-    def _pair(self, values: dict[str, Any], place: str, line: int) -> RawPair:
-        sentence1, sentence2, label = (values.get(name) for name in self.columns)
+    def _label_names(self, place: str, names: Sequence[str] | None) -> Sequence[str] | None:
+        """Return the names of the numbers that stand for labels, where the names are to be used.
+
+        Raises:
+            UserError: nothing is said about the labels, and by its names 0 is the paraphrase.
+        """
+        if names is None or any(meaning(name, self.labels) is not None for name in names):
+            return names
+        if self.labels == ZERO_ONE and (hint := names_problem(names)):
+            raise UserError(f"{place}: the label 0 is named '{names[0]}' and 1 '{names[1]}'", hint=hint)
+        return names if self.labels == ZERO_ONE and len(names) > 2 else None
+
+    def _pair(
+        self, values: Mapping[str, Any], place: str, line: int, names: Sequence[str] | None = None, before: int = 0
+    ) -> RawPair:
+        """
+        Args:
+            names: of the numbers that stand for labels.
+            before: rows in the files before this one, of the same split.
+        """
+        sentence1, sentence2, label = (as_text(value_at(values, name)) for name in self.columns)
+        if names and isinstance(label, int) and 0 <= label < len(names) and not isinstance(label, bool):
+            label = names[label]
         name = values.get("id")
-        return RawPair(sentence1, sentence2, label, str(line if name is None else name), place, line)
+        return RawPair(sentence1, sentence2, label, str(line + before if name is None else name), place, line)
 
 
 class Paws(Pairs):
@@ -145,14 +183,14 @@ class Paws(Pairs):
     PAIRS = {"train": 49_401, "validation": 8_000, "test": 8_000}
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        super().__init__(path or self.HUB_NAME, self.SUBSET, revision)
+        super().__init__(path or self.HUB_NAME, self.SUBSET, revision, quoting="none")
         self.directory = Path(path).expanduser() if path else None
 
-    def files(self) -> dict[str, Path]:
+    def files(self) -> dict[str, list[Path]]:
         if self.directory is not None and not self.directory.is_dir():
             valid = "a directory with train.tsv, validation.tsv and test.tsv"
             raise UserError(f"data.path={self.directory} is not a directory", valid=valid)
-        return _split_files(self.directory) if self.directory is not None else {}
+        return split_files(self.directory) if self.directory is not None else {}
 
     @property
     def hub_name(self) -> str | None:
@@ -164,28 +202,7 @@ class Paws(Pairs):
 
 def _is_file(path: Path) -> bool:
     """Tell whether it is a file, or meant as one."""
-    return path.is_file() or path.suffix.lower() in FORMATS
-
-
-def _split_files(directory: Path, splits: Sequence[str] = SPLITS) -> dict[str, Path]:
-    names = {"train": ("train",), "validation": ("validation", "dev", "valid", "val"), "test": ("test",)}
-    found = {}
-    for split in splits:
-        for stem in names[split]:
-            matches = [directory / f"{stem}{ending}" for ending in FORMATS if (directory / f"{stem}{ending}").is_file()]
-            if len(matches) > 1:
-                raise UserError(
-                    f"{directory} has several files for {split}: {', '.join(file.name for file in matches)}",
-                    hint=f"data=pairs data.{split}=FILE names one",
-                )
-            if matches:
-                found[split] = matches[0]
-                break
-    if not found and tuple(splits) == SPLITS:
-        raise UserError(
-            f"{directory} has no file of pairs", valid=f"train.*, validation.*, test.* with one of {', '.join(FORMATS)}"
-        )
-    return found
+    return path.is_file() or named_format(path) is not None
 
 
 def _hub_splits(name: str, subset: str | None, revision: str | None) -> dict[str, Iterable[dict]]:

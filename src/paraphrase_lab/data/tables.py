@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from paraphrase_lab.data.clusters import sentence_clusters, split_by_clusters
+from paraphrase_lab.data.labels import hidden_labels, is_hidden
 from paraphrase_lab.data.pair_table import SPLITS, PairTable, PairTables
-from paraphrase_lab.data.rows import BadRow, bad_rows_error, shortened
+from paraphrase_lab.data.pairs import RawPair, check_pairs, refuse_one_label, unusable_rows
+from paraphrase_lab.data.rows import BadRow
 from paraphrase_lab.data.shared_pairs import refuse_same_pairs, shared_sentences
 from paraphrase_lab.errors import UserError
 
 LARGE_CLUSTER = 0.5
 """Share of the pairs in one cluster from which a cut by clusters is warned of."""
-
-
-class RawPair(NamedTuple):
-    """A row as a source delivers it, not yet checked."""
-
-    sentence1: Any
-    sentence2: Any
-    label: Any
-    id: str
-    file: str
-    line: int
 
 
 class PairSource(Protocol):
@@ -60,12 +51,14 @@ def load_tables(
         BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
         UserError: a source without pairs, or none to train on; a split whose pairs are all in another.
     """
-    problems: list[BadRow] = []
-    splits = {name: _checked(rows, source.labels, problems) for name, rows in source.splits().items()}
-    if problems and on_bad_rows == "error":
-        raise bad_rows_error(problems)
-    is_single = list(splits) == ["train"]
-    splits, notes = _without_empty(splits)
+    read = {name: check_pairs(rows, source.labels) for name, rows in source.splits().items()}
+    is_single = list(read) == ["train"]
+    notes = []
+    if "test" in read and len(read) > 1 and is_hidden(read["test"].labels):
+        notes.append(f"{hidden_labels(read.pop('test').labels)}: training goes on without it, `paraphrase predict` scores it")
+    problems = unusable_rows([*read.values()], source.labels, on_bad_rows)
+    splits, empty_notes = _without_empty({name: one.table for name, one in read.items()})
+    notes += empty_notes
     refuse_same_pairs(splits)
     if "validation" not in splits and "train" in splits:
         splits, cut_notes = _cut(splits, validation_fraction, test_fraction if is_single else 0.0, split_seed)
@@ -77,6 +70,7 @@ def load_tables(
         for name in splits.keys() - {"train"}:
             splits[name] = splits[name].select(range(len(splits[name]))[:evaluation_limit])
     ordered = {name: splits[name] for name in SPLITS if name in splits}
+    refuse_one_label(ordered, source.labels)
     shared = shared_sentences(ordered)
     return PairTables(ordered, problems, [*notes, *(one.note(len(ordered[one.split])) for one in shared)], shared)
 
@@ -105,10 +99,13 @@ def load_split(
             return name, replace(tables, splits={name: tables.splits[name]})
     if name not in found:
         raise UserError(f"the data set has no {name} split", valid=f"splits: {', '.join(found)}")
-    problems: list[BadRow] = []
-    table = _checked(source.splits()[name], source.labels, problems)
-    if problems and on_bad_rows == "error":
-        raise bad_rows_error(problems)
+    read = check_pairs(source.splits()[name], source.labels)
+    if is_hidden(read.labels):
+        raise UserError(
+            hidden_labels(read.labels, name), hint="`paraphrase predict RUN --input FILE --output SCORES` scores it"
+        )
+    problems = unusable_rows([read], source.labels, on_bad_rows)
+    table = read.table
     if not len(table):
         raise UserError(f"the {name} split has no usable pairs", hint="`paraphrase data` describes what is read")
     if limit is not None:
@@ -157,36 +154,3 @@ def _cut(
             f"give files of their own with {files}"
         )
     return cut, notes
-
-
-def _checked(rows: Iterable[RawPair | BadRow], labels: dict[str, int], problems: list[BadRow]) -> PairTable:
-    ids, first, second, answers = [], [], [], []
-    for row in rows:
-        if isinstance(row, BadRow):
-            problems.append(row)
-        elif bad := _problem(row, labels):
-            problems.append(bad)
-        else:
-            ids.append(row.id)
-            first.append(row.sentence1)
-            second.append(row.sentence2)
-            answers.append(_meaning(row.label, labels))
-    return PairTable(ids, first, second, np.asarray(answers, dtype=np.int64))
-
-
-def _problem(row: RawPair, labels: dict[str, int]) -> BadRow | None:
-    for name, text in (("first", row.sentence1), ("second", row.sentence2)):
-        if text is None or (isinstance(text, str) and not text.strip()):
-            return BadRow(row.file, row.line, f"the {name} sentence is empty or missing", shortened(text or ""))
-        if not isinstance(text, str):
-            return BadRow(row.file, row.line, f"the {name} sentence is not text", shortened(text))
-    if _meaning(row.label, labels) is None:
-        label = "" if row.label is None else shortened(row.label)
-        return BadRow(row.file, row.line, f"the label is none of {', '.join(labels)}", label)
-    return None
-
-
-def _meaning(label: Any, labels: dict[str, int]) -> int | None:
-    """Return 0 or 1, None for a label that is none. A boolean goes by any of its names: True, true or 1."""
-    names = (str(label), str(label).lower(), str(int(label))) if isinstance(label, bool) else (str(label),)
-    return next((labels[name] for name in names if name in labels), None)

@@ -1,5 +1,6 @@
 """Makes an encoder and its tokenizer: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -30,6 +31,8 @@ from paraphrase_lab.model.starting_point import (
 SPECIAL_TOKENS = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
 ENCODER_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 LABEL_NAMES = {0: "different", 1: "paraphrase"}
+LONGEST_WORD = 256
+TOO_LONG = re.compile(rf"\S{{{LONGEST_WORD + 1}}}|\s{{{LONGEST_WORD + 1}}}")
 LABELS = {"num_labels": 2, "id2label": LABEL_NAMES, "label2id": {name: label for label, name in LABEL_NAMES.items()}}
 
 
@@ -200,6 +203,15 @@ class Pretrained:
             ) from error
 
 
+def without_long_words(sentences: Iterable[str]) -> Iterator[str]:
+    """Cut texts in which a word, or a run of blanks, is longer than LONGEST_WORD: training takes the square of its length."""
+    for sentence in sentences:
+        if TOO_LONG.search(sentence):
+            yield from (sentence[start : start + LONGEST_WORD] for start in range(0, len(sentence), LONGEST_WORD))
+        else:
+            yield sentence
+
+
 def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Train lower-case byte-level BPE of at most `vocab_size` pieces, but with all 256 bytes; pairs as [CLS] a [SEP] b [SEP].
 
@@ -217,7 +229,7 @@ def train_tokenizer(sentences: Iterable[str], vocab_size: int) -> PreTrainedToke
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(sentences, trainer)
+    tokenizer.train_from_iterator(without_long_words(sentences), trainer)
     cls, sep = (SPECIAL_TOKENS[name] for name in ("cls_token", "sep_token"))
     tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
         single=f"{cls} $A {sep}",

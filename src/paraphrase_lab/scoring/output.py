@@ -17,7 +17,9 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from paraphrase_lab.data.files import RowReader, column_names, column_types, file_format
+from paraphrase_lab.data.files import RowReader, column_names, column_types
+from paraphrase_lab.data.formats import file_format
+from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.data.rows import Row, shortened
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.files import json_text
@@ -37,15 +39,15 @@ JSON_TYPES = {
 RowWriter = Callable[[list[dict[str, Any]]], None]
 
 
-def output_schema(source: Path, output: Path) -> pa.Schema:
+def output_schema(source: Path, output: Path, options: ReadOptions) -> pa.Schema:
     """Return the columns of `output`. Raises UserError for whatever would keep them from being written, before anything is."""
-    ending = file_format(source)
+    ending = file_format(source, options)
     if ending in (".parquet", ".arrow"):
-        columns = column_types(source).remove_metadata()  # what it says of the columns is not true of more columns
-    elif ending == ".jsonl":
-        columns = json_schema(source)
+        columns = column_types(source, ending).remove_metadata()  # what it says of the columns is not true of more columns
+    elif ending in (".jsonl", ".json"):
+        columns = json_schema(source, options)
     else:
-        columns = pa.schema([(name, pa.string()) for name in column_names(source)])
+        columns = pa.schema([(name, pa.string()) for name in column_names(source, options)])
     taken = [name for name in columns.names if name in SCORE_COLUMNS]
     if taken:
         raise UserError(
@@ -56,15 +58,15 @@ def output_schema(source: Path, output: Path) -> pa.Schema:
     schema = pa.schema([*columns, *(pa.field(name, kind) for name, kind in SCORE_COLUMNS.items())])
     if output.suffix.lower() == ".parquet":
         check_parquet_types(source, schema)
-    if output.suffix.lower() == ".tsv" and ending != ".tsv":
-        check_tsv_cells(source, output, schema)
+    if output.suffix.lower() == ".tsv" and (ending != ".tsv" or options.quoting not in ("auto", "none")):
+        check_tsv_cells(source, output, schema, options)
     return schema
 
 
-def json_schema(source: Path) -> pa.Schema:
+def json_schema(source: Path, options: ReadOptions) -> pa.Schema:
     """Return every key of every object, in the order in which they appear first."""
     kinds: dict[str, set[str]] = {}
-    for row in RowReader(source):
+    for row in RowReader(source, options):
         if isinstance(row, Row):
             for name, value in row.values.items():
                 kinds.setdefault(name, set()).update(json_kind(value))
@@ -96,11 +98,11 @@ def check_parquet_types(source: Path, schema: pa.Schema) -> None:
             ) from error
 
 
-def check_tsv_cells(source: Path, output: Path, schema: pa.Schema) -> None:
+def check_tsv_cells(source: Path, output: Path, schema: pa.Schema, options: ReadOptions) -> None:
     for name in schema.names:
         if breaks_tsv(name):
             raise tsv_error(str(source), output, "a column name", name)
-    for row in RowReader(source):
+    for row in RowReader(source, options):
         if isinstance(row, Row):
             for name, value in row.values.items():
                 if breaks_tsv(text := cell(value)):

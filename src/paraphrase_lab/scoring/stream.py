@@ -15,8 +15,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 
-from paraphrase_lab.data.files import RowReader
-from paraphrase_lab.data.rows import BadRow, Row, bad_rows_error, write_bad_rows
+from paraphrase_lab.data.options import ReadOptions
+from paraphrase_lab.data.rows import BadRow, Row, as_text, bad_rows_error, value_at, write_bad_rows
 from paraphrase_lab.errors import RunError, TrainingError, UserError
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.runtime.progress import Progress, shown_progress
@@ -65,6 +65,7 @@ def score_file(
     chunk_rows: int = 10_000,
     on_bad_rows: Literal["error", "skip"] = "error",
     overwrite: bool = False,
+    options: ReadOptions = ReadOptions(flags=True),  # noqa: B008  # frozen
 ) -> ScoringSummary:
     """Write `source` with the columns `probability` and `prediction` (1 = paraphrase) to `output`.
 
@@ -73,9 +74,9 @@ def score_file(
     `OUTPUT.bad_rows.csv`. Raises UserError for files, columns and (with "error") rows that cannot be used.
     """
     started = time.monotonic()
-    task = ScoringTask(source, output, columns, chunk_rows)
+    task = ScoringTask(source, output, columns, chunk_rows, options)
     check_task(task, overwrite=overwrite)
-    schema = output_schema(source, output)
+    schema = output_schema(source, output, options)
     fingerprint = scorer.fingerprint
     agreement = task.agreement(fingerprint)
     with storage_faults(task):
@@ -144,7 +145,7 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
     """Score the chunks that have no scores yet; returns how many rows had some."""
     finished = scores.finished_chunks()
     resumed_from_row = 0
-    reader = RowReader(task.source)
+    reader = task.reader()
     rows = iter(reader)
     for index, chunk in enumerate(chunks(rows, task.chunk_rows)):
         bad_rows = list(task.problems(chunk))
@@ -164,12 +165,11 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
 
 def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row | BadRow]) -> np.ndarray:
     """Return P(paraphrase) [rows], NaN for rows without two sentences. Raises RunError for what is no probability."""
-    first, second = task.columns
     good = [(place, row) for place, row in enumerate(chunk) if isinstance(row, Row) and task.problem(row) is None]
     probabilities = np.full(len(chunk), np.nan)
     if not good:
         return probabilities
-    scored = np.asarray(scorer.score([(row.values[first], row.values[second]) for _, row in good]), dtype=np.float64)
+    scored = np.asarray(scorer.score([pair_of(row, task.columns) for _, row in good]), dtype=np.float64)
     if scored.shape != (len(good),):
         raise RunError(f"the model gave scores of shape {scored.shape} for {len(good)} pairs")
     wrong = np.flatnonzero(~((scored >= 0) & (scored <= 1)))
@@ -184,6 +184,11 @@ def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row |
     return probabilities
 
 
+def pair_of(row: Row, columns: tuple[str, str]) -> tuple[str, str]:
+    first, second = (as_text(value_at(row.values, name)) for name in columns)
+    return first, second
+
+
 def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, threshold: float) -> tuple[int, int, int]:
     """Read the input again, next to the scores, so that these are all that has to be kept while scoring.
 
@@ -192,7 +197,7 @@ def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, th
     rows = scored = paraphrases = 0
     with atomic_write(task.output, fsync=True) as unfinished:
         with open_writer(unfinished, task.output.suffix.lower(), schema) as write:
-            for index, chunk in enumerate(chunks(RowReader(task.source), task.chunk_rows)):
+            for index, chunk in enumerate(chunks(task.reader(), task.chunk_rows)):
                 probabilities = scores.load(index)
                 write(list(scored_rows(chunk, probabilities, threshold)))
                 rows += len(chunk)
@@ -202,7 +207,7 @@ def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, th
             task.bad_rows_file.unlink(missing_ok=True)  # of an earlier output of this name
         else:
             with atomic_write(task.bad_rows_file, fsync=True) as listed:
-                write_bad_rows(listed, task.problems(RowReader(task.source)))
+                write_bad_rows(listed, task.problems(task.reader()))
     return rows, scored, paraphrases
 
 

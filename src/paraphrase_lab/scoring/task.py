@@ -6,8 +6,10 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from paraphrase_lab.data.files import require_columns
-from paraphrase_lab.data.rows import BadRow, Row, shortened
+from paraphrase_lab.data.columns import require_columns
+from paraphrase_lab.data.files import RowReader
+from paraphrase_lab.data.options import ReadOptions
+from paraphrase_lab.data.rows import BadRow, Row, as_text, shortened, value_at
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.scoring.output import OUTPUT_FORMATS
 from paraphrase_lab.storage import require_writable
@@ -19,6 +21,10 @@ class ScoringTask:
     output: Path
     columns: tuple[str, str]
     chunk_rows: int
+    options: ReadOptions = ReadOptions(flags=True)
+
+    def reader(self) -> RowReader:
+        return RowReader(self.source, self.options)
 
     @property
     def bad_rows_file(self) -> Path:
@@ -30,7 +36,13 @@ class ScoringTask:
 
     @property
     def command(self) -> str:
-        return f"paraphrase predict RUN --input {quote(str(self.source))} --output {quote(str(self.output))}"
+        given = [
+            self.options.typed(name, value)
+            for name in ("format", "delimiter", "quoting", "encoding", "columns")
+            if (value := getattr(self.options, name)) != getattr(ReadOptions(), name)
+        ]
+        files = f"--input {quote(str(self.source))} --output {quote(str(self.output))}"
+        return " ".join(["paraphrase predict RUN", files, *given])
 
     def agreement(self, fingerprint: str) -> dict[str, Any]:
         """Return what two processes must have in common for one to continue the other."""
@@ -40,6 +52,7 @@ class ScoringTask:
             "input size in bytes": file.st_size,
             "input modified at, in ns": file.st_mtime_ns,
             "columns": list(self.columns),
+            "read as": str(self.options),
             "chunk_rows": self.chunk_rows,
             "fingerprint of the model": fingerprint,
         }
@@ -52,7 +65,7 @@ class ScoringTask:
         if isinstance(item, BadRow):
             return item
         for name in self.columns:
-            sentence = item.values.get(name)
+            sentence = as_text(value_at(item.values, name))
             if isinstance(sentence, str) and sentence.strip():
                 continue
             if sentence is None:
@@ -81,7 +94,8 @@ def check_task(task: ScoringTask, *, overwrite: bool) -> None:
         )
     if task.chunk_rows < 1:
         raise UserError(f"chunk_rows is {task.chunk_rows}", valid="chunk_rows is at least 1")
-    require_columns(source, task.columns, hint="--columns A B names the two columns that hold the sentences")
+    require_columns(source, task.columns, task.options)
+    task.reader()  # refuses a file that is written in another way than it would be read
     if output.exists() and not overwrite:
         raise UserError(f"{output} exists already", hint=f"{task.command} --overwrite replaces it")
     require_writable(output.parent, hint="name a file in another place with --output")

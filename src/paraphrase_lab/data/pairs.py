@@ -1,0 +1,90 @@
+"""The pairs of a split: as a source delivers them, and checked; what is wrong with those that cannot be used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from paraphrase_lab.data.labels import is_three_way, label_hint, meaning, shown_label
+from paraphrase_lab.data.pair_table import PairTable
+from paraphrase_lab.data.rows import SKIP_HINT, BadRow, bad_rows_error, shortened
+from paraphrase_lab.errors import UserError
+
+MANY_UNFIT = 0.1
+"""Share of labels without a meaning from which the mapping of labels is in doubt, and not the rows."""
+
+
+class RawPair(NamedTuple):
+    """A row as a source delivers it, not yet checked."""
+
+    sentence1: Any
+    sentence2: Any
+    label: Any
+    id: str
+    file: str
+    line: int
+
+
+class CheckedPairs(NamedTuple):
+    table: PairTable
+    problems: list[BadRow]
+    labels: Counter[str]
+    """How often each label was found, as text."""
+
+
+def check_pairs(rows: Iterable[RawPair | BadRow], labels: dict[str, int]) -> CheckedPairs:
+    ids, first, second, answers = [], [], [], []
+    problems: list[BadRow] = []
+    found: Counter[str] = Counter()
+    for row in rows:
+        if isinstance(row, BadRow):
+            problems.append(row)
+            continue
+        found[shown_label(row.label)] += 1
+        if bad := _problem(row, labels):
+            problems.append(bad)
+        else:
+            ids.append(row.id)
+            first.append(row.sentence1)
+            second.append(row.sentence2)
+            answers.append(meaning(row.label, labels))
+    return CheckedPairs(PairTable(ids, first, second, np.asarray(answers, dtype=np.int64)), problems, found)
+
+
+def _problem(row: RawPair, labels: dict[str, int]) -> BadRow | None:
+    for name, text in (("first", row.sentence1), ("second", row.sentence2)):
+        if text is None or (isinstance(text, str) and not text.strip()):
+            return BadRow(row.file, row.line, f"the {name} sentence is empty or missing", shortened(text or ""))
+        if not isinstance(text, str):
+            return BadRow(row.file, row.line, f"the {name} sentence is not text", shortened(text))
+    if meaning(row.label, labels) is None:
+        return BadRow(row.file, row.line, f"the label is none of {', '.join(labels)}", shown_label(row.label))
+    return None
+
+
+def unusable_rows(read: Sequence[CheckedPairs], labels: dict[str, int], on_bad_rows: str) -> list[BadRow]:
+    """Return the rows to leave out. Raises BadRowsError where there may be none, or the labels are others than thought."""
+    problems = [bad for one in read for bad in one.problems]
+    found = sum((one.labels for one in read), Counter())
+    unfit = Counter({value: count for value, count in found.items() if meaning(value, labels) is None})
+    all_unfit, many_unfit = bool(unfit) and unfit == found, unfit.total() >= MANY_UNFIT * found.total()
+    if problems and (on_bad_rows == "error" or all_unfit or (many_unfit and is_three_way(found, labels))):
+        hints = [*([label_hint(found, labels)] if unfit else []), *([] if all_unfit else [SKIP_HINT])]
+        hints = hints if many_unfit else hints[::-1]
+        raise bad_rows_error(problems, limit=3 if all_unfit else 20, hint="\n".join(hints))
+    return problems
+
+
+def refuse_one_label(splits: dict[str, PairTable], labels: dict[str, int]) -> None:
+    train = splits.get("train")
+    if train is None or len(present := np.unique(train.labels)) > 1:
+        return
+    meant = "paraphrase" if present[0] else "other meaning"
+    raise UserError(
+        f"all {len(train):,} pairs of train have the label {present[0]} ({meant}): there is nothing to tell apart",
+        valid="training needs pairs of both labels",
+        hint=f"is data.labels={{{','.join(f'{name}:{value}' for name, value in labels.items())}}} what was meant?",
+    )
