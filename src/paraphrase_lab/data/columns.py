@@ -27,8 +27,6 @@ LABELS = (
     "issame", "class", "target", "y", "judgement", "judgment", "relation", "score", "similarity", "equivalent",
 )  # fmt: skip
 NO_SENTENCE = re.compile(r"(^|q)id|id\d?$|num|length|score|pars|label")
-YES_OR_NO = ("0", "1", "0.0", "1.0", "true", "false", "yes", "no")
-WORDS_OF_A_SENTENCE = 3
 
 
 def require_columns(path: Path, wanted: Sequence[str], options: ReadOptions = PLAIN) -> list[str]:
@@ -63,8 +61,8 @@ def _is_inside(path: Path, ending: str, name: str) -> bool:
 
 
 def _hint(present: list[str], wanted: Sequence[str], missing: list[str], options: ReadOptions, *, is_table: bool) -> str:
-    if is_table and not options.columns and (columns := _columns_of_a_row(present, wanted)):
-        return f"the first line looks like a pair, not like a header: {options.typed('columns', columns)} names the columns"
+    if is_table and (said := dialect.header_hint(present, wanted, options)):
+        return said
     if guessed := guessed_columns(present, len(wanted)):
         return f"{typed_columns(guessed, wanted, options)} would fit the header"
     close = [(name, difflib.get_close_matches(name, present, n=1)) for name in missing]
@@ -103,21 +101,3 @@ def guessed_columns(present: Iterable[str], count: int) -> list[str]:
     if not texts or (count == 3 and label is None):
         return []
     return [*texts[0], *([label] if count == 3 and label else [])]
-
-
-def _columns_of_a_row(cells: list[str], wanted: Sequence[str]) -> list[str]:
-    """Return names for the columns where the line holds two sentences instead of names of columns."""
-    sentences = [place for place, cell in enumerate(cells) if len(cell.split()) >= WORDS_OF_A_SENTENCE]
-    if len(sentences) < 2:
-        return []
-    longest = sorted(sorted(sentences, key=lambda place: -len(cells[place]))[:2])
-    others = [place for place in range(len(cells)) if place not in longest]
-    labels = [
-        place for place in others if cells[place].strip().lower() in ("0", "1", "0.0", "1.0", "true", "false", "yes", "no")
-    ]
-    if len(wanted) == 3 and not others:
-        return []
-    names = {longest[0]: wanted[0], longest[1]: wanted[1]}
-    if len(wanted) == 3:
-        names[(labels or others)[-1]] = wanted[2]
-    return [names.get(place, f"column{place + 1}") for place in range(len(cells))]

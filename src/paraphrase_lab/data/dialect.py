@@ -5,7 +5,7 @@ Such a file is refused with the option that reads it. Nothing is guessed: pairs 
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from paraphrase_lab.data.opening import opened
@@ -14,6 +14,8 @@ from paraphrase_lab.errors import UserError
 
 SAMPLE_LINES = 50
 ENOUGH_LINES = 3
+YES_OR_NO = ("0", "1", "0.0", "1.0", "true", "false", "yes", "no")
+WORDS_OF_A_SENTENCE = 3
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.|"")*"')
 _OPEN = re.compile(r'"(?:[^"\\]|\\.|"")*')
 
@@ -150,3 +152,28 @@ def _cells(line: str, separator: str, escape: str | None) -> list[str]:
         return next(csv.reader([line], delimiter=separator, escapechar=escape, strict=True), [])
     except csv.Error:
         return []
+
+
+def header_hint(header: list[str], wanted: Sequence[str], options: ReadOptions) -> str:
+    """Return what to type where the header looks like a pair, which is the first one then; else an empty text."""
+    if options.columns or not (columns := _columns_of_a_row(header, wanted)):
+        return ""
+    return f"the first line looks like a pair, not like a header: {options.typed('columns', columns)} names the columns"
+
+
+def _columns_of_a_row(cells: list[str], wanted: Sequence[str]) -> list[str]:
+    """Return names for the columns where the line holds two sentences instead of names of columns."""
+    sentences = [place for place, cell in enumerate(cells) if len(cell.split()) >= WORDS_OF_A_SENTENCE]
+    if len(sentences) < 2:
+        return []
+    longest = sorted(sorted(sentences, key=lambda place: -len(cells[place]))[:2])
+    others = [place for place in range(len(cells)) if place not in longest]
+    labels = [
+        place for place in others if cells[place].strip().lower() in ("0", "1", "0.0", "1.0", "true", "false", "yes", "no")
+    ]
+    if len(wanted) == 3 and not others:
+        return []
+    names = {longest[0]: wanted[0], longest[1]: wanted[1]}
+    if len(wanted) == 3:
+        names[(labels or others)[-1]] = wanted[2]
+    return [names.get(place, f"column{place + 1}") for place in range(len(cells))]

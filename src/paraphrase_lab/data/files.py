@@ -20,6 +20,7 @@ from paraphrase_lab.data.rows import BadRow, Row, shortened, value_at
 from paraphrase_lab.data.text_rows import Dialect, Record, array_rows, json_rows, named_columns, table_records, table_rows
 from paraphrase_lab.errors import UserError
 
+COLUMNS = ("sentence1", "sentence2", "label")
 BATCH_ROWS = 1024
 PARQUET_BUFFER_BYTES = 2**20
 PLAIN = ReadOptions()
@@ -39,7 +40,8 @@ def column_names(path: Path, options: ReadOptions = PLAIN, wanted: Sequence[str]
         raise UserError(
             f"{path} has more than one column named {', '.join(map(repr, twice))}",
             valid=f"its columns: {', '.join(names)}",
-            hint="every column needs a name of its own: rename or drop one",
+            hint=dialect.header_hint(names, wanted or COLUMNS, options)
+            or "every column needs a name of its own: rename or drop one",
         )
     return names
 
