@@ -8,6 +8,7 @@ import gzip
 import lzma
 import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -65,7 +66,8 @@ def test_another_dialect_is_refused_and_read_with_the_option_of_the_message(
         with pytest.raises(UserError) as caught:
             RowReader(path, ReadOptions(flags=flags))
         assert str(path) in caught.value.problem and f"{typed} reads" in caught.value.hint
-    assert cells_of(path, ReadOptions(**{option: value})) == TEXTS
+    typed_options: dict[str, Any] = {option: value}
+    assert cells_of(path, ReadOptions(**typed_options)) == TEXTS
 
 
 def test_a_line_break_in_a_tsv_cell(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_utf8_is_not_read_as_another_encoding(tmp_path: Path) -> None:
         ({"delimiter": '"'}, "this cannot separate columns"),
     ],
 )
-def test_options_that_there_are_not(options: dict[str, str], problem: str) -> None:
+def test_options_that_there_are_not(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(UserError, match=problem):
         ReadOptions(**options)
 

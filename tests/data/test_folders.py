@@ -38,7 +38,7 @@ def sizes(tables: PairTables) -> dict[str, int]:
 @pytest.mark.parametrize("is_dict", [True, False])
 def test_what_save_to_disk_wrote(tmp_path: Path, is_dict: bool) -> None:
     datasets.disable_progress_bars()
-    splits = {name: datasets.Dataset.from_dict(columns(name, 20)) for name in ("train", "validation", "test")}
+    splits: Any = {name: datasets.Dataset.from_dict(columns(name, 20)) for name in ("train", "validation", "test")}
     if is_dict:
         datasets.DatasetDict(splits).save_to_disk(tmp_path / "d", num_shards={"train": 2, "validation": 1, "test": 1})
     else:

@@ -64,10 +64,10 @@ def test_the_mapping_of_the_message_can_be_pasted_into_a_shell(found: dict[str, 
     assert {value: meaning(value, labels) for value in found} == mapping
 
 
-def test_what_is_said_where_no_mapping_would_help() -> None:
+def test_the_message_where_no_mapping_would_help() -> None:
     assert label_hint(Counter({"": 3, "-1": 2}), ZERO_ONE) == "labels found: '' (3), '-1' (2): there are none to train on"
     scores = Counter({f"{number / 7:.3f}": 1 for number in range(40)})
-    assert "and 28 others. So many look like scores: make labels of them" in label_hint(scores, ZERO_ONE)
+    assert "and 28 others. They look like scores: make labels of them" in label_hint(scores, ZERO_ONE)
     assert label_hint(Counter({"0": 3, "1": 3, "-1": 1}), ZERO_ONE) == "labels found: '0' (3), '1' (3), '-1' (1)"
 
 
@@ -110,7 +110,7 @@ def test_a_test_split_with_hidden_labels_is_left_out(tmp_path: Path, hidden: Any
     tables = load_tables(Pairs(str(tmp_path)))
     assert list(tables.splits) == ["train", "validation"] and tables.bad_rows == []
     assert tables.notes[0].startswith("all 8 labels of test are ")
-    assert tables.notes[0].endswith(": training goes on without it, `paraphrase predict` scores it")
+    assert tables.notes[0].endswith(": training leaves it out, `paraphrase predict` scores it")
 
 
 def test_pairs_of_one_label_are_refused(tmp_path: Path) -> None:

@@ -93,9 +93,7 @@ def test_splits_without_a_usable_pair(tmp_path: Path) -> None:
     train, test = tsv(tmp_path / "train.tsv", *numbered(9)), tsv(tmp_path / "test.tsv", "1\ta\tb\t-1")
     tables = load(tmp_path, on_bad_rows="skip")
     assert list(tables.splits) == ["train", "validation"]
-    assert tables.notes[0] == (
-        "all 1 labels of test are hidden ('-1'): training goes on without it, `paraphrase predict` scores it"
-    )
+    assert tables.notes[0] == ("all 1 labels of test are hidden ('-1'): training leaves it out, `paraphrase predict` scores it")
     assert load(tmp_path).notes == tables.notes, "no row is bad"
     with pytest.raises(UserError, match=r"all 1 labels of test are hidden \('-1'\)\n`paraphrase predict RUN --input FILE"):
         load_split(Pairs(str(tmp_path)), "test", own=True, on_bad_rows="skip", limit=None)

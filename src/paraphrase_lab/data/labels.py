@@ -104,7 +104,7 @@ def label_hint(found: Counter[str], labels: Mapping[str, int]) -> str:
     if not values:
         return f"{said}: there are none to train on"
     if len(values) > SHOWN_VALUES:
-        return f"{said}. So many look like scores: make labels of them, 0 (other meaning) and 1 (paraphrase)"
+        return f"{said}. They look like scores: make labels of them, 0 (other meaning) and 1 (paraphrase)"
     if all(meaning(value, labels) is not None for value in values):
         return said  # only absent ones are wrong
     mapping, why = fitting(values)

@@ -1,4 +1,4 @@
-"""The pairs of a split: as a source delivers them, and checked; what is wrong with those that cannot be used."""
+"""The pairs of a split: as a source delivers them, and checked; unusable ones are named."""
 
 from __future__ import annotations
 

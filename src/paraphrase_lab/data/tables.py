@@ -55,7 +55,7 @@ def load_tables(
     is_single = list(read) == ["train"]
     notes = []
     if "test" in read and len(read) > 1 and is_hidden(read["test"].labels):
-        notes.append(f"{hidden_labels(read.pop('test').labels)}: training goes on without it, `paraphrase predict` scores it")
+        notes.append(f"{hidden_labels(read.pop('test').labels)}: training leaves it out, `paraphrase predict` scores it")
     problems = unusable_rows([*read.values()], source.labels, on_bad_rows)
     splits, empty_notes = _without_empty({name: one.table for name, one in read.items()})
     notes += empty_notes
