@@ -47,7 +47,7 @@ def saved_config(run_dir: Path) -> DictConfig:
     assert isinstance(saved, dict)
     config = OmegaConf.create(renamed_config({str(key): value for key, value in saved.items()}))
     # Keys that the schema has got since the run was saved, with their defaults.
-    own = {schema._target_: schema for schema in SCHEMAS["data"].values() if issubclass(schema, DataConfig)}
+    own = {one.default: schema for schema in SCHEMAS["data"].values() for one in fields(schema) if one.name == "_target_"}
     bases = {**GROUP_BASES, "data": own.get(config.data["_target_"], DataConfig), "trainer": TrainerConfig}
     for group, base in bases.items():
         defaults = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
