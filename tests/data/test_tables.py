@@ -157,6 +157,16 @@ def test_a_leak_is_noted_and_nothing_else(tmp_path: Path) -> None:
     assert load(tmp_path).notes == ["leak: 2 of 8 test pairs (25.0%) have a sentence that train has too"]
 
 
+def test_a_cut_keeps_sentences_together_whatever_their_capitals_and_spaces(tmp_path: Path) -> None:
+    lines = [
+        f"{i}\t{'Same  One' if i % 2 else 'same one'} {i // 4}{' ' if i % 3 else ''}\tother {i}\t{i % 2}" for i in range(80)
+    ]
+    tables = load(tsv(tmp_path / "pairs.tsv", *lines), validation_fraction=0.2, test_fraction=0.2)
+    groups = [{" ".join(text.lower().split()) for text in table.sentence1} for table in tables.splits.values()]
+    assert [len(group) for group in groups] == [12, 4, 4] and len(set.union(*groups)) == 20
+    assert tables.shared == []
+
+
 def test_shared_sentences_of_any_two_splits(tmp_path: Path) -> None:
     for start, name in enumerate(("train", "validation", "test")):
         tsv(tmp_path / f"{name}.tsv", *numbered(4, start=100 * start))

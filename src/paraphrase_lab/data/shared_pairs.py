@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 import numpy as np
 
 from paraphrase_lab.data.pair_table import PairTable, SharedSentences
 from paraphrase_lab.errors import UserError
+
+
+def plain_text(sentences: Iterable[str]) -> list[str]:
+    """Return the sentences in small letters, with single spaces: two that are equal then count as one and the same."""
+    return [" ".join(sentence.split()).casefold() for sentence in sentences]
 
 
 def pair_hashes(table: PairTable) -> np.ndarray:
@@ -19,13 +24,14 @@ def pair_hashes(table: PairTable) -> np.ndarray:
 
 def shared_sentences(splits: Mapping[str, PairTable]) -> list[SharedSentences]:
     """Compare every two splits; those of train come first in `splits`. Splits that share no sentence are left out."""
-    sentences = {name: {*table.sentence1, *table.sentence2} for name, table in splits.items()}
+    texts = {name: (plain_text(table.sentence1), plain_text(table.sentence2)) for name, table in splits.items()}
+    sentences = {name: {*first, *second} for name, (first, second) in texts.items()}
     hashes = {name: pair_hashes(table) for name, table in splits.items()}
     found = []
     for earlier, later in combinations(splits, 2):
-        known, table = sentences[earlier], splits[later]
+        known = sentences[earlier]
         repeated = np.isin(hashes[later], hashes[earlier])
-        touched = np.fromiter((a in known or b in known for a, b in zip(table.sentence1, table.sentence2, strict=True)), bool)
+        touched = np.fromiter((a in known or b in known for a, b in zip(*texts[later], strict=True)), bool)
         if pairs := int((touched | repeated).sum()):
             found.append(SharedSentences(earlier, later, pairs, int(repeated.sum())))
     return found
@@ -49,5 +55,5 @@ def refuse_same_pairs(splits: Mapping[str, PairTable]) -> None:
 
 
 def _pair_hash(first: str, second: str) -> int:
-    texts = sorted(" ".join(text.split()).casefold() for text in (first, second))
+    texts = sorted(plain_text((first, second)))
     return int.from_bytes(hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8).digest())

@@ -13,7 +13,7 @@ from paraphrase_lab.data.labels import hidden_labels, is_hidden
 from paraphrase_lab.data.pair_table import SPLITS, PairTable, PairTables
 from paraphrase_lab.data.pairs import RawPair, check_pairs, refuse_one_label, unusable_rows
 from paraphrase_lab.data.rows import BadRow
-from paraphrase_lab.data.shared_pairs import refuse_same_pairs, shared_sentences
+from paraphrase_lab.data.shared_pairs import plain_text, refuse_same_pairs, shared_sentences
 from paraphrase_lab.errors import UserError
 
 LARGE_CLUSTER = 0.5
@@ -134,9 +134,10 @@ def _cut(
     cut = dict(splits)
     for name, fraction in fractions.items():
         train = cut["train"]
-        kept, held_out = split_by_clusters(train.sentence1, train.sentence2, train.labels, fraction, seed)
+        texts = plain_text(train.sentence1), plain_text(train.sentence2)
+        kept, held_out = split_by_clusters(*texts, train.labels, fraction, seed)
         cut |= {"train": train.select(kept), name: train.select(held_out)}
-    largest = np.bincount(sentence_clusters(given.sentence1, given.sentence2)).max() / len(given)
+    largest = np.bincount(sentence_clusters(plain_text(given.sentence1), plain_text(given.sentence2))).max() / len(given)
     sizes = ", ".join(f"{len(cut[name]):,} {name}" for name in SPLITS if name in ("train", *fractions))
     keys = "".join(
         f"data.{name}_fraction={value}, "
