@@ -95,9 +95,7 @@ def guessed_columns(present: Iterable[str], count: int) -> list[str]:
     pairs += [(by_plain[one], by_plain[two]) for one, two in OTHER_PAIRS if one in by_plain and two in by_plain]
     pairs = [pair for pair in pairs if label not in pair]
     # Of `#1 ID` and `#1 String`, the numbers are no sentences.
-    texts = [
-        pair for pair in pairs if not any(re.search(r"(^|q)id|id\d?$|num|length|score|pars|label", names[one]) for one in pair)
-    ]
+    texts = [pair for pair in pairs if not any(NO_SENTENCE.search(names[one]) for one in pair)]
     if not texts or (count == 3 and label is None):
         return []
     return [*texts[0], *([label] if count == 3 and label else [])]

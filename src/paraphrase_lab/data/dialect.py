@@ -168,9 +168,7 @@ def _columns_of_a_row(cells: list[str], wanted: Sequence[str]) -> list[str]:
         return []
     longest = sorted(sorted(sentences, key=lambda place: -len(cells[place]))[:2])
     others = [place for place in range(len(cells)) if place not in longest]
-    labels = [
-        place for place in others if cells[place].strip().lower() in ("0", "1", "0.0", "1.0", "true", "false", "yes", "no")
-    ]
+    labels = [place for place in others if cells[place].strip().lower() in YES_OR_NO]
     if len(wanted) == 3 and not others:
         return []
     names = {longest[0]: wanted[0], longest[1]: wanted[1]}
