@@ -76,7 +76,7 @@ def _validation(outcome: StudyOutcome) -> str:
     arm = (max if HIGHER_IS_BETTER[outcome.study.metric] else min)(means, key=means.__getitem__)
     return (
         f"A choice among these rests on validation: there {arm} is best, {metric} {shown(metric, means[arm])} on average. "
-        "Checkpoint, threshold and temperature of each run were chosen on validation, too; test was scored once a run."
+        "Checkpoint and calibration of each run were chosen on validation, too; test was scored once a run."
     )
 
 
