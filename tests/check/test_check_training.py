@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from checking import built, check, here
 from paraphrase_lab.check.built import check_built
 from paraphrase_lab.runtime.hardware import Machine
@@ -78,6 +80,23 @@ def test_pairs_of_files_are_counted(tmp_path: Path) -> None:
     assert problem.startswith("data.batch_size=64 is more than the 40 training pairs there are")  # 5 validate
     (problem,) = built("data=paws", f"data.path={tmp_path}").problems
     assert problem.startswith(f"data: {tmp_path} has no file of pairs.")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        ((), "no column 'sentence1' and no column 'sentence2'. its columns: question1, question2, label. "),
+        (("data.sentence1=question1",), "no column 'sentence2'. its columns: question1, question2, label. "),
+        (("data.sentence1=question1", "data.sentence2=question1"), "the column 'question1' is named twice by data.sentence1, "),
+    ],
+)
+def test_columns_are_looked_for_before_anything_is_built(tmp_path: Path, overrides: tuple[str, ...], problem: str) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("question1,question2,label\n" + "".join(f"a{i},b{i},{i % 2}\n" for i in range(500)), encoding="utf-8")
+    found = built("data=pairs", f"data.path={file}", *overrides).problems
+    assert len(found) == 1 and problem in found[0] and found[0].startswith("data: ")
+    columns = ("data.sentence1=question1", "data.sentence2=question2")
+    assert built("data=pairs", f"data.path={file}", *columns).problems == []
 
 
 def test_devices_and_precision_of_the_machine() -> None:

@@ -70,6 +70,28 @@ def test_another_dialect_is_refused_and_read_with_the_option_of_the_message(
     assert cells_of(path, ReadOptions(**typed_options)) == TEXTS
 
 
+@pytest.mark.parametrize("mark", ["sep={}\n", "sep={}\r\n", '"sep={}"\n', "\ufeffsep={}\n"])
+@pytest.mark.parametrize(("name", "separator"), [("a.csv", ","), ("a.csv", ";"), ("a.tsv", "\t")])
+def test_a_first_line_that_tells_excel_the_separator_is_no_header(tmp_path: Path, name: str, separator: str, mark: str) -> None:
+    for encoding in ("utf-8", "utf-16"):
+        path = file_with(tmp_path, name, f"{mark.format(separator)}s{separator}t\nx y z\n1{separator}2\n".encode(encoding))
+        plain = ReadOptions(encoding=encoding)
+        if separator == ";":
+            with pytest.raises(UserError, match=r"only, 's;t'\n.*data\.delimiter=semicolon reads it"):
+                RowReader(path, plain)
+        rows = list(RowReader(path, ReadOptions(encoding=encoding, delimiter="semicolon") if separator == ";" else plain))
+        assert [type(row) for row in rows] == [BadRow, Row] and rows[0].line == 3, "lines are counted as an editor does"
+        assert isinstance(rows[1], Row) and rows[1].values == {"s": "1", "t": "2"}
+
+
+def test_quotes_are_found_under_a_first_line_for_excel(tmp_path: Path) -> None:
+    single = file_with(tmp_path, "a.csv", "sep=,\n" + "s,t\n" + "'a b','c'\n" * 3)
+    with pytest.raises(UserError, match=r"in single quotes\ndata\.quoting=single reads"):
+        RowReader(single)
+    with pytest.raises(UserError, match=r"a\.tsv:3: its cells are quoted"):
+        RowReader(file_with(tmp_path, "a.tsv", 'sep=\t\ns\tt\n"a\nb"\tc\n'))
+
+
 def test_a_line_break_in_a_tsv_cell(tmp_path: Path) -> None:
     path = file_with(tmp_path, "a.tsv", 's\tt\tl\n"a\nb"\tx\t0\nplain\ty\t1\n"c ""d""\n\ne"\tz\t0\n')
     with pytest.raises(UserError, match=r"a\.tsv:2: its cells are quoted\ndata\.quoting=standard reads such a file; "):

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from paraphrase_lab.data.sources import Pairs, Paws, WordOrder
@@ -82,6 +84,23 @@ def test_the_message_where_there_are_no_pairs(tmp_path: Path, arguments: dict[st
     splits_in(tmp_path, "pairs.tsv", "notes.txt")
     with pytest.raises(UserError, match=problem):
         load_tables(Pairs(**{name: value.format(tmp=tmp_path) for name, value in arguments.items()}))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
+def test_a_file_without_rows_is_refused_before_it_is_read(tmp_path: Path, ending: str) -> None:
+    names = ("sentence1", "sentence2", "label")
+    path = tmp_path / f"a.{ending}"
+    empty = pa.schema([(name, pa.string()) for name in names]).empty_table()
+    if ending == "csv":
+        path.write_text(",".join(names) + "\n", encoding="utf-8")
+    elif ending == "parquet":
+        pq.write_table(empty, path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, empty.schema):
+            pass
+    holds = "a header" if ending == "csv" else "columns"
+    with pytest.raises(UserError, match=rf"a\.{ending} has {holds} and no rows"):
+        Pairs(str(path)).require_columns()
 
 
 def test_paws_wants_a_directory(tmp_path: Path) -> None:

@@ -104,8 +104,11 @@ def test_splits_without_a_usable_pair(tmp_path: Path) -> None:
         load(test, on_bad_rows="skip")
     tsv(train)
     tsv(test, GOOD)
-    with pytest.raises(UserError, match="the train split has no usable pairs"):
+    with pytest.raises(UserError, match=r"train\.tsv has a header and no rows"):
         load(tmp_path)
+    tsv(train, "1\t\tb\t1")
+    with pytest.raises(UserError, match="the train split has no usable pairs"):
+        load(tmp_path, on_bad_rows="skip")
 
 
 # Chains of four pairs: 0-1-2-3-4, 5-6-7-8-9, ... share a sentence with their neighbours.

@@ -57,6 +57,27 @@ def test_typed_values_as_text(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_texts_stored_as_bytes_come_out_as_texts(tmp_path: Path, kind: pa.DataType) -> None:
+    texts = {"sentence1": ["Zoë, here", "b"], "sentence2": ['a "c"', "d"], "genre": ["talk", None]}
+    stored = {name: pa.array([text and text.encode() for text in column], kind) for name, column in texts.items()}
+    table = pa.table({**stored, "raw": pa.array([b"ok", b"\xff"], kind)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    for ending in ("csv", "tsv", "jsonl"):
+        score_file(HashScorer(), tmp_path / "a.parquet", tmp_path / f"b.{ending}")
+        first, second = ([*row.values()][:-2] for row in read(tmp_path / f"b.{ending}"))
+        assert first == ["Zoë, here", 'a "c"', "talk", "b2s="], ending
+        assert second == ["b", "d", None if ending == "jsonl" else "", "/w=="], ending
+    score_file(HashScorer(), tmp_path / "a.parquet", tmp_path / "b.parquet")
+    assert pq.read_table(tmp_path / "b.parquet").drop(["probability", "prediction"]) == table
+
+
+def test_a_tab_in_a_text_stored_as_bytes_is_found_before_anything_is_scored(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"sentence1": [b"x\ty"], "sentence2": [b"z"]}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=r"a\.parquet:1: 'sentence1' holds a tab or a line break"):
+        score_file(HashScorer(), tmp_path / "a.parquet", tmp_path / "b.tsv")
+
+
 JSON_ROWS = [
     {"sentence1": "a", "sentence2": "b", "n": 1, "f": 1, "mixed": "text", "nested": {"k": [1]}, "wide": 2**60},
     {"sentence1": "a", "sentence2": "c", "n": None, "f": 0.5, "mixed": 7, "nested": None, "wide": 0.5, "late": True},

@@ -100,11 +100,13 @@ def _in_single_quotes(path: Path, separator: str, options: ReadOptions) -> bool:
     mark = re.escape(separator)
     cell = re.compile(rf"(?:^|{mark})'(?:[^']|''|\\')*'(?={mark}|$)")
     body = []
-    for number, line in _text_lines(path, options):
+    is_header = not options.columns
+    for _, line in _text_lines(path, options):
         if not line:
             continue
         quoted = len(cell.findall(line))
-        if number == 1 and not options.columns:
+        if is_header:
+            is_header = False
             if quoted == line.count(separator) + 1:
                 return True
             continue
@@ -120,7 +122,7 @@ def _quoted_tsv(path: Path, options: ReadOptions) -> tuple[int, str]:
     inside = False  # a cell with a line break
     for number, line in _text_lines(path, options):
         cells = line.split("\t")
-        width = width or len(cells)
+        width = width or (len(cells) if line else 0)
         if '"' not in line:
             continue
         if inside:

@@ -110,6 +110,15 @@ def count_rows(path: Path, options: ReadOptions = PLAIN) -> int | None:
     return rows - (ending != ".jsonl" and not options.columns)
 
 
+def has_rows(path: Path, options: ReadOptions = PLAIN) -> bool:
+    """Tell whether there is a row, usable or not."""
+    ending = file_format(path, options)
+    if ending in TEXT_FORMATS:
+        return next(text_rows(path, ending, options), None) is not None
+    with readable(path, ending):
+        return any(batch.num_rows for batch, _ in (parquet_batches if ending == ".parquet" else ipc_batches)(path))
+
+
 def is_ipc_file(path: Path) -> bool:
     """Return whether it is Arrow's file format, which begins with these bytes; `datasets` writes the stream format."""
     with path.open("rb") as handle:

@@ -5,9 +5,11 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +21,8 @@ from paraphrase_lab.errors import UserError
 HEAD_BYTES = 2**16
 READABLE = "csv, tsv, jsonl, json, parquet and arrow can be read"
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_FOR_EXCEL = re.compile(rb"(?:\xef\xbb\xbf)?\"?sep=[^\r\n]\"?\r?\n")
+"""A first line that tells Excel the separator."""
 
 
 def _zstd(raw: BinaryIO) -> Any:
@@ -45,7 +49,10 @@ NOT_DATA = {
 
 
 class Lines:
-    """The lines of a text file as UTF-8 bytes; `fraction_read` says how far the file has been read, between 0 and 1."""
+    """The lines of a text file as UTF-8 bytes; `fraction_read` says how far the file has been read, between 0 and 1.
+
+    A first line such as `sep=;`, which is for Excel and holds no column, comes as an empty one.
+    """
 
     def __init__(self, path: Path, raw: BinaryIO, options: ReadOptions) -> None:
         self._path, self._raw, self._encoding = path, raw, options.encoding
@@ -59,10 +66,11 @@ class Lines:
         self._raw.seek(0)
         with _damage_named(self._path, self._encoding):
             stream = unpacked(self._raw)
-            if self._encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
-                yield from stream
-            else:
-                yield from (line.encode("utf-8") for line in _decoded(stream, self._encoding))
+            is_utf8 = self._encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+            lines = iter(stream if is_utf8 else (line.encode("utf-8") for line in _decoded(stream, self._encoding)))
+            for first in islice(lines, 1):
+                yield b"\n" if _FOR_EXCEL.fullmatch(first) else first
+            yield from lines
 
 
 def _decoded(stream: BinaryIO, encoding: str) -> Iterator[str]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.data.columns import guessed_columns, require_columns, typed_columns
-from paraphrase_lab.data.files import RowReader, column_names, count_rows, stored_label_names
+from paraphrase_lab.data.files import RowReader, column_names, count_rows, has_rows, stored_label_names
 from paraphrase_lab.data.folders import split_files
-from paraphrase_lab.data.formats import named_format
+from paraphrase_lab.data.formats import TEXT_FORMATS, file_format, named_format
 from paraphrase_lab.data.labels import ZERO_ONE, label_mapping, meaning, names_problem
 from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.data.pair_table import SPLITS
@@ -109,10 +109,17 @@ class Pairs:
         return found | {split: self._file_rows(parts) for split, parts in files.items()}
 
     def require_columns(self) -> None:
-        """Raise UserError where a file is missing or lacks a column; a test split may lack the label, as a secret one does."""
-        for split, parts in self.files().items():
+        """Raise UserError where a file is missing or lacks a column, or there are no rows to train on.
+
+        A test split may lack the label, as a secret one does.
+        """
+        files = self.files()
+        for split, parts in files.items():
             for file in parts:
                 require_columns(file, self.columns[:2] if self._is_secret(split, file) else self.columns, self.options)
+            if (split == "train" or len(files) == 1) and not any(has_rows(file, self.options) for file in parts):
+                is_text = file_format(parts[0], self.options) in TEXT_FORMATS
+                raise UserError(f"{parts[0]} has {'a header' if is_text else 'columns'} and no rows", valid="a row is a pair")
 
     def _is_secret(self, split: str, file: Path) -> bool:
         has_train = self.given["train"] is not None or self.path is not None

@@ -2,7 +2,8 @@
 
 Types: parquet and arrow input keeps its own; columns of csv and tsv are strings. Columns of jsonl get the type that all
 their values have (one pass over the file finds it); where values disagree or are nested, a cell is a string as it is
-and JSON text otherwise. jsonl to jsonl keeps every object as it is.
+and JSON text otherwise. jsonl to jsonl keeps every object as it is. Bytes of parquet and arrow come as text in the other
+formats where the whole column is UTF-8, else in base64.
 """
 
 import base64
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from paraphrase_lab.data.files import RowReader, column_names, column_types
 from paraphrase_lab.data.formats import file_format
 from paraphrase_lab.data.options import ReadOptions
-from paraphrase_lab.data.rows import Row, shortened
+from paraphrase_lab.data.rows import Row, as_text, shortened
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.files import json_text
 
@@ -44,6 +45,8 @@ def output_schema(source: Path, output: Path, options: ReadOptions) -> pa.Schema
     ending = file_format(source, options)
     if ending in (".parquet", ".arrow"):
         columns = column_types(source, ending).remove_metadata()  # what it says of the columns is not true of more columns
+        if output.suffix.lower() != ".parquet":
+            columns = with_texts(columns, source, options)
     elif ending in (".jsonl", ".json"):
         columns = json_schema(source, options)
     else:
@@ -61,6 +64,15 @@ def output_schema(source: Path, output: Path, options: ReadOptions) -> pa.Schema
     if output.suffix.lower() == ".tsv" and (ending != ".tsv" or options.quoting not in ("auto", "none")):
         check_tsv_cells(source, output, schema, options)
     return schema
+
+
+def with_texts(columns: pa.Schema, source: Path, options: ReadOptions) -> pa.Schema:
+    """Return the columns, those of bytes as strings where all of their values are UTF-8, as Spark and TFDS write texts."""
+    texts = {field.name for field in columns if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type)}
+    for row in RowReader(source, options) if texts else ():
+        if isinstance(row, Row):
+            texts -= {name for name in texts if isinstance(as_text(row.values[name]), bytes)}
+    return pa.schema([pa.field(field.name, pa.string()) if field.name in texts else field for field in columns])
 
 
 def json_schema(source: Path, options: ReadOptions) -> pa.Schema:
@@ -104,7 +116,7 @@ def check_tsv_cells(source: Path, output: Path, schema: pa.Schema, options: Read
             raise tsv_error(str(source), output, "a column name", name)
     for row in RowReader(source, options):
         if isinstance(row, Row):
-            for name, value in row.values.items():
+            for name, value in text_values(row.values, schema).items():
                 if breaks_tsv(text := cell(value)):
                     raise tsv_error(f"{source}:{row.line}", output, f"'{name}'", text)
 
@@ -130,11 +142,20 @@ def open_writer(path: Path, ending: str, schema: pa.Schema) -> Iterator[RowWrite
         return
     with path.open("w", encoding="utf-8", newline="") as handle:
         if ending == ".jsonl":
-            yield lambda rows: handle.writelines(json_text(row, default=plain) + "\n" for row in rows)
+            yield lambda rows: handle.writelines(json_text(text_values(row, schema), default=plain) + "\n" for row in rows)
         else:
             write_records = csv.writer(LineFeedEnds(handle)).writerows if ending == ".csv" else partial(write_tsv, handle)
             write_records([schema.names])
-            yield lambda rows: write_records([cell(row.get(name)) for name in schema.names] for row in rows)
+            as_rows = partial(map, partial(text_values, schema=schema))
+            yield lambda rows: write_records([cell(row.get(name)) for name in schema.names] for row in as_rows(rows))
+
+
+def text_values(values: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """Return the values, bytes in a column of strings as text."""
+    return {
+        name: as_text(value) if isinstance(value, bytes) and schema.field(name).type == pa.string() else value
+        for name, value in values.items()
+    }
 
 
 def parquet_table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
