@@ -101,6 +101,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path:
         write_pairs(directory / "paws" / f"{split}.tsv", pairs, "\t", ("sentence1", "sentence2", "label"))
     write_pairs(directory / "new.csv", splits["test"][:20], ",", ("sentence1", "sentence2", "label"))
     write_pairs(directory / "pairs.csv", splits["test"], ",", ("sentence1", "sentence2", "label"))
+    write_pairs(directory / "questions.csv", splits["test"], ",", ("question", "other", "same"))
     (directory / "roberta-large-directory").mkdir()
     (directory / "roberta-large-directory" / "config.json").write_text("{}")
     write_documented_files(ROOT / "docs" / "extending.md", directory)
