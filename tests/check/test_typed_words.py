@@ -64,6 +64,12 @@ def test_messages_about_a_path() -> None:
     ]
 
 
+def test_a_text_that_the_key_cannot_have_is_one_problem() -> None:
+    assert problems("resume=true") == [
+        "resume=true does not exist: give a run directory, or auto for the newest interrupted run of its kind."
+    ]
+
+
 @pytest.mark.parametrize("word", ["data.labels={no:0", "model=a(b", "seed=1=2", "trainer.precision=[x"])
 def test_what_is_no_text_is_not_quoted(word: str) -> None:
     assert problems("data=pairs", word)[0].startswith(f"{word}: this is not an override (")

@@ -30,6 +30,7 @@ def check_request(request: Request) -> CheckedRequest:
             raise ConfigError([*problems, *master.problems, _not_expanded(cleaned, error, composer)]) from error
         jobs, found = _checked_jobs(combinations, master if combinations == [tuple(readable)] else None, composer)
         found = sweeps.without_parts(found, cleaned, master.config, composer)
+        problems = [one for one in problems if not typed.is_superseded(one, found)]
         problems += found or ([] if combinations else ["the sweep has no jobs: one of its ranges is empty."])
         warnings: list[str] = []
         if not problems and master.config is not None:

@@ -16,6 +16,8 @@ from paraphrase_lab.configuration.hydra_internals import split_key
 from paraphrase_lab.configuration.quoting import quoted
 from paraphrase_lab.paths import user_path
 
+READ_OTHERWISE = "Hydra reads"
+
 
 class Refused(NamedTuple):
     """A word that Hydra's grammar refuses."""
@@ -76,6 +78,12 @@ def corrected(texts: Sequence[str | Refused], config: DictConfig | None, compose
     return words
 
 
+def is_superseded(problem: str, found: Sequence[str]) -> bool:
+    """Tell whether quoting would not help, since the text itself is none that the key can have."""
+    text, read_otherwise, _ = problem.partition(f": {READ_OTHERWISE}")
+    return bool(read_otherwise) and any(other.startswith(f"{text} ") for other in found)
+
+
 def as_text(override: str) -> str:
     """Return the override with everything behind its first '=' as a text."""
     key, sign, value = override.partition("=")
@@ -116,4 +124,4 @@ def _read_otherwise(text: str, override: Override) -> str | None:
         return None
     if str(value) == typed or isinstance(value, str) and not user_path(typed).exists():
         return None
-    return f"Hydra reads '{shown(value)}' here. Quote the value if it is a text:"
+    return f"{READ_OTHERWISE} '{shown(value)}' here. Quote the value if it is a text:"
