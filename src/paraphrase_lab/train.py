@@ -29,6 +29,7 @@ from paraphrase_lab.lifecycle.start import (
 )  # fmt: skip
 from paraphrase_lab.model.module import NonFiniteLoss
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
+from paraphrase_lab.runs.seen_pairs import run_of_model, seen_where_training_starts
 from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.runtime.hardware import devices_used, resolve_precision, this_machine
 from paraphrase_lab.runtime.third_party import quiet_libraries, without_known_warnings
@@ -88,6 +89,8 @@ def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching
     tables = build.build_tables(config)
     if "train" not in tables.splits:
         raise UserError("the data set has no train split", hint="`paraphrase evaluate RUN data=…` needs none")
+    if (earlier := run_of_model(config.model.get("name"))) is not None:
+        tables = seen_where_training_starts(tables, earlier)
     note_data(tables, directory)
     watch.lap("data")
     tokenizer = build.build_tokenizer(build.build_recipe(config), tables)

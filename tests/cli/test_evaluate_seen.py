@@ -169,3 +169,18 @@ def test_other_data_are_read_and_encoded_as_the_runs_own(run: Path, capsys: pyte
     assert {name: data[name] for name in mine} == mine
     assert paraphrase(*words, "data.max_length=64") == 0
     assert "data.max_length=64 (12)" in capsys.readouterr().out
+
+
+def test_what_the_starting_run_has_seen_is_said_and_kept(
+    run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = [(f"new {first}", f"new {second}", label) for first, second, label in PAIRS]
+    for name, rows in (("train", new[:60]), ("validation", new[60:100]), ("test", [*PAIRS[:150], *new[100:]])):
+        write(tmp_path / "other" / f"{name}.csv", rows)
+    start = ("model=pretrained", "model.name=run", *(word for word in TINY if not word.startswith("model.")))
+    assert paraphrase("train", *start, "data=pairs", "data.path=other", "logger=none", "hydra.run.dir=second") == 0
+    count = record(Path("second"))["data"]["test"]["shared"]["run"]["pairs"]
+    assert f"leak: {count} of 100 test pairs were seen by run, whose model training starts from" in capsys.readouterr().out
+    write(tmp_path / "new.csv", PAIRS)
+    assert paraphrase("evaluate", "second", "data=pairs", "data.path=new.csv") == 2
+    assert re.search(r"second has trained on \d+ of these 180 pairs", capsys.readouterr().err)

@@ -21,7 +21,7 @@ from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.configuration import changed_settings, configuration_of, flat
 from paraphrase_lab.runs.record import RunRecord, now
-from paraphrase_lab.runs.seen_pairs import write_seen_pairs
+from paraphrase_lab.runs.seen_pairs import run_of_model, write_seen_pairs
 from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.tracking import hooks, identity
 from paraphrase_lab.tracking.metrics_csv import MetricsCsv
@@ -135,7 +135,8 @@ def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> 
     OmegaConf.save(run.settings.composed, run.directory / "config.yaml", resolve=False)
     modules = own_code.own_modules(run.settings.plain)
     own_code.copy_code(modules, run.directory)
-    write_seen_pairs(run.directory, run.tables.splits["train"], run.tables.splits.get("validation"))
+    splits, earlier = run.tables.splits, run_of_model(config.model.get("name"))
+    write_seen_pairs(run.directory, splits["train"], splits.get("validation"), earlier)
     accumulated = config.trainer.accumulate_grad_batches
     effective = plan.mean_pairs * run.replicas * accumulated
     log.info(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from paraphrase_lab.data.pair_table import PairTable
+from paraphrase_lab.data.pair_table import PairTable, PairTables, SharedSentences
 from paraphrase_lab.data.shared_pairs import pair_hashes
 from paraphrase_lab.files import atomic_write
+from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs.predictions import FILE_NAME as PREDICTIONS
+from paraphrase_lab.runs.record import FILE_NAME as RUN_RECORD
 from paraphrase_lab.runs.record import RunRecord
 
 FILE_NAME = "seen_pairs.npz"
@@ -32,10 +35,33 @@ class Seen(NamedTuple):
         return self.trained | self.chosen
 
 
-def write_seen_pairs(run_dir: Path, train: PairTable, validation: PairTable | None) -> None:
+def write_seen_pairs(run_dir: Path, train: PairTable, validation: PairTable | None, starting_run: Path | None = None) -> None:
+    """Write the hashes of both splits, and of what the run had seen whose model training starts from."""
+    trained = pair_hashes(train)
+    chosen = np.empty(0, dtype=np.uint64) if validation is None else pair_hashes(validation)
+    if starting_run is not None and (path := starting_run / FILE_NAME).is_file():
+        with np.load(path, allow_pickle=False) as earlier:
+            trained, chosen = np.union1d(trained, earlier[TRAINED]), np.union1d(chosen, earlier[CHOSEN])
     with atomic_write(run_dir / FILE_NAME) as unfinished, unfinished.open("wb") as handle:
-        chosen = np.empty(0, dtype=np.uint64) if validation is None else pair_hashes(validation)
-        np.savez_compressed(handle, **{TRAINED: pair_hashes(train), CHOSEN: chosen})
+        np.savez_compressed(handle, **{TRAINED: trained, CHOSEN: chosen})
+
+
+def run_of_model(name: str | None) -> Path | None:
+    """Return the run that `model.name` names, or whose exported model it names; None where it is neither."""
+    places = [path := user_path(name), path.parent] if name else []
+    return next((place for place in places if (place / RUN_RECORD).is_file()), None)
+
+
+def seen_where_training_starts(tables: PairTables, run_dir: Path) -> PairTables:
+    """Add a note for validation pairs that the starting run has trained on, and for test pairs that it has seen at all."""
+    notes, shared = list(tables.notes), list(tables.shared)
+    for name in tables.splits.keys() - {TRAINED}:
+        seen = seen_by(run_dir, tables.splits[name])
+        if pairs := int((seen.trained if name == CHOSEN else seen.any).sum()):
+            total = len(tables.splits[name])
+            notes.append(f"leak: {pairs:,} of {total:,} {name} pairs were seen by {run_dir}, whose model training starts from")
+            shared.append(SharedSentences(str(run_dir), name, pairs, pairs))
+    return replace(tables, notes=notes, shared=shared)
 
 
 def seen_by(run_dir: Path, table: PairTable) -> Seen:
