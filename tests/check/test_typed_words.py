@@ -48,6 +48,22 @@ def test_the_quoted_form_that_is_printed_works_in_a_shell(name: str) -> None:
     assert check("data=pairs", hint).jobs[0].config.data.path == name
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ['{"not paraphrase":0,"paraphrase":1}', "{'not paraphrase': 0, 'paraphrase': 1}", '{ "not paraphrase" :0,paraphrase:1}'],
+)
+def test_quotes_around_keys_are_taken_off(typed: str) -> None:
+    Path("p.csv").write_text("sentence1,sentence2,label\na,b,paraphrase\n", encoding="utf-8")
+    (problem,) = problems("data=pairs", "data.path=p.csv", f"data.labels={typed}")
+    said, _, hint = problem.partition(" Type ")
+    assert said == f"data.labels={typed}: Hydra's grammar has no quotes around a key."
+    (override,) = shlex.split(hint)
+    config = check("data=pairs", "data.path=p.csv", override).jobs[0].config
+    assert config.data.labels == {"not paraphrase": 0, "paraphrase": 1}
+    (refused,) = problems("data=pairs", "data.path=p.csv", 'data.labels={"a:b":0,b:1}')
+    assert "this is not an override" in refused
+
+
 def test_messages_about_a_path() -> None:
     file = Path("ep=3/p.csv")
     assert problems("data=pairs", "data.path=ep=3/p.csv")[0] == (

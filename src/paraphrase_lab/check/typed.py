@@ -1,5 +1,6 @@
 """The first stage on single words: Hydra refuses some, and reads some as another value than the text that was typed."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from paraphrase_lab.configuration.quoting import quoted
 from paraphrase_lab.paths import user_path
 
 READ_OTHERWISE = "Hydra reads"
+_QUOTED_KEY = re.compile(r"""(?<=[{,])\s*(["'])([^"'{}\[\]:,]+)\1\s*(?=:)""")
 
 
 class Refused(NamedTuple):
@@ -65,11 +67,14 @@ def corrected(texts: Sequence[str | Refused], config: DictConfig | None, compose
         typed = text.text if isinstance(text, Refused) else text
         meant = _meant(typed, config, composer, strictly=not isinstance(text, Refused))
         if isinstance(text, Refused):
-            if meant is None:
+            if meant is None and (meant := _with_bare_keys(typed, composer)) is not None:
+                words.problems.append(f"{typed}: Hydra's grammar has no quotes around a key. Type {shlex.quote(meant)}")
+            elif meant is None:
                 problem = f"this is not an override ({text.reason}). Valid: key=value, group=option, +key=value, ~key."
                 words.problems.append(f"{typed}: {problem}")
                 continue
-            words.problems.append(f"{typed}: Hydra's grammar refuses this value. Quote it: {shlex.quote(meant)}")
+            else:
+                words.problems.append(f"{typed}: Hydra's grammar refuses this value. Quote it: {shlex.quote(meant)}")
         elif meant is None or (problem := _read_otherwise(typed, composer.parse(typed))) is None:
             meant = typed
         else:
@@ -115,6 +120,16 @@ def _meant(text: str, config: DictConfig | None, composer: Composer, *, strictly
     if config is None or not value or composer.is_group(key):
         return None
     return meant if holds_text(config, key, strictly=strictly or value.startswith(("{", "["))) else None
+
+
+def _with_bare_keys(text: str, composer: Composer) -> str | None:
+    """Return the override without the quotes around the keys inside its braces; None where these are not what is wrong."""
+    meant = _QUOTED_KEY.sub(r"\2", text)
+    try:
+        composer.parse(meant)
+    except OverrideParseException:
+        return None
+    return meant
 
 
 def _read_otherwise(text: str, override: Override) -> str | None:
