@@ -12,7 +12,9 @@ from omegaconf import OmegaConf
 from checking import problems, write
 from commands import ROOT, paraphrase
 from paraphrase_lab.check.saved_config import saved_config
+from paraphrase_lab.configuration.later_keys import completed
 from paraphrase_lab.configuration.renamed import RENAMED, TARGET, renamed_record
+from paraphrase_lab.runs.differences import differing_keys, recipe_names
 from paraphrase_lab.runs.fingerprint import config_fingerprint
 from paraphrase_lab.runs.listing import read_runs
 
@@ -48,6 +50,33 @@ def test_it_is_compared_with_a_run_of_today(old_run: Path, capsys: pytest.Captur
     said = capsys.readouterr().out
     assert "Question: are these models different" in said and "no significant difference" in said
     assert "num_layers" not in said, "equal settings under an old and a new name are no difference"
+
+
+def test_its_rerun_is_the_same_recipe(old_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that came after the run counts as what the run did without it."""
+    assert paraphrase("rerun", str(old_run), "trainer.progress=false") == 0
+    (rerun,) = Path("runs").glob("*/*")
+    old, new = read_runs([str(old_run)])[0], read_runs([str(rerun)])[0]
+    assert "data.quoting" in new.record["config"] and "data.quoting" not in old.record["config"]
+    assert differing_keys([old, new]) == [] and len(set(recipe_names([old, new]))) == 1
+    capsys.readouterr()
+    assert paraphrase("compare", str(old_run), str(rerun), "--resamples", "200") == 0
+    said = capsys.readouterr().out
+    assert "test_fraction" not in said and "quoting" not in said
+    assert paraphrase("runs", ".") == 0
+    assert "quoting" not in capsys.readouterr().out
+
+
+def test_keys_that_came_later() -> None:
+    whole = {"data._target_": "paraphrase_lab.data.sources.Pairs", "model._target_": "mine.Model", "model.batch_size": 8}
+    found = completed(whole)
+    assert (found["data.test_fraction"], found["data.columns"], found["data.quoting"]) == (0.0, [], "auto")
+    assert found["data.batch_size"] == 8 and "data.labels" not in found
+    assert "model.num_layers" not in found and "trainer.max_epochs" not in found
+    pretrained = completed({**whole, "model._target_": "paraphrase_lab.model.encoder.Pretrained", "data.quoting": "none"})
+    assert pretrained["model.trust_remote_code"] is False and "model.name" not in pretrained
+    assert pretrained["data.quoting"] == "none", "what a run has stays"
+    assert completed({"seed": 1, "model.num_layers": 2}) == {"seed": 1, "model.num_layers": 2}
 
 
 def test_its_configuration_has_todays_names(old_run: Path) -> None:

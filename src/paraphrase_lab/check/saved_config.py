@@ -13,8 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from paraphrase_lab.check import check_request, typed
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
+from paraphrase_lab.configuration.later_keys import BEFORE, schema_of
 from paraphrase_lab.configuration.renamed import renamed_config
-from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, DataConfig, TrainerConfig
+from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.paths import user_path
@@ -28,8 +29,6 @@ KEPT = ("max_length", "on_truncation", "on_bad_rows", "evaluation_batch_tokens",
 """Keys of data that say how pairs are read and encoded: `data=pairs` of an evaluation keeps those of the run."""
 CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
 """Keys of data that decide how pairs are cut into splits."""
-BEFORE = {"data.test_fraction": 0.0}
-"""What runs did that were saved before a key existed, where that is not its default."""
 
 
 def saved_config(run_dir: Path) -> DictConfig:
@@ -47,9 +46,9 @@ def saved_config(run_dir: Path) -> DictConfig:
     assert isinstance(saved, dict)
     config = OmegaConf.create(renamed_config({str(key): value for key, value in saved.items()}))
     # Keys that the schema has got since the run was saved, with their defaults.
-    own = {one.default: schema for schema in SCHEMAS["data"].values() for one in fields(schema) if one.name == "_target_"}
-    bases = {**GROUP_BASES, "data": own.get(config.data["_target_"], DataConfig), "trainer": TrainerConfig}
+    bases = {group: schema_of(group, config[group].get("_target_")) for group in (*GROUP_BASES, "trainer")}
     for group, base in bases.items():
+        assert base is not None
         defaults = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
         assert isinstance(defaults, dict)
         for field in fields(base):

@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional  # Optional: OmegaConf 2.3 does not read "X | None" from string annotations
 
-from omegaconf import MISSING
-
-from paraphrase_lab.configuration.schema_fields import chosen, limited, open_mapping, path_of
+from paraphrase_lab.configuration.schema_fields import MISSING, chosen, limited, open_mapping, path_of
 
 
 @dataclass

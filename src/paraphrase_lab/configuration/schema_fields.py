@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any
 
+MISSING: Any = "???"
+"""OmegaConf's sign for a value that has to be given; lists of runs read the schema without importing OmegaConf."""
+
 
 def limited(default: Any, *, minimum: float | None = None, maximum: float | None = None, above: float | None = None) -> Any:
     """A number with a range: `minimum <= x <= maximum`, or `x > above`."""

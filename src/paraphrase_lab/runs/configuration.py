@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from paraphrase_lab.configuration.later_keys import completed
 from paraphrase_lab.configuration.renamed import renamed_record
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA, WITHOUT_EFFECT
 from paraphrase_lab.runs.short import shown
@@ -76,6 +77,7 @@ def configuration_of(record: Mapping[str, Any], run_dir: Path | None = None) -> 
     """Return the flat configuration with the chosen options under their groups' names; the record with choices and overrides.
 
     They come from the record itself; of a record that does not hold them yet, from config.yaml and .hydra/ beside it.
+    The flat configuration has also the keys that came later, with what the run did without them.
     """
     record = dict(record)
     if "choices" not in record and run_dir is not None:
@@ -83,7 +85,7 @@ def configuration_of(record: Mapping[str, Any], run_dir: Path | None = None) -> 
     if "config" not in record and run_dir is not None:
         record |= _saved(run_dir)
     record = renamed_record(record)
-    return {**record.get("choices", {}), **record.get("config", {})}, record
+    return {**record.get("choices", {}), **completed(record.get("config", {}))}, record
 
 
 def _saved(run_dir: Path) -> dict[str, Any]:

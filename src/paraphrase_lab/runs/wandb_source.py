@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from paraphrase_lab.configuration.later_keys import completed
 from paraphrase_lab.metrics.names import FITTED, HISTORY
 from paraphrase_lab.runs.configuration import flat
 from paraphrase_lab.runs.record import upgraded
@@ -62,7 +63,7 @@ def _row(run: Any, entity: str, project: str) -> RunRow:
     if "best" in metrics:
         record["best"] = {"monitor": config.get("monitor"), "value": metrics["best"]}
     path = f"{PREFIX}{entity}/{project}/{run.id}"
-    return RunRow(path, run.name or run.id, record["status"], {**choices, **config}, metrics, record)
+    return RunRow(path, run.name or run.id, record["status"], {**choices, **completed(config)}, metrics, record)
 
 
 def _metrics(summary: Mapping[str, Any], monitor: str) -> dict[str, float]:

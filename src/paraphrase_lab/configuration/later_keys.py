@@ -1,0 +1,52 @@
+"""Keys that the schema has got since a run was saved: what the run did without them, so that it compares as what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any
+
+from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS
+from paraphrase_lab.configuration.schema_fields import MISSING
+
+BEFORE = {"data.test_fraction": 0.0}
+"""What runs did that were saved before a key existed, where that is not its default."""
+
+
+def schema_of(group: str, target: Any) -> type | None:
+    """Return the schema of a group's keys by its `_target_`: of a class of a researcher's own, the keys that all share."""
+    known = SCHEMAS.get(group, {}).values()
+    by_target = {one.default: schema for schema in known for one in fields(schema) if one.name == "_target_"}
+    only = next(iter(known)) if len(SCHEMAS.get(group, {})) == 1 and by_target.keys() <= {MISSING} else None
+    return by_target.get(target, GROUP_BASES.get(group, only))
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a flat, resolved configuration with the keys it lacks; one that is not whole is returned as it is."""
+    if not all(f"{group}._target_" in config for group in GROUP_BASES):
+        return dict(config)
+    groups = {key.partition(".")[0] for key in config if "." in key} & SCHEMAS.keys()
+    added: dict[str, Any] = {}
+    for group in groups - {"study"}:
+        added |= {key: value for key, value in _defaults(group, config.get(f"{group}._target_")) if key not in config}
+    whole = {**config, **added}
+    for key, value in added.items():
+        while isinstance(value, str) and value.startswith("${"):
+            value = whole.get(value[2:-1])
+        whole[key] = value
+    return whole
+
+
+@lru_cache
+def _defaults(group: str, target: Any) -> tuple[tuple[str, Any], ...]:
+    """Return the flat keys of a group with what runs did before they existed."""
+    found = []
+    schema = schema_of(group, target)
+    for one in fields(schema) if schema is not None else ():
+        value = one.default_factory() if one.default_factory is not NO_DEFAULT else one.default
+        if value != MISSING and not isinstance(value, Mapping):  # an empty mapping is no key
+            key = f"{group}.{one.name}"
+            found.append((key, BEFORE.get(key, value)))
+    return tuple(found)
