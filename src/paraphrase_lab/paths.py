@@ -45,6 +45,8 @@ def absence(path: str) -> str:
     """Return why there is nothing under a path, completing "KEY=PATH …"."""
     if "://" in path:
         return "is an address, and files are read from this machine: download it and give its path."
+    if path == "-":
+        return "is a pipe, and data are read several times: save them to a file and give its path."
     return f"does not exist; a relative path starts at the working directory, {Path.cwd()}."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -63,6 +64,22 @@ def test_the_columns_that_the_message_names(tiny_run: Path, tmp_path: Path, caps
     assert "both sentences would come from the column 'question1'" in capsys.readouterr().err
     assert predicted(tiny_run, source, "--columns", "question1", "question2") == 0
     assert (tmp_path / "out.csv").read_text(encoding="utf-8").startswith("question1,question2,probability,prediction\na,b,")
+
+
+def test_the_command_of_a_hint_is_the_one_that_was_typed(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "my pairs.csv"
+    source.write_text("q 1,q 2\na,b\n,d\n", encoding="utf-8")
+    assert predicted(tiny_run, source, "--columns", "q 1", "q 2") == 2
+    hint = capsys.readouterr().err.split("cannot be used:")[1].splitlines()[-1]
+    words = shlex.split(hint.partition(" leaves them")[0])
+    assert words[:3] == ["paraphrase", "predict", str(tiny_run)] and words[-2:] == ["--on-bad-rows", "skip"]
+    assert paraphrase(*words[1:]) == 0
+    capsys.readouterr()
+    assert paraphrase(*words[1:]) == 2
+    (hint,) = (line for line in capsys.readouterr().err.splitlines() if line.endswith(" --overwrite replaces it"))
+    assert shlex.split(hint)[1:-2] == [*words[1:], "--overwrite"]
 
 
 def test_the_columns_of_the_run_are_taken_where_the_file_has_them(

@@ -103,6 +103,11 @@ HEADERS = [
     (["s1", "s2", "y"], ["s1", "s2", "y"]),
     (["Sentence A", "Sentence B", "Is Duplicate"], ["Sentence A", "Sentence B", "Is Duplicate"]),
     (["first text", "second text", "same"], ["first text", "second text", "same"]),
+    (["sentence #1", "sentence #2", "is dup?"], ["sentence #1", "sentence #2", "is dup?"]),
+    (["句子1", "句子2", "标签"], ["句子1", "句子2", "标签"]),
+    (["id", "文１", "文２", "同じ"], ["文１", "文２", "同じ"]),
+    (["s1", "s2", "by whom", "how sure"], ["s1", "s2", "NAME"]),
+    (["text_a", "text_b"], ["text_a", "text_b", "NAME"]),
     (["label1", "label2", "title"], []),
     (["text", "label"], []),
 ]
@@ -118,7 +123,9 @@ def test_columns_that_a_header_suggests(tmp_path: Path, header: list[str], expec
     wanted = ("sentence1", "sentence2", "labels")
     with pytest.raises(UserError) as caught:
         require_columns(path, wanted)
-    words = shlex.split(caught.value.hint.removesuffix(" would fit the header"))
+    said, comma, rest = caught.value.hint.partition(", NAME being the column of the labels")
+    assert bool(comma) is ("NAME" in expected) and not rest
+    words = shlex.split(said.removesuffix(" would fit the header"))
     typed = [OverridesParser.create().parse_override(word) for word in words]
     assert {one.key_or_group: one.value() for one in typed} == {
         f"data.{key}": name for key, name in zip(("sentence1", "sentence2", "label"), expected, strict=True)
@@ -126,6 +133,21 @@ def test_columns_that_a_header_suggests(tmp_path: Path, header: list[str], expec
     with pytest.raises(UserError) as caught:
         require_columns(path, wanted[:2], ReadOptions(flags=True))
     assert shlex.split(caught.value.hint.removesuffix(" would fit the header")) == ["--columns", *expected[:2]]
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        ("sentence1,sentence2,同じ", r"data\.label=.*would fit the header$"),
+        ("sentence1,sentence2,a,b", r"data\.sentence1=NAME data\.sentence2=NAME data\.label=NAME names the columns$"),
+        ("q1,q2,label,other", r"\ndata\.sentence1=q1 data\.sentence2=q2 would fit the header$"),
+    ],
+)
+def test_what_is_known_already_is_not_asked_for(tmp_path: Path, header: str, hint: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(header + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match=hint):
+        require_columns(path, ("sentence1", "sentence2", "label"))
 
 
 def test_a_file_without_a_header(tmp_path: Path) -> None:

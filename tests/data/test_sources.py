@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,15 @@ def test_the_message_where_there_are_no_pairs(tmp_path: Path, arguments: dict[st
     splits_in(tmp_path, "pairs.tsv", "notes.txt")
     with pytest.raises(UserError, match=problem):
         load_tables(Pairs(**{name: value.format(tmp=tmp_path) for name, value in arguments.items()}))
+
+
+@pytest.mark.parametrize("key", ["path", "train", "test"])
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "{tmp}/fifo"])
+def test_a_pipe_is_refused(tmp_path: Path, key: str, name: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    problem = r"is a pipe, and data are read several times\nsave them to a file: data\.{}=FILE"
+    with pytest.raises(UserError, match=problem.format(key)):
+        Pairs(**{key: name.format(tmp=tmp_path)})
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])

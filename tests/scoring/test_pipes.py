@@ -8,13 +8,15 @@ import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from hash_scorer import HashScorer, pairs_csv, read, write
+from paraphrase_lab.data.opening import is_pipe
 from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.scoring.pipes import files_for, is_pipe
+from paraphrase_lab.scoring.pipes import files_for
 from paraphrase_lab.scoring.stream import score_file
 
 OPTIONS = ReadOptions(flags=True)
@@ -29,9 +31,9 @@ def piped_in(monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content.encode())))
 
 
-def scored(source: Path, output: Path) -> None:
+def scored(source: Path, output: Path, **options: Any) -> None:
     with files_for(source, output, OPTIONS) as (given, written):
-        score_file(HashScorer(), given, written)
+        score_file(HashScorer(), given, written, **options)
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/stdout", "/dev/null"])
@@ -78,3 +80,15 @@ def test_messages_name_the_pipe_and_nothing_is_passed_on(
     with pytest.raises(UserError, match=r"^- has no column 'sentence2'"):
         scored(Path("-"), Path("-"))
     assert capsysbinary.readouterr().out == b""
+
+
+def test_bad_rows_name_the_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its copy is deleted in the end."""
+    content = "sentence1,sentence2\na,b\n,d\ne\n"
+    piped_in(monkeypatch, content)
+    with pytest.raises(UserError, match=r"\n  -:3: 'sentence1' is empty") as caught:
+        scored(Path("-"), tmp_path / "out.csv", named=Path("-"), typed="paraphrase predict mine")
+    assert "\n  -:4: ragged line" in str(caught.value) and "paraphrase predict mine --on-bad-rows skip" in caught.value.hint
+    piped_in(monkeypatch, content)
+    scored(Path("-"), tmp_path / "b.csv", named=Path("-"), on_bad_rows="skip")
+    assert [(row["file"], row["line"]) for row in read(tmp_path / "b.csv.bad_rows.csv")] == [("-", "3"), ("-", "4")]

@@ -1,6 +1,7 @@
 """`paraphrase predict`: two sentences on the screen, or a file of pairs into another file."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from paraphrase_lab.cli.request import add_to_path
@@ -28,7 +29,8 @@ def run(words: list[str]) -> int:
             raise UserError(f"sentence {number} is empty", valid="every sentence has at least one word")
     add_to_path()
     directory = run_directory(arguments.run)
-    return _score_file(directory, arguments) if from_file else _score_sentences(directory, arguments)
+    typed = shlex.join(["paraphrase", "predict", *words])
+    return _score_file(directory, arguments, typed) if from_file else _score_sentences(directory, arguments)
 
 
 def arguments_parser() -> argparse.ArgumentParser:
@@ -96,11 +98,12 @@ def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _score_file(directory: Path, arguments: argparse.Namespace) -> int:
+def _score_file(directory: Path, arguments: argparse.Namespace, typed: str) -> int:
     from rich.console import Console
 
     from paraphrase_lab.data.columns import require_columns
-    from paraphrase_lab.scoring.pipes import files_for, is_pipe
+    from paraphrase_lab.data.opening import is_pipe
+    from paraphrase_lab.scoring.pipes import files_for
     from paraphrase_lab.scoring.stream import score_file
 
     console = Console(stderr=True)
@@ -120,6 +123,8 @@ def _score_file(directory: Path, arguments: argparse.Namespace) -> int:
             on_bad_rows=arguments.on_bad_rows,
             overwrite=arguments.overwrite,
             options=options,
+            typed=typed,
+            named=arguments.input,
         )
         if done.bad_rows and piped:
             listed = output.with_name(f"{output.name}.bad_rows.csv").read_text(encoding="utf-8")

@@ -3,7 +3,8 @@
 import difflib
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ OTHER_PAIRS = (
 )
 LABELS = (
     "label", "labels", "isduplicate", "duplicate", "isparaphrase", "paraphrase", "quality", "goldlabel", "gold", "same",
-    "issame", "class", "target", "y", "judgement", "judgment", "relation", "score", "similarity", "equivalent",
+    "issame", "isdup", "dup", "class", "target", "y", "judgement", "judgment", "relation", "score", "similarity", "equivalent",
 )  # fmt: skip
+NAME = "NAME"
+"""Stands for a column of labels that the header does not show."""
+NUMBER = re.compile(r"^$|^(id|idx|index|num)|id\d?$")
 NO_SENTENCE = re.compile(r"(^|q)id|id\d?$|num|length|score|pars|label")
 
 
@@ -63,29 +67,42 @@ def _is_inside(path: Path, ending: str, name: str) -> bool:
 def _hint(present: list[str], wanted: Sequence[str], missing: list[str], options: ReadOptions, *, is_table: bool) -> str:
     if is_table and (said := dialect.header_hint(present, wanted, options)):
         return said
-    if guessed := guessed_columns(present, len(wanted)):
-        return f"{typed_columns(guessed, wanted, options)} would fit the header"
+    if suggested := suggested_columns(present, wanted, options):
+        return suggested
     close = [(name, difflib.get_close_matches(name, present, n=1)) for name in missing]
     meant = [f"did you mean '{found[0]}' for '{name}'?" for name, found in close if found]
     names = "--columns A B" if options.flags else " ".join(f"data.{key}=NAME" for key in KEYS[: len(wanted)])
     return " ".join([*meant, f"{names} names the columns"])
 
 
+def suggested_columns(present: Iterable[str], wanted: Sequence[str], options: ReadOptions) -> str:
+    """Return what to type for the columns that the names suggest; empty where they suggest none."""
+    present = list(present)
+    label = wanted[2] if len(wanted) == 3 and wanted[2] in present else ""
+    guessed = guessed_columns(present, len(wanted), label)
+    if not guessed or (guessed[-1] == NAME and guessed[:2] == list(wanted[:2])):
+        return ""
+    fits = f"{typed_columns(guessed, wanted, options)} would fit the header"
+    return f"{fits}, {NAME} being the column of the labels" if guessed[-1] == NAME else fits
+
+
 def typed_columns(names: Sequence[str], wanted: Sequence[str], options: ReadOptions) -> str:
-    """Return what to type for the columns of sentences and label; a label that has its name already is left out."""
+    """Return what to type for the columns of sentences and label; a column that has its name already is left out."""
     if options.flags:
         return shlex.join(["--columns", *names[:2]])
     pairs = zip(KEYS, names, wanted, strict=False)
     return " ".join(typed_key(f"data.{key}", name) for key, name, now in pairs if name != now)
 
 
-def guessed_columns(present: Iterable[str], count: int) -> list[str]:
-    """Return the columns of two sentences, and of a label with a count of 3, by their names; empty where that is unclear."""
-    names = {name: re.sub(r"[\W_]+", "", name.lower()) for name in present}
+def guessed_columns(present: Iterable[str], count: int, label: str = "") -> list[str]:
+    """Return the columns of two sentences, and of a label with a count of 3, by their names; empty where that is unclear.
+
+    The label is `label`, else a column with the name of one, else the only other column; NAME where there are several.
+    """
+    names = {name: _plain(name) for name in present}
     by_plain = {plain: name for name, plain in reversed(names.items())}
-    label = next((by_plain[plain] for plain in LABELS if plain in by_plain), None)
-    if label is None:
-        label = next((name for name, plain in names.items() if plain.endswith("label")), None)
+    label = label or next((by_plain[plain] for plain in LABELS if plain in by_plain), "")
+    label = label or next((name for name, plain in names.items() if plain.endswith("label")), "")
     pairs = [
         (name, other)
         for name, plain in names.items()
@@ -96,6 +113,17 @@ def guessed_columns(present: Iterable[str], count: int) -> list[str]:
     pairs = [pair for pair in pairs if label not in pair]
     # Of `#1 ID` and `#1 String`, the numbers are no sentences.
     texts = [pair for pair in pairs if not any(NO_SENTENCE.search(names[one]) for one in pair)]
-    if not texts or (count == 3 and label is None):
+    if not texts:
         return []
-    return [*texts[0], *([label] if count == 3 and label else [])]
+    return [*texts[0], label or _only_other(names, texts[0])] if count == 3 else list(texts[0])
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).lower())
+
+
+def _only_other(names: Mapping[str, str], pair: Sequence[str]) -> str:
+    others = [name for name in names if name not in pair]
+    if len(others) > 1:
+        others = [name for name in others if not NUMBER.search(names[name])]
+    return others[0] if len(others) == 1 else NAME

@@ -48,6 +48,11 @@ NOT_DATA = {
 }
 
 
+def is_pipe(path: Path) -> bool:
+    """Tell whether it is `-`, a pipe or a device such as /dev/stdout."""
+    return str(path) in ("-", "/dev/stdin", "/dev/stdout") or (path.exists() and not path.is_file() and not path.is_dir())
+
+
 class Lines:
     """The lines of a text file as UTF-8 bytes; `fraction_read` says how far the file has been read, between 0 and 1.
 

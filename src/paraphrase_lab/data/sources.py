@@ -5,11 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from paraphrase_lab.data.columns import guessed_columns, require_columns, typed_columns
+from paraphrase_lab.data.columns import require_columns, suggested_columns
 from paraphrase_lab.data.files import RowReader, column_names, count_rows, has_rows, stored_label_names
 from paraphrase_lab.data.folders import split_files
 from paraphrase_lab.data.formats import TEXT_FORMATS, file_format, named_format
 from paraphrase_lab.data.labels import ZERO_ONE, label_mapping, meaning, names_problem
+from paraphrase_lab.data.opening import is_pipe
 from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.data.pair_table import SPLITS
 from paraphrase_lab.data.pairs import RawPair
@@ -66,6 +67,12 @@ class Pairs:
     ) -> None:
         self.path, self.subset, self.revision = path, subset, revision
         self.given = {"train": train, "validation": validation, "test": test}
+        for key, file in {"path": path, **self.given}.items():
+            if file and is_pipe(Path(file).expanduser()):
+                raise UserError(
+                    f"data.{key}={file} is a pipe, and data are read several times",
+                    hint=f"save them to a file: data.{key}=FILE",
+                )
         self.columns = (sentence1, sentence2, label)
         if len(set(self.columns)) < 3:
             twice = next(name for name in self.columns if self.columns.count(name) > 1)
@@ -146,12 +153,11 @@ class Pairs:
         names = self._label_names(place, getattr((getattr(rows, "features", None) or {}).get(self.columns[2]), "names", None))
         for number, row in enumerate(rows, start=1):
             if number == 1 and (missing := [column for column in self.columns if column not in row]):
-                guessed = guessed_columns(row, 3)
-                named = typed_columns(guessed, self.columns, self.options) if guessed else ""
+                named = suggested_columns(row, self.columns, self.options)
                 raise UserError(
                     f"{place} has no column {', '.join(missing)}",
                     valid=f"columns: {', '.join(row)}",
-                    hint=f"{named or 'data.sentence1=… data.sentence2=… data.label=…'} would name the columns",
+                    hint=named or "data.sentence1=NAME data.sentence2=NAME data.label=NAME names the columns",
                 )
             yield self._pair(row, place, number, names)
 

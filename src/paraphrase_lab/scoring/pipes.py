@@ -8,14 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from paraphrase_lab.data.formats import file_format, named_format
+from paraphrase_lab.data.opening import is_pipe
 from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.scoring.output import OUTPUT_FORMATS
-
-
-def is_pipe(path: Path) -> bool:
-    """Tell whether it is `-`, a pipe or a device such as /dev/stdout."""
-    return str(path) in ("-", "/dev/stdin", "/dev/stdout") or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 @contextmanager

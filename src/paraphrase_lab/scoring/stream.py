@@ -66,22 +66,28 @@ def score_file(
     on_bad_rows: Literal["error", "skip"] = "error",
     overwrite: bool = False,
     options: ReadOptions = ReadOptions(flags=True),  # noqa: B008  # frozen
+    typed: str = "",
+    named: Path | None = None,
 ) -> ScoringSummary:
     """Write `source` with the columns `probability` and `prediction` (1 = paraphrase) to `output`.
 
     Called again after an interruption, it continues, and the output is the same to the byte. With "skip", rows without
     two sentences keep their place with both columns empty; rows that cannot be parsed are left out; both are listed in
     `OUTPUT.bad_rows.csv`. Raises UserError for files, columns and (with "error") rows that cannot be used.
+
+    Args:
+        typed: the command that messages repeat with one more option; empty: one is made up.
+        named: what messages and lists call the source; None: its path.
     """
     started = time.monotonic()
-    task = ScoringTask(source, output, columns, chunk_rows, options)
+    task = ScoringTask(source, output, columns, chunk_rows, options, typed, named)
     check_task(task, overwrite=overwrite)
     schema = output_schema(source, output, options)
     fingerprint = scorer.fingerprint
     agreement = task.agreement(fingerprint)
     with storage_faults(task):
         scores = PartialScores(task.partial_folder, agreement, overwrite=overwrite)
-        with shown_progress(f"scoring {source.name}", 1.0) as shown:
+        with shown_progress(f"scoring {(named or source).name}", 1.0) as shown:
             resumed_from_row = score_chunks(scorer, task, scores, ProgressReport(shown), skip=on_bad_rows == "skip")
         if task.agreement(fingerprint) != agreement:
             raise UserError(f"{source} was changed while it was being scored", hint=f"{task.command} --overwrite")

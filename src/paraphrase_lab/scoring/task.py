@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 from typing import Any
 
 from paraphrase_lab.data.columns import require_columns
@@ -22,6 +22,10 @@ class ScoringTask:
     columns: tuple[str, str]
     chunk_rows: int
     options: ReadOptions = ReadOptions(flags=True)
+    typed: str = ""
+    """The command that was typed; empty from Python."""
+    named: Path | None = None
+    """What messages and lists call the source, as - for a pipe; None: its path."""
 
     def reader(self) -> RowReader:
         return RowReader(self.source, self.options)
@@ -36,12 +40,17 @@ class ScoringTask:
 
     @property
     def command(self) -> str:
+        """The command that messages repeat, to be followed by an option."""
+        if self.typed:
+            return self.typed
         given = [
             self.options.typed(name, value)
             for name in ("format", "delimiter", "quoting", "encoding", "columns")
             if (value := getattr(self.options, name)) != getattr(ReadOptions(), name)
         ]
         files = f"--input {quote(str(self.source))} --output {quote(str(self.output))}"
+        if self.columns != ("sentence1", "sentence2"):
+            files += f" {join(['--columns', *self.columns])}"
         return " ".join(["paraphrase predict RUN", files, *given])
 
     def agreement(self, fingerprint: str) -> dict[str, Any]:
@@ -58,7 +67,9 @@ class ScoringTask:
         }
 
     def problems(self, items: Iterable[Row | BadRow]) -> Iterator[BadRow]:
-        return (found for item in items if (found := self.problem(item)) is not None)
+        """Yield the rows that hold no pair of sentences."""
+        found = (one for item in items if (one := self.problem(item)) is not None)
+        return found if self.named is None else (one._replace(file=str(self.named)) for one in found)
 
     def problem(self, item: Row | BadRow) -> BadRow | None:
         """Return why `item` holds no pair of sentences; None where it does."""
