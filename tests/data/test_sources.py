@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -93,7 +93,7 @@ def test_a_pipe_is_refused(tmp_path: Path, key: str, name: str) -> None:
     os.mkfifo(tmp_path / "fifo")
     problem = r"is a pipe, and data are read several times\nsave them to a file: data\.{}=FILE"
     with pytest.raises(UserError, match=problem.format(key)):
-        Pairs(**{key: name.format(tmp=tmp_path)})
+        Pairs(**cast(dict[str, Any], {key: name.format(tmp=tmp_path)}))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "arrow"])
