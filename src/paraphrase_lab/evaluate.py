@@ -1,32 +1,26 @@
 """A finished run's model on its own data or on others, with the configuration the run was saved with."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab import build
-from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences, same_pairs, saved_config
+from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences, same_files, same_pairs, saved_config
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
-from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.data.rows import list_bad_rows
-from paraphrase_lab.data.tables import load_split
+from paraphrase_lab.data.tables import first_pairs, load_split
 from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
-from paraphrase_lab.metrics.names import HISTORY, PREFIX, SEEN
+from paraphrase_lab.lifecycle.seen import REFUSE, changed_since_training, judge_other, judge_own
+from paraphrase_lab.metrics.names import HISTORY, PREFIX
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.starting_point import longest_input
 from paraphrase_lab.runs.fingerprint import combine
-from paraphrase_lab.runs.record import RunRecord
-from paraphrase_lab.runs.seen_pairs import seen_by
 from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 from paraphrase_lab.storage import storage_fault
-
-REFUSE, DROP, KEEP = "refuse", "drop", "keep"
 
 
 class Evaluation(NamedTuple):
@@ -39,43 +33,6 @@ class Evaluation(NamedTuple):
     notes: list[str]
     unwritten: str = ""
     """Says why the directory does not hold everything."""
-
-
-def _changed(run_dir: Path, name: str, fingerprint: str) -> list[str]:
-    """Return a note where a split is not the one that the run was trained with."""
-    trained_with = (RunRecord.read(run_dir).values.get("data") or {}).get(name, {}).get("fingerprint", fingerprint)
-    if trained_with == fingerprint:
-        return []
-    now_and_then = f"its fingerprint is {fingerprint[:8]}, and was {trained_with[:8]}"
-    return [f"{name} has changed since {run_dir} was trained: {now_and_then}"]
-
-
-def _compared_with_training(
-    run_dir: Path, name: str, tables: PairTables, own: bool, seen: str
-) -> tuple[str, PairTables, list[str]]:
-    """Return the name of the pairs, the pairs, and notes about pairs that the run has seen."""
-    table = tables.splits[name]
-    found = seen_by(run_dir, table)
-    trained, chosen = int(found.trained.sum()), int(found.chosen.sum())
-    said = f"{run_dir} has trained on {trained:,} of these {len(table):,} pairs and chosen its checkpoint on {chosen:,}"
-    if own and name != "test":
-        return name, tables, [f"{said}: their scores say little about new pairs"]
-    if not found.any.any():
-        unknown = "{} was saved before pairs were recorded: whether it has trained on some of these is not known"
-        return name, tables, [] if found.is_known or own else [unknown.format(run_dir)]
-    if own and not _changed(run_dir, name, table.fingerprint):  # the very split of the training, which has told of it
-        return name, tables, [said]
-    if seen == DROP and not found.any.all():
-        kept = table.select(np.flatnonzero(~found.any))
-        return name, replace(tables, splits={name: kept}), [f"{said}: these are left out, {len(kept):,} pairs are scored"]
-    if seen == KEEP:
-        return SEEN, replace(tables, splits={SEEN: table}), [f"{said}: no scores of a test, hence the name {SEEN}"]
-    raise UserError(
-        f"{said}: their scores would not be those of a test",
-        valid="pairs that the run has not seen",
-        hint=f"`paraphrase evaluate {run_dir}` scores its own test split; --seen drop leaves the seen pairs out, "
-        f"--seen keep scores all under the name {SEEN}",
-    )
 
 
 def evaluate_run(
@@ -107,20 +64,27 @@ def evaluate_run(
     used, _ = resolve_precision(precision, this_machine())
     saved = saved_config(run_dir)
     own = same_pairs(saved, config)
+    limit = config.data.evaluation_limit
     name, tables = load_split(
         build.build_source(config),
         split,
         own=own,
         on_bad_rows=config.data.on_bad_rows,
-        limit=config.data.evaluation_limit,
+        limit=None if own else limit,
         **{key: config.data[key] for key in CUTS},
     )
-    notes = data_differences(saved, config)
-    if own and config.data.evaluation_limit == saved.data.evaluation_limit:
-        notes += (changed := _changed(run_dir, name, tables.splits[name].fingerprint))
-        own = not changed
-    name, tables, more = _compared_with_training(run_dir, name, tables, own, seen)
-    notes += more
+    notes, changed = data_differences(saved, config), []
+    if own:
+        before = first_pairs(tables, name, saved.data.evaluation_limit).splits[name]
+        changed = changed_since_training(run_dir, name, before.fingerprint)
+        tables = first_pairs(tables, name, limit)
+    if own and not changed:
+        judged = judge_own(run_dir, name, tables, seen)
+        notes += same_files(saved, config, name)
+    else:
+        own, judged = False, judge_other(run_dir, saved, name, tables, seen, changed)
+    name, tables = judged.name, judged.tables
+    notes += [*changed, *judged.notes]
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
     scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
     prefix = HISTORY if name == "validation" and not own else PREFIX[name]  # of other data, nothing was chosen on it
@@ -134,6 +98,7 @@ def evaluate_run(
         "run": str(run_dir.absolute()), "split": name, "metrics": metrics, "baselines": baselines,
         "calibration": model.calibration.to_dict(), "precision": used,
         "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(scored.table), "fingerprint": fingerprint,
+        "seen": judged.seen, "notes": notes,
     }  # fmt: skip
     unwritten = ""
     try:

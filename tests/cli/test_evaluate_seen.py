@@ -8,11 +8,15 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
 from commands import TINY, paraphrase, record
+from paraphrase_lab.data.sources import Pairs
+from paraphrase_lab.data.tables import load_tables
+from paraphrase_lab.runs.seen_pairs import write_seen_pairs
 
 PAIRS = [
     (f"the {word} {n} sees a dog", f"a dog sees the {word} {n}", str(n % 2))
@@ -137,7 +141,9 @@ def test_a_file_that_has_changed_since_the_training(run: Path, project: Path, ca
     (run / "run.json").write_text(json.dumps(values))
     write(Path("one.csv"), [*PAIRS[30:], *((f"new {n}", f"text {n}", str(n % 2)) for n in range(30))])
     assert paraphrase("evaluate", str(run)) == 2
-    assert "run has trained on" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "run has trained on" in said and "test has changed since run was trained: its fingerprint is " in said
+    assert "scores its own test split" not in said
     assert paraphrase("evaluate", str(run), "data.evaluation_limit=null") == 2, "with another limit, too"
     assert "run has trained on" in capsys.readouterr().err
     assert paraphrase("evaluate", str(run), "--seen", "drop") == 0
@@ -145,11 +151,65 @@ def test_a_file_that_has_changed_since_the_training(run: Path, project: Path, ca
     assert "test has changed since run was trained: its fingerprint is " in said and f"and was {old[:8]}" in said
 
 
-def test_a_run_that_was_saved_before_pairs_were_recorded(run: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_older_run_reads_its_training_pairs_again(run: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "seen_pairs.npz").unlink()
-    other = write(Path("other.csv"), [("new", "pair", "1"), ("one more", "of them", "0")])
-    assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={other.absolute()}") == 0
+    copy = shutil.copy(project / "one.csv", "copy.csv")
+    assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={copy}") == 2
+    assert "run has trained on 144 of these 180 pairs and chosen its checkpoint on 18" in capsys.readouterr().err
+    assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={copy}", "--seen", "drop") == 0
+    assert "these are left out, 18 pairs are scored" in capsys.readouterr().out
+
+
+def test_an_older_run_whose_training_pairs_are_gone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "seen_pairs.npz").unlink()
+    values = record(run)
+    (run / "run.json").write_text(json.dumps({**values, "working_dir": str(Path.cwd())}))
+    write(Path("other.csv"), [("new", "pair", "1"), ("one more", "of them", "0")])
+    assert paraphrase("evaluate", str(run), "data=pairs", "data.path=other.csv") == 0
     assert "whether it has trained on some of these is not known" in capsys.readouterr().out
+    assert evaluated(run)["seen"]["is_known"] is False
+    write(Path("all.csv"), PAIRS)
+    for mode in ("refuse", "drop"):
+        assert paraphrase("evaluate", str(run), "data=pairs", "data.path=all.csv", "--seen", mode) == 2
+        said = capsys.readouterr().err
+        assert "has chosen its checkpoint on 18 of these 180 pairs, and on how many it has trained is not known" in said
+        assert "--seen drop" not in said and "--seen keep" in said
+
+
+def evaluated(run: Path, split: str = "test") -> dict[str, Any]:
+    files = sorted((run / "evaluations").glob(f"{split}-*/metrics.json"), key=lambda file: file.stat().st_mtime_ns)
+    return json.loads(files[-1].read_text())
+
+
+def test_what_is_left_out_and_what_shares_a_sentence_is_recorded(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    related = [(first, f"quite another text {number}", "0") for number, (first, _, _) in enumerate(PAIRS[:40])]
+    write(Path("other.csv"), [*PAIRS[:40], *related, ("new", "pair", "1")])
+    assert paraphrase("evaluate", str(run), "data=pairs", "data.path=other.csv", "--seen", "drop") == 0
+    values = evaluated(run)
+    seen = values["seen"]
+    assert seen["left_out"] == seen["trained"] + seen["chosen"] > 30 and seen["is_known"] is True
+    assert seen["sharing_a_sentence"] == seen["left_out"] and values["pairs"] == 81 - seen["left_out"]
+    leak = f"leak: {seen['left_out']} of {values['pairs']} pairs"
+    assert any(note.startswith(leak) for note in values["notes"]) and leak in capsys.readouterr().out
+
+
+def test_its_own_test_split_under_another_limit(run: Path, project: Path) -> None:
+    """The pairs that a test split repeats of train were said in the training: they are no reason to refuse it later."""
+    table = load_tables(Pairs(str(project / "one.csv"))).splits["test"]
+    write_seen_pairs(run, table.select([0, 1]), None)
+    for limit in ("5", "null"):
+        assert paraphrase("evaluate", str(run), f"data.evaluation_limit={limit}") == 0
+        assert (evaluated(run)["pairs"], evaluated(run)["seen"]["trained"]) == ((18 if limit == "null" else 5), 2)
+
+
+def test_the_files_of_the_training_typed_again(run: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copied = run.absolute()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        assert paraphrase("evaluate", str(copied), "data=pairs", "data.path=one.csv", "--seen", "drop") == 0
+    said = capsys.readouterr().out
+    assert "other data than" not in said and "--seen is about other data" in said
+    assert "these are the files of the training: the run's own test split is scored" in said
 
 
 def test_other_data_are_read_and_encoded_as_the_runs_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

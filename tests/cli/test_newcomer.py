@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands import TINY, paraphrase, record
-from paraphrase_lab.data.shared_pairs import plain_text
+from paraphrase_lab.data.clusters import plain_text
 
 pytestmark = pytest.mark.slow
 THINGS = ("Python", "a passport", "Łódź", "the iPhone 12", "yoga", "black holes", "SQL joins", "東京", "a used car", "chess")

@@ -124,6 +124,30 @@ def test_an_evaluation_on_pairs_that_a_run_has_seen_is_no_test(tmp_path: Path, r
         compared(tmp_path / "a", tmp_path / "b", split="test")
 
 
+def test_a_later_evaluation_of_the_runs_own_test_split_counts_whatever_it_repeats_of_train(tmp_path: Path) -> None:
+    """As a run that scored it while training would: its record says what the split shares with train."""
+    table, validation = pair_table(300, seed=1), pair_table(60, seed=2)
+    for name in "ab":
+        run = write_run(tmp_path / name, 0.8, config={"model.num_layers": name})
+        write_predictions(
+            {"validation": ScoredSplit(validation, margins(validation, 0.8, 0))}, CALIBRATION, run / "predictions.parquet"
+        )
+        splits = {"validation": validation, "test": table}
+        data = {of: {"pairs": len(one), "fingerprint": one.fingerprint} for of, one in splits.items()}
+        RunRecord.read(run).update(data=data)
+        write_seen_pairs(run, table.select([0, 1]), validation)
+        write_evaluation(run, table, 0.8)
+    assert compared(tmp_path / "a", tmp_path / "b").fingerprint == table.fingerprint
+
+
+def test_no_evaluation_is_suggested_that_would_be_refused(tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 2)):
+        run = write_run(tmp_path / name, 0.8, table=pair_table(300, seed=seed), config={"model.num_layers": name})
+        write_seen_pairs(run, pair_table(300, seed=3 - seed), None)
+    with pytest.raises(RunError, match="pairs that none of them has seen; .*b has seen some of those of .*a\n.*data.path=FILE"):
+        compared(tmp_path / "a", tmp_path / "b")
+
+
 def test_shared_sentences_are_said(tmp_path: Path) -> None:
     for name, repeated in (("a", 0), ("b", 4)):
         run = write_run(tmp_path / name, 0.8, config={"model.num_layers": name})

@@ -72,8 +72,9 @@ def test_the_message_where_no_mapping_would_help() -> None:
 
 
 def test_hidden_labels() -> None:
-    assert all(is_hidden({label: 9}) for label in ("-1", "-1.0", "", "None", "nan", "?"))
-    assert not is_hidden({"-1": 9, "1": 1}) and not is_hidden({"0": 3}) and not is_hidden({})
+    assert all(is_hidden({label: 9}, ZERO_ONE) for label in ("-1", "-1.0", "", "None", "nan", "?"))
+    assert not is_hidden({"-1": 9, "1": 1}, ZERO_ONE) and not is_hidden({"0": 3}, ZERO_ONE) and not is_hidden({}, ZERO_ONE)
+    assert not is_hidden({"-1": 9}, {"-1": 0, "1": 1}), "the user gave it a meaning"
 
 
 def pairs_file(path: Path, labels: list[Any]) -> Path:

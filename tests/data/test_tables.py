@@ -190,12 +190,12 @@ def test_shared_sentences_of_any_two_splits(tmp_path: Path) -> None:
         (
             "validation",
             "test",
-            r"validation and test are the same 6 pairs \(fingerprint \w{8}\)(.|\n)*leave data.test out",
+            r"validation and test are the same 6 pairs \(fingerprint \w{8}\)(.|\n)*give test a file of its own$",
         ),
         (
             "train",
             "validation",
-            "are the same 6 pairs(.|\n)*leave data.validation out: it is cut from train",
+            "are the same 6 pairs(.|\n)*give validation a file of its own, or none: where train",
         ),
         ("train", "test", "all 6 test pairs are train pairs, too"),
         ("test", "train", "all 6 train pairs are test pairs, too"),

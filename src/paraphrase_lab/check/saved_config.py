@@ -134,23 +134,29 @@ def same_pairs(saved: DictConfig, config: DictConfig) -> bool:
 
 def _source(data: DictConfig) -> dict[str, Any]:
     """Return what decides where pairs come from, with absolute paths."""
+    shared = {field.name for field in fields(DataConfig)} - {"_target_"}
+    return {name: value for name, value in _absolute(data).items() if name not in shared and name not in KEPT}
+
+
+def _absolute(data: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(data, resolve=True)
     assert isinstance(plain, dict)
-    shared = {field.name for field in fields(DataConfig)} - {"_target_"}
     places = {key.removeprefix("data.") for key in PLACES_OF_DATA}
-    return {
-        str(name): str(user_path(value).absolute()) if name in places and value else value
-        for name, value in plain.items()
-        if name not in shared and name not in KEPT
-    }
+    return {str(name): str(user_path(value).absolute()) if name in places and value else value for name, value in plain.items()}
+
+
+def same_files(saved: DictConfig, config: DictConfig, name: str) -> list[str]:
+    """Return a note where the files of the training were typed for an evaluation of the same pairs."""
+    typed = any(saved.data.get(key) != config.data.get(key) for key in ("path", "train", "validation", "test"))
+    return [f"these are the files of the training: the run's own {name} split is scored"] if typed else []
 
 
 def data_differences(saved: DictConfig, config: DictConfig) -> list[str]:
     """Return a note of the keys in which the data of an evaluation differ from those of the training."""
-    before, now = (OmegaConf.to_container(one.data, resolve=True) for one in (saved, config))
-    assert isinstance(before, dict) and isinstance(now, dict)
+    before, now = (_absolute(one.data) for one in (saved, config))
     names = [name for name in now if name in (*KEPT, *CUTS) or name not in {field.name for field in fields(DataConfig)}]
-    found = [f"data.{name}={now[name]} ({before[name]})" for name in names if name in before and now[name] != before[name]]
+    changed = [name for name in names if name in before and now[name] != before[name]]
+    found = [f"data.{name}={config.data[name]} ({saved.data[name]})" for name in changed]
     source = f"{now['_target_'].rpartition('.')[2]} instead of {before['_target_'].rpartition('.')[2]}"
     found = [*([source] if now["_target_"] != before["_target_"] else []), *found]
     return [f"other data than in the training (in brackets what it had): {', '.join(found)}"] if found else []

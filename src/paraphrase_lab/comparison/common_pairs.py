@@ -18,6 +18,7 @@ from paraphrase_lab.runs.predictions import (
     scored_splits,
     with_calibration,
 )
+from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.seen_pairs import seen_by
 from paraphrase_lab.runs.short import shown
@@ -105,6 +106,7 @@ def _evaluations(run_dir: Path, split: str, notes: list[str]) -> dict[str, Predi
     which `notes` says.
     """
     found: dict[str, Predictions] = {}
+    own_split = ((RunRecord.read(run_dir).values.get("data") or {}).get(split) or {}).get("fingerprint")
     for file in sorted(run_dir.glob("evaluations/*/metrics.json"), key=lambda file: file.stat().st_mtime):
         report = json.loads(file.read_text(encoding="utf-8"))
         # Older releases wrote the split into the directory's name alone.
@@ -113,12 +115,16 @@ def _evaluations(run_dir: Path, split: str, notes: list[str]) -> dict[str, Predi
             continue
         calibration = Calibration.from_dict(report["calibration"])
         given = with_calibration(run_dir, split, pq.read_table(table), calibration, report["fingerprint"])
-        seen = seen_by(run_dir, PairTable(given.ids, given.sentence1, given.sentence2, given.labels)).any
-        if split == "test" and seen.any():
+        seen = seen_by(run_dir, _table(given)).any
+        if split == "test" and seen.any() and given.fingerprint != own_split:
             notes.append(f"{file.parent} is left out: {run_dir} has seen {int(seen.sum()):,} of its {len(seen):,} pairs.")
         else:
             found[given.fingerprint] = given
     return found
+
+
+def _table(given: Predictions) -> PairTable:
+    return PairTable(given.ids, given.sentence1, given.sentence2, given.labels)
 
 
 def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: str) -> RunError:
@@ -133,6 +139,12 @@ def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: 
         for row, one in zip(rows, own, strict=True)
         if one.fingerprint != own[0].fingerprint
     ]
+    if refused := [str(one.run_dir) for one in own[1:] if seen_by(one.run_dir, _table(own[0])).any.any()]:
+        return RunError(
+            "\n".join(lines),
+            valid=f"pairs that none of them has seen; {_some(refused)} has seen some of those of {own[0].run_dir}",
+            hint="`paraphrase evaluate RUN data=pairs data.path=FILE` scores each on such pairs; then compare again",
+        )
     others = f" (and so on for {len(commands) - 1} more)" if len(commands) > 1 else ""
     return RunError(
         "\n".join(lines), hint=f"{commands[0]}{others} scores it on the pairs of {own[0].run_dir}; then compare again"

@@ -1,9 +1,9 @@
 """Pairs that share a sentence are not independent: they are cut, and resampled, together or not at all.
 
-A cluster holds all pairs connected by identical sentences (the very same string), directly or through other pairs.
+A cluster holds all pairs connected by the same sentences (whatever their capitals and spaces), directly or through others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -12,11 +12,16 @@ from scipy.sparse.csgraph import connected_components
 from paraphrase_lab.errors import UserError
 
 
+def plain_text(sentences: Iterable[str]) -> list[str]:
+    """Return the sentences in small letters, with single spaces: two that are equal then count as one and the same."""
+    return [" ".join(sentence.split()).casefold() for sentence in sentences]
+
+
 def sentence_clusters(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.ndarray:
     """Return the cluster of every pair [pairs]: 0, 1, ... in order of first appearance."""
     numbers: dict[str, int] = {}
-    first = np.array([numbers.setdefault(sentence, len(numbers)) for sentence in sentence1], dtype=np.int64)
-    second = np.array([numbers.setdefault(sentence, len(numbers)) for sentence in sentence2], dtype=np.int64)
+    first = np.array([numbers.setdefault(sentence, len(numbers)) for sentence in plain_text(sentence1)], dtype=np.int64)
+    second = np.array([numbers.setdefault(sentence, len(numbers)) for sentence in plain_text(sentence2)], dtype=np.int64)
     links = coo_array((np.ones(len(first)), (first, second)), shape=(len(numbers), len(numbers)))
     # scipy numbers components by their lowest sentence, and the sentences of sentence1 were numbered first, row by row.
     _, component_of_sentence = connected_components(links, directed=False)

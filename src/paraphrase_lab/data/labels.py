@@ -65,9 +65,12 @@ def shown_label(label: Any) -> str:
     return "" if label is None else shortened(label)
 
 
-def is_hidden(found: Mapping[str, int]) -> bool:
-    """Tell whether all labels of a split are absent, or the same word that stands for none."""
-    return len(found) == 1 and next(iter(found)).strip().lower().removesuffix(".0") in HIDDEN
+def is_hidden(found: Mapping[str, int], labels: Mapping[str, int]) -> bool:
+    """Tell whether all labels of a split are absent, or the same word that stands for none and has no meaning in `labels`."""
+    if len(found) != 1:
+        return False
+    (value,) = found
+    return value.strip().lower().removesuffix(".0") in HIDDEN and meaning(value, labels) is None
 
 
 def hidden_labels(found: Mapping[str, int], split: str = "test") -> str:

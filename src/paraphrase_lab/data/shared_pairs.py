@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 
+from paraphrase_lab.data.clusters import plain_text
 from paraphrase_lab.data.pair_table import PairTable, SharedSentences
 from paraphrase_lab.errors import UserError
 
 
-def plain_text(sentences: Iterable[str]) -> list[str]:
-    """Return the sentences in small letters, with single spaces: two that are equal then count as one and the same."""
-    return [" ".join(sentence.split()).casefold() for sentence in sentences]
-
-
 def pair_hashes(table: PairTable) -> np.ndarray:
     """Return uint64 [pairs], equal for both orders of a pair and whatever its capitals and spaces."""
-    return np.fromiter(map(_pair_hash, table.sentence1, table.sentence2), dtype=np.uint64, count=len(table))
+    texts = zip(plain_text(table.sentence1), plain_text(table.sentence2), strict=True)
+    return np.fromiter((_hash("\0".join(sorted(pair))) for pair in texts), dtype=np.uint64, count=len(table))
+
+
+def sentence_hashes(table: PairTable) -> np.ndarray:
+    """Return uint64 [pairs, 2], equal for sentences that differ in capitals and spaces only."""
+    columns = [plain_text(table.sentence1), plain_text(table.sentence2)]
+    return np.stack([np.fromiter(map(_hash, texts), dtype=np.uint64, count=len(table)) for texts in columns], axis=1)
 
 
 def shared_sentences(splits: Mapping[str, PairTable]) -> list[SharedSentences]:
@@ -50,10 +53,10 @@ def refuse_same_pairs(splits: Mapping[str, PairTable]) -> None:
         raise UserError(
             f"{same if is_equal else inside}: a score on them would not be one on new pairs",
             valid="splits without common pairs",
-            hint=f"leave data.{other} out" + (": it is cut from train" if other == "validation" or one == "train" else ""),
+            hint=f"give {other} a file of its own"
+            + (", or none: where train is the only file, all three splits are cut from it" if one == "train" else ""),
         )
 
 
-def _pair_hash(first: str, second: str) -> int:
-    texts = sorted(plain_text((first, second)))
-    return int.from_bytes(hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8).digest())
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())

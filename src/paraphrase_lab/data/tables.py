@@ -13,7 +13,7 @@ from paraphrase_lab.data.labels import hidden_labels, is_hidden
 from paraphrase_lab.data.pair_table import SPLITS, PairTable, PairTables
 from paraphrase_lab.data.pairs import RawPair, check_pairs, refuse_one_label, unusable_rows
 from paraphrase_lab.data.rows import BadRow
-from paraphrase_lab.data.shared_pairs import plain_text, refuse_same_pairs, shared_sentences
+from paraphrase_lab.data.shared_pairs import refuse_same_pairs, shared_sentences
 from paraphrase_lab.errors import UserError
 
 LARGE_CLUSTER = 0.5
@@ -54,7 +54,7 @@ def load_tables(
     read = {name: check_pairs(rows, source.labels) for name, rows in source.splits().items()}
     is_single = list(read) == ["train"]
     notes = []
-    if "test" in read and len(read) > 1 and is_hidden(read["test"].labels):
+    if "test" in read and len(read) > 1 and is_hidden(read["test"].labels, source.labels):
         notes.append(f"{hidden_labels(read.pop('test').labels)}: training leaves it out, `paraphrase predict` scores it")
     problems = unusable_rows([*read.values()], source.labels, on_bad_rows)
     splits, empty_notes = _without_empty({name: one.table for name, one in read.items()})
@@ -100,7 +100,7 @@ def load_split(
     if name not in found:
         raise UserError(f"the data set has no {name} split", valid=f"splits: {', '.join(found)}")
     read = check_pairs(source.splits()[name], source.labels)
-    if is_hidden(read.labels):
+    if is_hidden(read.labels, source.labels):
         raise UserError(
             hidden_labels(read.labels, name), hint="`paraphrase predict RUN --input FILE --output SCORES` scores it"
         )
@@ -112,6 +112,14 @@ def load_split(
         table = table.select(range(len(table))[:limit])
     shown = "test" if wanted is None and len(found) == 1 else name  # a file of pairs has no splits
     return shown, PairTables({shown: table}, problems, [])
+
+
+def first_pairs(tables: PairTables, name: str, limit: int | None) -> PairTables:
+    """Keep the first pairs of a split; train has a limit of its own."""
+    table = tables.splits[name]
+    if limit is None or name == "train":
+        return tables
+    return replace(tables, splits=tables.splits | {name: table.select(range(len(table))[:limit])})
 
 
 def _without_empty(splits: dict[str, PairTable]) -> tuple[dict[str, PairTable], list[str]]:
@@ -134,10 +142,9 @@ def _cut(
     cut = dict(splits)
     for name, fraction in fractions.items():
         train = cut["train"]
-        texts = plain_text(train.sentence1), plain_text(train.sentence2)
-        kept, held_out = split_by_clusters(*texts, train.labels, fraction, seed)
+        kept, held_out = split_by_clusters(train.sentence1, train.sentence2, train.labels, fraction, seed)
         cut |= {"train": train.select(kept), name: train.select(held_out)}
-    largest = np.bincount(sentence_clusters(plain_text(given.sentence1), plain_text(given.sentence2))).max() / len(given)
+    largest = np.bincount(sentence_clusters(given.sentence1, given.sentence2)).max() / len(given)
     sizes = ", ".join(f"{len(cut[name]):,} {name}" for name in SPLITS if name in ("train", *fractions))
     keys = "".join(
         f"data.{name}_fraction={value}, "

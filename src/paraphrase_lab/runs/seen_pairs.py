@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from paraphrase_lab.data.pair_table import PairTable, PairTables, SharedSentences
-from paraphrase_lab.data.shared_pairs import pair_hashes
+from paraphrase_lab.data.shared_pairs import pair_hashes, sentence_hashes
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs.predictions import FILE_NAME as PREDICTIONS
@@ -18,7 +19,7 @@ from paraphrase_lab.runs.record import FILE_NAME as RUN_RECORD
 from paraphrase_lab.runs.record import RunRecord
 
 FILE_NAME = "seen_pairs.npz"
-TRAINED, CHOSEN = "train", "validation"
+TRAINED, CHOSEN, SENTENCES = "train", "validation", "sentences"
 
 
 class Seen(NamedTuple):
@@ -27,6 +28,8 @@ class Seen(NamedTuple):
     trained: np.ndarray
     chosen: np.ndarray
     """Scored to choose the checkpoint, and to fit the calibration."""
+    related: np.ndarray
+    """Not seen, but with a sentence of a pair that was."""
     is_known: bool = True
     """False for a run saved before pairs were recorded: its validation pairs and the whole train split are recognised."""
 
@@ -34,16 +37,27 @@ class Seen(NamedTuple):
     def any(self) -> np.ndarray:
         return self.trained | self.chosen
 
+    def at(self, rows: np.ndarray) -> Seen:
+        return Seen(self.trained[rows], self.chosen[rows], self.related[rows], self.is_known)
+
 
 def write_seen_pairs(run_dir: Path, train: PairTable, validation: PairTable | None, starting_run: Path | None = None) -> None:
     """Write the hashes of both splits, and of what the run had seen whose model training starts from."""
-    trained = pair_hashes(train)
-    chosen = np.empty(0, dtype=np.uint64) if validation is None else pair_hashes(validation)
+    hashes = _hashes(train, validation)
     if starting_run is not None and (path := starting_run / FILE_NAME).is_file():
         with np.load(path, allow_pickle=False) as earlier:
-            trained, chosen = np.union1d(trained, earlier[TRAINED]), np.union1d(chosen, earlier[CHOSEN])
+            hashes = {name: np.union1d(values, earlier[name]) for name, values in hashes.items()}
     with atomic_write(run_dir / FILE_NAME) as unfinished, unfinished.open("wb") as handle:
-        np.savez_compressed(handle, **{TRAINED: trained, CHOSEN: chosen})
+        np.savez_compressed(handle, allow_pickle=False, **hashes)
+
+
+def _hashes(train: PairTable, validation: PairTable | None) -> dict[str, np.ndarray]:
+    nothing = np.empty(0, dtype=np.uint64)
+    return {
+        TRAINED: pair_hashes(train),
+        CHOSEN: nothing if validation is None else pair_hashes(validation),
+        SENTENCES: np.unique(np.concatenate([sentence_hashes(table).ravel() for table in (train, validation) if table])),
+    }
 
 
 def run_of_model(name: str | None) -> Path | None:
@@ -64,21 +78,35 @@ def seen_where_training_starts(tables: PairTables, run_dir: Path) -> PairTables:
     return replace(tables, notes=notes, shared=shared)
 
 
-def seen_by(run_dir: Path, table: PairTable) -> Seen:
-    """Return which of the pairs the run in the directory has seen."""
+def seen_by(run_dir: Path, table: PairTable, older_train: PairTable | None = None) -> Seen:
+    """Return which of the pairs the run in the directory has seen.
+
+    Args:
+        older_train: the train split of a run that was saved before pairs were recorded, where it is still there.
+    """
     if (path := run_dir / FILE_NAME).is_file():
-        hashes = pair_hashes(table)
         with np.load(path, allow_pickle=False) as recorded:
-            return Seen(np.isin(hashes, recorded[TRAINED]), np.isin(hashes, recorded[CHOSEN]))
+            return _marked(table, dict(recorded))
+    validation = _scored_validation(run_dir)
+    if older_train is not None:
+        return _marked(table, _hashes(older_train, validation))
     splits = RunRecord.read(run_dir).values.get("data") or {}
     trained = np.full(len(table), (splits.get(TRAINED) or {}).get("fingerprint") == table.fingerprint)
-    return Seen(trained, np.isin(pair_hashes(table), _scored_validation(run_dir)), is_known=False)
+    chosen = np.isin(pair_hashes(table), pair_hashes(validation)) if validation else np.zeros(len(table), dtype=bool)
+    return Seen(trained, chosen, np.zeros(len(table), dtype=bool), is_known=False)
 
 
-def _scored_validation(run_dir: Path) -> np.ndarray:
-    """Return the hashes of the validation pairs in predictions.parquet."""
+def _marked(table: PairTable, hashes: Mapping[str, np.ndarray]) -> Seen:
+    pairs = pair_hashes(table)
+    trained, chosen = np.isin(pairs, hashes[TRAINED]), np.isin(pairs, hashes[CHOSEN])
+    shared = np.isin(sentence_hashes(table), hashes[SENTENCES]).any(axis=1) if SENTENCES in hashes else np.zeros_like(trained)
+    return Seen(trained, chosen, shared & ~(trained | chosen))
+
+
+def _scored_validation(run_dir: Path) -> PairTable | None:
+    """Return the validation pairs of predictions.parquet."""
     if not (run_dir / PREDICTIONS).is_file():
-        return np.empty(0, dtype=np.uint64)
+        return None
     rows = pq.read_table(run_dir / PREDICTIONS, filters=[("split", "==", CHOSEN)])
     ids, first, second = (rows.column(name).to_pylist() for name in ("id", "sentence1", "sentence2"))
-    return pair_hashes(PairTable(ids, first, second, rows.column("label").to_numpy()))
+    return PairTable(ids, first, second, rows.column("label").to_numpy())
