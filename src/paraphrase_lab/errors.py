@@ -1,6 +1,8 @@
 """Errors a user can cause: what is wrong, what is valid and what to type next. The command line prints them and exits 2."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 
@@ -50,6 +52,19 @@ class ConfigError(UserError):
 
 class BadRowsError(UserError):
     """Rows of a data file that cannot be used, named by file, line and value."""
+
+
+@contextmanager
+def with_hint(hint: str, *places: Path) -> Iterator[None]:
+    """Add a hint to an error about bad rows, or about one of these files; an empty hint adds nothing."""
+    try:
+        yield
+    except UserError as error:
+        starts = tuple(start for place in places for start in (str(place), f"the cells of {place}"))
+        if not hint or not (isinstance(error, BadRowsError) or error.problem.startswith(starts)):
+            raise
+        hints = "\n".join(filter(None, (error.hint, hint)))
+        raise type(error)(error.problem, valid=error.valid, hint=hints) from error
 
 
 class RunError(UserError):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from omegaconf import OmegaConf
 
 from commands import paraphrase
+from paraphrase_lab.configuration.schema import DataConfig, PairsConfig
 
 
 def write_pairs(path: Path, rows: list[tuple[str, str, str]]) -> Path:
@@ -77,6 +81,40 @@ def test_what_evaluate_refuses(
     file = write_pairs(tmp_path / "t.csv", [("a", "b", "0")])
     assert paraphrase("evaluate", str(tiny_run), *(word.format(file=file) for word in words)) == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.fixture
+def headerless_run(tiny_run: Path, tmp_path: Path) -> Path:
+    run = shutil.copytree(tiny_run, tmp_path / "headerless")
+    config = OmegaConf.load(run / "config.yaml")
+    names = {"sentence1": "one", "sentence2": "two", "label": "same", "columns": ["id", "one", "two", "same"]}
+    config.data = {
+        **{field.name: config.data[field.name] for field in fields(DataConfig)},
+        **{field.name: None for field in fields(PairsConfig) if field.name not in config.data},
+        "_target_": "paraphrase_lab.data.sources.Pairs", "path": "gone.csv", "quoting": "auto", "encoding": "utf-8",
+        "labels": {}, **names,
+    }  # fmt: skip
+    OmegaConf.save(config, run / "config.yaml")
+    return run
+
+
+@pytest.mark.parametrize("header", ["sentence1,sentence2,label", "id,one,two,same"])
+def test_what_was_kept_from_the_run_is_named_where_a_file_does_not_fit(
+    headerless_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str
+) -> None:
+    file = tmp_path / "with header.csv"
+    number = "7," if header.startswith("id") else ""
+    rows = "".join(f"{number}a {i} b,b a {i},{i % 2}\n" for i in range(6))
+    file.write_text(f"{header}\n{rows}", encoding="utf-8")
+    words = ("evaluate", str(headerless_run), "data=pairs", f"data.path='{file}'")
+    assert paraphrase(*words) == 2
+    said = capsys.readouterr().err
+    assert "kept from the run: 'data.columns=[id,one,two,same]'; type 'data.columns=[]' where the file" in said
+    names = () if header.startswith("id") else ("data.sentence1=sentence1", "data.sentence2=sentence2", "data.label=label")
+    assert paraphrase(*words, "data.columns=[]", *names) == 0
+    capsys.readouterr()
+    assert paraphrase(*words, "data.columns=[a,b]") == 2
+    assert "kept from the run" not in capsys.readouterr().err
 
 
 def test_directories_that_are_no_runs(

@@ -116,3 +116,46 @@ def test_an_empty_sentence(tiny_run: Path, capsys: pytest.CaptureFixture[str], w
     assert paraphrase("predict", str(tiny_run), *words) == 2
     error = capsys.readouterr().err
     assert f"sentence {number} is empty" in error and "every sentence has at least one word" in error
+
+
+@pytest.fixture
+def semicolons(tiny_run: Path, tmp_path: Path) -> Path:
+    """A run whose data had no header, and came from a program that writes semicolons and cp1252."""
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    config = OmegaConf.load(run / "config.yaml")
+    with_files = {"delimiter": "semicolon", "quoting": "none", "encoding": "cp1252", "columns": ["one", "two", "label"]}
+    names = {"_target_": "paraphrase_lab.data.sources.Pairs", "sentence1": "one", "sentence2": "two", "format": None}
+    config.data.update({**names, **with_files})
+    OmegaConf.save(config, run / "config.yaml")
+    return run
+
+
+def test_a_file_of_the_runs_form_is_read(semicolons: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_bytes('she said "no";für;1\nb;c;0\n'.encode("cp1252"))
+    assert predicted(semicolons, source) == 0
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        assert [(row["one"], row["two"]) for row in csv.DictReader(file)] == [('she said "no"', "für"), ("b", "c")]
+
+
+def test_a_header_with_the_runs_columns_is_one(semicolons: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("two;one\na;b\n", encoding="utf-8")
+    assert predicted(semicolons, source) == 0
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").startswith("two,one,probability,prediction\na,b,")
+
+
+def test_flags_override_what_the_run_kept_and_the_message_names_them(
+    semicolons: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("q1,q2\na,b\nc,d\n", encoding="utf-8")
+    assert predicted(semicolons, source) == 2
+    said = capsys.readouterr().err
+    kept = "kept from the run: --delimiter semicolon --quoting none --encoding cp1252 --header one,two,label; type "
+    flags = shlex.split(said.partition(kept)[2].partition(" where the file")[0])
+    assert flags == ["--delimiter", "comma", "--quoting", "auto", "--encoding", "utf-8", "--header", ""]
+    assert predicted(semicolons, source, *flags, "--columns", "q1", "q2") == 0
+    capsys.readouterr()
+    assert predicted(semicolons, source, *flags, "--overwrite") == 2
+    assert "kept from the run" not in capsys.readouterr().err

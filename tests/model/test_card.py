@@ -73,3 +73,10 @@ def test_a_model_with_logits_that_are_not_calibrated_says_so() -> None:
     card = model_card(FACTS, is_calibrated=False)
     assert "The logits are not calibrated" in card and "/ 1.7342 + -0.3123).sigmoid()" in card
     assert "trust_remote_code=True" in model_card(FACTS, is_calibrated=True, kind="remote")
+
+
+@pytest.mark.parametrize(("kind", "end"), [("", ", or its name on the Hub:"), ("own", " in its place:")])
+def test_where_the_lines_of_code_run(kind: str, end: str) -> None:
+    card = model_card(FACTS, is_calibrated=True, kind=kind)
+    (said,) = (line for line in card.splitlines() if line.startswith("These lines run in the directory that holds `model`;"))
+    assert said.endswith(end) and card.split(said)[1].startswith("\n\n```python")

@@ -15,8 +15,9 @@ from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.later_keys import BEFORE, schema_of
 from paraphrase_lab.configuration.renamed import renamed_config
-from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
+from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig, PairsConfig
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
+from paraphrase_lab.data.options import typed_key
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs import own_code
@@ -124,6 +125,23 @@ def _keep(saved: DictConfig, chosen: DictConfig, typed: Collection[str]) -> None
     for name in (*KEPT, *(CUTS if _source(saved) == _source(chosen) else ())):
         if name in saved and name in chosen and name not in typed:
             chosen[name] = saved[name]
+
+
+def kept_hint(saved: DictConfig, config: DictConfig, overrides: Collection[str]) -> str:
+    """Return a hint for other data that cannot be read: how they were read as the run's own, and what to type instead.
+
+    Empty where nothing was kept but defaults. What was typed in the overrides was not kept.
+    """
+    data, defaults = config.data, OmegaConf.structured(PairsConfig)
+    if not set(READING) <= set(data) or _source(saved.data) == _source(data):
+        return ""
+    typed = {text.lstrip("+").partition("=")[0] for text in overrides}
+    names = [one for one in READING if f"data.{one}" not in typed and data[one] == saved.data.get(one) != defaults[one]]
+    kept, instead = (
+        " ".join(f"data.{one}=null" if values[one] is None else typed_key(f"data.{one}", values[one]) for one in names)
+        for values in (data, defaults)
+    )
+    return f"kept from the run: {kept}; type {instead} where the file is written in another way" if names else ""
 
 
 def same_pairs(saved: DictConfig, config: DictConfig) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.quoting import expand_home
-from paraphrase_lab.errors import TrainingError
+from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
+from paraphrase_lab.errors import TrainingError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
 from paraphrase_lab.storage import require_writable
@@ -61,7 +62,7 @@ def _also(overrides: list[str], also: list[str]) -> list[str]:
 
 
 def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
-    from paraphrase_lab.check.saved_config import saved_config, with_overrides
+    from paraphrase_lab.check.saved_config import kept_hint, saved_config, with_overrides
 
     config = saved_config(directory)
     requests = [arguments.overrides, *(_also(arguments.overrides, also) for also in arguments.also)]
@@ -70,6 +71,7 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     places = arguments.output or directory / "evaluations"
     require_writable(places, hint="--output DIR writes the evaluation elsewhere")
 
+    from omegaconf import OmegaConf
     from rich.console import Console
 
     from paraphrase_lab.evaluate import evaluate_run
@@ -79,10 +81,11 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
 
     _, model = load_run(directory)
     console = Console()
-    for changed in configs:
-        done = evaluate_run(
-            directory, changed, model, split=arguments.split, precision=arguments.precision, seen=arguments.seen, places=places
-        )
+    options = {"split": arguments.split, "precision": arguments.precision, "seen": arguments.seen, "places": places}
+    for changed, overrides in zip(configs, requests, strict=True):
+        files = [user_path(file) for key in PLACES_OF_DATA if isinstance(file := OmegaConf.select(changed, key), str)]
+        with with_hint(kept_hint(config, changed, overrides), *files):
+            done = evaluate_run(directory, changed, model, **options)
         for note in done.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
         print_metrics(console, done.title, done.metrics, done.baselines)

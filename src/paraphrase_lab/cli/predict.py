@@ -2,16 +2,26 @@
 
 import argparse
 import shlex
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.data.options import DELIMITERS, FORMAT_NAMES, QUOTING, ReadOptions
-from paraphrase_lab.errors import UserError
+from paraphrase_lab.errors import UserError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
 
 HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches 0.5, else 0.
 Files: csv, tsv, jsonl, parquet, json, arrow, or - for a pipe. Killed in the middle, the same command continues."""
+
+USUAL = {
+    "format": "--format csv", "delimiter": "--delimiter comma", "quoting": "--quoting auto", "encoding": "--encoding utf-8",
+    "columns": "--header ''",
+}  # fmt: skip
+"""The options of reading that a run keeps, and what is typed for a file of the usual form."""
 
 
 def run(words: list[str]) -> int:
@@ -53,24 +63,60 @@ def arguments_parser() -> argparse.ArgumentParser:
 
 
 def _add_read_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=FORMAT_NAMES, help="of the input (default: by its ending, else by its content)")
-    parser.add_argument("--delimiter", metavar="SIGN", help=f"one character, or {', '.join(DELIMITERS)}")
-    parser.add_argument("--quoting", choices=QUOTING, default="auto", help='default: none in tsv, standard ("a ""b""") in csv')
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="default: utf-8")
-    parser.add_argument("--header", metavar="A,B,…", help="names of the columns of a file without a header")
+    parser.add_argument("--format", choices=FORMAT_NAMES, help="of the input (default: by its ending, else as of the run)")
+    parser.add_argument(
+        "--delimiter", metavar="SIGN", help=f"one character, or {', '.join(DELIMITERS)} (default: as of the run)"
+    )
+    parser.add_argument(
+        "--quoting", choices=QUOTING, help='auto: none in tsv, standard ("a ""b""") in csv (default: the run\'s)'
+    )
+    parser.add_argument("--encoding", metavar="NAME", help="default: as of the run, else utf-8")
+    header = "names of the columns of a file without a header (default: as of the run); '': it has one"
+    parser.add_argument("--header", metavar="A,B,…", help=header)
 
 
-def _columns(directory: Path, arguments: argparse.Namespace, source: Path, options: ReadOptions) -> tuple[str, str]:
-    """Return the columns that were typed, else those of the run where the file has them."""
-    from paraphrase_lab.check.saved_config import saved_config
+def _read_options(data: Mapping[Any, Any], arguments: argparse.Namespace) -> ReadOptions:
+    """Return the typed options, else those of the run's data, which may be a source that knows nothing of files."""
+    from paraphrase_lab.data.formats import named_format
+
+    own = {name: data[name] for name in USUAL} if USUAL.keys() <= set(data) else {}
+    if named_format(arguments.input):
+        own.pop("format", None)
+    own["columns"] = tuple(map(str, own.get("columns") or ()))
+    given = {name: getattr(arguments, name) for name in ("format", "delimiter", "quoting", "encoding")}
+    if arguments.header is not None:
+        given["columns"] = tuple(filter(None, arguments.header.split(",")))
+    return ReadOptions(**{**own, **{name: value for name, value in given.items() if value is not None}}, flags=True)
+
+
+def _kept_hint(options: ReadOptions, arguments: argparse.Namespace) -> str:
+    """Return a hint that names the options which are the run's and not typed; empty for defaults."""
+    typed = {**vars(arguments), "columns": arguments.header}
+    kept = [one for one in USUAL if typed[one] is None and getattr(options, one) != getattr(ReadOptions(), one)]
+    words = " ".join(options.typed(one, getattr(options, one)) for one in kept)
+    usual = " ".join(USUAL[one] for one in kept)
+    return f"kept from the run: {words}; type {usual} where the file is written in another way" if kept else ""
+
+
+def _columns(
+    data: Mapping[Any, Any], arguments: argparse.Namespace, source: Path, options: ReadOptions
+) -> tuple[tuple[str, str], ReadOptions]:
+    """Return the columns that were typed, else those of the run where the file has them; the options for its header.
+
+    Where the run's file had no header, a file that has one with these columns is read by it.
+    """
     from paraphrase_lab.data.files import column_names
 
-    if arguments.columns:
-        return tuple(arguments.columns)
-    data = saved_config(directory).data
     names = (str(data.get("sentence1", "sentence1")), str(data.get("sentence2", "sentence2")))
-    present = column_names(source, options, names)
-    return names if set(names) <= set(present) else ("sentence1", "sentence2")
+    candidates = [tuple(arguments.columns)] if arguments.columns else [names, ("sentence1", "sentence2")]
+    if options.columns and arguments.header is None:
+        plain = replace(options, columns=())
+        with suppress(UserError):  # the first pair of a file without a header may be no header at all
+            present = set(column_names(source, plain))
+            options = plain if any(set(one) <= present for one in candidates) else options
+    with with_hint(_kept_hint(options, arguments), source):
+        present = column_names(source, options, candidates[0])
+    return next((one for one in candidates if set(one) <= set(present)), candidates[-1]), options
 
 
 def _scorer(directory: Path, arguments: argparse.Namespace):  # noqa: ANN202  # its module imports torch
@@ -101,17 +147,19 @@ def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
 def _score_file(directory: Path, arguments: argparse.Namespace, typed: str) -> int:
     from rich.console import Console
 
+    from paraphrase_lab.check.saved_config import saved_config
     from paraphrase_lab.data.columns import require_columns
     from paraphrase_lab.data.opening import is_pipe
     from paraphrase_lab.scoring.pipes import files_for
     from paraphrase_lab.scoring.stream import score_file
 
     console = Console(stderr=True)
-    header = tuple(arguments.header.split(",")) if arguments.header else ()
-    names = (arguments.format, arguments.delimiter, arguments.quoting, arguments.encoding)
-    options, piped = ReadOptions(*names, header, flags=True), is_pipe(arguments.output)
-    with files_for(arguments.input, arguments.output, options) as (source, output):
-        columns = _columns(directory, arguments, source, options)
+    data = saved_config(directory).data
+    options, piped = _read_options(data, arguments), is_pipe(arguments.output)
+    with ExitStack() as stack:
+        source, output = stack.enter_context(files_for(arguments.input, arguments.output, options))
+        columns, options = _columns(data, arguments, source, options)
+        stack.enter_context(with_hint(_kept_hint(options, arguments), source))
         require_columns(source, columns, options)
         scorer = _scorer(directory, arguments)
         done = score_file(
