@@ -53,7 +53,8 @@ def table_rows(lines: Iterable[bytes], file: str, dialect: Dialect) -> Iterator[
         elif len(record.fields) == width or (len(record.fields) >= len(names) and not any(record.fields[len(names) :])):
             yield Row(record.line, dict(zip(names, record.fields, strict=False)))
         else:
-            problem = f"ragged line: {len(record.fields)} fields, the header has {width}"
+            expected = f"{width} columns are named" if dialect.columns else f"the header has {width}"
+            problem = f"ragged line: {len(record.fields)} fields, {expected}"
             yield BadRow(file, record.line, problem, shortened(dialect.separator.join(record.fields)))
 
 
