@@ -146,11 +146,9 @@ def test_one_failed_job_does_not_stop_the_others_and_is_named(
     words = (*TINY, *FEW_PAIRS, "data.on_truncation=error", "data.max_length=8,128", "hydra.sweep.dir=runs/sweep")
     assert paraphrase("train", "-m", *words) == 2
     output, error = capsys.readouterr()
-    assert error.endswith("data.max_length=… takes more; data.on_truncation=warn accepts it\n")
     shown = output + error
-    assert shown.count("Traceback (most recent call last)") == 1, (
-        "the launcher shows that of the failed job, and nothing repeats it"
-    )
+    assert shown.count("data.max_length=… takes more; data.on_truncation=warn accepts it\n") == 1
+    assert "Traceback" not in shown, "the problem is the user's, and said once"
     assert "failed" in output and "finished" in output
     log = (tmp_path / "runs" / "sweep" / "0" / "train.log").read_text()
     assert "are longer than data.max_length=8 tokens" in log
