@@ -137,10 +137,13 @@ def test_only_validation_is_cut_where_there_is_a_test_split_or_none_is_wanted(tm
         load_tables(Pairs(train=str(path), test=str(tsv(tmp_path / "test.tsv", *numbered(9)))), validation_fraction=0.2),
     ):
         assert (len(tables.splits["train"]), len(tables.splits["validation"])) == (160, 40)
-        assert tables.notes == [f"{note}(data.validation_fraction=0.2, data.split_seed=0)"]
+        assert tables.notes[0] == f"{note}(data.validation_fraction=0.2, data.split_seed=0)"
+        assert ("there is no test split" in tables.notes[-1]) == ("test" not in tables.splits)
     tsv(tmp_path / "dev.tsv", *numbered(9))
     (tmp_path / "test.tsv").unlink()
-    assert list(load(tmp_path).splits) == ["train", "validation"], "a test set may be elsewhere, or secret"
+    without = load(tmp_path)
+    assert list(without.splits) == ["train", "validation"], "a test set may be elsewhere, or secret"
+    assert [note.partition(":")[0] for note in without.notes] == ["there is no test split"]
 
 
 def test_a_cluster_that_holds_nearly_all_is_named(tmp_path: Path) -> None:

@@ -20,6 +20,12 @@ LARGE_CLUSTER = 0.5
 """Share of the pairs in one cluster from which a cut by clusters is warned of."""
 
 
+NO_TEST = (
+    "there is no test split: every score is one on validation, which chooses the checkpoint. data.test=FILE gives one; "
+    "data.test_fraction cuts one where train is the only file"
+)
+
+
 class PairSource(Protocol):
     """The object that `data._target_` builds: cheap to construct, reads when asked."""
 
@@ -53,16 +59,18 @@ def load_tables(
     """
     read = {name: check_pairs(rows, source.labels) for name, rows in source.splits().items()}
     is_single = list(read) == ["train"]
-    notes = []
+    notes_of_hidden = []
     if "test" in read and len(read) > 1 and is_hidden(read["test"].labels, source.labels):
-        notes.append(f"{hidden_labels(read.pop('test').labels)}: training leaves it out, `paraphrase predict` scores it")
+        notes_of_hidden = [f"{hidden_labels(read.pop('test').labels)}: training leaves it out, `paraphrase predict` scores it"]
     problems = unusable_rows([*read.values()], source.labels, on_bad_rows)
     splits, empty_notes = _without_empty({name: one.table for name, one in read.items()})
-    notes += empty_notes
+    notes = [*notes_of_hidden, *empty_notes]
     refuse_same_pairs(splits)
     if "validation" not in splits and "train" in splits:
         splits, cut_notes = _cut(splits, validation_fraction, test_fraction if is_single else 0.0, split_seed)
         notes += cut_notes
+    if "train" in splits and "test" not in splits and not notes_of_hidden:
+        notes.append(NO_TEST)
     if train_limit is not None and "train" in splits and train_limit < len(splits["train"]):
         drawn = np.random.default_rng(split_seed).permutation(len(splits["train"]))[:train_limit]
         splits["train"] = splits["train"].select(np.sort(drawn))
