@@ -119,7 +119,7 @@ def send(run_id: str, *, group: str | None = "sweep", **words: Any) -> None:
 def test_runs_in_wandb(
     wandb_server: WandbServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "140")
     scores = {
         "test/accuracy": 0.8,
         "val_fitted/accuracy": 0.81,
