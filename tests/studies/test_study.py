@@ -305,7 +305,7 @@ def test_a_study_runs_what_is_missing_and_writes_down_what_it_found(lab: Lab) ->
 def test_a_study_whose_job_failed_compares_the_others_and_names_it(lab: Lab) -> None:
     few = ("data.on_truncation=error", "model.num_layers=1", "seed=0", "data.max_length=8,64,128", "study.baseline=[]")
     done = lab.study("hydra.sweep.dir=runs/failing", *few)
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == 2, done.stdout + done.stderr  # the job's fault is a mistake of the configuration
     assert "note: max_length=8 with seed 0 (job 0) is failed: " in done.stdout and "Traceback" not in done.stderr
     assert "Question: are these models different" in done.stdout
     page = (lab.root / "runs/failing/results/mine.md").read_text()

@@ -37,9 +37,10 @@ def print_summary(sweep_dir: Path) -> None:
         cells += ["" if number is None else f"{number:.4f}" for number in numbers]
         table.add_row(*map(Text, [*cells, *([cost] if any(costs) else [])]))
     Console().print(table)
-    if any(record.status == "finished" for record in records):
+    if finished := sum(record.status == "finished" for record in records):
         place = shlex.quote(str(as_typed(sweep_dir.absolute())))
-        print_next(f"paraphrase compare {place}", f"paraphrase report {place}", f"paraphrase runs {place}")
+        compare = [f"paraphrase compare {place}"] if finished > 1 else []
+        print_next(*compare, f"paraphrase report {place}", f"paraphrase runs {place}")
     if any(costs):
         from paraphrase_lab.tracking.wandb_cost import tell_costs
 
