@@ -25,7 +25,7 @@ def full(*arguments: Any, **options: Any) -> None:
 
 @pytest.fixture
 def own_run(tiny_run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_run, tmp_path / "own"))
+    return Path(shutil.copytree(tiny_run, tmp_path / "own", ignore=shutil.ignore_patterns("evaluations")))
 
 
 def test_a_training_without_room_for_a_checkpoint_keeps_the_best_weights(tmp_path: Path) -> None:
