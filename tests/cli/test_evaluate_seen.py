@@ -244,3 +244,14 @@ def test_what_the_starting_run_has_seen_is_said_and_kept(
     write(tmp_path / "new.csv", PAIRS)
     assert paraphrase("evaluate", "second", "data=pairs", "data.path=new.csv") == 2
     assert re.search(r"second has trained on \d+ of these 180 pairs", capsys.readouterr().err)
+
+
+def test_quoting_none_of_a_run_is_not_kept_for_a_quoted_file(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = OmegaConf.load(run / "config.yaml")
+    saved.data.update({"quoting": "none", "columns": []})
+    OmegaConf.save(saved, run / "config.yaml")
+    Path("other.tsv").write_text('sentence1\tsentence2\tlabel\n"a ""b"""\t"c d"\t1\n"e"\t"f"\t0\n', encoding="utf-8")
+    words = ("evaluate", str(run), "data=pairs", "data.path=other.tsv")
+    assert paraphrase(*words) == 2
+    assert "data.quoting=standard reads such a file" in capsys.readouterr().err
+    assert paraphrase(*words, "data.quoting=none") == 0

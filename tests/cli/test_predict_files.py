@@ -152,10 +152,20 @@ def test_flags_override_what_the_run_kept_and_the_message_names_them(
     source.write_text("q1,q2\na,b\nc,d\n", encoding="utf-8")
     assert predicted(semicolons, source) == 2
     said = capsys.readouterr().err
-    kept = "kept from the run: --delimiter semicolon --quoting none --encoding cp1252 --header one,two,label; type "
+    kept = "kept from the run: --delimiter semicolon --encoding cp1252 --header one,two,label; type "
     flags = shlex.split(said.partition(kept)[2].partition(" where the file")[0])
-    assert flags == ["--delimiter", "comma", "--quoting", "auto", "--encoding", "utf-8", "--header", ""]
+    assert flags == ["--delimiter", "comma", "--encoding", "utf-8", "--header", ""]
     assert predicted(semicolons, source, *flags, "--columns", "q1", "q2") == 0
     capsys.readouterr()
     assert predicted(semicolons, source, *flags, "--overwrite") == 2
     assert "kept from the run" not in capsys.readouterr().err
+
+
+def test_quoting_none_of_a_run_is_not_kept_for_a_quoted_file(semicolons: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would take the quotes for a part of the sentences, and nobody would see it."""
+    source = semicolons.parent / "quoted.tsv"
+    source.write_text('one\ttwo\n"he said ""a"""\t"b c"\n"d"\t"e"\n', encoding="utf-8")
+    usual = ("--delimiter", "tab", "--encoding", "utf-8", "--header", "")
+    assert predicted(semicolons, source, *usual) == 2
+    assert "--quoting standard reads such a file" in capsys.readouterr().err
+    assert predicted(semicolons, source, *usual, "--quoting", "none") == 0, "where it was typed, the quotes are wanted"

@@ -15,9 +15,9 @@ from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.later_keys import BEFORE, schema_of
 from paraphrase_lab.configuration.renamed import renamed_config
-from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig, PairsConfig
+from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
-from paraphrase_lab.data.options import typed_key
+from paraphrase_lab.data.options import READING, ReadOptions, kept_hint, kept_quoting
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs import own_code
@@ -25,7 +25,6 @@ from paraphrase_lab.runs.record import RunRecord
 
 CHANGEABLE = ("data", "metrics")
 COLUMNS = ("sentence1", "sentence2", "label", "labels")
-READING = ("format", "delimiter", "quoting", "encoding", "columns")
 KEPT = ("max_length", "on_truncation", "on_bad_rows", "evaluation_batch_tokens", *COLUMNS, *READING)
 """Keys of data that say how pairs are read and encoded: `data=pairs` of an evaluation keeps those of the run."""
 CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
@@ -117,31 +116,26 @@ def _readable(texts: Sequence[str], saved: DictConfig, composer: Composer, *, ev
     return tuple(readable)
 
 
-def _keep(saved: DictConfig, chosen: DictConfig, typed: Collection[str]) -> None:
-    """Give newly chosen data the run's own way of reading and encoding pairs, except where something else was typed.
+def _keep(saved: DictConfig, chosen: DictConfig, given: Collection[str]) -> None:
+    """Give newly chosen data the run's own way of reading and encoding pairs, except where keys were `given`.
 
     The same files are also cut into splits as they were.
     """
-    for name in (*KEPT, *(CUTS if _source(saved) == _source(chosen) else ())):
-        if name in saved and name in chosen and name not in typed:
-            chosen[name] = saved[name]
+    is_same = _source(saved) == _source(chosen)
+    for name in (*KEPT, *(CUTS if is_same else ())):
+        if name in saved and name in chosen and name not in given:
+            chosen[name] = kept_quoting(saved[name]) if name == "quoting" and not is_same else saved[name]
 
 
-def kept_hint(saved: DictConfig, config: DictConfig, overrides: Collection[str]) -> str:
-    """Return a hint for other data that cannot be read: how they were read as the run's own, and what to type instead.
-
-    Empty where nothing was kept but defaults. What was typed in the overrides was not kept.
-    """
-    data, defaults = config.data, OmegaConf.structured(PairsConfig)
+def reading_hint(saved: DictConfig, config: DictConfig, overrides: Collection[str]) -> str:
+    """Return a hint for other data that cannot be read: how they were read as the run's own, and what to type instead."""
+    data = config.data
     if not set(READING) <= set(data) or _source(saved.data) == _source(data):
         return ""
-    typed = {text.lstrip("+").partition("=")[0] for text in overrides}
-    names = [one for one in READING if f"data.{one}" not in typed and data[one] == saved.data.get(one) != defaults[one]]
-    kept, instead = (
-        " ".join(f"data.{one}=null" if values[one] is None else typed_key(f"data.{one}", values[one]) for one in names)
-        for values in (data, defaults)
-    )
-    return f"kept from the run: {kept}; type {instead} where the file is written in another way" if names else ""
+    given = {text.lstrip("+").partition("=")[0].removeprefix("data.") for text in overrides}
+    changed = [name for name in READING if data[name] != saved.data.get(name)]
+    values = {name: data[name] for name in READING if name != "columns"}
+    return kept_hint(ReadOptions(**values, columns=tuple(data.columns or ())), [*given, *changed])
 
 
 def same_pairs(saved: DictConfig, config: DictConfig) -> bool:
@@ -165,8 +159,8 @@ def _absolute(data: DictConfig) -> dict[str, Any]:
 
 def same_files(saved: DictConfig, config: DictConfig, name: str) -> list[str]:
     """Return a note where the files of the training were typed for an evaluation of the same pairs."""
-    typed = any(saved.data.get(key) != config.data.get(key) for key in ("path", "train", "validation", "test"))
-    return [f"these are the files of the training: the run's own {name} split is scored"] if typed else []
+    typed_anew = any(OmegaConf.select(saved, key) != OmegaConf.select(config, key) for key in PLACES_OF_DATA)
+    return [f"these are the files of the training: the run's own {name} split is scored"] if typed_anew else []
 
 
 def data_differences(saved: DictConfig, config: DictConfig) -> list[str]:

@@ -62,7 +62,7 @@ def _also(overrides: list[str], also: list[str]) -> list[str]:
 
 
 def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
-    from paraphrase_lab.check.saved_config import kept_hint, saved_config, with_overrides
+    from paraphrase_lab.check.saved_config import reading_hint, saved_config, with_overrides
 
     config = saved_config(directory)
     requests = [arguments.overrides, *(_also(arguments.overrides, also) for also in arguments.also)]
@@ -84,7 +84,7 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     options = {"split": arguments.split, "precision": arguments.precision, "seen": arguments.seen, "places": places}
     for changed, overrides in zip(configs, requests, strict=True):
         files = [user_path(file) for key in PLACES_OF_DATA if isinstance(file := OmegaConf.select(changed, key), str)]
-        with with_hint(kept_hint(config, changed, overrides), *files):
+        with with_hint(reading_hint(config, changed, overrides), *files):
             done = evaluate_run(directory, changed, model, **options)
         for note in done.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)

@@ -9,19 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.cli.request import add_to_path
-from paraphrase_lab.data.options import DELIMITERS, FORMAT_NAMES, QUOTING, ReadOptions
+from paraphrase_lab.data.options import DELIMITERS, FORMAT_NAMES, QUOTING, READING, ReadOptions, kept_hint, kept_quoting
 from paraphrase_lab.errors import UserError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
 
 HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches 0.5, else 0.
 Files: csv, tsv, jsonl, parquet, json, arrow, or - for a pipe. Killed in the middle, the same command continues."""
-
-USUAL = {
-    "format": "--format csv", "delimiter": "--delimiter comma", "quoting": "--quoting auto", "encoding": "--encoding utf-8",
-    "columns": "--header ''",
-}  # fmt: skip
-"""The options of reading that a run keeps, and what is typed for a file of the usual form."""
 
 
 def run(words: list[str]) -> int:
@@ -79,23 +73,20 @@ def _read_options(data: Mapping[Any, Any], arguments: argparse.Namespace) -> Rea
     """Return the typed options, else those of the run's data, which may be a source that knows nothing of files."""
     from paraphrase_lab.data.formats import named_format
 
-    own = {name: data[name] for name in USUAL} if USUAL.keys() <= set(data) else {}
+    own = {name: data[name] for name in READING} if set(READING) <= set(data) else {}
     if named_format(arguments.input):
         own.pop("format", None)
+    own["quoting"] = kept_quoting(str(own.get("quoting", "auto")))
     own["columns"] = tuple(map(str, own.get("columns") or ()))
-    given = {name: getattr(arguments, name) for name in ("format", "delimiter", "quoting", "encoding")}
+    given = {name: getattr(arguments, name) for name in READING if name != "columns"}
     if arguments.header is not None:
         given["columns"] = tuple(filter(None, arguments.header.split(",")))
     return ReadOptions(**{**own, **{name: value for name, value in given.items() if value is not None}}, flags=True)
 
 
 def _kept_hint(options: ReadOptions, arguments: argparse.Namespace) -> str:
-    """Return a hint that names the options which are the run's and not typed; empty for defaults."""
     typed = {**vars(arguments), "columns": arguments.header}
-    kept = [one for one in USUAL if typed[one] is None and getattr(options, one) != getattr(ReadOptions(), one)]
-    words = " ".join(options.typed(one, getattr(options, one)) for one in kept)
-    usual = " ".join(USUAL[one] for one in kept)
-    return f"kept from the run: {words}; type {usual} where the file is written in another way" if kept else ""
+    return kept_hint(options, [name for name in READING if typed[name] is not None])
 
 
 def _columns(

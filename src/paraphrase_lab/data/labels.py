@@ -12,7 +12,7 @@ HIDDEN = ("", "-1", "-", "?", "null", "none", "nan", "na", "n/a")
 """Labels that say there is none, as where the answers of a test are kept secret."""
 YES_WORDS = {
     "1", "true", "t", "yes", "y", "paraphrase", "paraphrases", "duplicate", "dup", "same", "equivalent", "identical", "similar",
-    "match", "positive", "pos", "entailment", "semanticallyequivalent",
+    "match", "positive", "pos", "entailment", "entailed", "semanticallyequivalent", "samemeaning",
 }  # fmt: skip
 NO_WORDS = {
     "0", "false", "f", "no", "n", "other", "different", "distinct", "unrelated", "negative", "neg", "contradiction", "neutral",
@@ -134,7 +134,7 @@ def fitting(values: Sequence[str]) -> tuple[dict[str, int], str]:
 
 
 def typed_labels(mapping: Mapping[str, int]) -> str:
-    """Return `data.labels={…}` for a shell; signs that cannot stand in a key are written as \\\\uXXXX, which is read back."""
+    """Return `data.labels={…}` for a shell; other signs than a key may have are written by their number (\\u00e9)."""
     entries = ",".join(f"{_key(value)}:{meaning}" for value, meaning in mapping.items())
     return f"'data.labels={{{entries}}}'"
 

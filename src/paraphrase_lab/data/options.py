@@ -3,16 +3,20 @@
 import codecs
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from paraphrase_lab.configuration.quoting import quoted
 from paraphrase_lab.errors import UserError
 
+READING = ("format", "delimiter", "quoting", "encoding", "columns")
+"""The names of the options, which are keys of data=pairs too."""
 QUOTING = ("auto", "none", "standard", "backslash", "single")
 FORMAT_NAMES = ("csv", "tsv", "jsonl", "json", "parquet", "arrow")
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 _CONSTANTS = ("null", "true", "false", "nan", "inf")
+_USUAL_FLAGS = {"format": "csv", "delimiter": "comma", "quoting": "auto", "encoding": "utf-8", "columns": ""}
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,26 @@ class ReadOptions:
             return shlex.join([f"--{'header' if name == 'columns' else name}", *words])
         return typed_key(f"data.{name}", value)
 
+    def usual(self, name: str) -> str:
+        """Return what to type for an option where the file is written in the usual way."""
+        if self.flags:
+            return self.typed(name, _USUAL_FLAGS[name])
+        value = getattr(ReadOptions(), name)
+        return f"data.{name}=null" if value is None else self.typed(name, value)
+
+
+def kept_hint(options: ReadOptions, typed: Collection[str]) -> str:
+    """Return a hint that names the options which are a run's own and not `typed`; empty where all have their defaults."""
+    kept = [name for name in READING if name not in typed and getattr(options, name) != getattr(ReadOptions(), name)]
+    words = " ".join(options.typed(name, getattr(options, name)) for name in kept)
+    usual = " ".join(map(options.usual, kept))
+    return f"kept from the run: {words}; type {usual} where the file is written in another way" if kept else ""
+
+
+def kept_quoting(quoting: str) -> str:
+    """Return how other files than a run's own are read: `none` would take the quotes of a quoted file for text, unseen."""
+    return "auto" if quoting == "none" else quoting
+
 
 def typed_key(key: str, value: str | Sequence[str]) -> str:
     """Return `key=value` as a shell and Hydra read it: names with blanks, # or other signs are quoted."""
@@ -68,6 +92,4 @@ def typed_key(key: str, value: str | Sequence[str]) -> str:
 
 
 def _hydra_word(text: str) -> str:
-    if _PLAIN.fullmatch(text) and text.lower() not in _CONSTANTS:
-        return text
-    return '"' + re.sub(r'(\\*)"', r'\1\1\\"', text) + '"'
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _CONSTANTS else quoted(text)

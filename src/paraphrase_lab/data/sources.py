@@ -17,6 +17,7 @@ from paraphrase_lab.data.pairs import RawPair
 from paraphrase_lab.data.rows import BadRow, Row, as_text, value_at
 from paraphrase_lab.data.word_order import generate
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.paths import user_path
 
 generated = lru_cache(maxsize=2)(generate)  # the jobs of a sweep in one process generate the pairs once
 Rows = Iterable[RawPair | BadRow]
@@ -68,7 +69,7 @@ class Pairs:
         self.path, self.subset, self.revision = path, subset, revision
         self.given = {"train": train, "validation": validation, "test": test}
         for key, file in {"path": path, **self.given}.items():
-            if file and is_pipe(Path(file).expanduser()):
+            if file and is_pipe(user_path(file)):
                 raise UserError(
                     f"data.{key}={file} is a pipe, and data are read several times",
                     hint=f"save them to a file: data.{key}=FILE",
@@ -85,8 +86,8 @@ class Pairs:
 
     def files(self) -> dict[str, list[Path]]:
         """Return the files of each split; empty when `path` names a Hub data set."""
-        named = {split: [Path(file).expanduser()] for split, file in self.given.items() if file}
-        path = Path(self.path).expanduser() if self.path else None
+        named = {split: [user_path(file)] for split, file in self.given.items() if file}
+        path = user_path(self.path) if self.path else None
         if path is not None and path.is_dir():
             return {**split_files(path, [split for split in SPLITS if split not in named], self.subset), **named}
         if path is not None and _is_file(path):
@@ -105,7 +106,7 @@ class Pairs:
 
     @property
     def hub_name(self) -> str | None:
-        path = Path(self.path).expanduser() if self.path else None
+        path = user_path(self.path) if self.path else None
         return self.path if path is not None and not path.is_dir() and not _is_file(path) else None
 
     def splits(self) -> dict[str, Rows]:
@@ -197,7 +198,7 @@ class Paws(Pairs):
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
         super().__init__(path or self.HUB_NAME, self.SUBSET, revision, quoting="none")
-        self.directory = Path(path).expanduser() if path else None
+        self.directory = user_path(path) if path else None
 
     def files(self) -> dict[str, list[Path]]:
         if self.directory is not None and not self.directory.is_dir():

@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +9,11 @@ from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
+from paraphrase_lab.data.labels import guessed_meaning
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.model.head import linear_head, swap_classes
 
 log = logging.getLogger(__name__)
-POSITIVE = {
-    "paraphrase", "paraphrases", "equivalent", "semantically equivalent", "duplicate", "same", "same meaning", "identical",
-    "similar", "match", "entailment", "entailed", "yes", "true", "positive",
-}  # fmt: skip
-"""Names of a class that means "paraphrase", in lower case."""
 
 
 def fit_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, name: str) -> None:
@@ -106,13 +101,8 @@ def note_head(encoder: PreTrainedModel, labels: Mapping[int, str], loading: Mapp
 
 def is_reversed(labels: Mapping[int, str]) -> bool:
     """Tell whether label 0 of two means "paraphrase" by its name, and label 1 does not."""
-    means = [_means_paraphrase(str(labels[number])) for number in (0, 1)] if len(labels) == 2 else []
-    return means == [True, False]
-
-
-def _means_paraphrase(label: str) -> bool:
-    words = re.sub(r"[\W_]+", " ", label).strip().lower()
-    return words.removeprefix("is ") in POSITIVE
+    means = [guessed_meaning(str(labels[number])) for number in (0, 1)] if len(labels) == 2 else []
+    return means[:1] == [1] and means[1] != 1
 
 
 def _keys(found: Any) -> list[str]:

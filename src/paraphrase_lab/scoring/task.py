@@ -8,7 +8,7 @@ from typing import Any
 
 from paraphrase_lab.data.columns import require_columns
 from paraphrase_lab.data.files import RowReader
-from paraphrase_lab.data.options import ReadOptions
+from paraphrase_lab.data.options import READING, ReadOptions
 from paraphrase_lab.data.rows import BadRow, Row, as_text, shortened, value_at
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.scoring.output import OUTPUT_FORMATS
@@ -45,7 +45,7 @@ class ScoringTask:
             return self.typed
         given = [
             self.options.typed(name, value)
-            for name in ("format", "delimiter", "quoting", "encoding", "columns")
+            for name in READING
             if (value := getattr(self.options, name)) != getattr(ReadOptions(), name)
         ]
         files = f"--input {quote(str(self.source))} --output {quote(str(self.output))}"
