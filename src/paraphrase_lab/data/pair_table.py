@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from paraphrase_lab.data.clusters import plain_text
 from paraphrase_lab.data.rows import BadRow
 
 SPLITS = ("train", "validation", "test")
+ODD = np.uint64(0x9E3779B97F4A7C15)
+"""Multiplied by an odd number, one of two hashes changes sides: (a, b) and (a, a) are told apart from (b, b)."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,28 @@ class PairTable:
 
     def select(self, indices: Sequence[int] | np.ndarray) -> PairTable:
         rows = [int(index) for index in indices]
-        return PairTable(
+        selected = PairTable(
             [self.ids[i] for i in rows], [self.sentence1[i] for i in rows], [self.sentence2[i] for i in rows], self.labels[rows]
         )
+        if "sentence_hashes" in vars(self):
+            vars(selected)["sentence_hashes"] = self.sentence_hashes[rows]
+        return selected
+
+    @cached_property
+    def sentence_hashes(self) -> np.ndarray:
+        """uint64 [pairs, 2], equal for sentences that differ in capitals and spaces only."""
+        columns = [map(_hash, plain_text(texts)) for texts in (self.sentence1, self.sentence2)]
+        return np.stack([np.fromiter(column, dtype=np.uint64, count=len(self)) for column in columns], axis=1)
+
+    @property
+    def pair_hashes(self) -> np.ndarray:
+        """uint64 [pairs], equal for both orders of a pair and whatever its capitals and spaces."""
+        ordered = np.sort(self.sentence_hashes, axis=1)
+        return ordered[:, 0] * ODD ^ ordered[:, 1]
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
 class SharedSentences(NamedTuple):

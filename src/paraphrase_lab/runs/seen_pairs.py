@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from paraphrase_lab.data.pair_table import PairTable, PairTables, SharedSentences
-from paraphrase_lab.data.shared_pairs import pair_hashes, sentence_hashes
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs.predictions import FILE_NAME as PREDICTIONS
@@ -54,9 +53,9 @@ def write_seen_pairs(run_dir: Path, train: PairTable, validation: PairTable | No
 def _hashes(train: PairTable, validation: PairTable | None) -> dict[str, np.ndarray]:
     nothing = np.empty(0, dtype=np.uint64)
     return {
-        TRAINED: pair_hashes(train),
-        CHOSEN: nothing if validation is None else pair_hashes(validation),
-        SENTENCES: np.unique(np.concatenate([sentence_hashes(table).ravel() for table in (train, validation) if table])),
+        TRAINED: train.pair_hashes,
+        CHOSEN: nothing if validation is None else validation.pair_hashes,
+        SENTENCES: np.unique(np.concatenate([table.sentence_hashes.ravel() for table in (train, validation) if table])),
     }
 
 
@@ -92,14 +91,14 @@ def seen_by(run_dir: Path, table: PairTable, older_train: PairTable | None = Non
         return _marked(table, _hashes(older_train, validation))
     splits = RunRecord.read(run_dir).values.get("data") or {}
     trained = np.full(len(table), (splits.get(TRAINED) or {}).get("fingerprint") == table.fingerprint)
-    chosen = np.isin(pair_hashes(table), pair_hashes(validation)) if validation else np.zeros(len(table), dtype=bool)
+    chosen = np.isin(table.pair_hashes, validation.pair_hashes) if validation else np.zeros(len(table), dtype=bool)
     return Seen(trained, chosen, np.zeros(len(table), dtype=bool), is_known=False)
 
 
 def _marked(table: PairTable, hashes: Mapping[str, np.ndarray]) -> Seen:
-    pairs = pair_hashes(table)
+    pairs = table.pair_hashes
     trained, chosen = np.isin(pairs, hashes[TRAINED]), np.isin(pairs, hashes[CHOSEN])
-    shared = np.isin(sentence_hashes(table), hashes[SENTENCES]).any(axis=1) if SENTENCES in hashes else np.zeros_like(trained)
+    shared = np.isin(table.sentence_hashes, hashes[SENTENCES]).any(axis=1) if SENTENCES in hashes else np.zeros_like(trained)
     return Seen(trained, chosen, shared & ~(trained | chosen))
 
 
