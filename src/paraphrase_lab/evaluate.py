@@ -14,7 +14,7 @@ from paraphrase_lab.data.tables import first_pairs, load_split
 from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
-from paraphrase_lab.lifecycle.seen import REFUSE, changed_since_training, judge_other, judge_own
+from paraphrase_lab.lifecycle.seen import REFUSE, changed_since_training, other_pairs, own_split
 from paraphrase_lab.metrics.names import HISTORY, PREFIX
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.starting_point import longest_input
@@ -79,12 +79,12 @@ def evaluate_run(
         changed = changed_since_training(run_dir, name, before.fingerprint)
         tables = first_pairs(tables, name, limit)
     if own and not changed:
-        judged = judge_own(run_dir, name, tables, seen)
+        chosen = own_split(run_dir, name, tables, seen)
         notes += same_files(saved, config, name)
     else:
-        own, judged = False, judge_other(run_dir, saved, name, tables, seen, changed)
-    name, tables = judged.name, judged.tables
-    notes += [*changed, *judged.notes]
+        own, chosen = False, other_pairs(run_dir, saved, name, tables, seen, changed)
+    name, tables = chosen.name, chosen.tables
+    notes += [*changed, *chosen.notes]
     datamodule = build.build_datamodule(config, tables, model.tokenizer)
     scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
     prefix = HISTORY if name == "validation" and not own else PREFIX[name]  # of other data, nothing was chosen on it
@@ -98,7 +98,7 @@ def evaluate_run(
         "run": str(run_dir.absolute()), "split": name, "metrics": metrics, "baselines": baselines,
         "calibration": model.calibration.to_dict(), "precision": used,
         "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(scored.table), "fingerprint": fingerprint,
-        "seen": judged.seen, "notes": notes,
+        "seen": chosen.seen, "notes": notes,
     }  # fmt: skip
     unwritten = ""
     try:

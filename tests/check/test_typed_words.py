@@ -177,7 +177,7 @@ def test_an_evaluation_prints_the_quoted_form_too() -> None:
 
 
 @pytest.mark.parametrize("key", ["data.path", "data.train"])
-@pytest.mark.parametrize("address", ["s3://bucket/p.csv", "https://example.org/p.csv", "file:///tmp/p.csv", "hf://a/b/p.csv"])
+@pytest.mark.parametrize("address", ["s3://bucket/p.csv", "https://example.org/p.csv", "file:///data/p.csv", "hf://a/b/p.csv"])
 def test_an_address_is_no_path(key: str, address: str) -> None:
     (problem,) = problems("data=pairs", f"{key}={address}")
     assert problem.startswith(f"{key}={address} is an address, and files are read from this machine: download it")

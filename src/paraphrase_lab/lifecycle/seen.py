@@ -19,8 +19,8 @@ from paraphrase_lab.runs.seen_pairs import FILE_NAME, TRAINED, Seen, seen_by
 REFUSE, DROP, KEEP = "refuse", "drop", "keep"
 
 
-class Judged(NamedTuple):
-    """The pairs to score, under the name that they may have; `seen` is what metrics.json says of them."""
+class PairsToScore(NamedTuple):
+    """The pairs of an evaluation; `name` is that of their split, or SEEN. `seen` holds the counts for metrics.json."""
 
     name: str
     tables: PairTables
@@ -37,21 +37,21 @@ def changed_since_training(run_dir: Path, name: str, fingerprint: str) -> list[s
     return [f"{name} has changed since {run_dir} was trained: {now_and_then}"]
 
 
-def judge_own(run_dir: Path, name: str, tables: PairTables, mode: str) -> Judged:
-    """Judge a split that the run was trained with: it keeps its name, and what the run has seen of it is said."""
+def own_split(run_dir: Path, name: str, tables: PairTables, mode: str) -> PairsToScore:
+    """Return a split that the run was trained with: it keeps its name, and notes say how much of it the run has seen."""
     found = seen_by(run_dir, tables.splits[name])
     notes = [] if mode == REFUSE else ["--seen is about other data: it changes nothing for the run's own splits"]
     if name != "test":
         notes.append(f"{_counted(run_dir, found)}: their scores say little about new pairs")
     elif found.any.any():
         notes.append(_counted(run_dir, found))
-    return Judged(name, tables, notes, _recorded(found, left_out=0))
+    return PairsToScore(name, tables, notes, _recorded(found, left_out=0))
 
 
-def judge_other(
+def other_pairs(
     run_dir: Path, saved: DictConfig, name: str, tables: PairTables, mode: str, changed: Sequence[str] = ()
-) -> Judged:
-    """Judge other data than those of the training.
+) -> PairsToScore:
+    """Return the pairs of other data than those of the training, without or despite what the run has seen.
 
     Args:
         saved: the configuration of the run: one of an older release has to read its training pairs again.
@@ -65,17 +65,19 @@ def judge_other(
     found = seen_by(run_dir, table, _older_training_pairs(run_dir, saved))
     if not found.any.any():
         unknown = f"{run_dir} was saved before pairs were recorded: whether it has trained on some of these is not known"
-        notes = [*([] if found.is_known else [unknown]), *_related(run_dir, found)]
-        return Judged(name, tables, notes, _recorded(found, left_out=0))
+        notes = [*([] if found.is_known else [unknown]), *_leaks(run_dir, found)]
+        return PairsToScore(name, tables, notes, _recorded(found, left_out=0))
     said = _counted(run_dir, found)
     if mode == DROP and found.is_known and not found.any.all():
         kept = np.flatnonzero(~found.any)
         left = f"{said}: these are left out, {len(kept):,} pairs are scored"
-        notes = [left, *_related(run_dir, found.at(kept))]
-        return Judged(name, replace(tables, splits={name: table.select(kept)}), notes, _recorded(found, int(found.any.sum())))
+        notes = [left, *_leaks(run_dir, found.at(kept))]
+        return PairsToScore(
+            name, replace(tables, splits={name: table.select(kept)}), notes, _recorded(found, int(found.any.sum()))
+        )
     if mode == KEEP:
         notes = [f"{said}: no scores of a test, hence the name {SEEN}"]
-        return Judged(SEEN, replace(tables, splits={SEEN: table}), notes, _recorded(found, left_out=0))
+        return PairsToScore(SEEN, replace(tables, splits={SEEN: table}), notes, _recorded(found, left_out=0))
     own_test = "test" in (RunRecord.read(run_dir).values.get("data") or {}) and not changed
     hints = [
         *([f"`paraphrase evaluate {run_dir}` scores its own test split"] if own_test else []),
@@ -110,12 +112,12 @@ def _counted(run_dir: Path, found: Seen) -> str:
     )
 
 
-def _related(run_dir: Path, found: Seen) -> list[str]:
-    count, total = int(found.related.sum()), len(found.related)
+def _leaks(run_dir: Path, found: Seen) -> list[str]:
+    count, total = int(found.sharing.sum()), len(found.sharing)
     share = f"{count:,} of {total:,} pairs ({count / max(1, total):.1%})"
     return [f"leak: {share} have a sentence that {run_dir} has trained on or chosen its checkpoint on"] if count else []
 
 
 def _recorded(found: Seen, left_out: int) -> dict[str, Any]:
-    counts = {"trained": found.trained, "chosen": found.chosen, "sharing_a_sentence": found.related}
+    counts = {"trained": found.trained, "chosen": found.chosen, "sharing_a_sentence": found.sharing}
     return {name: int(marks.sum()) for name, marks in counts.items()} | {"left_out": left_out, "is_known": found.is_known}

@@ -119,7 +119,7 @@ def note_data(tables: PairTables, directory: Path) -> None:
     if not is_main_process():
         return
     for note in tables.notes:
-        log.warning(note) if note.startswith(("leak", "one cluster")) else log.info(note)
+        log.warning(note) if note.startswith(("leak", "one cluster", "there is no test")) else log.info(note)
     if tables.bad_rows:
         log.warning(list_bad_rows(directory, tables.bad_rows))
 

@@ -27,7 +27,7 @@ class Seen(NamedTuple):
     trained: np.ndarray
     chosen: np.ndarray
     """Scored to choose the checkpoint, and to fit the calibration."""
-    related: np.ndarray
+    sharing: np.ndarray
     """Not seen, but with a sentence of a pair that was."""
     is_known: bool = True
     """False for a run saved before pairs were recorded: its validation pairs and the whole train split are recognised."""
@@ -37,7 +37,7 @@ class Seen(NamedTuple):
         return self.trained | self.chosen
 
     def at(self, rows: np.ndarray) -> Seen:
-        return Seen(self.trained[rows], self.chosen[rows], self.related[rows], self.is_known)
+        return Seen(self.trained[rows], self.chosen[rows], self.sharing[rows], self.is_known)
 
 
 def write_seen_pairs(run_dir: Path, train: PairTable, validation: PairTable | None, starting_run: Path | None = None) -> None:
