@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from paraphrase_lab.check import check_request, typed
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
-from paraphrase_lab.configuration.later_keys import BEFORE, schema_of
+from paraphrase_lab.configuration.later_keys import defaults_of
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
@@ -45,15 +45,11 @@ def saved_config(run_dir: Path) -> DictConfig:
     saved = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     assert isinstance(saved, dict)
     config = OmegaConf.create(renamed_config({str(key): value for key, value in saved.items()}))
-    # Keys that the schema has got since the run was saved, with their defaults.
-    bases = {group: schema_of(group, config[group].get("_target_")) for group in (*GROUP_BASES, "trainer")}
-    for group, base in bases.items():
-        assert base is not None
-        defaults = OmegaConf.to_container(OmegaConf.structured(base), resolve=False)
-        assert isinstance(defaults, dict)
-        for field in fields(base):
-            if field.name not in config[group]:
-                config[group][field.name] = BEFORE.get(f"{group}.{field.name}", defaults[field.name])
+    for group in (*GROUP_BASES, "trainer"):
+        for key, value in defaults_of(group, config[group].get("_target_")):
+            name = key.removeprefix(f"{group}.")
+            if name not in config[group]:
+                config[group][name] = value
     if working_dir := record.values.get("working_dir"):
         for key in PLACES_OF_DATA:
             file = OmegaConf.select(config, key)

@@ -15,7 +15,7 @@ BEFORE = {"data.test_fraction": 0.0}
 """What runs did that were saved before a key existed, where that is not its default."""
 
 
-def schema_of(group: str, target: Any) -> type | None:
+def _schema_of(group: str, target: Any) -> type | None:
     """Return the schema of a group's keys by its `_target_`: of a class of a researcher's own, the keys that all share."""
     known = SCHEMAS.get(group, {}).values()
     by_target = {one.default: schema for schema in known for one in fields(schema) if one.name == "_target_"}
@@ -30,7 +30,7 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     groups = {key.partition(".")[0] for key in config if "." in key} & SCHEMAS.keys()
     added: dict[str, Any] = {}
     for group in groups - {"study"}:
-        added |= {key: value for key, value in _defaults(group, config.get(f"{group}._target_")) if key not in config}
+        added |= {key: value for key, value in defaults_of(group, config.get(f"{group}._target_")) if key not in config}
     whole = {**config, **added}
     for key, value in added.items():
         while isinstance(value, str) and value.startswith("${"):
@@ -40,10 +40,10 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache
-def _defaults(group: str, target: Any) -> tuple[tuple[str, Any], ...]:
+def defaults_of(group: str, target: Any) -> tuple[tuple[str, Any], ...]:
     """Return the flat keys of a group with what runs did before they existed."""
     found = []
-    schema = schema_of(group, target)
+    schema = _schema_of(group, target)
     for one in fields(schema) if schema is not None else ():
         value = one.default_factory() if one.default_factory is not NO_DEFAULT else one.default
         if value != MISSING and not isinstance(value, Mapping):  # an empty mapping is no key
