@@ -14,7 +14,7 @@ from paraphrase_lab.data.tables import first_pairs, load_split
 from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
-from paraphrase_lab.lifecycle.seen import REFUSE, changed_since_training, other_pairs, own_split
+from paraphrase_lab.lifecycle.seen import REFUSE, PairsToScore, changed_since_training, other_pairs, own_split
 from paraphrase_lab.metrics.names import HISTORY, PREFIX
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.starting_point import longest_input
@@ -56,14 +56,54 @@ def evaluate_run(
     Raises:
         UserError: pairs that were seen, with REFUSE; data that cannot be used.
     """
+    _require_usable(config, model)
+    used, _ = resolve_precision(precision, this_machine())
+    chosen, own = _pairs(run_dir, config, split, seen)
+    name = chosen.name
+    datamodule = build.build_datamodule(config, chosen.tables, model.tokenizer)
+    scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
+    prefix = HISTORY if name == "validation" and not own else PREFIX[name]  # of other data, nothing was chosen on it
+    metrics = evaluation.split_metrics(prefix, scored, model.calibration, build.build_metrics(config))
+    baselines = evaluation.split_baselines({prefix: scored})
+    fingerprint = chosen.tables.splits[name].fingerprint
+    key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
+    directory = (places or run_dir / "evaluations") / f"{name}-{key[:8]}"
+    notes = [*chosen.notes, *chosen.tables.notes, *datamodule.truncation_notes]
+    report = {
+        "run": str(run_dir.absolute()), "split": name, "metrics": metrics, "baselines": baselines,
+        "calibration": model.calibration.to_dict(), "precision": used,
+        "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(scored.table), "fingerprint": fingerprint,
+        "seen": chosen.seen, "notes": notes,
+    }  # fmt: skip
+    try:
+        unwritten = ""
+        directory.mkdir(parents=True, exist_ok=True)
+        write_json(directory / "metrics.json", report)
+        OmegaConf.save(config, directory / "config.yaml", resolve=False)
+        if chosen.tables.bad_rows:
+            notes.append(list_bad_rows(directory, chosen.tables.bad_rows))
+        evaluation.write_predictions({name: scored}, model.calibration, directory / "predictions.parquet")
+        evaluation.draw(name, scored, model.calibration, directory / "plots")
+    except OSError as error:
+        if not (unwritten := storage_fault(error, directory) or ""):
+            raise
+    data = " ".join(str(part) for part in (config.data["_target_"].rpartition(".")[2], config.data.get("path")) if part)
+    title = f"{run_dir}: {name} of {data}"  # as in `test of Paws ../paws`
+    return Evaluation(title, directory, metrics, baselines, notes, unwritten)
+
+
+def _require_usable(config: DictConfig, model: TrainedModel) -> None:
     if problems := target_problems({name: plain_config(config)[name] for name in CHANGEABLE}):
         raise ConfigError(problems)
     longest = longest_input(model.encoder)
     if longest is not None and config.data.max_length > longest:
         raise UserError(f"data.max_length={config.data.max_length}, but the model takes {longest} tokens at most")
-    used, _ = resolve_precision(precision, this_machine())
+
+
+def _pairs(run_dir: Path, config: DictConfig, split: str | None, seen: str) -> tuple[PairsToScore, bool]:
+    """Read the pairs to score; return them, and whether they are those of the training, unchanged."""
     saved = saved_config(run_dir)
-    own = same_pairs(saved, config)
+    own, changed = same_pairs(saved, config), []
     limit = config.data.evaluation_limit
     name, tables = load_split(
         build.build_source(config),
@@ -73,46 +113,14 @@ def evaluate_run(
         limit=None if own else limit,
         **{key: config.data[key] for key in CUTS},
     )
-    notes, changed = data_differences(saved, config), []
     if own:
         before = first_pairs(tables, name, saved.data.evaluation_limit).splits[name]
         changed = changed_since_training(run_dir, name, before.fingerprint)
         tables = first_pairs(tables, name, limit)
+    notes = data_differences(saved, config)
     if own and not changed:
         chosen = own_split(run_dir, name, tables, seen)
         notes += same_files(saved, config, name)
     else:
-        own, chosen = False, other_pairs(run_dir, saved, name, tables, seen, changed)
-    name, tables = chosen.name, chosen.tables
-    notes += [*changed, *chosen.notes]
-    datamodule = build.build_datamodule(config, tables, model.tokenizer)
-    scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
-    prefix = HISTORY if name == "validation" and not own else PREFIX[name]  # of other data, nothing was chosen on it
-    metrics = evaluation.split_metrics(prefix, scored, model.calibration, build.build_metrics(config))
-    baselines = evaluation.split_baselines({prefix: scored})
-    fingerprint = tables.splits[name].fingerprint
-    key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
-    directory = (places or run_dir / "evaluations") / f"{name}-{key[:8]}"
-    notes += [*tables.notes, *datamodule.truncation_notes]
-    report = {
-        "run": str(run_dir.absolute()), "split": name, "metrics": metrics, "baselines": baselines,
-        "calibration": model.calibration.to_dict(), "precision": used,
-        "data": OmegaConf.to_container(config.data, resolve=False), "pairs": len(scored.table), "fingerprint": fingerprint,
-        "seen": chosen.seen, "notes": notes,
-    }  # fmt: skip
-    unwritten = ""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_json(directory / "metrics.json", report)
-        OmegaConf.save(config, directory / "config.yaml", resolve=False)
-        if tables.bad_rows:
-            notes.append(list_bad_rows(directory, tables.bad_rows))
-        evaluation.write_predictions({name: scored}, model.calibration, directory / "predictions.parquet")
-        evaluation.draw(name, scored, model.calibration, directory / "plots")
-    except OSError as error:
-        if not (unwritten := storage_fault(error, directory) or ""):
-            raise
-    data = " ".join(str(part) for part in (config.data["_target_"].rpartition(".")[2], config.data.get("path")) if part)
-    return Evaluation(
-        f"{run_dir}: {name} of {data}", directory, metrics, baselines, notes, unwritten
-    )  # as in `test of Paws ../paws`
+        chosen = other_pairs(run_dir, saved, name, tables, seen, changed)
+    return chosen._replace(notes=[*notes, *changed, *chosen.notes]), own and not changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,10 +27,20 @@ class _Hub(BaseHTTPRequestHandler):
         "broken": (500, ""),
     }
 
+    CONFIGS = {
+        "own": {
+            "model_type": "mine",
+            "auto_map": {"AutoConfig": "configuration.Mine", "AutoModel": "owner/a--modeling.Mine"},
+        },
+        "also": {"model_type": "bert", "auto_map": {"AutoModel": "modeling.Bert"}},
+    }
+    """What the Hub repeats of config.json."""
+
     def do_GET(self) -> None:
         name = self.path.split("/")[4].partition("?")[0]
         status, code = self.ANSWERS.get(name, (200, ""))
-        body = b'{"id": "owner/there", "siblings": []}' if status == 200 else b"{}"
+        found = {"id": f"owner/{name}", "siblings": [], "config": self.CONFIGS.get(name, {"model_type": "bert"})}
+        body = json.dumps(found).encode() if status == 200 else b"{}"
         self.send_response(status)
         if code:
             self.send_header("X-Error-Code", code)
@@ -54,6 +65,17 @@ def hub_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def _cache(folder: Path, name: str, config: str) -> Path:
+    """Lay the model's config.json where the library looks for it."""
+    cached = folder / f"models--{name.replace('/', '--')}"
+    (cached / "snapshots" / "abc").mkdir(parents=True)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text("abc")
+    file = cached / "snapshots" / "abc" / "config.json"
+    file.write_text(config)
+    return file
 
 
 def asked(name: str, *overrides: str) -> str | None:
@@ -85,6 +107,24 @@ def test_what_the_hub_says_of_a_name(hub_here: str) -> None:
     ]
 
 
+def test_code_that_comes_with_a_model(hub_here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = (
+        "model.name=owner/own needs code of its own (configuration.py, modeling.py), which would run on this machine: "
+        "read it, then type model.trust_remote_code=true."
+    )
+    assert asked("owner/own") == refused
+    assert asked("owner/own", "model.trust_remote_code=true") is None
+    assert asked("owner/also") is None  # transformers has code of its own for it
+    cached = _cache(tmp_path, "owner/own", json.dumps(_Hub.CONFIGS["own"]))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert asked("owner/own") == refused
+    assert asked("owner/own", "model.trust_remote_code=true") is None
+    cached.write_text("{")
+    assert asked("owner/own") == (
+        f"model.name=owner/own is in the local cache with a config.json that is no JSON: delete {cached}."
+    )
+
+
 def test_the_network_is_not_there(hub_here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
     problem = asked("owner/there")
@@ -103,11 +143,7 @@ def test_offline_only_the_cache_counts(hub_here: str, tmp_path: Path, monkeypatc
         "model.name=owner/there is not in the local cache, and HF_HUB_OFFLINE is set. Without a network: model.name=DIRECTORY; "
         "or 'hf download owner/there' where there is a network, then HF_HUB_OFFLINE=1."
     )
-    cached = tmp_path / "models--owner--there"
-    (cached / "snapshots" / "abc").mkdir(parents=True)
-    (cached / "snapshots" / "abc" / "config.json").write_text("{}")
-    (cached / "refs").mkdir()
-    (cached / "refs" / "main").write_text("abc")
+    _cache(tmp_path, "owner/there", "{}")
     assert asked("owner/there") is None
     (tmp_path / "datasets--owner--pairs").mkdir()
     assert here("data=pairs", "data.path=owner/pairs").problems == []

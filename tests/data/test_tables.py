@@ -146,6 +146,18 @@ def test_only_validation_is_cut_where_there_is_a_test_split_or_none_is_wanted(tm
     assert [note.partition(":")[0] for note in without.notes] == ["there is no test split"]
 
 
+def test_a_fraction_that_cuts_nothing_is_named(tmp_path: Path) -> None:
+    for start, name in enumerate(("train", "validation", "test")):
+        tsv(tmp_path / f"{name}.tsv", *numbered(9, start=100 * start))
+    unused = [f"data.{name}_fraction=0.2 cuts nothing: the data come in splits of their own" for name in ("validation", "test")]
+    assert load(tmp_path, validation_fraction=0.2, test_fraction=0.2).notes == unused
+    assert load(tmp_path, test_fraction=0).notes == []
+    (tmp_path / "validation.tsv").unlink()
+    tsv(tmp_path / "train.tsv", *CHAINS)
+    note, cut = load(tmp_path, validation_fraction=0.2, test_fraction=0.2).notes
+    assert note == unused[1] and "160 train, 40 validation" in cut
+
+
 def test_a_cluster_that_holds_nearly_all_is_named(tmp_path: Path) -> None:
     star = [f"{i}\tthe same\tother {i}\t{i % 2}" for i in range(80)]
     tables = load(tsv(tmp_path / "pairs.tsv", *star, *numbered(20)))

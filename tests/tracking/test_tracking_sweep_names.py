@@ -41,6 +41,7 @@ def write_pairs(file: Path, words: str = "text_a text_b is_same") -> Path:
 OWN_COLUMNS = ("data.sentence1=text_a", "data.sentence2=text_b", "data.label=is_same")
 
 
+@pytest.mark.slow
 def test_own_data_over_seeds_and_rates(named: list[Identity], tmp_path: Path) -> None:
     file = write_pairs(tmp_path / "anna" / "pairs.csv")
     code = paraphrase(

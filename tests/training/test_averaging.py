@@ -64,7 +64,7 @@ def assert_equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
         torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("averaging", ["EMAWeightAveraging,decay:0.9", "WeightAveraging"])
+@pytest.mark.parametrize("averaging", ["EMAWeightAveraging,decay:0.9", pytest.param("WeightAveraging", marks=pytest.mark.slow)])
 def test_the_exported_weights_are_the_running_average(averaging: str, trained: Any) -> None:
     callback = f"+callbacks.average={{_target_:pytorch_lightning.callbacks.{averaging}}}"
     run = trained(callback, "+callbacks.steps={_target_:mylab_averages.Steps}", "trainer.max_epochs=1")

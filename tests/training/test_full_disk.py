@@ -28,6 +28,7 @@ def own_run(tiny_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_run, tmp_path / "own", ignore=shutil.ignore_patterns("evaluations")))
 
 
+@pytest.mark.slow
 def test_a_training_without_room_for_a_checkpoint_keeps_the_best_weights(tmp_path: Path) -> None:
     """A real limit: no file of the process may grow beyond it, which the weights stay below and last.ckpt does not."""
     limit = 137200

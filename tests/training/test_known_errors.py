@@ -38,7 +38,7 @@ def test_of_a_single_run(bad_row: tuple[str, ...], capfd: pytest.CaptureFixture[
     assert found["error"].endswith("bad.csv:102: the second sentence is empty or missing: ''")
 
 
-@pytest.mark.parametrize("compute", ["~compute", "compute=local"])
+@pytest.mark.parametrize("compute", ["~compute", pytest.param("compute=local", marks=pytest.mark.slow)])
 def test_of_a_sweep_once_a_job(bad_row: tuple[str, ...], compute: str) -> None:
     """Jobs of the basic launcher, and in processes of their own."""
     words = [sys.executable, "-m", "paraphrase_lab", *bad_row, "-m", "seed=0,1", compute, "hydra.sweep.dir=sweep"]

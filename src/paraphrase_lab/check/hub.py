@@ -1,5 +1,6 @@
 """The second stage on names of the Hugging Face Hub, and on local models: is a name wrong, or the network not there?"""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from paraphrase_lab.check.model_directory import local_model_findings
+from paraphrase_lab.check.model_directory import local_model_findings, needs_own_code
 from paraphrase_lab.check.training import data_source
 from paraphrase_lab.errors import UserError
 
@@ -26,7 +27,7 @@ def hub_problems(plain: dict[str, Any]) -> list[str]:
     problems = []
     if model["_target_"] == PRETRAINED and isinstance(model.get("name"), str):
         local = local_model_findings(model, data["max_length"])
-        problems += [_model_problem(model["name"], model.get("revision"))] if local is None else local
+        problems += [_model_problem(model)] if local is None else local
     try:
         name = getattr(data_source(plain), "hub_name", None)
     except UserError:
@@ -36,14 +37,25 @@ def hub_problems(plain: dict[str, Any]) -> list[str]:
     return [problem for problem in problems if problem is not None]
 
 
-def _model_problem(name: str, revision: str | None) -> str | None:
+def _model_problem(model: dict[str, Any]) -> str | None:
+    name, revision = model["name"], model.get("revision")
+    is_trusted = bool(model.get("trust_remote_code"))
     try:
-        if isinstance(try_to_load_from_cache(name, "config.json", revision=revision), str):
-            return None
+        cached = try_to_load_from_cache(name, "config.json", revision=revision)
     except HFValidationError:
         return f"model.name={name} is neither a directory here nor a name of the Hub, OWNER/NAME."
+    if isinstance(cached, str):
+        try:
+            return None if is_trusted else _own_code(name, json.loads(Path(cached).read_text(encoding="utf-8")))
+        except ValueError:
+            return f"model.name={name} is in the local cache with a config.json that is no JSON: delete {cached}."
     offline = f"model.name=DIRECTORY; or 'hf download {name}' where there is a network, then HF_HUB_OFFLINE=1"
-    return _asked(name, revision, "model", f"model.name={name}", offline)
+    return _asked(name, revision, "model", f"model.name={name}", offline, is_trusted)
+
+
+def _own_code(name: str, config: Any) -> str | None:
+    needed = needs_own_code(config) if isinstance(config, dict) else None
+    return needed and f"model.name={name} {needed}."
 
 
 def _data_problem(name: str, revision: str | None) -> str | None:
@@ -58,15 +70,15 @@ def _data_problem(name: str, revision: str | None) -> str | None:
 
 
 @cache
-def _asked(name: str, revision: str | None, kind: str, subject: str, offline: str) -> str | None:
-    """Return what the Hub says against a name; `offline` tells how to do without it."""
+def _asked(name: str, revision: str | None, kind: str, subject: str, offline: str, is_trusted: bool = False) -> str | None:
+    """Return what the Hub says against a name; `offline` tells how to do without it, `is_trusted` that its code may run."""
     if constants.HF_HUB_OFFLINE:
         return f"{subject} is not in the local cache, and HF_HUB_OFFLINE is set. Without a network: {offline}."
     page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{name}"
     api = HfApi(endpoint=constants.ENDPOINT)
     try:
         ask = api.model_info if kind == "model" else api.dataset_info
-        ask(name, revision=revision, timeout=TIMEOUT_SECONDS)
+        found = ask(name, revision=revision, timeout=TIMEOUT_SECONDS)
     except GatedRepoError:
         return f"{subject} is gated: accept its terms at {page}, then type 'hf auth login'."
     except RevisionNotFoundError:
@@ -84,4 +96,4 @@ def _asked(name: str, revision: str | None, kind: str, subject: str, offline: st
             f"{subject} could not be looked up: the network does not reach {constants.ENDPOINT} ({type(error).__name__}); "
             f"the name may be right. Without a network: {offline}."
         )
-    return None
+    return None if is_trusted else _own_code(name, getattr(found, "config", None))

@@ -71,10 +71,9 @@ def _directory_findings(directory: Path, model: Mapping[str, Any], max_length: i
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
         yield "has a config.json without model_type, so that its architecture is not known: save_pretrained writes it"
         return
-    if code := _own_code(config):
+    if needed := needs_own_code(config):
         if not model.get("trust_remote_code"):
-            needed = f"needs code of its own ({listed(code)}), which would run on this machine"
-            yield f"{needed}: read it, then type model.trust_remote_code=true"
+            yield needed
         return
     vocabulary = list(_vocabulary_problems(directory))
     yield from vocabulary
@@ -97,16 +96,18 @@ def _without_configuration(directory: Path) -> str:
     return "is a directory without config.json: name one that save_pretrained wrote"
 
 
-def _own_code(config: Mapping[str, Any]) -> list[str]:
-    """Return the files of code without which the architecture cannot be built."""
+def needs_own_code(config: Mapping[str, Any]) -> str | None:
+    """Return which files of code come with a model of this config.json that only they can build; None where none do."""
     auto_map = config.get("auto_map")
     if not isinstance(auto_map, dict):
-        return []
+        return None
     from transformers import CONFIG_MAPPING
 
-    if config["model_type"] in CONFIG_MAPPING:
-        return []  # transformers' own code is used unless remote code is trusted
-    return sorted({f"{str(target).rpartition('.')[0]}.py" for target in auto_map.values()})
+    if config.get("model_type") in CONFIG_MAPPING:
+        return None  # transformers' own code is used unless remote code is trusted
+    code = sorted({f"{str(target).rpartition('--')[2].rpartition('.')[0]}.py" for target in auto_map.values()})
+    needed = f"needs code of its own ({listed(code)}), which would run on this machine"
+    return f"{needed}: read it, then type model.trust_remote_code=true"
 
 
 def _vocabulary_problems(directory: Path) -> Findings:

@@ -16,7 +16,7 @@ from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.quoting import quoted
 from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import EXPERIMENTS_DIR, RUNS_DIR, SOURCE_ROOT, user_path
+from paraphrase_lab.paths import EXPERIMENTS_DIR, RUNS_DIR, SOURCE_ROOT, as_typed, user_path
 from paraphrase_lab.studies.lab_notes import lab_note
 
 GROUP = "ablation"
@@ -124,7 +124,7 @@ def _checked(asked: StudyRequest) -> tuple[CheckedRequest, Path]:
 def _train(result: CheckedRequest) -> int:
     """Run the sweep and return its exit code; a failed job does not keep the finished ones from being compared."""
     try:
-        return train.start(result)
+        return train.start(result, is_study=True)
     except SystemExit as end:
         if end.code in INTERRUPTED:
             return int(end.code)
@@ -148,6 +148,7 @@ def _print_plan(study: Any) -> None:
 
 def _conclude(study: Any, asked: StudyRequest, file: Path) -> int:
     from paraphrase_lab.cli.comparison_tables import print_comparison
+    from paraphrase_lab.runtime.next_commands import print_next
     from paraphrase_lab.studies.outcome import judge
     from paraphrase_lab.studies.results import RESULTS, results_directory, write_results
 
@@ -162,6 +163,8 @@ def _conclude(study: Any, asked: StudyRequest, file: Path) -> int:
         print("overrides given: recorded results not overwritten")
     if SOURCE_ROOT is not None and directory == EXPERIMENTS_DIR / RESULTS:
         _index()
+    place = shlex.quote(str(as_typed(study.directory)))
+    print_next(f"paraphrase report {place}", f"paraphrase runs {place}")
     return 0
 
 

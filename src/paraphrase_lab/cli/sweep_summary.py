@@ -6,8 +6,8 @@ from pathlib import Path
 from paraphrase_lab.metrics.names import FITTED
 
 
-def print_summary(sweep_dir: Path) -> None:
-    """Print a line per job of the sweep, also when some failed."""
+def print_summary(sweep_dir: Path, *, is_study: bool = False) -> None:
+    """Print a line per job of the sweep, also when some failed; a study names the next commands itself."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -37,7 +37,8 @@ def print_summary(sweep_dir: Path) -> None:
         cells += ["" if number is None else f"{number:.4f}" for number in numbers]
         table.add_row(*map(Text, [*cells, *([cost] if any(costs) else [])]))
     Console().print(table)
-    if finished := sum(record.status == "finished" for record in records):
+    finished = sum(record.status == "finished" for record in records)
+    if finished and not is_study:
         place = shlex.quote(str(as_typed(sweep_dir.absolute())))
         compare = [f"paraphrase compare {place}"] if finished > 1 else []
         print_next(*compare, f"paraphrase report {place}", f"paraphrase runs {place}")

@@ -35,7 +35,7 @@ def run(words: list[str]) -> int:
     return start(checked(request))
 
 
-def start(result: CheckedRequest) -> int:
+def start(result: CheckedRequest, *, is_study: bool = False) -> int:
     """Run the check's second stage, then train: here, or wherever a sweep's launcher runs its jobs. Return the exit code."""
     request = result.request
     if result.multirun_reason:
@@ -58,7 +58,7 @@ def start(result: CheckedRequest) -> int:
         return _run([*request.overrides, *place], request)
     overrides = [*request.overrides, f"hydra.sweep.dir={quoted(str(directory))}", *_swept_keys(result)]
     if not search.is_search(result.hydra):
-        return _run(overrides, request, directory)
+        return _run(overrides, request, directory, is_study=is_study)
     with search.followed(result, directory):
         return _run(overrides, request, directory)
 
@@ -76,7 +76,7 @@ def sweep_directory(result: CheckedRequest) -> Path:
     return user_path(str(result.hydra.sweep.dir))
 
 
-def _run(overrides: list[str], request: Request, sweep_dir: Path | None = None) -> int:
+def _run(overrides: list[str], request: Request, sweep_dir: Path | None = None, *, is_study: bool = False) -> int:
     from hydra.errors import CompactHydraException
 
     try:
@@ -89,7 +89,7 @@ def _run(overrides: list[str], request: Request, sweep_dir: Path | None = None) 
         return 2 if isinstance(error, UserError) else 1
     finally:
         if sweep_dir is not None:
-            print_summary(sweep_dir)
+            print_summary(sweep_dir, is_study=is_study)
     return 0
 
 

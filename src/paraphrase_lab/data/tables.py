@@ -16,10 +16,10 @@ from paraphrase_lab.data.rows import BadRow
 from paraphrase_lab.data.shared_pairs import refuse_same_pairs, shared_sentences
 from paraphrase_lab.errors import UserError
 
+FRACTION = 0.1
+"""Share of the pairs that validation and test are cut with, each, unless another is given."""
 LARGE_CLUSTER = 0.5
 """Share of the pairs in one cluster from which a cut by clusters is warned of."""
-
-
 NO_TEST = (
     "there is no test split: every score is one on validation, which chooses the checkpoint. data.test=FILE gives one; "
     "data.test_fraction cuts one where train is the only file"
@@ -45,8 +45,8 @@ def load_tables(
     source: PairSource,
     *,
     on_bad_rows: str = "error",
-    validation_fraction: float = 0.1,
-    test_fraction: float = 0.1,
+    validation_fraction: float = FRACTION,
+    test_fraction: float = FRACTION,
     split_seed: int = 0,
     train_limit: int | None = None,
     evaluation_limit: int | None = None,
@@ -64,7 +64,17 @@ def load_tables(
         notes_of_hidden = [f"{hidden_labels(read.pop('test').labels)}: training leaves it out, `paraphrase predict` scores it"]
     problems = unusable_rows([*read.values()], source.labels, on_bad_rows)
     splits, empty_notes = _without_empty({name: one.table for name, one in read.items()})
-    notes = [*notes_of_hidden, *empty_notes]
+    fractions = {"validation": validation_fraction, "test": test_fraction}
+    unused = list(fractions) if "validation" in splits else [] if is_single else ["test"]
+    notes = [
+        *notes_of_hidden,
+        *empty_notes,
+        *(
+            f"data.{name}_fraction={fractions[name]:g} cuts nothing: the data come in splits of their own"
+            for name in unused
+            if fractions[name] not in (0, FRACTION)  # somebody has chosen it
+        ),
+    ]
     refuse_same_pairs(splits)
     if "validation" not in splits and "train" in splits:
         splits, cut_notes = _cut(splits, validation_fraction, test_fraction if is_single else 0.0, split_seed)

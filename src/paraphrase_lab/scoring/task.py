@@ -1,5 +1,6 @@
 """One scoring: which pairs of which file go where, and whether that can be done at all."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,11 @@ from paraphrase_lab.data.options import READING, ReadOptions
 from paraphrase_lab.data.rows import BadRow, Row, as_text, shortened, value_at
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.scoring.output import OUTPUT_FORMATS
-from paraphrase_lab.storage import require_writable
+from paraphrase_lab.storage import free_bytes, require_writable, size
+
+log = logging.getLogger(__name__)
+TEXT = (".csv", ".tsv", ".jsonl")
+"""Endings of files whose size tells that of the output."""
 
 
 @dataclass(frozen=True)
@@ -110,3 +115,9 @@ def check_task(task: ScoringTask, *, overwrite: bool) -> None:
     if output.exists() and not overwrite:
         raise UserError(f"{output} exists already", hint=f"{task.command} --overwrite replaces it")
     require_writable(output.parent, hint="name a file in another place with --output")
+    if source.suffix.lower() in TEXT and output.suffix.lower() in TEXT:
+        free, needed = free_bytes(output.parent), source.stat().st_size
+        if free < needed:
+            log.warning(
+                "%s has %s of free space; the output takes more than the input, %s", output.parent, size(free), size(needed)
+            )
