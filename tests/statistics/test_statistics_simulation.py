@@ -97,7 +97,7 @@ def share_of_small_p(differences: Sequence[Difference]) -> float:
     return float(np.mean([one.p_value < 0.05 for one in differences]))
 
 
-@pytest.mark.parametrize(("share_a", "share_b"), [(0.85, 0.85), (0.80, 0.86)])
+@pytest.mark.parametrize(("share_a", "share_b"), [(0.85, 0.85), pytest.param(0.80, 0.86, marks=pytest.mark.slow)])
 def test_two_models_the_interval_over_clusters_covers_and_the_one_over_pairs_does_not(share_a: float, share_b: float) -> None:
     random, simulations = np.random.default_rng(1), 2_000
     right_a, right_b = (answers(random, np.array(share), simulations)[None] for share in (share_a, share_b))
@@ -163,7 +163,9 @@ def test_two_recipes_the_interval_over_seeds_covers_and_the_one_over_pairs_does_
         assert covered(differences, truth_b - truth_a) < 0.7
 
 
-@pytest.mark.parametrize("spread", [0.003, 0.01, 0.03])
+@pytest.mark.parametrize(
+    "spread", [pytest.param(0.003, marks=pytest.mark.slow), pytest.param(0.01, marks=pytest.mark.slow), 0.03]
+)
 def test_equal_recipes_are_seldom_called_different(spread: float) -> None:
     random, simulations = np.random.default_rng(13), 800
     hardness = hidden(random, simulations)

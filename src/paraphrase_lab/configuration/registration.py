@@ -14,6 +14,8 @@ from paraphrase_lab.configuration.without_effect import SAME_JOB
 def register() -> None:
     """Tell Hydra of the dataclasses as the groups schema/*, and of schema/{data,model}/own for a researcher's own targets."""
     store = ConfigStore.instance()
+    if "schema.yaml" in store.repo:
+        return
     store.store(name="schema", node=_opened(TrainConfig))
     store.store(group="schema/compute", name="same_job", node={"hydra": {"launcher": {"key_exclude": list(SAME_JOB)}}})
     for group, schemas in SCHEMAS.items():
