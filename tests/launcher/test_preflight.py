@@ -63,8 +63,21 @@ def operations(account: Account) -> list[str]:
 
 
 def test_a_few_calls_whatever_the_number_of_jobs(clients: Clients, account: Account) -> None:
-    preflight(clients, [conf(account, channels={"pairs": f"{HERE}/{number}"}) for number in range(1000)])
-    assert operations(account) == ["GetCallerIdentity", "GetRole", "HeadBucket"]
+    for number in range(10):
+        account.s3.put_object(Bucket=BUCKET, Key=f"sweeps/many/{number:03}/pairs.csv", Body=b"x")
+    account.requests.clear()
+    preflight(clients, [conf(account, channels={"pairs": f"{HERE}/many/{number:03}"}) for number in range(1000)])
+    assert operations(account) == ["GetCallerIdentity", "GetRole", "HeadBucket", *["ListObjectsV2"] * 10]
+
+
+def test_a_channel_under_which_there_is_nothing(clients: Clients, account: Account) -> None:
+    account.s3.put_object(Bucket=BUCKET, Key="sweeps/pairs-of-may/pairs.csv", Body=b"x")
+    preflight(clients, [conf(account, channels={"pairs": f"{HERE}/pairs-of"})])  # S3 takes the beginnings of keys
+    (channel,) = problems(clients, conf(account, channels={"pairs": f"{HERE}/pairs-of/"}))
+    assert channel.startswith(f"code: hydra.launcher.channels.pairs={HERE}/pairs-of/: there is no object whose key begins so\n")
+    assert f"`aws s3 ls {HERE}/pairs-of/` shows what is there" in channel
+    account.server.faults.denied_operations = ["ListObjectsV2"]
+    preflight(clients, [conf(account, channels={"pairs": f"{HERE}/pairs-of/"})])
 
 
 def test_everything_at_once(clients: Clients, account: Account, others: None) -> None:
@@ -147,7 +160,7 @@ def test_who_may_see_one_prefix_only_gets_no_complaint(clients: Clients, account
         "provide-client-params.s3.ListObjectsV2", lambda params, **_: asked.append(params["Prefix"])
     )
     preflight(clients, [conf(account, channels={"pairs": "s3://someone-elses/x"})])
-    assert asked == ["sweeps/"]
+    assert asked == ["sweeps/", "x"]
 
 
 @pytest.mark.parametrize("owner, whose", [(None, "is another account's"), ("210987654321", "is not of account 210987654321")])

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from hydra_sagemaker.aws.clients import Clients, api_call, error_code, persistently
 from hydra_sagemaker.aws.storage import split
-from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, SubmissionRefused
+from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, SubmissionRefused, Throttled, Unreachable
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 SERVICE = "sagemaker.amazonaws.com"
@@ -20,6 +20,8 @@ ASSUMES = {"sts:AssumeRole", "sts:*", "*"}
 MISSING = ("404", "NoSuchBucket", "NotFound")
 DENIED = ("403", "AccessDenied")
 OTHER_REGION = ("301", "PermanentRedirect", "400", "AuthorizationHeaderMalformed")
+LISTED_AT_MOST = 10
+"""Channels that are looked into: a sweep may have one for every job."""
 TRUST = "docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html"
 
 
@@ -115,19 +117,37 @@ def _own_bucket_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerL
 
 
 def _channel_failures(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf]) -> Iterator[Failure]:
-    """Check existence and region only: the role reads channels, and the submitting identity may not be allowed to."""
+    """Check that it is there and where, and for the first few that it is not empty; only the role needs to read channels."""
     own = {split(str(settings.s3_uri))[0] for settings in settings_of_jobs}
-    channels = {uri: name for settings in settings_of_jobs for name, uri in settings.channels.items()}
-    first = {split(uri)[0]: (name, uri) for uri, name in reversed(channels.items())}
-    for bucket, (name, uri) in sorted(first.items()):
-        if bucket in own:
-            continue
-        state, region = _look(clients, bucket, {})
+    channels = {(split(uri), uri): name for settings in settings_of_jobs for name, uri in settings.channels.items()}
+    unusable: dict[str, bool] = dict.fromkeys(own, False)
+    for number, (((bucket, prefix), uri), name) in enumerate(channels.items()):
         what = f"hydra.launcher.channels.{name}={uri}"
-        if state == "missing":
-            yield Failure(Cause.REGION, f"{what}: there is no bucket {bucket}", f"correct hydra.launcher.channels.{name}")
-        elif region is not None and region != clients.region:
-            yield _other_region(what, bucket, region, clients.region)
+        if bucket not in unusable:
+            state, region = _look(clients, bucket, {})
+            unusable[bucket] = state == "missing" or region not in (None, clients.region)
+            if state == "missing":
+                yield Failure(Cause.REGION, f"{what}: there is no bucket {bucket}", f"correct hydra.launcher.channels.{name}")
+            elif unusable[bucket]:
+                yield _other_region(what, bucket, str(region), clients.region)
+        if number < LISTED_AT_MOST and not unusable[bucket] and _is_empty(clients, bucket, prefix):
+            step = f"`aws s3 ls {uri}` shows what is there: correct hydra.launcher.channels.{name}, or copy the data there"
+            yield Failure(Cause.CODE, f"{what}: there is no object whose key begins so", step)
+
+
+def _is_empty(clients: Clients, bucket: str, prefix: str) -> bool:
+    """Return False where the submitting identity may not list it: the role reads channels."""
+
+    def first() -> bool:
+        with api_call(f"s3://{bucket}/{prefix}"):
+            return not clients.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount")
+
+    try:
+        return persistently(first)
+    except (Throttled, Unreachable):
+        raise
+    except CallFailed:
+        return False
 
 
 def _other_region(what: str, bucket: str, region: str, wanted: str) -> Failure:

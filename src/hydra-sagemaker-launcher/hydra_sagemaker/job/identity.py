@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,15 @@ def flat(node: Mapping[Any, Any], path: str = "") -> dict[str, Any]:
         is_tree = isinstance(value, Mapping) and value
         found |= flat(value, f"{path}{key}.") if is_tree else {f"{path}{key}": value}
     return found
+
+
+def nodes(tree: Any, paths: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the nodes of a plain tree at dotted paths; an empty one where there is none."""
+    for path in paths:
+        node = tree
+        for key in path.split("."):
+            node = node.get(key, {}) if isinstance(node, dict) else {}
+        yield path, node
 
 
 def job_key(task_text: str, *, code: str, image: str, task: TaskReference | None, data: str = "", referred: str = "") -> str:

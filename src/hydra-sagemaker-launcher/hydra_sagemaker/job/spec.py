@@ -109,7 +109,7 @@ def portable(path: str, root: Path) -> str:
     if not path.startswith("file://") and "://" in path:
         return path  # pkg://, structured://: the same everywhere
     directory = Path(path.removeprefix("file://")).resolve()
-    if directory.is_relative_to(root) and not _is_installed(directory.relative_to(root)):
+    if directory.is_relative_to(root) and not is_installed(directory.relative_to(root)):
         return ROOT_PREFIX + directory.relative_to(root).as_posix()
     for entry in sorted((Path(entry).resolve() for entry in sys.path if entry), key=lambda entry: -len(entry.parts)):
         if directory.is_relative_to(entry):
@@ -148,11 +148,11 @@ def python_path(root: Path) -> list[str]:
         if not directory.is_relative_to(root) or not directory.is_dir():
             continue
         relative = directory.relative_to(root)
-        if not _is_installed(relative) and not (directory / "pyvenv.cfg").exists():
+        if not is_installed(relative) and not (directory / "pyvenv.cfg").exists():
             found[relative.as_posix()] = None
     return list(found)
 
 
-def _is_installed(directory: Path) -> bool:
+def is_installed(directory: Path) -> bool:
     """Return whether it is of a virtual environment, which stays where it is."""
     return bool({"site-packages", "dist-packages"} & set(directory.parts))

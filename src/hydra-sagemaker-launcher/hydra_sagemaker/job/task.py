@@ -27,11 +27,23 @@ class TaskReference:
     """Path relative to the code's root."""
 
 
+def refuse_closure(task: Callable[..., Any], mode: str) -> None:
+    """Refuse what no other machine can import.
+
+    Raises:
+        LauncherError: a closure, a lambda or an object with `__call__`, outside mode local.
+    """
+    if mode.rpartition(".")[2] != "local" and _module(task) is None:
+        raise LauncherError(
+            "the task is a closure or an object, which another machine cannot import: "
+            "make it a function at the top of a module, or use hydra.launcher.mode=local."
+        )
+
+
 def reference_to(task: Callable[..., Any], root: Path) -> TaskReference | None:
     """Name a task; None for one that cannot be imported: a closure, a lambda, an object with `__call__`."""
-    name = getattr(task, "__qualname__", "")
-    module = sys.modules.get(getattr(task, "__module__", None) or "")
-    if module is None or not inspect.isfunction(task) or without_hydra_main(attribute(module, name)) is not task:
+    name, module = getattr(task, "__qualname__", ""), _module(task)
+    if module is None:
         return None
     if module.__name__ != "__main__":
         return TaskReference(name, module=module.__name__)
@@ -45,6 +57,15 @@ def reference_to(task: Callable[..., Any], root: Path) -> TaskReference | None:
             f"the script {file} is not below the code's root {root}: set hydra.launcher.code.root to a directory above both."
         )
     return TaskReference(name, script=file.relative_to(root).as_posix())
+
+
+def _module(task: Callable[..., Any]) -> Any:
+    """Return the module that has the task at its top; None where there is none."""
+    name = getattr(task, "__qualname__", "")
+    module = sys.modules.get(getattr(task, "__module__", None) or "")
+    if module is None or not inspect.isfunction(task) or without_hydra_main(attribute(module, name)) is not task:
+        return None
+    return module
 
 
 def load(reference: TaskReference, root: Path) -> Callable[..., Any]:

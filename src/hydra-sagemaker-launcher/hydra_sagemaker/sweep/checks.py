@@ -12,10 +12,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_sagemaker.aws.request_problems import Findings
-from hydra_sagemaker.job.identity import without_hydra
+from hydra_sagemaker.job.identity import nodes, without_hydra
 from hydra_sagemaker.job.job import Job, hydra_config
 from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
+from hydra_sagemaker.sweep.elsewhere import path_problem, variable_findings
 from hydra_sagemaker.sweep.hooks import imported
 
 REQUIRED = {"s3_uri": "s3://bucket/prefix", "role_arn": "the ARN of an execution role", "instance_type": "such as ml.g5.xlarge"}
@@ -31,13 +32,15 @@ def findings_of(job: Job, sweep_dir: Path, code_problems: Sequence[str]) -> Find
     problems = user_check_problems(job)
     if not job.output_dir.is_relative_to(sweep_dir):
         problems.append(f"{job.output_dir} is not below {sweep_dir}: set hydra.sweep.subdir per job, not hydra.sweep.dir")
+    if (too_long := path_problem(job.output_dir)) is not None:
+        problems.append(too_long)
     if job.settings.mode == Mode.local:
         return Findings(problems, [])
     from hydra_sagemaker.aws import request
 
-    found = request.findings_of(job)
-    own = [*setting_problems(job.settings), *config_secrets(job.config)]
-    return Findings([*problems, *own, *code_problems, *found.problems], found.warnings)
+    found, variables = request.findings_of(job), variable_findings(job)
+    own = [*setting_problems(job.settings), *config_secrets(job.config), *variables.problems]
+    return Findings([*problems, *own, *code_problems, *found.problems], [*found.warnings, *variables.warnings])
 
 
 def user_check_problems(job: Job) -> list[str]:
@@ -79,7 +82,7 @@ def config_secrets(config: DictConfig) -> Iterator[str]:
     """Yield literal values under names that look like secrets; `${oc.env:NAME}` is sent unresolved."""
     values = OmegaConf.to_container(config, resolve=False)
     assert isinstance(values, dict)
-    hydra = dict(_nodes(values.pop("hydra", {}), (*HYDRA_NODES, "job.env_copy", "overrides")))
+    hydra = dict(nodes(values.pop("hydra", {}), (*HYDRA_NODES, "job.env_copy", "overrides")))
     words = [word for words in hydra.pop("overrides", {}).values() for word in words]
     for name in hydra.pop("job.env_copy", ()):  # Hydra has copied it already
         hydra["job.env_set"].pop(name, None)
@@ -135,14 +138,6 @@ def _secrets_in(field: str, values: Mapping[str, Any]) -> Iterator[str]:
                 f"{field}.{name}: {reason}, and everyone who may describe the job reads it. "
                 f"Store it in Secrets Manager and write hydra.launcher.secrets.{variable}=NAME_THERE"
             )
-
-
-def _nodes(tree: Any, paths: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    for path in paths:
-        node = tree
-        for key in path.split("."):
-            node = node.get(key, {}) if isinstance(node, dict) else {}
-        yield path, node
 
 
 def _typed(words: list[str]) -> Iterator[tuple[str, Any]]:

@@ -26,6 +26,7 @@ from hydra_sagemaker.scheduling.tracker import Submission, Tracker
 from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep import checks
 from hydra_sagemaker.sweep.budget import Spending
+from hydra_sagemaker.sweep.elsewhere import ConfigFiles
 from hydra_sagemaker.sweep.hooks import call_collected
 from hydra_sagemaker.sweep.installation import version_conflict
 
@@ -70,7 +71,8 @@ class Sweep:
         problems: list[tuple[Job, str]] = []
         for job in jobs:
             found = checks.findings_of(job, self.directory, self._code_problems)
-            problems += [(job, problem) for problem in found.problems]
+            lacking = () if self.is_local else self._config_files.problems(job)
+            problems += [(job, problem) for problem in (*found.problems, *lacking)]
             for warning in found.warnings:
                 if warning not in self._warned:
                     self._warned.add(warning)
@@ -114,6 +116,10 @@ class Sweep:
     @cached_property
     def requirements(self) -> list[str]:
         return self.code.requirements(self.settings.requirements, with_boto3=self._with_secrets)
+
+    @cached_property
+    def _config_files(self) -> ConfigFiles:
+        return ConfigFiles(self.context, self.config, self.code)
 
     @cached_property
     def _code_problems(self) -> list[str]:
