@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from hydra_sagemaker.code import bundle
-from hydra_sagemaker.code.bundle import content_hash, extract, pack, secret_file_problem, size_problem
+from hydra_sagemaker.code.bundle import content_hash, extract, pack, size_problem
 from hydra_sagemaker.code.bundled_files import list_files
 from hydra_sagemaker.errors import LauncherError
 
@@ -152,18 +152,6 @@ def test_size_problem_names_the_largest(tmp_path: Path) -> None:
         [f"{(number + 1) / 100:.2f}", "MB", f"data{number:02}.bin"] for number in range(11, 1, -1)
     ]
     assert ".sagemakerignore (gitignore syntax" in last and last.endswith("or raise max_mb")
-
-
-def test_secret_files_are_all_named() -> None:
-    files = paths("train.py", ".env", "certs/server.pem", "certs/other.pem", ".env.example")
-    problem = secret_file_problem(files)
-    assert problem is not None
-    assert problem.startswith("3 files look like secrets by name: .env, certs/server.pem, certs/other.pem; add to .gitignore")
-    assert "list the path under hydra.launcher.code.allow_secret_names" in problem
-    one = secret_file_problem(files, allowed=["certs/*.pem"])
-    assert one is not None and one.startswith("a file looks like a secret by name: .env; ")
-    assert secret_file_problem(files, allowed=["certs/*.pem", ".env"]) is None
-    assert secret_file_problem(paths("train.py")) is None
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", size: int = 3) -> tarfile.TarInfo:

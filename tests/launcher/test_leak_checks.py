@@ -16,6 +16,7 @@ from hydra_sagemaker.sweep.checks import config_secrets, requirement_secrets, se
 from wire_contents import words_in
 
 PASSWORD = "correct-horse-battery"
+OWNER = "ann:hunter2"
 HF_TOKEN = "hf_" + "aB3d" * 9
 
 
@@ -77,7 +78,7 @@ def test_literals_beside_interpolations_and_numbers() -> None:
 def test_fields_of_hydra_that_applications_fill() -> None:
     hydra = {
         "job": {"env_set": {"WANDB_API_KEY": "planted", "LOGLEVEL": "debug"}, "override_dirname": f"note={PASSWORD}"},
-        "sweeper": {"storage": "postgresql://ann:hunter2@db/optuna"},
+        "sweeper": {"storage": f"postgresql://{OWNER}@db/optuna"},
         "callbacks": {"slack": {"auth_token": "planted"}},
         "job_logging": {"handlers": {"http": {"users": ["ann", "planted"], "token": "planted"}}},
     }
@@ -142,7 +143,7 @@ def test_extra_fields_at_any_depth() -> None:
 
 def test_a_secret_where_its_name_belongs_and_in_other_fields() -> None:
     problems = in_settings(
-        secrets={"HF_TOKEN": HF_TOKEN, "DB": "team/db"}, endpoint_url="http://ann:hunter2@host", profile=PASSWORD
+        secrets={"HF_TOKEN": HF_TOKEN, "DB": "team/db"}, endpoint_url=f"http://{OWNER}@host", profile=PASSWORD
     )
     assert problems == [
         "hydra.launcher.profile: its value is that of DB_PASSWORD in this machine's environment: it would leave this machine",
@@ -165,7 +166,7 @@ def test_no_field_of_the_api_looks_like_a_secret_itself() -> None:
 def test_requirements_with_a_password() -> None:
     lines = [
         "torch>=2",
-        "--extra-index-url https://ann:hunter2@pypi.internal/simple",
+        f"--extra-index-url https://{OWNER}@pypi.internal/simple",
         f"mine @ git+https://{HF_TOKEN}@host/mine.git",
     ]
     lines += ["git+https://github.com/owner/name.git@v1", f"-i https://{PASSWORD}@host/simple", "# comment", ""]

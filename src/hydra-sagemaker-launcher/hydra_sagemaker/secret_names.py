@@ -1,4 +1,4 @@
-"""Finds secrets by their names and forms, and takes them out of a record. Nothing here prints a value."""
+"""Finds secrets by their names and forms, and takes them out of a text. Nothing here prints a value."""
 
 from __future__ import annotations
 
@@ -45,50 +45,42 @@ def looks_secret(name: str) -> bool:
     return words == "token" or bool(_SECRET_WORDS.search(words) or (name.isupper() and _ENVIRONMENT_TOKEN.search(name)))
 
 
-_SECRET_FILES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\.env(\..*)?|[^/]*\.env|\.envrc",
-        r"[^/]*\.(pem|p12|pfx|jks|keystore|kdbx|ppk|ovpn|tfstate|kubeconfig)(\.backup)?",
-        r"(?![^/]*pub)[^/]*\.key",
-        r"id_(rsa|dsa|ecdsa|ed25519)(_\w+)?(\.(bak|old))?",
-        r"[._]netrc|\.git-credentials|\.pypirc|\.npmrc|\.pgpass|\.my\.cnf|\.htpasswd|\.boto|\.s3cfg|\.dockercfg|kaggle\.json",
-        r"([^/]*[-_.])?(credentials?|secrets?)(\.(json|ya?ml|ini|toml|csv|txt|cfg|conf))?",
-        r"[^/]*service[-_]?account[^/]*\.json|client_secret[^/]*\.json",
-        r"kubeconfig(\..*)?",
-    )
+_URL_SECRETS = (
+    r"(?i:access_?token|refresh_?token|id_?token|auth_?token|token|api_?key|apikey|client_secret|secret|password|passwd|signature"
+    r"|sig|x-amz-signature|x-amz-security-token|x-goog-signature|hmac|sas)"
 )
-_TEMPLATE = re.compile(r"(^|[-_.])(example|template|sample|dist)([-_.]|$)")
-_SECRET_FOLDERS = re.compile(
-    r"(^|/)(\.aws|\.ssh|\.gnupg|\.kube|\.azure|\.config/gcloud)/|(^|/)\.?huggingface/(token|stored_tokens)$|(^|/)\.docker/config\.json$"
-)
-
-
-def looks_secret_file(path: str) -> bool:
-    """Tell whether a file holds secrets, by its name and its directories (with slashes); `.env.example` does not."""
-    if _SECRET_FOLDERS.search(path.lower()):
-        return True
-    name = path.rpartition("/")[2]
-    if _TEMPLATE.search(name.lower()) and not name.lower().endswith((".pem", ".key", ".p12", ".pfx")):
-        return False
-    stem = re.sub(r"\.(txt|json)$", "", name.lstrip("."))
-    return any(pattern.fullmatch(name.lower()) for pattern in _SECRET_FILES) or ("." not in stem and looks_secret(stem))
-
-
-_SECRET_VALUES = {
+_DSN_PASSWORD = r"(?i:password|passwd|pwd|accountkey|sharedaccesskey|sharedsecretkey)"
+SECRET_FORMS = {
     "AWS access key id": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
     "GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_\w{22}",
-    "GitLab token": r"\bglpat-[\w-]{20}",
-    "Hugging Face token": r"\bhf_[A-Za-z0-9]{30}",
-    "API key": r"(?<![\w-])sk-(?:[A-Za-z0-9]{20}|(?:ant|proj|svcacct|or)-[\w-]{20})",
-    "Google API key": r"\bAIza[\w-]{35}",
-    "Slack token": r"\bxox[abeoprs]-[\w-]{10}",
+    "GitLab token": r"\bgl(?:pat|rt|dt|ptt|cbt)-[\w-]{20}",
+    "Hugging Face token": r"\b(?:hf|api_org)_[A-Za-z0-9]{30}",
+    "API key": r"(?<![\w-])sk-(?:[A-Za-z0-9]{20}|(?:ant|proj|svcacct|or)-[\w-]{20})|\b[rs]k_live_\w{20}"
+    r"|\bSG\.[\w-]{22}\.[\w-]{30}|\b(?:gsk_|r8_|nvapi-|xai-|pplx-|npm_|dckr_pat_|do[opr]_v1_)[\w-]{27}|\bdapi[0-9a-f]{32}|\bhvs\.[\w-]{20}",
+    "Google API key": r"\bAIza[\w-]{35}|\bGOCSPX-[\w-]{20}|\bya29\.[\w-]{30}",
+    "Slack token": r"\bxox[abeoprs]-[\w-]{10}|\bhooks\.slack\.com/services/\w{8,20}/\w{8,20}/\w{16}",
     "PyPI token": r"\bpypi-AgE[\w-]{20}",
-    "Weights & Biases key": r"\bwandb_v\d+_\w{20}",
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY",
+    "Weights & Biases key": r"\bwandb_v\d+_\w{20}|\bwandb login (?:-\S{1,40} ){0,4}[0-9a-f]{40}\b",
+    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY|\bPuTTY-User-Key-File-\d|\bAGE-SECRET-KEY-1[0-9A-Z]{20}",
     "JSON web token": r"\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,2000}\.[\w-]{10}",
-    "password in a URL": r"\b[a-z][a-z0-9+.-]{0,20}://[^/\s:@]{0,200}:(?!\$)[^/\s@]{1,500}@",
+    "password in a URL": r"\b[a-z][a-z0-9+.-]{0,20}://(?P<user>[^/\s:@]{0,200}):(?P<password>(?!\$)[^/\s@]{1,500})@",
+    "token in a URL": rf"[?&]{_URL_SECRETS}=(?P<token>[\w.~%+/-]{{8,2000}})",
+    "password of a connection": rf"(?:^|[;\s\"']){_DSN_PASSWORD}=(?P<pwd>[^;\s\"'$<{{]{{3,200}});"
+    rf"|=[^;=\n]{{1,200}};\ ?{_DSN_PASSWORD}=(?P<last>[^;\s\"'$<{{]{{3,200}})"
+    r"|\b(?:host|dbname|user)=\S{1,200}(?: \w{1,30}=\S{1,200}){0,8} password=(?P<word>[^\s\"'$<{]{3,200})",
+    "netrc password": r"\b(?:machine\s{1,9}\S{1,200}|default)\s{1,9}login\s{1,9}\S{1,200}\s{1,9}"
+    r"(?:account\s{1,9}\S{1,200}\s{1,9})?password\s{1,9}(?P<netrc>\S{1,200})",
 }
+"""The forms of secrets that say themselves what they are; groups are the part that a person would replace in an example."""
+_FORMS = {kind: re.compile(pattern) for kind, pattern in SECRET_FORMS.items()}
+_OF_A_KEY = re.compile(r"key|token|secret|passw|pwd|credential|auth|wandb|aws", re.IGNORECASE)
+_OTHER_KEYS = re.compile(
+    r"cache|primary|foreign|sort|partition|public|idempoten|hash|sha\d|digest|commit|revision|checksum|etag|finger|key_?id$"
+    r"|tokenizer|author|keyboard|monkey",
+    re.IGNORECASE,
+)
+_AWS_SECRET_KEY = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)[A-Za-z0-9/+]{40}")
+_HEXADECIMAL_KEY = re.compile(r"(?=\D*\d)(?=[^a-f]*[a-f])(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})")
 
 
 def value_looks_secret(value: str) -> str | None:
@@ -96,7 +88,16 @@ def value_looks_secret(value: str) -> str | None:
 
     Forty hexadecimal digits are a W&B key of the older form and every git commit alike: they pass, names catch the former.
     """
-    return next((kind for kind, pattern in _SECRET_VALUES.items() if re.search(pattern, value)), None)
+    return next((kind for kind, pattern in _FORMS.items() if pattern.search(value)), None)
+
+
+def key_under_name(name: str, value: str) -> str | None:
+    """Return the kind of key that `value` as a whole has the form of, where `name` speaks of a key, a token or a vendor."""
+    if not _OF_A_KEY.search(name) or _OTHER_KEYS.search(name):
+        return None
+    if _AWS_SECRET_KEY.fullmatch(value):
+        return "AWS secret access key"
+    return "hexadecimal key" if _HEXADECIMAL_KEY.fullmatch(value) else None
 
 
 _WHOLE_CHARACTERS, _PART_CHARACTERS = 8, 16

@@ -45,7 +45,7 @@ class CodeConf:
     max_mb: float = 50
     """Uncompressed size above which nothing is uploaded."""
     allow_secret_names: list[str] = field(default_factory=list)
-    """Files that are bundled although their names look like secrets."""
+    """Files that are bundled although their names or contents look like secrets."""
 
 
 @dataclass

@@ -17,11 +17,12 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from hydra_sagemaker.code.bundled_files import IGNORE_FILE
+from hydra_sagemaker.code.secret_files import looks_secret_file, secrets_in
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.secret_names import looks_secret_file
 
 CHUNK_BYTES = 1 << 20
 BYTES_PER_MB = 1_000_000
+NAMED_AT_MOST = 20
 
 
 def _entries(
@@ -100,19 +101,25 @@ def _megabytes(count: int) -> str:
     return f"{count / BYTES_PER_MB:,.2f} MB"
 
 
-def secret_file_problem(files: Sequence[PurePosixPath], allowed: Sequence[str] = ()) -> str | None:
-    """Return which files look like secrets by name, or None; `allowed` holds paths or patterns (`tests/certificates/*.pem`)."""
-    found = [
-        str(path)
-        for path in files
-        if looks_secret_file(str(path)) and not any(str(path) == name or fnmatchcase(str(path), name) for name in allowed)
-    ]
+def secret_file_problem(root: Path, files: Sequence[PurePosixPath], allowed: Sequence[str] = ()) -> str | None:
+    """Return which files look like secrets, by name or by what stands in them, or None.
+
+    Args:
+        allowed: paths or patterns (`tests/certificates/*.pem`) of files that are sent knowingly.
+    """
+    judged = [file for file in files if not any(str(file) == name or fnmatchcase(str(file), name) for name in allowed)]
+    by_name = [str(file) for file in judged if looks_secret_file(str(file))]
+    found = [f"{name} (by its name)" for name in by_name]
+    for file in judged:
+        if str(file) not in by_name:
+            found += [f"{file}:{one.line} ({one.kind})" for one in secrets_in(root / file)]
     if not found:
         return None
-    count = "a file looks like a secret" if len(found) == 1 else f"{len(found)} files look like secrets"
+    more = f" and {len(found) - NAMED_AT_MOST} more" if len(found) > NAMED_AT_MOST else ""
     return (
-        f"{count} by name: {', '.join(found)}; "
-        f"add to .gitignore (where git does not track it) or {IGNORE_FILE}, "
+        f"what would be sent may hold secrets: {', '.join(found[:NAMED_AT_MOST])}{more}. "
+        "Take a secret out of a file and let the jobs read it by hydra.launcher.secrets; or leave the file out: add it to "
+        f".gitignore (where git does not track it) or {IGNORE_FILE}; "
         "or list the path under hydra.launcher.code.allow_secret_names to send it knowingly"
     )
 

@@ -16,8 +16,8 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from hydra_sagemaker.code.secret_files import looks_secret_file
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.secret_names import looks_secret_file
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

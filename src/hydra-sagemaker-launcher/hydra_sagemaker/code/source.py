@@ -79,7 +79,7 @@ class Code:
         """Return why the code must not be uploaded."""
         found = (
             bundle.size_problem(self.root, self.files, self.settings.max_mb),
-            bundle.secret_file_problem(self.files, allowed=self.settings.allow_secret_names),
+            bundle.secret_file_problem(self.root, self.files, self.settings.allow_secret_names),
         )
         return [*(problem for problem in found if problem is not None), *self._missing()]
 

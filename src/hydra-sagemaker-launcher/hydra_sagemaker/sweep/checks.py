@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_sagemaker.aws.request_problems import Findings
 from hydra_sagemaker.job.identity import nodes, without_hydra
 from hydra_sagemaker.job.job import Job, hydra_config
-from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
+from hydra_sagemaker.secret_names import key_under_name, looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 from hydra_sagemaker.sweep.elsewhere import path_problem, variable_findings
 from hydra_sagemaker.sweep.hooks import imported
@@ -23,6 +24,9 @@ REQUIRED = {"s3_uri": "s3://bucket/prefix", "role_arn": "the ARN of an execution
 VISIBLE = ("env", "tags", "extra")
 HYDRA_NODES = ("job.env_set", "sweeper", "callbacks", "job_logging", "hydra_logging")
 """Keys of the hydra node in which applications write values of their own."""
+_DEFAULT = re.compile(r"\$\{oc\.(?:env|select):\s*([\w.]+)\s*,([^${}]*)\}")
+NO_SECRETS = ("", "null", "none", "???", "dummy", "unset", "missing", "absent", "nobody", "anonymous")
+"""Defaults that stand for the lack of a secret."""
 NUMBER_DIGITS = 8
 """Shorter numbers under `token` and the like are identifiers."""
 
@@ -130,7 +134,7 @@ def _visible_secrets(settings: SageMakerLauncherConf) -> Iterator[str]:
 
 def _secrets_in(field: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
-        kind = _kind_of_secret(value)
+        kind = _kind_of_secret(value, name)
         if looks_secret(name) or kind:
             reason = "its name looks like a secret" if looks_secret(name) else f"its value {kind}"
             variable = name if name.isidentifier() else "VARIABLE"
@@ -154,18 +158,33 @@ def _literal_secret(path: str, value: Any, environment: Mapping[str, str]) -> st
             f"the configuration's {path} holds the value of {variable} of this machine's environment: "
             f"write ${{oc.env:{variable}}} there, and {variable} under hydra.launcher.secrets"
         )
+    name = path.rpartition(".")[2]
     literal = isinstance(value, str) and text not in ("", "???") and "${" not in text
-    named = looks_secret(path.rpartition(".")[2]) and (literal or text.isdigit() and len(text) >= NUMBER_DIGITS)
-    if not named and value_looks_secret(text) is None:
+    if looks_secret(name) and (literal or text.isdigit() and len(text) >= NUMBER_DIGITS):
+        kind: str | None = ""
+    elif any(looks_secret(name) or looks_secret(variable) for variable, _ in _defaults(text)):
+        kind = " (the default after its variable)"
+    else:
+        shown = _DEFAULT.sub(lambda match: match[2].strip("\"' "), text)
+        found = value_looks_secret(text) or value_looks_secret(shown) or key_under_name(name, shown)
+        kind = found and f" ({found})"
+    if kind is None:
         return None
-    return (
-        f"the configuration's {path} looks like a secret: write ${{oc.env:NAME}} there, and NAME under hydra.launcher.secrets"
-    )
+    advice = "write ${oc.env:NAME} there, and NAME under hydra.launcher.secrets"
+    return f"the configuration's {path} looks like a secret{kind}: {advice}"
 
 
-def _kind_of_secret(value: Any) -> str | None:
+def _defaults(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the variable and the default of each `${oc.env:NAME,default}` whose default is text that could be one."""
+    for match in _DEFAULT.finditer(text):
+        default = match[2].strip("\"' ")
+        if default.lower() not in NO_SECRETS:
+            yield match[1], default
+
+
+def _kind_of_secret(value: Any, name: str = "") -> str | None:
     """Return the end of a sentence about `value`: looks like …, is that of …; None for a harmless one."""
-    if kind := value_looks_secret(str(value)):
+    if kind := value_looks_secret(str(value)) or key_under_name(name, str(value)):
         return f"looks like {kind}"
     variable = variable_within(str(value), os.environ)
     return variable and f"is that of {variable} in this machine's environment"
