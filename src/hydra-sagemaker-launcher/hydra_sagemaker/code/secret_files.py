@@ -15,7 +15,7 @@ OVERLAP_CHARACTERS = 4096
 READ_AT_MOST = 20_000_000
 """Bytes of a file; larger ones are data."""
 _IN_FILES = {
-    # a program that reads keys names their first line, and only a key goes on after it
+    # a program that reads keys names their first line, and only a key continues after it
     "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?=[\s\\rn\"',]{1,40}"
     r"(?:[\w-]{1,40}: .{1,200}[\s\\rn\"',]{1,40}){0,9}[A-Za-z0-9+/=]{16})"
     r"|\bPuTTY-User-Key-File-\d|\bAGE-SECRET-KEY-1[0-9A-Z]{20}",
