@@ -1,5 +1,7 @@
 """A finished run's model on its own data or on others, with the configuration the run was saved with."""
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +11,7 @@ from paraphrase_lab import build
 from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences, same_files, same_pairs, saved_config
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
+from paraphrase_lab.data.labels import ZERO_ONE, contradicted_by, typed_labels
 from paraphrase_lab.data.rows import list_bad_rows
 from paraphrase_lab.data.tables import first_pairs, load_split
 from paraphrase_lab.errors import ConfigError, UserError
@@ -44,6 +47,7 @@ def evaluate_run(
     precision: str = "32",
     seen: str = REFUSE,
     places: Path | None = None,
+    labels_are_typed: bool = False,
 ) -> Evaluation:
     """Score a data set with a run's model, and write what came out below the run, or below `places`.
 
@@ -53,12 +57,14 @@ def evaluate_run(
         seen: what becomes of other data's pairs that the run has trained on, or chosen its checkpoint on: REFUSE, DROP, or
             KEEP, which scores them under the name "seen_in_training" instead of that of a split.
 
+        labels_are_typed: somebody has said what the labels of this data mean; else they mean what the run's own do.
+
     Raises:
-        UserError: pairs that were seen, with REFUSE; data that cannot be used.
+        UserError: pairs that were seen, with REFUSE; labels that may mean the opposite; data that cannot be used.
     """
     _require_usable(config, model)
     used, _ = resolve_precision(precision, this_machine())
-    chosen, own = _pairs(run_dir, config, split, seen)
+    chosen, own = _pairs(run_dir, config, split, seen, labels_are_typed)
     name = chosen.name
     datamodule = build.build_datamodule(config, chosen.tables, model.tokenizer)
     scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
@@ -100,19 +106,35 @@ def _require_usable(config: DictConfig, model: TrainedModel) -> None:
         raise UserError(f"data.max_length={config.data.max_length}, but the model takes {longest} tokens at most")
 
 
-def _pairs(run_dir: Path, config: DictConfig, split: str | None, seen: str) -> tuple[PairsToScore, bool]:
+def _refuse_opposite_labels(labels: Mapping[str, int], found: Counter[str]) -> None:
+    if not contradicted_by(labels, found):
+        return
+    kept, usual = typed_labels(labels), typed_labels(ZERO_ONE)
+    counts = ", ".join(f"{label} ({count:,})" for label, count in found.most_common())
+    raise UserError(
+        f"the labels of these pairs are {counts} alone: by the run's own data.labels they would mean the opposite of the usual",
+        hint=f"{kept} where they mean what they meant in the training, {usual} where 1 is a paraphrase",
+    )
+
+
+def _pairs(
+    run_dir: Path, config: DictConfig, split: str | None, seen: str, labels_are_typed: bool
+) -> tuple[PairsToScore, bool]:
     """Read the pairs to score; return them, and whether they are those of the training, unchanged."""
     saved = saved_config(run_dir)
     own, changed = same_pairs(saved, config), []
     limit = config.data.evaluation_limit
+    source = build.build_source(config)
     name, tables = load_split(
-        build.build_source(config),
+        source,
         split,
         own=own,
         on_bad_rows=config.data.on_bad_rows,
         limit=None if own else limit,
         **{key: config.data[key] for key in CUTS},
     )
+    if not own and not labels_are_typed:
+        _refuse_opposite_labels(source.labels, tables.labels)
     if own:
         before = first_pairs(tables, name, saved.data.evaluation_limit).splits[name]
         changed = changed_since_training(run_dir, name, before.fingerprint)

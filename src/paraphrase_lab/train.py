@@ -57,8 +57,7 @@ def train(config: DictConfig, directory: Path, *, searching: bool = False, origi
     settings = resolved(config)
     record = open_record(directory, resume=settings.config.resume)
     if record.status == "finished":
-        if settings.config.resume != "auto":
-            refuse_other_settings(record, settings)
+        refuse_other_settings(record, settings)
         log.info("%s is finished already: nothing to do", directory)
         return record.values.get("best", {}).get("value")
     quiet_libraries()

@@ -110,7 +110,9 @@ def test_what_was_kept_from_the_run_is_named_where_a_file_does_not_fit(
     assert paraphrase(*words) == 2
     said = capsys.readouterr().err
     assert "kept from the run: 'data.columns=[id,one,two,same]'; type 'data.columns=[]' where the file" in said
-    assert "the header has" not in said and ("ragged line: 3 fields, 4 columns are named" in said or header.startswith("id"))
+    assert (
+        f"with header.csv:1: this line looks like a header, and would be read as a pair: {', '.join(header.split(','))}" in said
+    )
     names = () if header.startswith("id") else ("data.sentence1=sentence1", "data.sentence2=sentence2", "data.label=label")
     assert paraphrase(*words, "data.columns=[]", *names) == 0
     capsys.readouterr()

@@ -255,3 +255,20 @@ def test_quoting_none_of_a_run_is_not_kept_for_a_quoted_file(run: Path, capsys: 
     assert paraphrase(*words) == 2
     assert "data.quoting=standard reads such a file" in capsys.readouterr().err
     assert paraphrase(*words, "data.quoting=none") == 0
+
+
+def test_labels_that_may_mean_the_opposite_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The run was trained with the labels of NLI; another file has 0 and 1 alone."""
+    saved = OmegaConf.load(run / "config.yaml")
+    saved.data.labels = {"0": 1, "1": 0, "2": 0}
+    OmegaConf.save(saved, run / "config.yaml")
+    write(Path("new.csv"), [("quite", "new", "0"), ("and", "another", "1")])
+    words = ["evaluate", str(run), "data=pairs", "data.path=new.csv"]
+    assert paraphrase(*words) == 2
+    printed = capsys.readouterr().err
+    assert "the labels of these pairs are 0 (1), 1 (1) alone: by the run's own data.labels" in printed
+    for typed in ("data.labels={0:1,1:0,2:0}", "data.labels={0:0,1:1}"):
+        assert f"'{typed}'" in printed
+        assert paraphrase(*words, typed) == 0
+    write(Path("three.csv"), [("quite", "new", "0"), ("and", "another", "1"), ("one", "more", "2")])
+    assert paraphrase("evaluate", str(run), "data=pairs", "data.path=three.csv") == 0

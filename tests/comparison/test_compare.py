@@ -144,7 +144,7 @@ def test_the_same_command_gives_the_same_numbers(tmp_path: Path) -> None:
 
 def test_other_test_data_are_refused(tmp_path: Path) -> None:
     ours, other = pair_table(), pair_table(300, seed=1)
-    a = write_run(tmp_path / "a", 0.7, table=ours, config={"data.path": "pairs.csv", "data.evaluation_limit": None})
+    a = write_run(tmp_path / "a", 0.7, table=ours, config={"data.path": "pairs", "data.evaluation_limit": None})
     other_config = {"model.num_layers": 2, "data.path": "other.csv", "data.evaluation_limit": 300, "data.train_limit": 9}
     b = write_run(tmp_path / "b", 0.8, table=other, config=other_config)
     with pytest.raises(RunError, match="scored on different test pairs") as refused:
@@ -152,16 +152,24 @@ def test_other_test_data_are_refused(tmp_path: Path) -> None:
     text = str(refused.value)
     assert f"{ours.fingerprint[:8]} (600 pairs): {a}" in text
     assert f"{other.fingerprint[:8]} (300 pairs): {b}" in text
-    words = "data.path=pairs.csv data.evaluation_limit=null"
+    words = "data.path=pairs data.evaluation_limit=null"
     assert f"`paraphrase evaluate {b} {words}` scores it on the pairs of {a}" in text
 
 
 def test_the_way_to_the_data_of_another_set(tmp_path: Path) -> None:
     """A limit that came from debug=fast was not typed, and is named nevertheless."""
-    a = write_run(tmp_path / "a", 0.7, config={"data.evaluation_limit": 200})
+    a = write_run(tmp_path / "a", 0.7, config={"data.path": "pairs", "data.evaluation_limit": 200})
     b = write_run(tmp_path / "b", 0.8, table=pair_table(300, seed=1), config={"data": "paws", "model.num_layers": 2})
     with pytest.raises(RunError, match=r"b data=pairs data\.path=pairs\.csv data\.evaluation_limit=200` scores it"):
         compared(a, b)
+
+
+def test_a_test_split_that_was_cut_from_a_file_is_in_no_file_of_its_own(tmp_path: Path) -> None:
+    a = write_run(tmp_path / "a", 0.7, config={"data.path": "pairs.csv"})
+    b = write_run(tmp_path / "b", 0.8, table=pair_table(300, seed=1), config={"data.path": "other.csv"})
+    with pytest.raises(RunError, match="no file holds those alone of") as refused:
+        compared(a, b)
+    assert "`paraphrase evaluate RUN data=pairs data.path=FILE` scores each on such pairs" in str(refused.value)
 
 
 @pytest.fixture

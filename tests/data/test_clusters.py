@@ -1,11 +1,12 @@
 import csv
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from paraphrase_lab.data.clusters import sentence_clusters, split_by_clusters
+from paraphrase_lab.data.clusters import plain_text, sentence_clusters, split_by_clusters
 from paraphrase_lab.errors import UserError
 
 
@@ -121,3 +122,8 @@ def test_split_of_paws():
     assert not kept_sentences & ({first[row] for row in held_out} | {second[row] for row in held_out})
     assert len(held_out) / len(rows) == pytest.approx(0.1, abs=0.005)
     assert labels[held_out].mean() == pytest.approx(labels.mean(), abs=0.01)
+
+
+def test_accents_that_are_coded_in_two_ways_are_one() -> None:
+    composed, apart = (unicodedata.normalize(form, "Ça va à Zürich") for form in ("NFC", "NFD"))
+    assert composed != apart and len(set(plain_text([composed, apart, apart.upper()]))) == 1

@@ -214,3 +214,65 @@ def test_compressed_files_cut_short(tmp_path: Path) -> None:
     path = file_with(tmp_path, "a.csv.gz", whole[: len(whole) // 2])
     with pytest.raises(UserError, match=rf"{re.escape(str(path))} cannot be unpacked: "):
         list(RowReader(path))
+
+
+def quoted_by_chance(rows: int) -> str:
+    """Every tenth sentence begins with a quote, and one four lines later ends with one."""
+    lines = []
+    for number in range(rows):
+        opens, closes = '"' * (number % 10 == 2), '"' * (number % 10 == 6)
+        lines.append(f"{opens}the {number}th one{closes},or so,{number % 2}\n")
+    return "s,t,l\n" + "".join(lines)
+
+
+def test_a_quote_that_opens_by_chance_swallows_no_rows(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "a.csv", quoted_by_chance(40))
+    rows = list(RowReader(path))
+    bad = [(row.line, row.problem) for row in rows if isinstance(row, BadRow)]
+    problem = "a quote opens here and closes in line {}, over whole rows; quoting=none takes quotes for characters"
+    assert bad == [(line, problem.format(line + 4)) for line in (4, 14, 24, 34)]
+    kept = [row.values["s"] for row in rows if isinstance(row, Row)]
+    assert len(kept) == 36 and kept[2:6] == ["the 3th one", "the 4th one", "the 5th one", 'the 6th one"']
+    assert len(cells_of(path, ReadOptions(quoting="none"))) == 40
+    typed = cells_of(path, ReadOptions(quoting="standard"))
+    assert len(typed) == 24 and typed[2][0].count("\n") == 4, "as somebody wanted it"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ['"a, b\nc, d"', '"Is it?\nPS: thanks, all, 1"', '"one, 0\ntwo, 1\nthree, 0"', '"a,b,c\nd,e,f\ng,h,i"', '"a, b, c\nd"'],
+)
+def test_sentences_with_line_breaks_and_commas_are_read(tmp_path: Path, cell: str) -> None:
+    plain = "".join(f"sentence {n},other,{n % 2}\n" for n in range(5))
+    path = file_with(tmp_path, "a.csv", f"s,t,l\n{plain}{cell},x,0\n{plain}")
+    assert cells_of(path, ReadOptions())[5] == (cell.strip('"'), "x", "0")
+
+
+NAMELESS = ReadOptions(columns=("s", "t", "l"))
+
+
+def test_a_header_is_not_read_as_a_pair(tmp_path: Path) -> None:
+    pairs = "".join(f"the {n}th one,or another {n},{n % 2}\n" for n in range(4))
+    path = file_with(tmp_path, "a.csv", f"frage,andere,gleich\n{pairs}")
+    with pytest.raises(UserError, match=r"looks like a header.*: frage, andere, gleich\n.data\.columns=\[\]. reads it as one"):
+        RowReader(path, NAMELESS)
+    assert len(cells_of(file_with(tmp_path, "a.csv", pairs), NAMELESS)) == 4
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Hello,Hi,yes\nHow are you,How do you do,yes\nWho is it,It is me,no\n",  # its label comes again
+        "Hello,Hi,1\nHow are you,How do you do,1\nWho is it,It is me,0\n",
+        "big,large,same\nred,green,other\n",
+        "Hello,Hi,same\n",
+    ],
+)
+def test_a_first_pair_of_single_words_is_no_header(tmp_path: Path, content: str) -> None:
+    assert len(cells_of(file_with(tmp_path, "a.csv", content), NAMELESS)) == content.count("\n")
+
+
+def test_another_separator_beside_a_comma_in_a_name(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "a.csv", "first, of two;second;label\na;b;1\n")
+    with pytest.raises(UserError, match=r"has two columns only, .*\n.*data\.delimiter=semicolon reads it"):
+        RowReader(path)

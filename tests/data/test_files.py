@@ -104,6 +104,9 @@ def test_arrow_memory_does_not_grow_with_the_file(tmp_path: Path, container: str
     assert peak_bytes < size_bytes / 2
 
 
+CARRIAGE_RETURN = "line ends of old Macs (CR alone), or a carriage return outside quotes"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "line", "problem", "value"),
     [
@@ -112,12 +115,11 @@ def test_arrow_memory_does_not_grow_with_the_file(tmp_path: Path, container: str
         ("a.csv", b"a,b\n1,2\nM\xfcnchen,3\n5,6\n", 3, "not UTF-8", r"M\xfcnchen,3"),
         ("a.csv", b'a,b\n1,2\n"p\xff\n",3\n5,6\n', 3, "not UTF-8", r'"p\xff'),
         ("a.csv", b'a,b\n1,2\n"x"y,3\n5,6\n', 3, "text after a closing quote", '"x"y,3'),
-        ("a.csv", b"a,b\n1,2\nx\ry,3\n5,6\n", 3, "carriage return outside quotes", "x\ry,3"),
+        ("a.csv", b"a,b\n1,2\nx\ry,3\n5,6\n", 3, CARRIAGE_RETURN, "x\ry,3"),
         ("a.csv", b'a,b\n1,2\n"x,3\n5,6\n', 3, "a quote is never closed", '"x,3'),
         ("a.tsv", b"a\tb\n1\t2\n1\n5\t6\n", 3, "ragged line: 1 fields, the header has 2", "1"),
         ("a.tsv", b"a\tb\n1\t2\n\xe9\t2\n5\t6\n", 3, "not UTF-8", "\\xe9\t2"),
         ("a.jsonl", b'{"a": "1", "b": "2"}\n{"a": \n{"a": "5", "b": "6"}\n', 2, "not valid JSON", '{"a":'),
-        ("a.jsonl", b'{"a": "1", "b": "2"}\n{"a": NaN}\n{"a": "5", "b": "6"}\n', 2, "not valid JSON", '{"a": NaN}'),
         ("a.jsonl", b'{"a": "1", "b": "2"}\n["a"]\n{"a": "5", "b": "6"}\n', 2, "not a JSON object", '["a"]'),
         ("a.jsonl", b'{"a": "1", "b": "2"}\n{"a": "\xff"}\n{"a": "5", "b": "6"}\n', 2, "not UTF-8", '{"a": "\\xff"}'),
         (
@@ -135,6 +137,13 @@ def test_a_bad_row_is_named_and_the_others_still_come(
     path = file_with(tmp_path, name, content)
     assert [item for item in RowReader(path) if isinstance(item, BadRow)] == [BadRow(str(path), line, problem, value)]
     assert [values for _, values in rows_of(path)] == [{"a": "1", "b": "2"}, {"a": "5", "b": "6"}]
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_what_python_writes_for_missing_numbers_is_missing(tmp_path: Path, constant: str) -> None:
+    lines = file_with(tmp_path, "a.jsonl", f'{{"a": "1", "b": {constant}}}\n'.encode())
+    array = file_with(tmp_path, "a.json", f'[{{"a": "1", "b": {constant}}}]'.encode())
+    assert [values for path in (lines, array) for _, values in rows_of(path)] == [{"a": "1", "b": None}] * 2
 
 
 def test_deeply_nested_json_and_huge_integers_are_bad_rows(tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ TYPED = {
     "NLI": ({"neutral": 3, "entailment": 2, "contradiction": 1}, {"neutral": 0, "contradiction": 0, "entailment": 1}),
     "NLI as numbers": ({"0": 3, "1": 3, "2": 3}, {"0": 1, "1": 0, "2": 0}),
     "RTE": ({"entailment": 3, "not_entailment": 3}, {"not_entailment": 0, "entailment": 1}),
+    "of a perceptron": ({"-1": 3, "1": 3}, {"-1": 0, "1": 1}),
+    "two numbers": ({"1": 3, "2": 3}, {"2": 0, "1": 1}),
     "unknown words": ({"B": 3, "A": 3}, {"A": 0, "B": 1}),
     "other signs": ({"yes, sure": 3, "l'autre (être)": 1, "是": 1}, {"l'autre (être)": 0, "yes, sure": 0, "是": 1}),
     "signs of a shell": ({"$HOME": 3, "`x` {a: b}": 3}, {"$HOME": 0, "`x` {a: b}": 1}),
@@ -56,6 +58,9 @@ TYPED = {
 @pytest.mark.parametrize(("found", "mapping"), TYPED.values(), ids=TYPED)
 def test_the_mapping_of_the_message_can_be_pasted_into_a_shell(found: dict[str, int], mapping: dict[str, int]) -> None:
     said, typed = label_hint(Counter(found), ZERO_ONE).split("\n")
+    assert ("' or 'data.labels=" in typed) == (list(mapping) in ([*"AB"], [*"21"], ["$HOME", "`x` {a: b}"])), (
+        "nothing tells which"
+    )
     assert all(f"{value!r} ({count})" in said for value, count in found.items())
     word = shlex.split(typed)[0]
     given = OverridesParser.create().parse_override(word).value()
@@ -66,6 +71,10 @@ def test_the_mapping_of_the_message_can_be_pasted_into_a_shell(found: dict[str, 
 
 def test_the_message_where_no_mapping_would_help() -> None:
     assert label_hint(Counter({"": 3, "-1": 2}), ZERO_ONE) == "labels found: '' (3), '-1' (2): there are none to train on"
+    for few in ({"0.0": 1, "1.0": 1, "2.0": 2, "5.0": 3}, {"0": 5, "0.5": 5, "1": 5}):
+        assert label_hint(Counter(few), ZERO_ONE).endswith(
+            "They look like scores: make labels of them, 0 (other meaning) and 1 (paraphrase)"
+        )
     scores = Counter({f"{number / 7:.3f}": 1 for number in range(40)})
     assert "and 28 others. They look like scores: make labels of them" in label_hint(scores, ZERO_ONE)
     assert label_hint(Counter({"0": 3, "1": 3, "-1": 1}), ZERO_ONE) == "labels found: '0' (3), '1' (3), '-1' (1)"

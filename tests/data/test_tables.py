@@ -310,3 +310,24 @@ def test_column_names_and_the_meaning_of_labels(tmp_path: Path, ending: str, lab
     table = load_tables(source).splits["test"]
     assert pairs_of(table) == [("a 0", "b 0", 1), ("a 1", "b 1", 0), ("a 2", "b 2", 1), ("a 3", "b 3", 0)]
     assert table.ids == ["1", "2", "3", "4"]
+
+
+def test_a_sentence_of_blanks_without_width_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(BadRowsError, match="the second sentence is empty or missing"):
+        load(tsv(tmp_path / "pairs.tsv", *numbered(9), "9\tsome words\t\u200b \u2060\t1"))
+
+
+def test_fractions_that_leave_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"validation_fraction=0\.5 and data\.test_fraction=0\.5 leave nothing to train on"):
+        load(tsv(tmp_path / "pairs.tsv", *numbered(40)), validation_fraction=0.5, test_fraction=0.5)
+
+
+@pytest.mark.parametrize("others", [("2", "2"), ("0.5", "2.0", "4")])
+def test_other_classes_are_not_skipped_as_bad_rows(tmp_path: Path, others: tuple[str, ...]) -> None:
+    """Where 2 is a class of NLI, 0 is entailment, and what is left would be trained the wrong way round."""
+    rows = [f"{n}\tsome {n}\tother {n}\t{label}" for n, label in enumerate(others, start=1000)]
+    with pytest.raises(BadRowsError, match="labels found: ") as found:
+        load(tsv(tmp_path / "pairs.tsv", *numbered(90), *rows), on_bad_rows="skip")
+    assert "on_bad_rows=skip" not in str(found.value)
+    assert "entailment" in str(found.value) or "They look like scores" in str(found.value)
+    assert len(load(tsv(tmp_path / "one.tsv", *numbered(90), rows[0]), on_bad_rows="skip").bad_rows) == 1, "a slip"

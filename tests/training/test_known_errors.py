@@ -16,7 +16,7 @@ from hydra_sagemaker.job.result import rebuilt
 from hydra_sagemaker.runner.record import exception_record
 from paraphrase_lab.errors import BadRowsError, ConfigError, TrainingError, UserError
 
-PROBLEM = "1 row cannot be used:"
+PROBLEM, TOO_LONG = "1 row cannot be used:", "of 500 pairs"
 
 
 @pytest.fixture
@@ -38,18 +38,27 @@ def test_of_a_single_run(bad_row: tuple[str, ...], capfd: pytest.CaptureFixture[
     assert found["error"].endswith("bad.csv:102: the second sentence is empty or missing: ''")
 
 
+def test_a_sweep_is_refused_before_its_jobs_meet_a_bad_row(bad_row: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase(*bad_row, "-m", "seed=0,1", "hydra.sweep.dir=sweep") == 2
+    printed = "".join(capfd.readouterr())
+    assert printed.count(PROBLEM) == 1 and "bad.csv:102: the second sentence is empty or missing" in printed
+    assert not Path("sweep").exists()
+
+
 @pytest.mark.parametrize("compute", ["~compute", pytest.param("compute=local", marks=pytest.mark.slow)])
-def test_of_a_sweep_once_a_job(bad_row: tuple[str, ...], compute: str) -> None:
-    """Jobs of the basic launcher, and in processes of their own."""
-    words = [sys.executable, "-m", "paraphrase_lab", *bad_row, "-m", "seed=0,1", compute, "hydra.sweep.dir=sweep"]
+def test_of_a_sweep_once_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compute: str) -> None:
+    """Jobs of the basic launcher, and in processes of their own; only a tokenizer knows that a pair is too long."""
+    monkeypatch.chdir(tmp_path)
+    too_long = ("train", *TINY, *FEW_PAIRS, "data.max_length=8", "data.on_truncation=error", "logger=none")
+    words = [sys.executable, "-m", "paraphrase_lab", *too_long, "-m", "seed=0,1", compute, "hydra.sweep.dir=sweep"]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "300"})
     printed = done.stdout + done.stderr
     assert done.returncode == 2, printed
     before_the_table = printed.partition("┏━━━━━┳")[0]
-    assert before_the_table.count(PROBLEM) == 2 and "Traceback" not in printed
+    assert before_the_table.count(TOO_LONG) == 2 and "Traceback" not in printed
     assert "paraphrase train:" not in printed
     for job in ("0", "1"):
-        assert PROBLEM in record(Path("sweep", job))["error"] and record(Path("sweep", job))["status"] == "failed"
+        assert TOO_LONG in record(Path("sweep", job))["error"] and record(Path("sweep", job))["status"] == "failed"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,7 @@ def test_of_a_job_it_is_the_same_error_and_its_text_alone(error: Exception) -> N
     assert type(again) is type(error) and str(again) == str(error)
 
 
+@pytest.mark.parametrize("chosen", ["resume={run}", "resume=auto hydra.run.dir={run}"])
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
@@ -87,10 +97,10 @@ def test_of_a_job_it_is_the_same_error_and_its_text_alone(error: Exception) -> N
     ],
 )
 def test_resume_of_a_finished_run(
-    tiny_run: Path, capfd: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, text: str
+    tiny_run: Path, capfd: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, text: str, chosen: str
 ) -> None:
     before = (tiny_run / "run.json").read_bytes()
-    assert paraphrase("train", *TINY, *FEW_PAIRS, f"resume={tiny_run}", *words) == code
+    assert paraphrase("train", *TINY, *FEW_PAIRS, *chosen.format(run=tiny_run).split(), *words) == code
     printed = "".join(capfd.readouterr())
     assert text in printed
     if code:

@@ -85,7 +85,8 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     for changed, overrides in zip(configs, requests, strict=True):
         files = [user_path(file) for key in PLACES_OF_DATA if isinstance(file := OmegaConf.select(changed, key), str)]
         with with_hint(reading_hint(config, changed, overrides), *files):
-            done = evaluate_run(directory, changed, model, **options)
+            labels_are_typed = any(text.lstrip("+").startswith("data.labels") for text in overrides)
+            done = evaluate_run(directory, changed, model, labels_are_typed=labels_are_typed, **options)
         for note in done.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
         print_metrics(console, done.title, done.metrics, done.baselines)

@@ -10,6 +10,7 @@ from typing import Any
 
 from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.data.options import DELIMITERS, FORMAT_NAMES, QUOTING, READING, ReadOptions, kept_hint, kept_quoting
+from paraphrase_lab.data.rows import is_blank
 from paraphrase_lab.errors import UserError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
@@ -29,7 +30,7 @@ def run(words: list[str]) -> int:
             valid='paraphrase predict RUN "A" "B" ["A" "B" …]',
         )
     for number, sentence in enumerate(arguments.sentences, start=1):
-        if not sentence.strip():
+        if is_blank(sentence):
             raise UserError(f"sentence {number} is empty", valid="every sentence has at least one word")
     add_to_path()
     directory = run_directory(arguments.run)

@@ -7,6 +7,7 @@ from pathlib import Path
 from paraphrase_lab.check import CheckedRequest, check_request
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.quoting import expand_home
+from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.paths import with_home
 
@@ -50,7 +51,12 @@ def check_jobs(result: CheckedRequest, *, remote: bool = False, training: bool =
 
     found = [check_built(job.config, remote=remote, training=training) for job in result.jobs]
     warn(dict.fromkeys(warning for findings in found for warning in findings.warnings))
-    if problems := list(dict.fromkeys(problem for findings in found for problem in findings.problems)):
+    problems = list(dict.fromkeys(problem for findings in found for problem in findings.problems))
+    if not problems and training and len(result.jobs) > 1:
+        from paraphrase_lab.check.rows import row_problems
+
+        problems = row_problems([plain_config(job.config)["data"] for job in result.jobs])
+    if problems:
         raise ConfigError(problems)
 
 

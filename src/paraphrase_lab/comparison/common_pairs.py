@@ -139,16 +139,25 @@ def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: 
         for row, one in zip(rows, own, strict=True)
         if one.fingerprint != own[0].fingerprint
     ]
-    if refused := [str(one.run_dir) for one in own[1:] if seen_by(one.run_dir, _table(own[0])).any.any()]:
+    refused = [str(one.run_dir) for one in own[1:] if seen_by(one.run_dir, _table(own[0])).any.any()]
+    if refused or _is_cut(rows[0]):
+        why = f"{_some(refused)} has seen some of those of" if refused else "no file holds those alone of"
         return RunError(
             "\n".join(lines),
-            valid=f"pairs that none of them has seen; {_some(refused)} has seen some of those of {own[0].run_dir}",
+            valid=f"pairs that none of them has seen; {why} {own[0].run_dir}",
             hint="`paraphrase evaluate RUN data=pairs data.path=FILE` scores each on such pairs; then compare again",
         )
     others = f" (and so on for {len(commands) - 1} more)" if len(commands) > 1 else ""
     return RunError(
         "\n".join(lines), hint=f"{commands[0]}{others} scores it on the pairs of {own[0].run_dir}; then compare again"
     )
+
+
+def _is_cut(row: RunRow) -> bool:
+    """Tell whether the run's test split was cut from the one file that it was trained on, too."""
+    named = [row.config.get(f"data.{key}") for key in ("test", "validation")]
+    path = row.config.get("data.train") or row.config.get("data.path")
+    return named == [None, None] and isinstance(path, str) and bool(Path(path).suffix)
 
 
 def _data_words(row: RunRow, other: RunRow) -> list[str]:

@@ -1,9 +1,11 @@
 """Pairs that share a sentence are not independent: they are cut, and resampled, together or not at all.
 
-A cluster holds all pairs connected by the same sentences (whatever their capitals and spaces), directly or through others.
+A cluster holds all pairs connected by the same sentences, directly or through others; capitals, spaces and the coding of
+accents make no difference.
 """
 
 from collections.abc import Iterable, Sequence
+from unicodedata import normalize
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -13,8 +15,8 @@ from paraphrase_lab.errors import UserError
 
 
 def plain_text(sentences: Iterable[str]) -> list[str]:
-    """Return the sentences in small letters, with single spaces: two that are equal then count as one and the same."""
-    return [" ".join(sentence.split()).casefold() for sentence in sentences]
+    """Return the sentences in small letters, with single spaces and composed accents (NFC): two that are equal then are one."""
+    return [normalize("NFC", " ".join(sentence.split()).casefold()) for sentence in sentences]
 
 
 def sentence_clusters(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.ndarray:

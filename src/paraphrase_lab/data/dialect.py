@@ -5,11 +5,14 @@ Such a file is refused with the option that reads it. Nothing is guessed: pairs 
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from paraphrase_lab.data.opening import opened
 from paraphrase_lab.data.options import DELIMITERS, ReadOptions
+from paraphrase_lab.data.rows import BadRow
+from paraphrase_lab.data.text_rows import Record
 from paraphrase_lab.errors import UserError
 
 SAMPLE_LINES = 50
@@ -31,15 +34,16 @@ def quoting_of(ending: str, options: ReadOptions) -> str:
     return "none" if separator_of(ending, options) == "\t" else "standard"
 
 
-def refuse_other_separator(path: Path, header: list[str], options: ReadOptions) -> None:
+def refuse_other_separator(path: Path, header: list[str], separator: str, options: ReadOptions) -> None:
     """Raise UserError where a header of one column is one of several, divided by something else."""
-    if len(header) != 1:
+    if len(header) != 1 and not (len(header) == 2 and any(header[1].count(sign) >= 2 for sign in ";\t|")):
         return
-    counts = {name: header[0].count(character) for name, character in DELIMITERS.items()}
+    joined = separator.join(header)
+    counts = {name: joined.count(character) for name, character in DELIMITERS.items() if character != separator}
     name = max(counts, key=lambda one: counts[one])
     if counts[name]:
         raise UserError(
-            f"{path} has one column only, '{header[0]}'",
+            f"{path} has {'one column' if len(header) == 1 else 'two columns'} only, '{joined}'",
             hint=f"its columns are divided by a {name}: {options.typed('delimiter', name)} reads it",
         )
 
@@ -161,6 +165,26 @@ def header_hint(header: list[str], wanted: Sequence[str], options: ReadOptions) 
     if options.columns or not (columns := _columns_of_a_row(header, wanted)):
         return ""
     return f"the first line looks like a pair, not like a header: {options.typed('columns', columns)} names the columns"
+
+
+def refuse_header(path: Path, records: Iterable[Record | BadRow], options: ReadOptions) -> None:
+    """Raise UserError where the first line of a file without a header looks like one: names, above sentences.
+
+    Args:
+        records: the columns, then the lines.
+    """
+    first, *others = [one.fields for one in islice(records, 1, 1 + SAMPLE_LINES) if isinstance(one, Record)] or [[]]
+    if not others:
+        return
+    is_names = all(re.fullmatch(r"[^\W\d][\w.-]*", cell.strip()) for cell in first) and len(set(first)) == len(first)
+    columns = list(zip(*others, strict=False))
+    is_repeated = any(name in column for name, column in zip(first, columns, strict=False))
+    sentences = sum(2 * sum(" " in cell.strip() for cell in column) > len(column) for column in columns)
+    if is_names and not is_repeated and sentences >= 2:
+        raise UserError(
+            f"{path}:1: this line looks like a header, and would be read as a pair: {', '.join(first)}",
+            hint=f"{options.usual('columns')} reads it as one; take the line out where it is none",
+        )
 
 
 def _columns_of_a_row(cells: list[str], wanted: Sequence[str]) -> list[str]:

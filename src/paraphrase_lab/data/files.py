@@ -54,7 +54,7 @@ def _header(path: Path, ending: str, options: ReadOptions) -> list[str]:
     if not isinstance(header, Record):
         dialect.refuse_other_encoding(path, options)
         raise UserError(f"{path} has no usable header, {header}", hint=f"is it a {ending} file, saved as UTF-8?")
-    dialect.refuse_other_separator(path, header.fields, options)
+    dialect.refuse_other_separator(path, header.fields, dialect.separator_of(ending, options), options)
     return named_columns(header.fields)
 
 
@@ -73,7 +73,8 @@ def _keys(path: Path, ending: str, options: ReadOptions, wanted: Sequence[str]) 
 
 
 def _dialect(ending: str, options: ReadOptions) -> Dialect:
-    return Dialect(dialect.separator_of(ending, options), dialect.quoting_of(ending, options), options.columns)
+    is_typed = options.quoting != "auto"
+    return Dialect(dialect.separator_of(ending, options), dialect.quoting_of(ending, options), options.columns, is_typed)
 
 
 def column_types(path: Path, ending: str) -> pa.Schema:
@@ -177,6 +178,9 @@ def refuse_unreadable(path: Path, options: ReadOptions) -> None:
     if ending in (".csv", ".tsv"):
         column_names(path, options)
         dialect.refuse_other_quoting(path, ending, options)
+        if options.columns:
+            with opened(path, options) as lines:
+                dialect.refuse_header(path, table_records(lines, str(path), _dialect(ending, options)), options)
     elif ending in TEXT_FORMATS:
         if not any(isinstance(row, Row) for row in text_rows(path, ending, options)):
             raise _no_objects(path, ending)

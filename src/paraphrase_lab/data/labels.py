@@ -21,6 +21,8 @@ NO_WORDS = {
 NLI_NUMBERS = {"0": 1, "1": 0, "2": 0}
 NLI_WORDS = {"entailment", "neutral", "contradiction"}
 SHOWN_VALUES = 12
+CLASS_SHARE = 0.01
+"""Share of the rows from which other numbers than 0 and 1 are classes, and no slips."""
 _IN_A_KEY = re.compile(r"[A-Za-z0-9_/+.*@ -]")
 
 
@@ -79,11 +81,10 @@ def hidden_labels(found: Mapping[str, int], split: str = "test") -> str:
     return f"all {count:,} labels of {split} are " + (f"hidden ({label!r})" if label else "missing")
 
 
-def is_three_way(found: Mapping[str, int], labels: Mapping[str, int]) -> bool:
-    """Tell whether labels look like those of NLI, whose 0 and 1 mean something else, while nothing was said about them."""
-    return labels == ZERO_ONE and {re.sub(r"\.0*$", "", value.strip()) for value in found if value not in HIDDEN} == set(
-        NLI_NUMBERS
-    )
+def are_more_classes(unfit: Mapping[str, int], found: Counter[str], labels: Mapping[str, int]) -> bool:
+    """Tell whether labels beside 0 and 1 are further classes or scores, so that 0 and 1 may mean something else, too."""
+    numbers = sum(count for value, count in unfit.items() if _is_number(value) and not _says_none(value, found))
+    return labels == ZERO_ONE and numbers >= max(2, CLASS_SHARE * found.total())
 
 
 def guessed_meaning(value: str) -> int | None:
@@ -101,42 +102,81 @@ def guessed_meaning(value: str) -> int | None:
 
 def label_hint(found: Counter[str], labels: Mapping[str, int]) -> str:
     """Return how often each label was found, and the mapping that fits."""
-    values = [value for value, _ in found.most_common() if value.strip().lower() not in HIDDEN]
+    values = [value for value, _ in found.most_common() if not _says_none(value, found)]
     counts = ", ".join(f"{value!r} ({count:,})" for value, count in found.most_common(SHOWN_VALUES))
     said = f"labels found: {counts}{f' and {len(found) - SHOWN_VALUES:,} others' if len(found) > SHOWN_VALUES else ''}"
     if not values:
         return f"{said}: there are none to train on"
-    if len(values) > SHOWN_VALUES:
+    if len(values) > SHOWN_VALUES or are_scores(values):
         return f"{said}. They look like scores: make labels of them, 0 (other meaning) and 1 (paraphrase)"
     if all(meaning(value, labels) is not None for value in values):
         return said  # only absent ones are wrong
-    mapping, why = fitting(values)
-    return f"{said}\n{typed_labels(mapping)} {why}"
+    return f"{said}\n{fitting(values)}"
 
 
-def fitting(values: Sequence[str]) -> tuple[dict[str, int], str]:
-    """Return a mapping of all values, and what it takes for a paraphrase."""
-    numbers = {value: re.sub(r"\.0*$", "", value.strip()) for value in values}
+def _says_none(value: str, found: Mapping[str, int]) -> bool:
+    """Tell whether a label says that there is none; -1 beside 1, and without any 0, is the other class."""
+    plain = value.strip().lower()
+    others = {_number(other) for other in found if other.strip().lower() not in HIDDEN or _number(other) == "-1"}
+    return plain in HIDDEN and not (_number(value) == "-1" and others == {"-1", "1"})
+
+
+def _number(value: str) -> str:
+    return re.sub(r"\.0*$", "", value.strip())
+
+
+def contradicted_by(labels: Mapping[str, int], found: Mapping[str, int]) -> bool:
+    """Tell whether labels that a file holds usually mean the opposite, and it lacks others of the mapping.
+
+    So look 0 and 1 of another file where those of the mapping were classes of NLI.
+    """
+    values = [value for value in found if meaning(value, labels) is not None]
+    used = {name for name in labels if any(meaning(value, {name: 1}) == 1 for value in values)}
+    opposite = [value for value in values if guessed_meaning(value) not in (None, meaning(value, labels))]
+    return bool(opposite) and used != set(labels)
+
+
+def _is_number(value: str) -> bool:
+    return re.fullmatch(r"\s*-?\d+([.,]\d*)?\s*", value) is not None
+
+
+def are_scores(values: Sequence[str]) -> bool:
+    """Tell whether labels are numbers on a scale: fractions, or whole numbers beyond the three of NLI."""
+    numbers = {_number(value) for value in values}
+    if not all(map(_is_number, numbers)):
+        return False
+    return any(not number.lstrip("-").isdigit() for number in numbers) or len(numbers - NLI_NUMBERS.keys() - {"-1"}) > 0
+
+
+def fitting(values: Sequence[str]) -> str:
+    """Return the mapping of all values to type, and what it takes for a paraphrase; both where nothing tells which of two."""
+    numbers = {value: _number(value) for value in values}
     if set(numbers.values()) == set(NLI_NUMBERS):
-        mapping = {value: NLI_NUMBERS[numbers[value]] for value in sorted(values)}
-        return mapping, "fits where 0, 1, 2 are entailment, neutral, contradiction: only entailment counts as paraphrase"
+        mapping = {numbers[value]: NLI_NUMBERS[numbers[value]] for value in sorted(values)}
+        why = "fits where 0, 1, 2 are entailment, neutral, contradiction: only entailment counts as paraphrase"
+        return f"{typed_labels(mapping)} {why}"
+    if set(numbers.values()) == {"-1", "1"}:
+        return f"{typed_labels({'-1': 0, '1': 1})} fits: -1 is other meaning, 1 is paraphrase"
     guessed = {value: guessed_meaning(value) for value in values}
     if all(one is not None for one in guessed.values()) and set(guessed.values()) == {0, 1}:
         mapping = {value: number for number in (0, 1) for value, one in guessed.items() if one == number and one is not None}
-        if {value.strip().lower() for value in values} >= NLI_WORDS:
-            return mapping, "fits: of the three labels only entailment counts as paraphrase"
-        return mapping, "fits: 0 is other meaning, 1 is paraphrase"
+        three = {value.strip().lower() for value in values} >= NLI_WORDS
+        why = "of the three labels only entailment counts as paraphrase" if three else "0 is other meaning, 1 is paraphrase"
+        return f"{typed_labels(mapping)} fits: {why}"
     known_no = next((value for value, one in guessed.items() if one == 0), None)
     known_yes = next((value for value, one in guessed.items() if one == 1), None)
     ordered = sorted(values, key=lambda value: (value == known_yes, value != known_no, value))
-    mapping = {value: int(value == ordered[-1]) for value in ordered}
-    return mapping, f"fits where {ordered[-1]!r} is a paraphrase and the others are not (1: paraphrase, 0: other meaning)"
+    if len(values) == 2 and (all(map(_is_number, values)) or (known_yes is None and known_no is None)):
+        ways = (typed_labels({no: 0, yes: 1}) for no, yes in (ordered, ordered[::-1]))
+        return f"{' or '.join(ways)}: 1 is paraphrase, 0 other meaning"
+    mapping = typed_labels({value: int(value == ordered[-1]) for value in ordered})
+    return f"{mapping} fits where {ordered[-1]!r} is a paraphrase and the others are not (1: paraphrase, 0: other meaning)"
 
 
 def typed_labels(mapping: Mapping[str, int]) -> str:
     """Return `data.labels={…}` for a shell; other signs than a key may have are written by their number (\\u00e9)."""
-    entries = ",".join(f"{_key(value)}:{meaning}" for value, meaning in mapping.items())
-    return f"'data.labels={{{entries}}}'"
+    entries = dict.fromkeys(f"{_key(value)}:{meaning}" for value, meaning in mapping.items())
+    return f"'data.labels={{{','.join(entries)}}}'"
 
 
 def _key(value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -85,6 +86,8 @@ class PairTables:
     bad_rows: list[BadRow]
     notes: list[str]
     shared: list[SharedSentences] = field(default_factory=list)
+    labels: Counter[str] = field(default_factory=Counter)
+    """How often each label was found in the file of a single split that was read."""
 
     @property
     def fingerprints(self) -> dict[str, str]:

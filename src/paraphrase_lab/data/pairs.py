@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from paraphrase_lab.data.labels import is_three_way, label_hint, meaning, shown_label
+from paraphrase_lab.data.labels import are_more_classes, label_hint, meaning, shown_label
 from paraphrase_lab.data.pair_table import PairTable
-from paraphrase_lab.data.rows import SKIP_HINT, BadRow, bad_rows_error, shortened
+from paraphrase_lab.data.rows import SKIP_HINT, BadRow, bad_rows_error, is_blank, shortened
 from paraphrase_lab.errors import UserError
 
 MANY_UNFIT = 0.1
@@ -56,7 +56,7 @@ def check_pairs(rows: Iterable[RawPair | BadRow], labels: dict[str, int]) -> Che
 
 def _problem(row: RawPair, labels: dict[str, int]) -> BadRow | None:
     for name, text in (("first", row.sentence1), ("second", row.sentence2)):
-        if text is None or (isinstance(text, str) and not text.strip()):
+        if text is None or (isinstance(text, str) and is_blank(text)):
             return BadRow(row.file, row.line, f"the {name} sentence is empty or missing", shortened(text or ""))
         if not isinstance(text, str):
             return BadRow(row.file, row.line, f"the {name} sentence is not text", shortened(text))
@@ -71,10 +71,11 @@ def unusable_rows(read: Sequence[CheckedPairs], labels: dict[str, int], on_bad_r
     found = sum((one.labels for one in read), Counter())
     unfit = Counter({value: count for value, count in found.items() if meaning(value, labels) is None})
     all_unfit, many_unfit = bool(unfit) and unfit == found, unfit.total() >= MANY_UNFIT * found.total()
-    if problems and (on_bad_rows == "error" or all_unfit or (many_unfit and is_three_way(found, labels))):
-        hints = [*([label_hint(found, labels)] if unfit else []), *([] if all_unfit else [SKIP_HINT])]
+    more_classes = are_more_classes(unfit, found, labels)
+    if problems and (on_bad_rows == "error" or all_unfit or more_classes):
+        hints = [*([label_hint(found, labels)] if unfit else []), *([] if all_unfit or more_classes else [SKIP_HINT])]
         hints = hints if many_unfit else hints[::-1]
-        raise bad_rows_error(problems, limit=3 if all_unfit else 20, hint="\n".join(hints))
+        raise bad_rows_error(problems, limit=3 if all_unfit or more_classes else 20, hint="\n".join(hints))
     return problems
 
 

@@ -1,6 +1,7 @@
 """The rows of a data file, and in their place rows that cannot be used, named by file and line."""
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from paraphrase_lab.errors import BadRowsError
 
 SKIP_HINT = "data.on_bad_rows=skip leaves them out and lists them in bad_rows.csv"
 VALUE_CHARACTERS = 80
+_BLANK = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*")
 
 
 class Row(NamedTuple):
@@ -52,6 +54,11 @@ def as_text(value: Any) -> Any:
         return value.decode("utf-8") if isinstance(value, bytes) else value
     except UnicodeDecodeError:
         return value
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a sentence has no sign but blanks, those of no width among them."""
+    return _BLANK.fullmatch(text) is not None
 
 
 def shortened(value: object) -> str:

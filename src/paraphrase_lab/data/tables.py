@@ -118,9 +118,10 @@ def load_split(
     if name not in found:
         raise UserError(f"the data set has no {name} split", valid=f"splits: {', '.join(found)}")
     read = check_pairs(source.splits()[name], source.labels)
+    shown = "test" if wanted is None and len(found) == 1 else name  # a file of pairs has no splits
     if is_hidden(read.labels, source.labels):
         raise UserError(
-            hidden_labels(read.labels, name), hint="`paraphrase predict RUN --input FILE --output SCORES` scores it"
+            hidden_labels(read.labels, shown), hint="`paraphrase predict RUN --input FILE --output SCORES` scores it"
         )
     problems = unusable_rows([read], source.labels, on_bad_rows)
     table = read.table
@@ -128,8 +129,7 @@ def load_split(
         raise UserError(f"the {name} split has no usable pairs", hint="`paraphrase data` describes what is read")
     if limit is not None:
         table = table.select(range(len(table))[:limit])
-    shown = "test" if wanted is None and len(found) == 1 else name  # a file of pairs has no splits
-    return shown, PairTables({shown: table}, problems, [])
+    return shown, PairTables({shown: table}, problems, [], labels=read.labels)
 
 
 def first_pairs(tables: PairTables, name: str, limit: int | None) -> PairTables:
@@ -155,6 +155,9 @@ def _cut(
 ) -> tuple[dict[str, PairTable], list[str]]:
     given = splits["train"]
     fractions = {"validation": validation_fraction}
+    if validation_fraction + test_fraction >= 1:
+        fractions = f"data.validation_fraction={validation_fraction:g} and data.test_fraction={test_fraction:g}"
+        raise UserError(f"{fractions} leave nothing to train on", valid="fractions that are less than 1 together")
     if test_fraction:
         fractions = {"test": test_fraction, "validation": validation_fraction / (1 - test_fraction)}
     cut = dict(splits)

@@ -5,9 +5,10 @@ import json
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from paraphrase_lab.data.rows import BadRow, Row, shortened
+from paraphrase_lab.data.stray_quotes import StrayQuotes
 from paraphrase_lab.errors import UserError
 
 # The default is 128 KiB. Without any limit, a quote that is never closed would read the whole file.
@@ -15,7 +16,7 @@ FIELD_CHARACTERS = 16 * 2**20
 CSV_PROBLEMS = {
     "unexpected end of data": "a quote is never closed",
     "field larger than field limit": f"a quote is not closed within {FIELD_CHARACTERS:,} characters",
-    "new-line character seen in unquoted field": "carriage return outside quotes",
+    "new-line character seen in unquoted field": "line ends of old Macs (CR alone), or a carriage return outside quotes",
 }
 
 
@@ -30,6 +31,8 @@ class Dialect(NamedTuple):
     separator: str
     quoting: str
     columns: Sequence[str] = ()
+    is_typed: bool = False
+    """Somebody has chosen the quoting: quotes that join whole rows are meant."""
 
 
 def table_records(lines: Iterable[bytes], file: str, dialect: Dialect) -> Iterator[Record | BadRow]:
@@ -86,6 +89,9 @@ def csv_records(lines: Iterable[bytes], file: str, dialect: Dialect) -> Iterator
     feed = LineFeed(lines)
     quote = "'" if dialect.quoting == "single" else '"'
     escape = "\\" if dialect.quoting in ("backslash", "single") else None
+    stray = None if dialect.is_typed or quote == "'" else StrayQuotes(dialect.separator)
+    if stray and dialect.columns:
+        stray.swallows([b""], dialect.columns)
     reader = csv.reader(feed, delimiter=dialect.separator, quotechar=quote, escapechar=escape, strict=True)
     while True:
         feed.taken.clear()
@@ -98,6 +104,12 @@ def csv_records(lines: Iterable[bytes], file: str, dialect: Dialect) -> Iterator
             continue
         if fields is None:
             return
+        if stray and fields and stray.swallows([line for _, line in feed.taken], fields):
+            (number, line), (last, _) = feed.taken[0], feed.taken[-1]
+            problem = f"a quote opens here and closes in line {last}, over whole rows; quoting=none takes quotes for characters"
+            yield BadRow(file, number, problem, shortened(line.rstrip(b"\r\n")))
+            feed.again.extendleft(reversed(feed.taken[1:]))
+            continue
         undecodable = next((line for _, line in feed.taken if as_utf8(line) is None), None)
         if undecodable is not None:
             yield BadRow(file, feed.taken[0][0], "not UTF-8", shortened(undecodable.rstrip(b"\r\n")))
@@ -135,11 +147,8 @@ def as_utf8(line: bytes) -> str | None:
         return None
 
 
-def reject_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-DECODER = json.JSONDecoder(parse_constant=reject_constant)
+DECODER = json.JSONDecoder(parse_constant=lambda name: None)
+"""NaN and Infinity are no JSON, but `json.dumps` writes them for values that are missing: None."""
 
 
 def json_rows(lines: Iterable[bytes], file: str) -> Iterator[Row | BadRow]:

@@ -10,7 +10,7 @@ from typing import Any
 from paraphrase_lab.data.columns import require_columns
 from paraphrase_lab.data.files import RowReader
 from paraphrase_lab.data.options import READING, ReadOptions
-from paraphrase_lab.data.rows import BadRow, Row, as_text, shortened, value_at
+from paraphrase_lab.data.rows import BadRow, Row, as_text, is_blank, shortened, value_at
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.scoring.output import OUTPUT_FORMATS
 from paraphrase_lab.storage import free_bytes, require_writable, size
@@ -82,7 +82,7 @@ class ScoringTask:
             return item
         for name in self.columns:
             sentence = as_text(value_at(item.values, name))
-            if isinstance(sentence, str) and sentence.strip():
+            if isinstance(sentence, str) and not is_blank(sentence):
                 continue
             if sentence is None:
                 return BadRow(str(self.source), item.line, f"'{name}' is missing", "")
