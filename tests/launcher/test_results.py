@@ -57,6 +57,8 @@ class Scalar:
         (numpy.int64(3), 3),
         (numpy.bool_(True), True),
         (numpy.array([2.0]), 2.0),
+        (numpy.array([0.5, 3]), [0.5, 3.0]),
+        ((numpy.zeros((1, 2)), 1), ([[0.0, 0.0]], 1)),
         (Scalar(), 0.25),
         (Level.HIGH, 3),
         ((Scalar(), numpy.float32(2)), (0.25, 2.0)),
@@ -75,7 +77,7 @@ class Odd:
         return "Odd()"
 
 
-@pytest.mark.parametrize("value", [{1: "a"}, [(1, 2)], Odd(), numpy.zeros(3), {"a": Odd()}, b"bytes", {1, 2}, Path("x")])
+@pytest.mark.parametrize("value", [{1: "a"}, [(1, 2)], Odd(), numpy.zeros(10_001), {"a": Odd()}, b"bytes", {1, 2}, Path("x")])
 def test_what_json_cannot_say_is_described(value: Any) -> None:
     record = through_json(success_record(value))
     assert record["status"] == "completed"

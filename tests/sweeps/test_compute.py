@@ -44,10 +44,11 @@ def test_a_single_run_stays_in_this_process_or_is_a_sweep_of_one_where_a_launche
     )
 
 
-def test_the_content_of_data_files_is_part_of_a_job() -> None:
-    node = launcher("data=paws", f"data.path={CONF_DIR}")
+@pytest.mark.parametrize("compute", ["local", "sagemaker", "sagemaker_spot", "sagemaker_local"])
+def test_the_content_of_data_files_is_part_of_a_job(compute: str) -> None:
+    node = launcher(f"compute={compute}", "data=paws", f"data.path={CONF_DIR}")
     assert list(node.key_files) == [str(CONF_DIR), None, None, None]
-    assert list(launcher().key_files) == [None, None, None, None]
+    assert list(launcher(f"compute={compute}").key_files) == [None, None, None, None]
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -29,8 +29,12 @@ FILES_AT_MOST = 200_000
 IGNORE_FILE = ".sagemakerignore"
 _NEVER_SENT = re.compile(
     r"(^|/)(\.git|\.hg|\.svn|\.venv|venv|\.tox|\.nox|node_modules|__pycache__|\.eggs|[^/]+\.egg-info|\.ipynb_checkpoints"
-    r"|\.(mypy|pytest|ruff)_cache|\.hypothesis|\.DS_Store|[^/]+\.py[co])(/|$)"
+    r"|\.(mypy|pytest|ruff)_cache|\.hypothesis|\.DS_Store|[^/]+\.py[co]"
+    r"|[^/]+~|\.#[^/]+|#[^/]+#|\.[^/]+\.sw[a-p]|\.~lock\.[^/]+#|\.nfs[0-9a-f]+|\.idea|\.vscode|\.virtual_documents"
+    r"|Thumbs\.db|desktop\.ini|nohup\.out|\.cache|\.coverage(\.[^/]+)?|htmlcov|\.(pytype|pyre|ropeproject|benchmarks)"
+    r"|wandb/((offline-)?run-[^/]+|latest-run|debug[^/]*\.log))(/|$)"
 )
+"""Droppings of editors, notebooks, tools and shells, which are sent where git tracks them."""
 ENVIRONMENT_MARKS = ("/pyvenv.cfg", "/conda-meta/history")
 """Files that the top directory of a virtual environment has: of venv and virtualenv, and of conda."""
 

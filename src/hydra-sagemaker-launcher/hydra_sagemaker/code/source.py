@@ -17,6 +17,7 @@ import hydra
 
 from hydra_sagemaker.code import bundle, bundled_files
 from hydra_sagemaker.code.imported_modules import loaded_files, task_file, without_entry_point
+from hydra_sagemaker.code.own_outputs import is_one_of, output_files
 from hydra_sagemaker.code.requirements import AUTO, declared, distribution
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.identity import parse_job_name
@@ -52,7 +53,9 @@ class Code:
 
     @cached_property
     def files(self) -> list[PurePosixPath]:
-        return _without_outputs(self.root, bundled_files.list_files(self.root, exclude=self.settings.exclude))
+        files = _without_outputs(self.root, bundled_files.list_files(self.root, exclude=self.settings.exclude))
+        outputs = output_files()
+        return [file for file in files if not is_one_of(self.root / file, outputs)]
 
     @cached_property
     def not_bundled(self) -> list[str]:

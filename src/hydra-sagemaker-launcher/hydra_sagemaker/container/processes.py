@@ -26,6 +26,9 @@ RUNNER = "hydra_sagemaker.runner"
 REASON_CHARACTERS = 1024
 LAST_LINES = 20
 OUTPUT_GRACE_SECONDS = 5
+WITHOUT_RESULT = 1
+"""Exit code of the container when the task's process ended with 0 and did not get as far as its result."""
+VANISHED = "the task's process ended with exit code 0 and left no result: it calls os._exit, or another program replaced it"
 
 
 def run(spec: dict[str, Any], base: Path, job_dir: Path, say: Callable[[str], None]) -> tuple[int, str]:
@@ -89,7 +92,7 @@ class Processes:
 
     def _environment(self) -> dict[str, str]:
         path = [os.environ.get("PYTHONPATH"), str(self.base / "code/.launcher/path")]
-        environment = {**os.environ, **self.cluster.environment()}
+        environment = {**os.environ, **self.spec.get("threads", {}), **self.cluster.environment()}
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in path if entry)
         if self.kept is not None:
             environment[output_files.KEPT_VARIABLE] = str(self.kept)
@@ -129,11 +132,16 @@ class Processes:
             return 0, ""
         if code == 0 and failure is not None:  # of another process than the first
             code = failure["exit_code"]
+        has_vanished = code == 0 and result is None and self.is_first and not self.stopped
+        if has_vanished:
+            code = WITHOUT_RESULT
         if code and not self.is_first:  # SageMaker merges the results of all machines
             for file in self.job_dir.glob("ranks/*.json"):
                 (self.data / ".job/ranks").mkdir(parents=True, exist_ok=True)
                 shutil.copy2(file, self.data / ".job/ranks")
         reason = reason_of(code, failure if failed else None, self.last) if code and not self.stopped else ""
+        if has_vanished:
+            reason = "\n".join([VANISHED, "the last lines were", *self.last])
         return (code if code >= 0 else 128 - code), reason
 
     def _record_killed_workers(self) -> None:

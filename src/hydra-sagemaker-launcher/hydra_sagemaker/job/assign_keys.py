@@ -50,7 +50,7 @@ def identify(
     for job in jobs:
         files = tuple(file for file in job.settings.key_files if file is not None)
         if files and files not in digests:
-            digests[files] = files_digest([working_dir / file for file in files])
+            digests[files] = files_digest([working_dir / Path(file).expanduser() for file in files])
         text = task_yaml(job.config, job.settings.key_exclude)
         where, data = image(job.settings), digests.get(files, "")
         job.slug = slug

@@ -5,6 +5,7 @@ never a pickle."""
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ ROOT_PREFIX = "root:"
 PATH_PREFIX = "path:"
 DISTRIBUTIONS = ("hydra-core", "omegaconf", "torch", "pytorch-lightning", "lightning", "transformers", "datasets", "numpy")
 """Whose versions are compared when both sides have them."""
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass
@@ -63,6 +65,8 @@ class Spec:
     commit: str | None = None
     """The commit of the code's repository, ending in -dirty when files differ from it; the job finds it in HYDRA_JOB_COMMIT."""
     versions: dict[str, str] = field(default_factory=dict)
+    threads: dict[str, str] = field(default_factory=dict)
+    """Variables that set numbers of threads where the job was submitted: the order of sums depends on them."""
     format: int = FORMAT
 
     def to_json(self) -> str:
@@ -92,6 +96,11 @@ def versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
+
+
+def thread_variables(without: Mapping[str, str] = {}) -> dict[str, str]:
+    """Return the variables of this process that set numbers of threads, but for names set elsewhere."""
+    return {name: os.environ[name] for name in THREAD_VARIABLES if os.environ.get(name) and name not in without}
 
 
 def version_skew(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:

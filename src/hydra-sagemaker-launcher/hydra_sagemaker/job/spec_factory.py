@@ -80,6 +80,7 @@ class SpecFactory:
             checkpoints=not is_local and keeps_checkpoints(settings),
             processes_per_instance=None if processes == "auto" else int(processes),
             versions=spec.versions(),
+            threads={} if is_local else spec.thread_variables(without=settings.env),
         )
 
     @cached_property

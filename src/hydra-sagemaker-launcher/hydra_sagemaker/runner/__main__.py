@@ -21,7 +21,7 @@ from hydra_sagemaker.container.output_files import model_files, move_files
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
-from hydra_sagemaker.runner.record import failure_record, success_record
+from hydra_sagemaker.runner.record import failure_record, success_record, threads_record
 from hydra_sagemaker.secret_names import redacted
 
 
@@ -46,6 +46,7 @@ def main(words: list[str] | None = None) -> int:
     ended = time.time()
     record |= {"name": spec.name, "key": spec.key, "seconds": round(ended - started, 3), "ended": ended}
     record["version_skew"] = version_skew(spec.versions, versions())
+    record["threads"] = threads_record()
     _finish(redacted(record, secrets), options, rank)
     if record["status"] == "interrupted" and (rank > 0 or cluster.RUN_ID in os.environ):
         return 0  # another code, and torchrun or Lightning would kill the others while they save

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 import pickle
 import signal
+import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,9 +16,22 @@ from typing import Any
 from hydra.errors import CompactHydraException
 
 from hydra_sagemaker.job.result import PICKLED_VALUE, message_of, printable
+from hydra_sagemaker.job.spec import thread_variables
 
 FRAMES = 100  # innermost ones: an endless recursion has a thousand
+ARRAYS = ("numpy", "torch")
+NUMBERS = 10_000
 INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
+def threads_record() -> dict[str, Any]:
+    """Return what the order of sums depends on: cores, variables that set numbers of threads, torch's own number."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found: dict[str, Any] = {"cores": cores, **thread_variables()}
+    torch = sys.modules.get("torch")  # importing it takes seconds
+    with suppress(AttributeError):
+        found |= {"torch": torch.get_num_threads()} if torch is not None else {}
+    return found
 
 
 def success_record(value: Any, pickle_dir: Path | None = None) -> dict[str, Any]:
@@ -32,10 +48,10 @@ def success_record(value: Any, pickle_dir: Path | None = None) -> dict[str, Any]
 
 
 def _plain(value: Any) -> Any:
-    """Return a value that JSON gives back as it was; numpy's and torch's scalars as the numbers they hold.
+    """Return a value that JSON gives back as it was; numpy's and torch's scalars as the numbers they hold, arrays as lists.
 
     Raises:
-        TypeError: a tuple would be read back as a list, a dictionary's numbers as text.
+        TypeError: a tuple would be read back as a list, a dictionary's numbers as text; an array of more than 10,000 numbers.
     """
     if value is None or isinstance(value, str | int | float):
         return value
@@ -48,6 +64,10 @@ def _plain(value: Any) -> Any:
         number = item() if callable(item) else None
     except Exception:  # an array of several numbers, or a method of another meaning
         number = None
+    array: Any = value
+    if number is None and type(value).__module__.partition(".")[0] in ARRAYS and getattr(value, "ndim", 0) > 0:
+        if math.prod(array.shape) <= NUMBERS:
+            return _plain(array.tolist())
     if not isinstance(number, int | float):
         raise TypeError(f"{type(value).__name__} is not JSON")
     return number

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import logging
 from dataclasses import asdict
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from hydra_sagemaker.aws.logs import clean
 from hydra_sagemaker.backends.base import Outcome, Status
 from hydra_sagemaker.errors import Cause, Failure, RemoteJobError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import without_hydra
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import read_result, rebuilt, returned_value
+
+log = logging.getLogger(__name__)
 
 
 class SubmittedJob:
@@ -50,6 +56,8 @@ def past_return(job: Job, name: str, status: Status, record: dict[str, Any], tas
 
 def _returned(job: Job, name: str, outcome: Outcome, task_package: str | None) -> JobReturn:
     result, failure = outcome.result, outcome.failure
+    if outcome.is_completed and result is not None and "not_json" in result:
+        return _without_value(job, name, str(result["not_json"]))
     if outcome.is_completed:
         return return_of(job, name, JobStatus.COMPLETED, outcome.value)
     if result is not None and result["status"] == "failed" and "exception" in result:
@@ -59,6 +67,25 @@ def _returned(job: Job, name: str, outcome: Outcome, task_package: str | None) -
     else:  # what the task raised when it was told to end says less than who told it
         error = RemoteJobError(f"{job}, {name}: {failure}")
     return return_of(job, name, JobStatus.FAILED, error)
+
+
+def _without_value(job: Job, name: str, shown: str) -> JobReturn:
+    """Name a value that JSON cannot hold; to a sweeper that needs it, the job has failed."""
+    told = f"{job}, {name}: its return value was not downloaded, since JSON cannot hold it: {clean(shown, colours=False)}"
+    if (sweeper := sweeper_by_values(job.config)) is None:
+        log.warning("%s", told)
+        return return_of(job, name, JobStatus.COMPLETED, None)
+    way = f"{sweeper} needs the value: return a number, or a list of numbers"
+    return return_of(job, name, JobStatus.FAILED, RemoteJobError(f"{told}\n{way}"))
+
+
+def sweeper_by_values(config: DictConfig) -> str | None:
+    """Return the name of a sweeper that chooses jobs by the values of others; None for Hydra's own, and where there is none."""
+    if (target := config.hydra.get("sweeper", {}).get("_target_")) is None:
+        return None
+    module, _, name = str(target).rpartition(".")
+    sweeper = getattr(importlib.import_module(module), name)
+    return None if issubclass(sweeper, BasicSweeper) else sweeper.__name__
 
 
 def return_of(job: Job, name: str, status: JobStatus, value: Any) -> JobReturn:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
 from hydra_sagemaker.display.tables import cost_table, counted, plan_table
+from hydra_sagemaker.scheduling.job_returns import sweeper_by_values
 from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
-from hydra_sagemaker.sweep.hooks import imported
 from hydra_sagemaker.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -42,10 +40,9 @@ def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator
     settings = sweep.settings
     if settings.wait:
         return
-    sweeper = imported(str(sweep.config.hydra.sweeper["_target_"]), "wait")
-    if not issubclass(sweeper, BasicSweeper):
+    if (sweeper := sweeper_by_values(sweep.config)) is not None:
         yield (
-            f"hydra.launcher.wait=false: {sweeper.__name__} needs the value of each job before it chooses "
+            f"hydra.launcher.wait=false: {sweeper} needs the value of each job before it chooses "
             "the next one: hydra.launcher.wait=true"
         )
     jobs = len(sweep.tracker.active) + sum(not one.is_reused for one in submissions)
