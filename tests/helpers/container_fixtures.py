@@ -55,6 +55,9 @@ def main(config):
         os.kill(os.getpid(), signal.SIGKILL)
     if config.do == "exit":
         sys.exit(3)
+    if config.do == "bar":
+        print("\\r".join(f"{percent}%" for percent in range(101)), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
     if config.do == "orphan":
         orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
         (BASE / "orphan").write_text(str(orphan.pid))

@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 
 APP = """\
 import hashlib
+import logging
 import os
+import subprocess
+import sys
 
 import hydra
 from lib.notes import GREETING
+
+
+log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -37,6 +43,9 @@ def main(config):
     key = os.environ["TRACKER_KEY"]
     assert config.tracker.api_key == key and config.absent == "nobody"
     print(GREETING)
+    print(f"signed in with {key}\\r50%\\r100%", key, file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-c", "import os; print('a child:', os.environ['TRACKER_KEY'])"], check=True)
+    log.warning("the key is %s", key)
     if config.do == "refuse":
         raise Refused(f"no entry with {key}", {"key": [key]}) from ValueError(key)
     return {"digest": hashlib.sha256(key.encode()).hexdigest(), "key": key if config.do == "return" else None}

@@ -45,6 +45,12 @@ def test_a_killed_job_leaves_its_last_lines(container: Container) -> None:
     assert "the task's own line" in container.failure
 
 
+def test_the_last_line_of_a_progress_bar_is_its_end(container: Container) -> None:
+    container.prepare("bar").run()
+    assert container.failure.endswith("the task's own line\n100%")
+    assert "98%\r99%\r100%" in container.job("output.log").replace("\n", "\r")
+
+
 def test_the_exit_code_is_the_tasks(container: Container) -> None:
     assert container.prepare("exit").run()[0] == 3
     assert container.failure.startswith("SystemExit: 3")

@@ -54,13 +54,16 @@ def test_no_secret_of_this_machine_is_anywhere(found: Found, planted: Planted) -
 
 
 def test_a_secret_that_a_job_reads_is_in_none_of_its_records(found: Found, planted: Planted) -> None:
-    """No secret is found even where the task raised or returned it."""
+    """No secret is found even where the task raised, returned, printed or logged it, or a process that it started did."""
     assert found.of(planted.of_the_job) == []
 
 
 def test_what_stands_there_instead(found: Found, shared_cloud: Cloud, planted: Planted) -> None:
     completed, refused, returned = (shared_cloud.app.result(number) for number in range(3))
     hidden = "[hydra.launcher.secrets.TRACKER_KEY]"
+    output = (shared_cloud.output(0) / ".job/output.log").read_bytes().decode()
+    assert f"signed in with {hidden}\r50%\r100% {hidden}\n" in output and f"a child: {hidden}\n" in output
+    assert f"the key is {hidden}" in (shared_cloud.output(0) / "app.log").read_text(encoding="utf-8")
     assert refused["exception"]["message"] == f"('no entry with {hidden}', {{'key': ['{hidden}']}})"
     assert hidden in refused["exception"]["traceback"] and refused["exception"]["cause"]["message"] == hidden
     assert hidden in shared_cloud.record(1)["FailureReason"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 _VENDOR = (
     "aws|azure|gcp|google|github|gh|gitlab|bitbucket|hf|hub|huggingface|face|wandb|openai|anthropic|cohere|mistral|replicate|comet"
@@ -124,24 +125,33 @@ def redacted(node: Any, secrets: Mapping[str, str]) -> Any:
 
     Quoted values are found too. Values of fewer than 8 characters stay: they would be found in words that mean something else.
     """
+    return _without(node, redactor(secrets))
+
+
+def redactor(secrets: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what `redacted` does to a text, made once for many texts."""
     patterns = {}
     for name, secret in secrets.items():
-        texts = {text for text in (secret, *secret.splitlines(), *_json_texts(secret)) if len(text) >= _WHOLE_CHARACTERS}
+        found = (secret, *secret.splitlines(), *_json_texts(secret))
+        texts = {form for text in found for form in (text, quote(text, safe="")) if len(text) >= _WHOLE_CHARACTERS}
         longest_first = sorted(texts, key=len, reverse=True)
         if texts:
             patterns[name] = re.compile("|".join("".join(map(_quoted, text)) for text in longest_first))
-    return _without(node, patterns)
 
-
-def _without(node: Any, patterns: Mapping[str, re.Pattern[str]]) -> Any:
-    if isinstance(node, dict):
-        return {key: _without(value, patterns) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_without(value, patterns) for value in node]
-    if isinstance(node, str):
+    def masked(text: str) -> str:
         for name, pattern in patterns.items():
-            node = pattern.sub(f"[hydra.launcher.secrets.{name}]", node)
-    return node
+            text = pattern.sub(f"[hydra.launcher.secrets.{name}]", text)
+        return text
+
+    return masked
+
+
+def _without(node: Any, masked: Callable[[str], str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _without(value, masked) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_without(value, masked) for value in node]
+    return masked(node) if isinstance(node, str) else node
 
 
 def _quoted(character: str) -> str:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra_sagemaker.container import cluster, output_files
+from hydra_sagemaker.container import cluster, output_files, secrets
 from hydra_sagemaker.files import read_json
 
 RUNNER = "hydra_sagemaker.runner"
@@ -36,11 +36,19 @@ def run(spec: dict[str, Any], base: Path, job_dir: Path, say: Callable[[str], No
     job = Processes(spec, base, job_dir)
     job.cluster.await_peers(say)
     try:
+        job.secrets = secrets.read(spec, job.environment())
+    except RuntimeError as error:
+        say(str(error))
+        return 1, str(error)
+    if job.secrets:
+        say(f"secrets read: {', '.join(job.secrets)}")
+    try:
         code = job.run()
     except OSError as error:
         return 1, f"the job could not be started: {error}"
     code, reason = job.outcome(code)
     try:
+        secrets.mask_logs(job.output, job.secrets)
         if job.is_first:
             output_files.settle(job.output, say)
         job.place()
@@ -66,6 +74,8 @@ class Processes:
         self.ended_workers: dict[int, int] = {}
         """Local rank to exit code of the processes that torchrun reported as failed."""
         self.last: deque[str] = deque(maxlen=LAST_LINES)
+        """The last lines printed; of a progress bar what it showed last."""
+        self.secrets: dict[str, str] = {}
 
     def run(self) -> int:
         """Return the exit code, negative after a signal."""
@@ -77,7 +87,7 @@ class Processes:
         process = self.process = subprocess.Popen(
             words,
             cwd=self.base / "code" / self.spec["working_dir"],
-            env=self._environment(),
+            env=self.environment() | self.secrets,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a group of its own, so that a signal reaches every process the task has started
@@ -90,7 +100,7 @@ class Processes:
         copying.join(OUTPUT_GRACE_SECONDS)  # a process that the task started may hold the pipe for ever
         return code
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         path = [os.environ.get("PYTHONPATH"), str(self.base / "code/.launcher/path")]
         environment = {**os.environ, **self.spec.get("threads", {}), **self.cluster.environment()}
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in path if entry)
@@ -108,16 +118,20 @@ class Processes:
                 os.killpg(group, signal.SIGTERM)
 
     def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
-        """Copy to the container's log, and to a file that is downloaded with the results."""
+        """Copy to the container's log, and to a file that is downloaded with the results, without the values of secrets."""
         assert process.stdout is not None
+        mask, overwritten = secrets.masking(self.secrets), False
         with (self.job_dir / "output.log").open("wb") as log:
-            for line in process.stdout:
-                sys.stdout.buffer.write(line)
-                sys.stdout.flush()
-                log.write(line)
-                log.flush()
-                text = line.decode(errors="replace").rstrip()
-                self.last.append(text)
+            for segment in map(mask, secrets.segments(process.stdout)):
+                for copy in (sys.stdout.buffer, log):
+                    copy.write(segment)
+                    copy.flush()
+                text = segment.decode(errors="replace").rstrip()
+                if text or not overwritten:  # else the line feed after a progress bar
+                    if overwritten and self.last:
+                        self.last.pop()
+                    self.last.append(text)
+                overwritten = segment.endswith(b"\r")
                 if self.cluster.size > 1 and (ended := cluster.ENDED_WORKER.search(text)):
                     self.ended_workers.setdefault(int(ended[2]), int(ended[1]))
 

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.identity import flat
+from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import FIELDS, PER_JOB, REMOVED, Mode, SageMakerLauncherConf, removed_field
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,15 @@ class Job:
         return f"{self.slug}-{self.key}-{attempt}"
 
     def __str__(self) -> str:
-        words = " ".join(self.distinguishing_overrides)
+        words = " ".join(map(_without_secret, self.distinguishing_overrides))
         return f"job {self.number} ({words})" if words else f"job {self.number}"
+
+
+def _without_secret(override: str) -> str:
+    """Return an override as a message may show it: one that is refused for its value is named, too."""
+    name, _, value = override.partition("=")
+    is_secret = looks_secret(name.rpartition(".")[2]) or value_looks_secret(value) or variable_within(value, os.environ)
+    return f"{name}=…" if is_secret else override
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import signal
 import sys
@@ -18,11 +19,10 @@ from typing import Any
 
 from hydra_sagemaker.container import cluster
 from hydra_sagemaker.container.output_files import model_files, move_files
-from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
 from hydra_sagemaker.runner.record import failure_record, success_record, threads_record
-from hydra_sagemaker.secret_names import redacted
+from hydra_sagemaker.secret_names import redacted, redactor
 
 
 def main(words: list[str] | None = None) -> int:
@@ -36,9 +36,10 @@ def main(words: list[str] | None = None) -> int:
         spec.sweep_dir = str(options.output_root)
     rank = cluster.rank()
     started = time.time()
-    secrets: dict[str, str] = {}
+    secrets = {name: os.environ[name] for name in spec.secrets if name in os.environ}
+    if secrets:
+        _mask_logging(secrets)
     try:
-        secrets |= _fetch_secrets(spec)
         record = _run(spec, options, rank)
     except BaseException as error:  # noqa: B036 (the record has to be written whatever ended the job)
         record = failure_record(error)
@@ -112,21 +113,17 @@ def _finish(record: dict[str, Any], options: argparse.Namespace, rank: int) -> N
         print(record["exception"]["traceback"], file=sys.stderr)
 
 
-def _fetch_secrets(spec: Spec) -> dict[str, str]:
-    if not spec.secrets:
-        return {}
-    try:
-        import boto3
-    except ImportError:
-        raise LauncherError("hydra.launcher.secrets needs boto3 in the job: add it to the requirements") from None
-    client = boto3.client("secretsmanager", region_name=spec.region or os.environ.get("AWS_REGION"))
-    for variable, secret in spec.secrets.items():
-        try:
-            os.environ[variable] = client.get_secret_value(SecretId=secret)["SecretString"]
-        except Exception as error:  # not there, not text, not allowed: the name helps, whatever it is
-            raise LauncherError(f"hydra.launcher.secrets.{variable}={secret}: {type(error).__name__}: {error}") from None
-    print(f"secrets read: {', '.join(spec.secrets)}", file=sys.stderr)
-    return {variable: os.environ[variable] for variable in spec.secrets}
+def _mask_logging(secrets: dict[str, str]) -> None:
+    """Let no message of `logging` hold a secret: Hydra writes them to a file, which may be copied to S3 at once."""
+    masked, made = redactor(secrets), logging.getLogRecordFactory()
+
+    def record(*words: Any, **named: Any) -> logging.LogRecord:
+        one = made(*words, **named)
+        with suppress(Exception):  # a message that cannot be formatted is reported where it is printed
+            one.msg, one.args = masked(one.getMessage()), ()
+        return one
+
+    logging.setLogRecordFactory(record)
 
 
 def _stop(number: int, frame: Any) -> None:
