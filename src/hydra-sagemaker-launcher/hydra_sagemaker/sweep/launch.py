@@ -73,8 +73,9 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
     submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
     unique = _unique(submissions)
     occupied = sweep.backend.occupied(jobs)
+    earlier = sweep.earlier.problems(submissions, occupied)
     too_dear = sweep.spending.reserve({one.name: one.job for one in unique if not one.is_reused})
-    if problems := [*occupied, *filter(None, [too_dear]), *detach_problems(sweep, unique)]:
+    if problems := [*occupied, *earlier, *filter(None, [too_dear]), *detach_problems(sweep, unique)]:
         raise SubmissionRefused(problems)
     write_manifest(
         sweep.directory,

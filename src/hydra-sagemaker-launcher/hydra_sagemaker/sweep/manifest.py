@@ -27,6 +27,8 @@ mode region profile endpoint_url bucket_owner s3_uri output_kms_key collected pr
 """.split()
 JOB_FIELDS = "instance_type instance_count max_run_hours max_wait_hours spot checkpoints model_files download_models".split()
 WHERE_THE_JOBS_ARE = ("mode", "region", "endpoint_url")
+PLACE = (*WHERE_THE_JOBS_ARE, "profile")
+"""A profile may be of another account, but need not."""
 NO_CONFIG = OmegaConf.create()
 OF_THE_LAUNCHER = re.compile(r"[+~]*hydra[./]")
 """Overrides that may hold environment variables."""

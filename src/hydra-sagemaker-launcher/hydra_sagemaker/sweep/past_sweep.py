@@ -117,6 +117,10 @@ class SubmittedSweep:
         return _status(one.job, one.attempt)
 
 
+def is_collected(job: Job, attempt: Attempt) -> bool:
+    return _status(job, attempt).is_collected
+
+
 def _status(job: Job, attempt: Attempt) -> JobStatus:
     record = read_json(job.job_dir / "record.json")
     if isinstance(record, dict) and record.get("name") == attempt.name and record.get("state") in ENDED:

@@ -26,6 +26,7 @@ from hydra_sagemaker.scheduling.tracker import Submission, Tracker
 from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep import checks
 from hydra_sagemaker.sweep.budget import Spending
+from hydra_sagemaker.sweep.earlier_jobs import EarlierJobs
 from hydra_sagemaker.sweep.elsewhere import ConfigFiles
 from hydra_sagemaker.sweep.hooks import call_collected
 from hydra_sagemaker.sweep.installation import version_conflict
@@ -97,6 +98,11 @@ class Sweep:
         tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.reserve)
         tracker.on_collected = self._collected
         return tracker
+
+    @cached_property
+    def earlier(self) -> EarlierJobs:
+        """Read before this launch writes its own manifest."""
+        return EarlierJobs(self)
 
     @cached_property
     def spending(self) -> Spending:
