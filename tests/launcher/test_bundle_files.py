@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hydra_sagemaker.code import bundled_files
-from hydra_sagemaker.code.bundled_files import find_root, list_files
+from hydra_sagemaker.code.bundled_files import list_files
+from hydra_sagemaker.code.root import find_root
 from hydra_sagemaker.errors import LauncherError
 
 

@@ -39,7 +39,8 @@ class RetriesConf:
 @dataclass
 class CodeConf:
     root: Optional[str] = None
-    """Directory that is bundled; null: the git repository of the working directory, without git the working directory."""
+    """Directory that is bundled; null: the git repository of the working directory, without git the working directory; that of
+    the task, if it was started elsewhere."""
     exclude: list[str] = field(default_factory=list)
     """Patterns as in .gitignore, beside `.gitignore` and `.sagemakerignore`."""
     max_mb: float = 50

@@ -85,7 +85,7 @@ def pack(root: Path, files: Sequence[PurePosixPath], target: Path, extra: Mappin
 
 def size_problem(root: Path, files: Sequence[PurePosixPath], max_mb: float) -> str | None:
     """Return why the code is too large, or None; `max_mb` in units of 1,000,000 bytes, before compression."""
-    sizes = {path: (root / path).stat().st_size for path in files}
+    sizes = {path: (root / path).stat().st_size for path in files if (root / path).exists()}  # else `pack` names it
     total = sum(sizes.values())
     if total <= max_mb * BYTES_PER_MB:
         return None

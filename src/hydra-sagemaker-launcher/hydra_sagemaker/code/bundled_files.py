@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from hydra_sagemaker.code.root import git_environment, git_toplevel
 from hydra_sagemaker.code.secret_files import looks_secret_file
 from hydra_sagemaker.errors import LauncherError
 
@@ -41,11 +42,6 @@ ENVIRONMENT_MARKS = ("/pyvenv.cfg", "/conda-meta/history")
 log = logging.getLogger(__name__)
 
 
-def find_root(start: Path) -> Path:
-    """Return the top of the git work tree that holds `start`; `start` itself without git or a repository."""
-    return _git_toplevel(start) or start.resolve()
-
-
 def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath]:
     """Return sorted paths relative to `root`; `exclude` and .sagemakerignore hold gitignore patterns, `exclude` the last ones.
 
@@ -59,7 +55,7 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
     ignore = _sagemakerignore(root, exclude)
     tree = _Tree(root)
     with closing(_git_files(root)) as names:
-        first = next(names, None) if _git_toplevel(root) else None
+        first = next(names, None) if git_toplevel(root) else None
         if first is None:  # no repository, or a directory that its repository ignores as a whole
             tree.add(_walk(root, ignore, []))
         else:
@@ -70,7 +66,7 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath
 
 def tracked_files(root: Path) -> set[str]:
     """Return the files in the repository of `root`; none without one. A submodule counts as one file."""
-    return set(_git_names(root, "--cached")) if _git_toplevel(root) else set()
+    return set(_git_names(root, "--cached")) if git_toplevel(root) else set()
 
 
 def named_by_patterns(root: Path, names: Sequence[str], *, exclude: Sequence[str] = ()) -> set[str]:
@@ -138,23 +134,6 @@ class _Tree:
         return {name for name in found if not (ignore and ignore.match_file(name))}
 
 
-def _git_environment() -> dict[str, str]:
-    """Return the environment without what a git hook sets: the directory alone selects the repository."""
-    inherited = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
-    return {**{name: value for name, value in os.environ.items() if name not in inherited}, "LC_ALL": "C"}
-
-
-def _git_toplevel(directory: Path) -> Path | None:
-    command = ["git", "-C", str(directory), "rev-parse", "--show-toplevel"]
-    try:
-        done = subprocess.run(command, capture_output=True, env=_git_environment(), check=False)
-    except FileNotFoundError:
-        return None
-    if b"dubious ownership" in done.stderr:
-        raise LauncherError(os.fsdecode(done.stderr).strip())  # git names the directory and the command that allows it
-    return Path(os.fsdecode(done.stdout.removesuffix(b"\n"))) if done.returncode == 0 else None
-
-
 def _git_files(root: Path) -> Generator[str, None, None]:
     """Yield the files of the repository, of its submodules and of other repositories in it."""
     for selection in (("--cached",), ("--others", "--exclude-standard")):
@@ -169,7 +148,7 @@ def _git_files(root: Path) -> Generator[str, None, None]:
 def _git_names(root: Path, *selection: str) -> Iterator[str]:
     """Yield names while git finds them, so that a reader can stop it early."""
     command = ["git", "-C", str(root), "ls-files", "-z", *selection]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=_git_environment()) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=git_environment()) as process:
         assert process.stdout
         try:
             rest = b""

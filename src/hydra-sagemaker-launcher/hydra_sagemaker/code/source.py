@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -16,9 +16,11 @@ from pathlib import Path, PurePosixPath
 import hydra
 
 from hydra_sagemaker.code import bundle, bundled_files
+from hydra_sagemaker.code.distributions import missing_in_job
 from hydra_sagemaker.code.imported_modules import loaded_files, task_file, without_entry_point
 from hydra_sagemaker.code.own_outputs import is_one_of, output_files
 from hydra_sagemaker.code.requirements import AUTO, declared, distribution
+from hydra_sagemaker.code.root import find_root
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.task import TaskReference
@@ -45,8 +47,13 @@ class Code:
     """Its own file has to be bundled."""
 
     @classmethod
-    def of(cls, settings: CodeConf, working_dir: Path) -> Code:
-        root = Path(working_dir / settings.root) if settings.root else bundled_files.find_root(working_dir)
+    def of(cls, settings: CodeConf, working_dir: Path, own: Sequence[Path] = ()) -> Code:
+        """Return the code of an application; `own` are its task's file and its configuration's directory, where it has them.
+
+        Raises:
+            LauncherError: the root that the settings name is not there.
+        """
+        root = Path(working_dir / settings.root) if settings.root else find_root(working_dir, own)
         if not root.is_dir():
             raise LauncherError(f"hydra.launcher.code.root={settings.root}: there is no such directory")
         return cls(root.resolve(), settings)
@@ -127,6 +134,25 @@ class Code:
                 f"{', '.join(missing[:NAMED_AT_MOST])}{more}. `git add -f` adds them; "
                 f"install them, or list in {self.root / bundled_files.IGNORE_FILE} what the jobs do not need"
             )
+
+    def missing_packages(self, requirements: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return sentences about packages that the task imports and that a job lacks, surely or perhaps."""
+        if self.task is None:
+            return [], []
+        files = {name: str(self.root / paths[0]) for name, paths in loaded_files(self.root).items()}
+        module = "__main__" if self.task.module is None else self.task.module
+        if module not in files and "__main__" in files:  # python -m package.module
+            files[module] = files["__main__"]
+        surely, perhaps = missing_in_job(module, files, requirements)
+        return (
+            [
+                f"the task imports {one}: it is neither bundled nor among the requirements. Add it to requirements.txt or to "
+                "the dependencies in pyproject.toml (an image that has it installs nothing), or set "
+                "hydra.launcher.requirements=null for an image that has everything"
+                for one in surely
+            ],
+            [f"the task imports {one}, which no requirement names: the image has to have it" for one in perhaps],
+        )
 
     def _installed(self, package: str | None) -> str:
         """Hash the sources of the task's package where that is installed."""

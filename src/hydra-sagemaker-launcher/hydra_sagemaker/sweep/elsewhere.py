@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from importlib.util import find_spec
@@ -63,7 +64,7 @@ class ConfigFiles:
         """Map names in the defaults list (`local/default`) to paths relative to the code's root; the first directory counts."""
         root, bundled = self.code.root, {file.as_posix() for file in self.code.files}
         found: dict[str, str] = {}
-        for source in OmegaConf.to_container(self.config.hydra.runtime.config_sources) or ():
+        for source in _sources(self.config):
             directory = _directory(source)
             if directory is None or not directory.is_relative_to(root) or is_installed(directory.relative_to(root)):
                 continue
@@ -74,9 +75,16 @@ class ConfigFiles:
         return {name: file for name, file in found.items() if file not in bundled}
 
 
-def _directory(source: Any) -> Path | None:
+def _sources(config: DictConfig) -> list[dict[str, str]]:
+    """Return the search path of a configuration, from the first place to the last."""
+    found = OmegaConf.to_container(config.hydra.runtime.config_sources)
+    assert isinstance(found, list)
+    return found  # type: ignore[return-value]
+
+
+def _directory(source: dict[str, str]) -> Path | None:
     """Return where a source of Hydra's search path keeps its files; None for one without files."""
-    path = str(source["path"])
+    path = source["path"]
     if source["schema"] == "file":
         return Path(path).resolve()
     if source["schema"] != "pkg" or path.partition(".")[0] == "hydra":
@@ -86,6 +94,16 @@ def _directory(source: Any) -> Path | None:
         for place in (package and package.submodule_search_locations) or ():
             return Path(place).resolve()
     return None
+
+
+def own_files(task: Callable[..., Any], config: DictConfig) -> list[Path]:
+    """Return the file that the task is in, unless that is installed, and the directory of its configuration."""
+    module = sys.modules.get(getattr(task, "__module__", None) or "")
+    file = Path(getattr(module, "__file__", None) or "").resolve()
+    if not file.is_file() or is_installed(file):
+        return []
+    directories = [_directory(source) for source in _sources(config) if source["provider"] == "main"]
+    return [file, *(directory for directory in directories if directory is not None)]
 
 
 def variable_findings(job: Job) -> Findings:

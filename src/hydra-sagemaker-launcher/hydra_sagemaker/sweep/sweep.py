@@ -27,7 +27,7 @@ from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep import checks
 from hydra_sagemaker.sweep.budget import Spending
 from hydra_sagemaker.sweep.earlier_jobs import EarlierJobs
-from hydra_sagemaker.sweep.elsewhere import ConfigFiles
+from hydra_sagemaker.sweep.elsewhere import ConfigFiles, own_files
 from hydra_sagemaker.sweep.hooks import call_collected
 from hydra_sagemaker.sweep.installation import version_conflict
 
@@ -43,7 +43,7 @@ class Sweep:
         self.is_local = self.settings.mode == Mode.local
         self.working_dir = Path(config.hydra.runtime.cwd)
         self.directory = Path(str(config.hydra.sweep.dir)).absolute()
-        self.code = Code.of(self.settings.code, self.working_dir)
+        self.code = Code.of(self.settings.code, self.working_dir, own_files(task, config))
         self.task = self.code.task = reference_to(task, self.code.root)
         if self.task is None and not self.is_local:
             raise LauncherError(
@@ -129,7 +129,15 @@ class Sweep:
 
     @cached_property
     def _code_problems(self) -> list[str]:
-        return [] if self.is_local else [*self.code.problems(), *checks.requirement_secrets(self.requirements)]
+        if self.is_local:
+            return []
+        found = [*self.code.problems(), *checks.requirement_secrets(self.requirements)]
+        if self.settings.requirements is not None:  # else the image has everything
+            missing, perhaps = self.code.missing_packages(self.requirements)
+            found += missing
+            for sentence in perhaps:
+                log.warning("%s", sentence)
+        return found
 
     @cached_property
     def _code_identity(self) -> str:
