@@ -101,7 +101,8 @@ def test_the_days_of_the_prices(page: str) -> None:
 
 def test_the_verbs_as_they_are_typed(page: str) -> None:
     typed_there = re.findall(rf"^{re.escape(PROGRAM)} (.+?)  ", section(page, "Coming and going"), re.MULTILINE)
-    assert {parser().parse_args(line.split()).verb for line in typed_there} == {"list", "logs", "stop", "collect", "prices"}
+    verbs = {parser().parse_args(line.split()).verb for line in typed_there}
+    assert verbs == {"list", "logs", "stop", "collect", "prices", "bootstrap"}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""scripts/bootstrap_aws.py against the services that the local SageMaker plays, with the script as a process of its own."""
+"""Bucket, role and policies of an account: the script and the installed commands against the local SageMaker, as processes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:paraphrase/wandb-AbC
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 WITHOUT_RESOURCES = {
     "cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "sagemaker:ListTrainingJobs", "ec2:DescribeDhcpOptions",
+    "pricing:GetProducts",
     "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
 }  # fmt: skip
 """Actions that AWS grants on everything or not at all."""
@@ -239,8 +240,41 @@ def test_a_name_that_no_bucket_has(aws: Aws) -> None:
     assert answer.code == 2 and "no such name" in answer.message and "Traceback" not in answer.message
 
 
-def test_without_credentials_or_region(aws: Aws) -> None:
-    nobody = aws.bootstrap("nobody", without=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+def test_without_credentials_or_region_the_documents_are_printed(aws: Aws) -> None:
+    nobody = aws.bootstrap("nobody", without=KEYS)
+    assert nobody.code == 0 and "ACCOUNT stand for what is not known without AWS credentials" in nobody.message
+    assert nobody.documents["execution_role"]["arn"] == f"arn:aws:iam::ACCOUNT:role/{ROLE}"
+    nowhere = aws.bootstrap("nowhere", without=("AWS_DEFAULT_REGION", *KEYS))
+    assert nowhere.code == 0 and "ACCOUNT and REGION stand for" in nowhere.message
+    jobs = named(nowhere.documents["submitting_user"]["policy"], "Jobs")
+    assert jobs["Resource"] == "arn:aws:sagemaker:REGION:ACCOUNT:training-job/*"
+    profile = Aws(aws.environment | {"AWS_PROFILE": "nosuch"}, aws.s3, aws.iam).bootstrap("profile")
+    assert profile.code == 0 and profile.documents["bucket"]["name"] == "profile"
+
+
+def test_apply_needs_credentials_and_a_region(aws: Aws) -> None:
+    nobody = aws.bootstrap("nobody", "--apply", without=KEYS)
     assert nobody.code == 2 and "credentials; `aws sts get-caller-identity` shows" in nobody.message
-    nowhere = aws.bootstrap("nowhere", without=("AWS_DEFAULT_REGION",))
+    nowhere = aws.bootstrap("nowhere", "--apply", without=("AWS_DEFAULT_REGION",))
     assert nowhere.code == 2 and "no AWS region is set: add --region eu-west-1, or set AWS_DEFAULT_REGION" in nowhere.message
+    profile = Aws(aws.environment | {"AWS_PROFILE": "nosuch"}, aws.s3, aws.iam).bootstrap("profile", "--apply")
+    assert profile.code == 2 and "The config profile (nosuch) could not be found" in profile.message
+
+
+@pytest.mark.parametrize(
+    "command, line",
+    [
+        (("paraphrase_lab", "jobs"), "export PARAPHRASE_S3_URI=s3://by-{}/paraphrase"),
+        (("hydra_sagemaker",), "hydra.launcher.s3_uri=s3://by-{}/sweeps"),
+    ],
+)
+def test_it_comes_with_the_installed_commands(aws: Aws, command: tuple[str, ...], line: str) -> None:
+    bucket = f"by-{len(command)}"
+    words = [sys.executable, "-m", *command, "bootstrap", bucket, "--apply"]
+    done = subprocess.run(words, capture_output=True, text=True, env=aws.environment)
+    assert done.returncode == 0, done.stderr
+    assert line.format(len(command)) in done.stdout.splitlines()
+    assert "arn:aws:iam" in done.stdout.splitlines()[-1]

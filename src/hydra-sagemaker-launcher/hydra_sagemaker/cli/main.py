@@ -1,4 +1,4 @@
-"""The command `hydra-sagemaker list|logs|stop|collect SWEEP_DIR|prices`, for any Hydra application."""
+"""The command `hydra-sagemaker list|logs|stop|collect SWEEP_DIR|prices|bootstrap BUCKET`, for any Hydra application."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra_sagemaker.aws import bootstrap
 from hydra_sagemaker.errors import LauncherError
 
 PROGRAM = "hydra-sagemaker"
 EPILOG = "Exit codes: 0; 1 when collect has found a failed job; 2 for a mistake or a service out of reach; 130 after Ctrl-C."
 
 
-def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+def parser(program: str = PROGRAM, names: bootstrap.Names = bootstrap.NAMES) -> argparse.ArgumentParser:
+    """Return the parser of all verbs; `bootstrap` proposes the `names`."""
     top = argparse.ArgumentParser(program, description="The jobs of a sweep, from its directory alone.", epilog=EPILOG)
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="list|logs|stop|collect|prices")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="list|logs|stop|collect|prices|bootstrap")
     texts = {
         "list": "show the state of each job; changes nothing",
         "logs": "show what the jobs print",
         "stop": "stop the jobs that run; asks first",
         "collect": "download the results of the jobs that have ended; the others keep running",
         "prices": "show what instance types cost by the hour",
+        "bootstrap": "print the bucket, the role and the policies that sweeps on AWS need; --apply creates or updates them",
     }
     added = {verb: verbs.add_parser(verb, help=text, description=text, epilog=EPILOG) for verb, text in texts.items()}
     for verb, one in added.items():
+        if verb == "bootstrap":
+            bootstrap.add_arguments(one, names)
+            continue
         if verb != "prices":
             one.add_argument("directory", metavar="SWEEP_DIR", type=Path, help="hydra.sweep.dir of the sweep")
             one.add_argument("--job", type=int, nargs="+", action="extend", default=[], metavar="N", help="these jobs alone")
@@ -44,7 +50,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
 def execute(arguments: argparse.Namespace, program: str = PROGRAM) -> int:
     """Carry out a verb and return the exit code."""
     try:
-        return _execute(arguments)
+        return _execute(arguments, program)
     except LauncherError as error:
         print(f"{program} {arguments.verb}: {error}", file=sys.stderr)
         return 2
@@ -52,13 +58,15 @@ def execute(arguments: argparse.Namespace, program: str = PROGRAM) -> int:
         return 130
 
 
-def _execute(arguments: argparse.Namespace) -> int:
+def _execute(arguments: argparse.Namespace, program: str) -> int:
     from hydra_sagemaker.cli import commands
     from hydra_sagemaker.sweep.installation import version_conflict
     from hydra_sagemaker.sweep.lock import locked
 
     if conflict := version_conflict():
         print(f"warning: {conflict}", file=sys.stderr)
+    if arguments.verb == "bootstrap":
+        return bootstrap.execute(arguments, f"{program} {arguments.verb}")
     if arguments.verb == "prices":
         commands.show_prices(arguments.instance_types, in_json=arguments.json)
         return 0

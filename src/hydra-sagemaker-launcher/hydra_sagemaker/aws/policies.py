@@ -76,15 +76,17 @@ def execution_policy(plan: Plan) -> dict[str, Any]:
 
 
 def submitting_policy(plan: Plan) -> dict[str, Any]:
-    """For the user or role that starts sweeps; ListTrainingJobs knows no resources, GetCallerIdentity needs no permission.
+    """For the user or role that starts sweeps; ListTrainingJobs and prices know no resources.
 
-    GetRole is for the look at the role's trust policy before anything is uploaded, which is left out without it.
+    GetCallerIdentity needs no permission. GetRole is for the look at the role's trust policy before anything is uploaded, which
+    is left out without it.
     """
     jobs = ["AddTags", "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob"]
     to_sagemaker = {"StringEquals": {"iam:PassedToService": SAGEMAKER}}
     return _policy([
         _allow("Jobs", [f"sagemaker:{name}" for name in jobs], plan.arn("sagemaker", "training-job/*")),
         _allow("ListJobs", ["sagemaker:ListTrainingJobs"], "*"),
+        _allow("Prices", ["pricing:GetProducts"], "*"),
         _allow("PassRole", ["iam:PassRole"], plan.role_arn, to_sagemaker),
         _allow("SeeRole", ["iam:GetRole"], plan.role_arn),
         *_objects(plan, "s3:GetObject", "s3:PutObject"),
