@@ -72,6 +72,27 @@ def test_prices_that_are_not_known() -> None:
     assert f"1 job, cost unknown ({PRICES})" in plan([unknown])
 
 
+def test_likely_costs_stand_beside_the_largest() -> None:
+    jobs = [planned(0), planned(1, "reused"), planned(2, instance_type="ml.g5.12xlarge")]
+
+    def likely(settings: SageMakerLauncherConf) -> float | None:
+        return 1.25 if settings.instance_type == "ml.g5.xlarge" else None
+
+    lines = plan_table(jobs, Prices(listed=LISTED), PRICES, 80, likely).splitlines()
+    assert lines[0].split()[-1] == "likely"
+    assert [line.split()[-1] for line in lines[1:4]] == ["$1.25", "$0.00", "$170.16"]
+    assert lines[4].startswith("3 jobs, at most $204.00, likely $1.25 and 1 job of unknown cost (")
+    many = plan_table([planned(job) for job in range(30)], Prices(listed=LISTED), PRICES, 80, likely)
+    assert in_one(many.splitlines()[1]).endswith("$1,015.20 $37.50") and "30 jobs, at most $1,015.20, likely $37.50" in many
+
+
+def test_jobs_that_run_show_what_they_have_cost_so_far() -> None:
+    rows = [listed(0, "x=1", cost_so_far_usd=0.25), listed(1, "x=2", "completed", cost_usd=1.0, cost_so_far_usd=None)]
+    table = jobs_table(rows, 80)
+    assert "$0.25 so far" in table.splitlines()[1] and table.endswith("2 jobs, $1.25 so far")
+    assert jobs_table(rows[1:], 80).endswith("1 job, $1.00")
+
+
 def test_twenty_jobs_are_shown_one_by_one() -> None:
     assert len(plan([planned(job) for job in range(16)]).splitlines()) == 1 + 16 + 1
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,3 +61,17 @@ def test_an_attached_job_is_in_the_budget_too(cloud: Cloud) -> None:
     output = cloud.sweep("x=1,2", "do=wait", *FOUR_HOURS, "hydra.launcher.max_cost_usd=3", code=1)
     assert "2 jobs (at most ml.m5.large for 4 h) may cost $4.00" in output
     assert len(cloud.names()) == 1
+    words = [sys.executable, "-m", "hydra_sagemaker", "list", str(cloud.app.sweep_dir)]
+    env = {**os.environ, **cloud.env}
+    (row,) = json.loads(subprocess.run([*words, "--json"], env=env, capture_output=True, check=True).stdout)
+    assert row["state"] == "running" and row["cost_usd"] is None and 0 < row["cost_so_far_usd"] < 0.1
+    shown = subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout
+    assert "<$0.01 so far" in shown and shown.endswith("1 job, <$0.01 so far\n")
+
+
+def test_the_next_launch_knows_what_is_likely(cloud: Cloud) -> None:
+    cloud.sweep("x=1", *FOUR_HOURS)
+    output = cloud.sweep("x=1,2", *FOUR_HOURS)
+    assert (
+        "2 jobs, at most $2.00, likely <$0.01 (instances only; prices: ml.m5.large as given; likely: as 1 earlier job" in output
+    )

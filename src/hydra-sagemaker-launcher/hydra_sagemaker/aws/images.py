@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from hydra_sagemaker.aws.clients import api_call
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
@@ -20,7 +21,8 @@ def image_of(settings: SageMakerLauncherConf) -> str:
     if not region:
         import boto3
 
-        region = boto3.Session(profile_name=settings.profile).region_name
+        with api_call("the AWS configuration"):
+            region = boto3.Session(profile_name=settings.profile).region_name
     if not region:
         raise LauncherError("no AWS region: set hydra.launcher.region, AWS_DEFAULT_REGION, or one in ~/.aws/config")
     return _looked_up(image.framework, image.version, image.python, region, str(settings.instance_type))

@@ -89,6 +89,9 @@ class Backend(Protocol):
             SubmissionRefused: with every problem found.
         """
 
+    def learn_prices(self, jobs: Sequence[Job]) -> None:
+        """Ask what an hour of these jobs' machines costs today, where somebody can be asked; `prices` has the answers."""
+
     def occupied(self, jobs: Sequence[Job]) -> list[str]:
         """Return a sentence for each output directory in which another job still runs."""
         return []

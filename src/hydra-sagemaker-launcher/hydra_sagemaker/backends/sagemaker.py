@@ -11,11 +11,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from hydra_sagemaker.aws import price_list
 from hydra_sagemaker.aws.clients import Clients, api_call, error_code, persistently
 from hydra_sagemaker.aws.images import image_of
 from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
 from hydra_sagemaker.aws.preflight import preflight
-from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
+from hydra_sagemaker.aws.request import STAND_IN_IMAGE, checkpoints_uri, training_job_request
 from hydra_sagemaker.aws.storage import Storage
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job, last_lines
@@ -26,8 +27,8 @@ from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import returned_value
 from hydra_sagemaker.job.spec import Spec
-from hydra_sagemaker.pricing.prices import prices_of
-from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
+from hydra_sagemaker.pricing.prices import choices_of, prices_of
+from hydra_sagemaker.settings import Mode, SageMakerLauncherConf, keeps_checkpoints
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 60.0
@@ -45,6 +46,7 @@ class SageMakerBackend(Backend):
         self.settings, self.prices = settings, prices_of(settings)
         self.code, self.requirements = code, requirements or []
         self._bundle: str | None = None
+        self._has_stand_in = False
         self._final_descriptions: dict[str, dict[str, Any]] = {}
         """Descriptions of ended jobs, until they are collected."""
         self._unlisted: set[str] = set()
@@ -63,7 +65,20 @@ class SageMakerBackend(Backend):
         return self.clients.region
 
     def image(self, settings: SageMakerLauncherConf) -> str:
-        return image_of(settings)
+        """Return the image's URI. A dry run needs no account: there a stand-in takes the place of one that is looked up."""
+        try:
+            return image_of(settings)
+        except LauncherError as error:
+            if settings.mode != Mode.dry_run:
+                raise
+            if not self._has_stand_in:
+                log.warning("%s stands for the image: %s", STAND_IN_IMAGE, error)
+            self._has_stand_in = True
+            return STAND_IN_IMAGE
+
+    def learn_prices(self, jobs: Sequence[Job]) -> None:
+        types = {name for job in jobs for choice in choices_of(job.settings) for name in choice}
+        price_list.ask(self.prices, self.settings, types)
 
     def preflight(self, jobs: Sequence[Job]) -> None:
         preflight(self.clients, [job.settings for job in jobs])
@@ -143,6 +158,7 @@ class SageMakerBackend(Backend):
         result, gone = persistently(lambda: self.storage.collect(job, described))
         is_amazons = not (self.settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL"))
         console = f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs" if is_amazons else None
+        self.learn_prices([job])
         record = record_of(described, result, console, self.prices)
         value = returned_value(result, job.job_dir, own_process=False)
         outcome = Outcome(status_of(described), result, value=value, record=record)

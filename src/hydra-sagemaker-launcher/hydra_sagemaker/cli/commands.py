@@ -17,7 +17,8 @@ from hydra_sagemaker.display.tables import as_json, counted, drawn, jobs_table
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.result import read_result
 from hydra_sagemaker.pricing.cost import total
-from hydra_sagemaker.pricing.prices import REGION, price_table
+from hydra_sagemaker.pricing.prices import REGION, SECONDS_PER_HOUR, Prices, choices_of, hourly_usd, price_table
+from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.lock import holder
 from hydra_sagemaker.sweep.past_sweep import JobStatus, SubmittedSweep
 
@@ -61,7 +62,7 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> None:
         _to_stderr("no job runs")
     if (launcher := holder(sweep.manifest.directory)) is not None:
         _to_stderr(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
-    show(sweep.refresh(), in_json)
+    show(sweep.refresh(), sweep.prices, in_json)
     if not_told:
         raise LauncherError(f"{len(not_told)} not stopped: {', '.join(not_told)}")
 
@@ -89,7 +90,7 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
         _to_stderr(
             f"{counted(len(running), 'job')} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them"
         )
-    show(seen, in_json)
+    show(seen, sweep.prices, in_json)
     return int(any(one.has_failed for one in seen))
 
 
@@ -133,8 +134,8 @@ def _traceback(job_dir: Path) -> str | None:
     return str(result["exception"]["traceback"]).strip()
 
 
-def show(seen: Sequence[JobStatus], in_json: bool) -> None:
-    rows = [_row(one) for one in seen]
+def show(seen: Sequence[JobStatus], prices: Prices, in_json: bool) -> None:
+    rows = [_row(one, prices) for one in seen]
     if in_json:
         print(as_json(rows))
         return
@@ -147,7 +148,7 @@ def show(seen: Sequence[JobStatus], in_json: bool) -> None:
             print(f"{one.status.state.value}: {one.job}: {one.status.detail}")
 
 
-def _row(seen: JobStatus) -> dict[str, Any]:
+def _row(seen: JobStatus, prices: Prices) -> dict[str, Any]:
     record, attempt = seen.record or {}, seen.attempt
     seconds = record.get("TrainingTimeInSeconds", record.get("seconds"))
     if seconds is None and attempt.submitted is not None and (seen.runs or attempt.ended):
@@ -164,6 +165,7 @@ def _row(seen: JobStatus) -> dict[str, Any]:
         "started": started,
         "runtime_seconds": seconds,
         "cost_usd": _cost_usd(record),
+        "cost_so_far_usd": _usd_so_far(seen, prices),
         "detail": seen.status.detail,
     }
 
@@ -173,6 +175,16 @@ def _cost_usd(record: Mapping[str, Any]) -> float | None:
     if record.get("mode") == "local" or record.get("same_as") is not None or record.get("detail") == "not submitted":
         return 0.0
     return total(one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record))["cost_usd"]
+
+
+def _usd_so_far(seen: JobStatus, prices: Prices) -> float | None:
+    """Return what a job that runs has cost since its submission, waiting for its machine included; None for another."""
+    settings, submitted = seen.job.settings, seen.attempt.submitted
+    choices = choices_of(settings)
+    if not seen.runs or submitted is None or len(choices) != 1:
+        return None
+    hourly = 0.0 if settings.mode == Mode.local else hourly_usd(choices[0], prices)
+    return None if hourly is None else hourly * min((time.time() - submitted) / SECONDS_PER_HOUR, settings.max_run_hours)
 
 
 def _agreed(question: str) -> bool:

@@ -73,7 +73,7 @@ def _execute(arguments: argparse.Namespace, program: str) -> int:
     sweep = commands.SubmittedSweep(arguments.directory, arguments.job)
     match arguments.verb:
         case "list":
-            commands.show(sweep.refresh(), in_json=arguments.json)
+            commands.show(sweep.refresh(), sweep.prices, arguments.json)
         case "logs":
             commands.show_logs(sweep, is_following=arguments.follow, lines=arguments.lines)
         case "stop":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -18,25 +18,35 @@ from hydra_sagemaker.pricing.prices import Prices, bound_of_settings
 
 if TYPE_CHECKING:
     from hydra_sagemaker.scheduling.tracker import Submission
+    from hydra_sagemaker.settings import SageMakerLauncherConf
 
 ONE_BY_ONE = 20
 """Rows of a plan up to which every job has its own."""
 SHOWN_AT_EACH_END = 8
-RIGHT = frozenset({"job", "at most", "hours", "runtime", "cost", "saved", "billed", "USD per hour"})
+RIGHT = frozenset({"job", "at most", "likely", "hours", "runtime", "cost", "saved", "billed", "USD per hour"})
 
 
 Cells = dict[str, str]
 
 
-def plan_table(submissions: Sequence[Submission], prices: Prices, described: str, width: int | None = None) -> str:
-    """Draw what each job will be, and the most that it can cost; `described` is what Prices.described says."""
-    rows = [_plan_row(one, prices) for one in submissions]
-    shown = [cells for cells, _ in rows] if len(rows) <= ONE_BY_ONE else _grouped(rows)
+def plan_table(
+    submissions: Sequence[Submission],
+    prices: Prices,
+    described: str,
+    width: int | None = None,
+    likely: Callable[[SageMakerLauncherConf], float | None] = lambda settings: None,
+) -> str:
+    """Draw what each job will be, its largest cost and its likely one; `described` says where the numbers come from."""
+    rows = [_plan_row(one, prices, likely) for one in submissions]
+    shown = [row.cells for row in rows] if len(rows) <= ONE_BY_ONE else _grouped(rows)
     if len(shown) > 2 * SHOWN_AT_EACH_END + 1:
         left_out = {"job": "…", "overrides": f"… {len(shown) - 2 * SHOWN_AT_EACH_END} more lines"}
         shown = [*shown[:SHOWN_AT_EACH_END], left_out, *shown[-SHOWN_AT_EACH_END:]]
-    costs = [cost for _, cost in rows]
-    return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {_sum_in_words(costs, 'at most ')} ({described})"
+    expected = [row.likely for row in rows]
+    in_all = _sum_in_words([row.at_most for row in rows], "at most ")
+    if any(one.cells["likely"] for one in rows):
+        in_all += f", {_sum_in_words(expected, 'likely ')}"
+    return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {in_all} ({described})"
 
 
 def jobs_table(rows: Sequence[Mapping[str, Any]], width: int | None = None) -> str:
@@ -48,11 +58,13 @@ def jobs_table(rows: Sequence[Mapping[str, Any]], width: int | None = None) -> s
             "state": row["state"] + (f"\n{row['cause']}" if row["cause"] else ""),
             "started": (row["started"] or "").replace("T", " ")[5:16],  # so that on 80 columns most names fit beside it
             "runtime": "" if row["runtime_seconds"] is None else duration(row["runtime_seconds"]),
-            "cost": money(row["cost_usd"]),
+            "cost": money(row["cost_usd"]) if row.get("cost_so_far_usd") is None else f"{money(row['cost_so_far_usd'])} so far",
         }
         for row in rows
     ]
-    return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {_sum_in_words([row['cost_usd'] for row in rows])}"
+    spent = [row["cost_usd"] if row.get("cost_so_far_usd") is None else row["cost_so_far_usd"] for row in rows]
+    so_far = " so far" if any(row.get("cost_so_far_usd") is not None for row in rows) else ""
+    return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {_sum_in_words(spent)}{so_far}"
 
 
 def cost_table(submissions: Sequence[Submission], described: str, width: int | None = None) -> str:
@@ -114,11 +126,18 @@ def drawn(rows: Sequence[Cells], width: int | None = None) -> str:
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def _plan_row(submission: Submission, prices: Prices) -> tuple[Cells, float | None]:
-    """Return the cells of a job and the most that it can cost, in US dollars; None where a price is not known."""
+class _Row(NamedTuple):
+    cells: Cells
+    at_most: float | None
+    """US dollars; None where a price is not known."""
+    likely: float | None
+
+
+def _plan_row(submission: Submission, prices: Prices, likely: Callable[[SageMakerLauncherConf], float | None]) -> _Row:
     settings = submission.job.settings
     bound = bound_of_settings(settings, prices)
     cost = 0.0 if submission.is_reused else bound.usd
+    expected = 0.0 if submission.is_reused else likely(settings)
     count = f"{settings.instance_count} x " if settings.instance_count > 1 else ""
     cells = {
         "job": str(submission.job.number),
@@ -127,27 +146,30 @@ def _plan_row(submission: Submission, prices: Prices) -> tuple[Cells, float | No
         "instance": f"{count}{settings.instance_type}{' (spot)' if settings.spot else ''}",
         "hours": f"{bound.hours:g}",
         "at most": money(cost),
+        "likely": "" if expected is None or submission.is_reused else money(expected),
     }
-    return cells, cost
+    return _Row(cells, cost, expected)
 
 
 def _overrides(submission: Submission) -> str:
     return " ".join(submission.job.distinguishing_overrides)
 
 
-def _grouped(rows: Sequence[tuple[Cells, float | None]]) -> list[Cells]:
-    """Return a line for jobs that differ in their overrides alone; the amount is that of all of them."""
+def _grouped(rows: Sequence[_Row]) -> list[Cells]:
+    """Return a line for jobs that differ in their overrides alone; the amounts are those of all of them."""
     groups: dict[tuple[Any, ...], list[Cells]] = {}
-    for cells, cost in rows:
-        groups.setdefault((cells["origin"], cells["instance"], cells["hours"], cost), []).append(cells)
+    for cells, *costs in rows:
+        groups.setdefault((cells["origin"], cells["instance"], cells["hours"], *costs), []).append(cells)
     lines = []
-    for (*_, cost), group in groups.items():
+    for (*_, at_most, likely), group in groups.items():
         jobs = _ranges([int(cells["job"]) for cells in group])
         words = group[0]["overrides"]
         if len(group) > 1:
             words += f" … {group[-1]['overrides']}\n{len(group)} jobs"
-        together = None if cost is None else cost * len(group)
-        lines.append(group[0] | {"job": jobs, "overrides": words, "at most": money(together)})
+        together = {"at most": money(None if at_most is None else at_most * len(group))}
+        if group[0]["likely"]:
+            together["likely"] = money(likely * len(group))
+        lines.append(group[0] | {"job": jobs, "overrides": words} | together)
     return lines
 
 

@@ -25,6 +25,8 @@ from hydra_sagemaker.settings import FIELDS, PER_JOB, REMOVED, Mode, SageMakerLa
 log = logging.getLogger(__name__)
 POLL_SECONDS, LOCAL_POLL_SECONDS = 20.0, 0.5
 LOG_EVERY = 200
+PLACEHOLDERS = {"s3_uri": "s3://placeholder-bucket/sweeps", "role_arn": "arn:aws:iam::123456789012:role/placeholder"}
+"""What a dry run writes where nothing is set: it needs no account."""
 WITHOUT_END = ("code.max_mb", "max_cost_usd")
 """Numbers that may be infinite."""
 
@@ -89,6 +91,9 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
     assert isinstance(values, SageMakerLauncherConf)
     if values.poll_seconds is None:
         values.poll_seconds = LOCAL_POLL_SECONDS if values.mode == Mode.local else POLL_SECONDS
+    if values.mode == Mode.dry_run:
+        for name, stand_in in PLACEHOLDERS.items():
+            setattr(values, name, getattr(values, name) or stand_in)
     if problem := next(_senseless(values), None):
         raise LauncherError(problem)
     return values

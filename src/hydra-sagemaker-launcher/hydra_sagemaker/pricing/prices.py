@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -34,30 +34,49 @@ def price_table() -> Mapping[str, Listed]:
     return {row["instance_type"]: Listed(float(row["usd_per_hour"]), row["dated"]) for row in rows}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Prices:
     given: Mapping[str, float] = field(default_factory=dict)
-    """Given by the user; takes precedence over the table."""
+    """Given by the user; takes precedence over the others."""
     listed: Mapping[str, Listed] = field(default_factory=price_table)
+    """The table of this package."""
+    current: dict[str, Listed] = field(default_factory=dict)
+    """Answers of AWS's price list for `region`; they take precedence over the table."""
+    region: str | None = None
+    not_asked: str = ""
+    """The reason why AWS's price list could not be asked."""
 
     def of(self, instance_type: str) -> float | None:
         """Return US dollars an hour; None where the price is not known."""
         if instance_type in self.given:
             return self.given[instance_type]
-        return self.listed[instance_type].usd_per_hour if instance_type in self.listed else None
+        found = self.current.get(instance_type) or self.listed.get(instance_type)
+        return None if found is None else found.usd_per_hour
 
     def dated_of(self, instance_type: str) -> str | None:
-        """Return the day of a price in the table; None for a given or unknown price."""
-        return None if instance_type in self.given or instance_type not in self.listed else self.listed[instance_type].dated
+        """Return the day on which a price was read; None for a given or unknown price."""
+        found = self.current.get(instance_type) or self.listed.get(instance_type)
+        return None if instance_type in self.given or found is None else found.dated
 
     def described(self, instance_types: Collection[str]) -> str:
         """Describe where the prices of these instance types come from."""
         given = sorted({name for name in instance_types if name in self.given})
-        days = sorted({day for name in instance_types if (day := self.dated_of(name)) is not None})
-        parts = [f"{REGION} on demand, {' to '.join(dict.fromkeys((days[0], days[-1])))}; other regions differ"] if days else []
+        current = {name for name in instance_types if name in self.current and name not in self.given}
+        parts = []
+        if current:
+            parts.append(f"{self.region} on demand, AWS's price list of {_days(map(self.dated_of, current))}")
+        if days := _days(self.dated_of(name) for name in instance_types if name not in current):
+            parts.append(f"{REGION} on demand, {days}; other regions differ")
         if given:
             parts.append(f"{', '.join(given)} as given")
+        if self.not_asked:
+            parts.append(f"not asked: {self.not_asked}")
         return f"instances only; prices: {'; '.join(parts) or 'unknown'}"
+
+
+def _days(days: Iterable[str | None]) -> str:
+    known = sorted({day for day in days if day is not None})
+    return " to ".join(dict.fromkeys((known[0], known[-1]))) if known else ""
 
 
 def prices_of(settings: SageMakerLauncherConf) -> Prices:
@@ -92,16 +111,21 @@ def bound_of_settings(settings: SageMakerLauncherConf, prices: Prices) -> Bound:
     Spot capacity has the same bound: the discount is fewer billed seconds, and is known at the end only. SageMaker
     stops the job at its time limit; the two minutes to save and the upload of the results come on top.
     """
-    resources_asked = {"InstanceType": settings.instance_type, "InstanceCount": settings.instance_count}
     stopping = {"MaxRuntimeInSeconds": round(settings.max_run_hours * SECONDS_PER_HOUR)}
     stopping |= settings.extra.get("StoppingCondition") or {}
     hours = (stopping["MaxRuntimeInSeconds"] or DEFAULT_RUNTIME_SECONDS) / SECONDS_PER_HOUR
-    choices = list(machines(resources_asked | (settings.extra.get("ResourceConfig") or {})))
+    choices = choices_of(settings)
     unpriced = tuple(sorted({name for choice in choices for name in choice if prices.of(name) is None}))
     rates = [rate for choice in choices if (rate := hourly_usd(choice, prices)) is not None]
     usd = None if unpriced or not rates else max(rates) * hours
     words = (" + ".join(f"{count} x {name}" if count > 1 else name for name, count in choice.items()) for choice in choices)
     return Bound(usd, hours, " or ".join(words), unpriced)
+
+
+def choices_of(settings: SageMakerLauncherConf) -> list[dict[str, int]]:
+    """Return a map of instance type to count for every set of machines that a job with these settings may get."""
+    asked = {"InstanceType": settings.instance_type, "InstanceCount": settings.instance_count}
+    return list(machines(asked | (settings.extra.get("ResourceConfig") or {})))
 
 
 def machines(resource_config: Mapping[str, Any]) -> Iterator[dict[str, int]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from hydra_sagemaker.display.tables import cost_table, counted, plan_table
 from hydra_sagemaker.scheduling.job_returns import sweeper_by_values
 from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
+from hydra_sagemaker.sweep.likely import LikelyCosts
 from hydra_sagemaker.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,10 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
     counts = {origin: sum(one.origin == origin for one in submissions) for origin in (NEW, ATTACHED, REUSED)}
     named = ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
     if not sweep.is_local and counts[REUSED] < len(submissions):
-        print(plan_table(submissions, sweep.backend.prices, _described(sweep, submissions)))
+        likely = LikelyCosts(sweep.directory, sweep.backend.prices)
+        based_on = likely.described([one.job.settings for one in submissions if not one.is_reused])
+        described = "; ".join(filter(None, (_described(sweep, submissions), based_on)))
+        print(plan_table(submissions, sweep.backend.prices, described, likely=likely.usd))
     if count > len(submissions):
         named += f", {count - len(submissions)} the same as another"
     log.info("%s: %s in %s", counted(count, "job"), named, sweep.directory)

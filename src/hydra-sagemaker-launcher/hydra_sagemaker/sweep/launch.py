@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import signal
 import threading
@@ -17,13 +16,13 @@ from hydra_sagemaker.backends.base import State
 from hydra_sagemaker.display.live_table import shown
 from hydra_sagemaker.display.tables import counted
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
-from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.announcements import detach_problems, print_costs, print_plan
+from hydra_sagemaker.sweep.dry_run import dry_run
 from hydra_sagemaker.sweep.interrupt import detach_message, interrupted, stop_all
 from hydra_sagemaker.sweep.lock import locked
 from hydra_sagemaker.sweep.manifest import write_manifest
@@ -52,7 +51,7 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
 def _launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
     jobs = sweep.jobs(job_overrides, initial_job_idx)
     if sweep.settings.mode == Mode.dry_run:
-        _write_requests(sweep, jobs)
+        dry_run(sweep, jobs)
         raise SystemExit(0)
     with locked(sweep.directory):
         submissions = plan(sweep, jobs)
@@ -73,6 +72,7 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
     submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
     unique = _unique(submissions)
     occupied = sweep.backend.occupied(jobs)
+    sweep.backend.learn_prices([one.job for one in unique])
     earlier = sweep.earlier.problems(submissions, occupied)
     too_dear = sweep.spending.reserve({one.name: one.job for one in unique if not one.is_reused})
     if problems := [*occupied, *earlier, *filter(None, [too_dear]), *detach_problems(sweep, unique)]:
@@ -143,21 +143,6 @@ def _terminations_raised() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-def _write_requests(sweep: Sweep, jobs: Sequence[Job]) -> None:
-    """Mode dry_run: the requests as they would be sent, in files."""
-    from hydra_sagemaker.aws.request import training_job_request
-
-    directory = sweep.directory / ".launcher" / "requests"
-    bundle = sweep.code.bundle_sha256(sweep.requirements)
-    for job in jobs:
-        name = job.name(0)
-        request = training_job_request(job, name, bundle=bundle, image=sweep.backend.image(job.settings))
-        write_atomically(directory / f"{job.number}.request.json", json.dumps(request, indent=2))
-        write_atomically(directory / f"{job.number}.spec.json", sweep.spec_of(job, name).to_json())
-        print(f"{job}: {request['ResourceConfig']['InstanceType']} × {request['ResourceConfig']['InstanceCount']}, {name}")
-    print(f"{counted(len(jobs), 'request')} in {directory}; nothing was uploaded or submitted")
 
 
 def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[JobReturn]) -> None:

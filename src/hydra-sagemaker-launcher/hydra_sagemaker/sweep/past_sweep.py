@@ -9,11 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hydra_sagemaker.aws import price_list
 from hydra_sagemaker.aws.clients import persistently
 from hydra_sagemaker.backends.base import Backend, State, Status
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json
 from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.pricing.prices import Prices, prices_of
 from hydra_sagemaker.scheduling.tracker import ATTACHED, REUSED, Submission, Tracker
 from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.hooks import call_collected
@@ -72,6 +74,13 @@ class SubmittedSweep:
         from hydra_sagemaker.backends.sagemaker import SageMakerBackend
 
         return SageMakerBackend(manifest.settings, None, None)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """The prices given by the user, AWS's of the last day, else the table: nobody is asked."""
+        prices = prices_of(self.manifest.settings)
+        price_list.recall(prices, self.manifest.settings.region)
+        return prices
 
     @cached_property
     def tracker(self) -> Tracker:
