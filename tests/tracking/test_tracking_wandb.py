@@ -107,6 +107,19 @@ def test_the_variable_is_heeded(
 
 
 @pytest.mark.slow
+def test_a_mistyped_variable_is_named_and_the_run_recorded_offline(
+    wandb_server: WandbServer, own_places: Path, tmp_path: Path
+) -> None:
+    code, output = ended(started(tmp_path, *SMALL, "hydra.run.dir=run", WANDB_MODE="offlin"))
+    assert code == 0 and wandb_server.requests == []
+    assert len(list((tmp_path / "run").glob("wandb/offline-run-*"))) == 1
+    said = [line for line in output.splitlines() if "WARNING" in line and "W&B" in line]
+    assert [line.partition("W&B: ")[2] for line in said] == [
+        "WANDB_MODE=offlin is none of online, offline, disabled: the run is recorded offline"
+    ]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kill", "code", "state", "exit_code"),
     [("batch 7 SIGTERM", 143, "preempted", 143), ("batch 7 SIGINT", 130, "killed", 255)],

@@ -1,17 +1,26 @@
 """Settings of the W&B client: whether a run goes online, and what may be sent."""
 
+import logging
 import os
 from typing import Any
 
 from paraphrase_lab.runs.wandb_access import has_key
 
-_BY_VARIABLE = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
+log = logging.getLogger(__name__)
+_BY_VARIABLE = {
+    **{"online": "online", "run": "online", "shared": "online"},
+    **{"offline": "offline", "dryrun": "offline", "disabled": "disabled"},
+}
 
 
 def resolved_mode(wanted: str) -> tuple[str, str]:
     """Return online, offline or disabled, and why. `auto`: as WANDB_MODE or `wandb offline` says, else online with a key."""
     if key := os.environ.get("WANDB_API_KEY"):
         os.environ["WANDB_API_KEY"] = key.strip()  # a secret that was stored from a file ends with a line break
+    if (variable := os.environ.get("WANDB_MODE", "").strip()) and variable.lower() not in _BY_VARIABLE:
+        os.environ["WANDB_MODE"] = "offline"  # W&B's own settings refuse the word, wherever they are read
+        if wanted == "auto":
+            log.warning("W&B: WANDB_MODE=%s is none of online, offline, disabled: the run is recorded offline", variable)
     mode, reason = _wanted_mode(wanted)
     if mode == "online" and not _has_key_here():  # W&B would ask for one, on a terminal
         return "offline", f"{reason}, but no API key"
@@ -21,7 +30,7 @@ def resolved_mode(wanted: str) -> tuple[str, str]:
 def _wanted_mode(wanted: str) -> tuple[str, str]:
     if wanted != "auto":
         return wanted, f"logger.wandb.mode={wanted}"
-    variable = os.environ.get("WANDB_MODE", "").lower()
+    variable = os.environ.get("WANDB_MODE", "").strip().lower()
     if variable in _BY_VARIABLE:
         return _BY_VARIABLE[variable], f"WANDB_MODE={variable}"
     if os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1"):
