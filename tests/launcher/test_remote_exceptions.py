@@ -114,9 +114,7 @@ def test_the_innermost_frames_of_an_endless_recursion() -> None:
     assert [frame.name for frame in extract_tb(found.__traceback__)] == ["endless"] * 100
 
 
-@pytest.mark.parametrize(
-    "frames", [None, 7, ["x"], [["a.py", "1", "f"]], [["a.py", 10**20, "f"]], [["a\0", 1, "f"]], [[1, 1, 1]]]
-)
+@pytest.mark.parametrize("frames", [None, 7, ["x"], [["a.py", "1", "f"]], [["a.py", 10**20, "f"]], [[1, 1, 1]]])
 def test_frames_that_are_none_hide_no_error(frames: Any) -> None:
     found = rebuilt(raised(ValueError("x"))["exception"] | {"frames": frames}, None)
     assert str(found) == "x"

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hydra.errors import CompactHydraException
+
+CONTROL = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # cursor, colours
+    r"|\x1b[]PX^_].*?(?:\x07|\x1b\\|$)"  # titles, clipboards, links
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0a-\x1f\x7f-\x9f]"
+)
+
+
+def plain(text: str) -> str:
+    """Return a text that came from elsewhere without what could change the terminal; of a progress bar its last state stays."""
+    return "\n".join(CONTROL.sub("", last_state(line)) for line in text.split("\n"))
+
+
+def last_state(line: str) -> str:
+    """Return what a line shows in the end that was written over, as a progress bar is."""
+    return next((part for part in reversed(line.split("\r")) if part.strip()), "") if "\r" in line else line
 
 
 class Cause(StrEnum):
@@ -36,6 +54,10 @@ class Failure:
     next_step: str
     """A command, or what to change in it."""
 
+    def __post_init__(self) -> None:
+        for name in ("message", "next_step"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
+
     def __str__(self) -> str:
         return f"{self.message}\nNext: {self.next_step}"
 
@@ -46,6 +68,9 @@ class LauncherError(CompactHydraException):
     failure: Failure | None = None
     concerns_all = False
     """True where every other job would fail in the same way: the launch ends."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(plain(message))
 
 
 class CallFailed(LauncherError):
@@ -92,4 +117,4 @@ class RemoteTraceback(Exception):
     """Stands as the cause of a rebuilt exception, so that Python prints what the job printed."""
 
     def __str__(self) -> str:
-        return "\n\n" + str(self.args[0]).rstrip()
+        return "\n\n" + plain(str(self.args[0])).rstrip()

@@ -71,6 +71,8 @@ class Front:
                 self.counters.on_call(call.service, call.operation)
             if call.service == "s3" and call.operation in ("PutObject", "UploadPart"):
                 self.counters.on_put(unquote(call.path).lstrip("/"))
+            if call.operation in ("GetObject", "HeadObject") and call.service == "s3" and call.caller == "client":
+                self.counters.on_read(unquote(call.path).lstrip("/"))
             if call.service == "sagemaker":
                 return self._sagemaker(call, environ)
         except ApiError as error:

@@ -51,6 +51,8 @@ class Faults:
     fail_put_prefix: str | None = None
     """`bucket/key-prefix`: of the S3 PUTs to it, number `fail_put_number` is answered with AccessDenied."""
     fail_put_number: int = 1
+    denied_reads: str | None = None
+    """A part of `bucket/key`: objects whose GetObject is answered with AccessDenied, to clients."""
     expired_credentials: bool = False
     denied_operations: list[str] = field(default_factory=list)
     """Operations, for example CreateTrainingJob or HeadBucket, answered with AccessDenied, to clients and jobs."""
@@ -115,6 +117,10 @@ class FaultCounters:
         if prefix is not None and bucket_and_key.startswith(prefix):
             if self._count(f"put {prefix}") == self.faults.fail_put_number:
                 raise ApiError("AccessDenied", "Access Denied", status=403)
+
+    def on_read(self, bucket_and_key: str) -> None:
+        if self.faults.denied_reads is not None and self.faults.denied_reads in bucket_and_key:
+            raise ApiError("AccessDenied", "Access Denied", status=403)
 
     def hits(self, fault: str, job_name: str) -> bool:
         """Tell whether a job is among the first ones that are meant; `fault` is capacity_error or internal_error."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, Throttled, Unreachable
 
+WEB_PAGE = "a web page"
 AGAIN = "then the same command"
 SIGN_IN = f"sign in again (`aws sso login`), {AGAIN}"
 WHO = f"`aws sts get-caller-identity` shows who you are to AWS: correct hydra.launcher.profile or the keys, {AGAIN}"
@@ -89,8 +90,14 @@ def failed_call(action: str, error: Exception) -> CallFailed:
     """Return the error for an exception that boto3 raises without an answer of the service."""
     from boto3.exceptions import Boto3Error
     from botocore import exceptions as botocore
+    from botocore.parsers import ResponseParserError
 
-    kind, message = type(error).__name__, f"{action}: {error}"
+    kind, shown = type(error).__name__, str(error)
+    if type(error) is botocore.HTTPClientError:  # whose own words say nothing
+        shown = str(error.kwargs.get("error", error))
+    elif isinstance(error, ResponseParserError):
+        shown = f"the answer is none of the service: {shown.splitlines()[0]}"
+    message = f"{action}: {shown}"
     if isinstance(error, botocore.NoCredentialsError):
         message = f"{action}: there are no AWS credentials"
         return _failed(NotPermitted, Cause.CREDENTIALS, message, f"`aws configure` or `aws sso login` stores some, {AGAIN}")
@@ -102,7 +109,7 @@ def failed_call(action: str, error: Exception) -> CallFailed:
         step = f"set hydra.launcher.region or AWS_DEFAULT_REGION, {AGAIN}"
         return _failed(NotPermitted, Cause.REGION, f"{action}: no AWS region", step)
     lost = botocore.HTTPClientError, botocore.ConnectionError, botocore.IncompleteReadError, botocore.ResponseStreamingError
-    if isinstance(error, (*lost, Boto3Error)):
+    if isinstance(error, (*lost, Boto3Error, ResponseParserError)):
         return _failed(Unreachable, Cause.NETWORK, message, CONNECTION)
     return _failed(CallFailed, Cause.CODE, message, f"correct what is named, {AGAIN}")
 

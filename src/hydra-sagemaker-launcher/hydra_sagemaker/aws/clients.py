@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import re
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlparse
 
 from hydra_sagemaker import __version__
-from hydra_sagemaker.aws.call_errors import failed_call, refused_call
+from hydra_sagemaker.aws.call_errors import WEB_PAGE, failed_call, refused_call
 from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
+from hydra_sagemaker.job.job import endpoint_problem
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+HTML = re.compile(r"\s*(?:<!doctype html|<html)", re.IGNORECASE)
+TITLE = re.compile(r"<title[^>]*>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
 LOOPBACK_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 LONGEST_PAUSE_SECONDS = 20.0
 
@@ -42,6 +47,9 @@ class Clients:
             read_timeout=60,
         )
         self._endpoint_url = settings.endpoint_url
+        named = settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+        if named and (problem := endpoint_problem(named)):
+            raise LauncherError(f"{'AWS_ENDPOINT_URL' if settings.endpoint_url is None else 'endpoint_url'}={named}: {problem}")
         _refuse_closed_port(settings.endpoint_url)
         with api_call("the AWS configuration"):
             own = LOOPBACK_CREDENTIALS if is_loopback(settings.endpoint_url) else {}
@@ -55,7 +63,26 @@ class Clients:
     iam: Any = cached_property(lambda self: self._client("iam"))
 
     def _client(self, service: str) -> Any:
-        return self._session.client(service, config=self._config, endpoint_url=self._endpoint_url)
+        client = self._session.client(service, config=self._config, endpoint_url=self._endpoint_url)
+        client.meta.events.register("before-parse", _refuse_web_page)
+        return client
+
+
+def _refuse_web_page(response_dict: Mapping[str, Any], **_: Any) -> None:
+    """A proxy's page of sign-in is no answer of the service, whatever its status: botocore would read an empty one from it.
+
+    Raises:
+        HTTPClientError: of botocore, so that the call counts as one that did not reach the service.
+    """
+    from botocore.exceptions import HTTPClientError
+
+    body = response_dict["body"]
+    if response_dict["headers"].get("content-type", "").startswith("text/html") and isinstance(body, bytes):
+        text = body[:4096].decode(errors="replace")
+        if HTML.match(text):
+            title = TITLE.search(text)
+            named = f" ({' '.join(title[1].split())})" if title else ""
+            raise HTTPClientError(error=f"{WEB_PAGE}{named} answers in place of the service, as that of a proxy does")
 
 
 def is_loopback(url: str | None) -> bool:
@@ -85,13 +112,14 @@ def api_call(action: str, *, accepted: Collection[str] = ()) -> Iterator[None]:
     """
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
         if error_code(error) not in accepted:
             raise refused_call(action, error.response) from error
-    except (BotoCoreError, Boto3Error) as error:
+    except (BotoCoreError, Boto3Error, ResponseParserError) as error:
         raise failed_call(action, error) from error
 
 

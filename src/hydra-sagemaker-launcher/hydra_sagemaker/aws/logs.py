@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hydra_sagemaker.aws.clients import api_call
-from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
+from hydra_sagemaker.errors import CONTROL, LauncherError, Throttled, Unreachable, last_state, plain
 
 log = logging.getLogger(__name__)
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -24,12 +24,6 @@ BACKWARD_PAGES = 4
 LINE_BYTES = 1000
 HOST = re.compile(r"/(algo-\d+)")
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # cursor, colours
-    r"|\x1b[]PX^_].*?(?:\x07|\x1b\\|$)"  # titles, clipboards, links
-    r"|\x1b[ -/]*[0-~]?"
-    r"|[\x00-\x08\x0a-\x1f\x7f-\x9f]"
-)
 
 
 class Log(Protocol):
@@ -187,10 +181,9 @@ class RetryTransient(AbstractContextManager["RetryTransient"]):
 
 def clean(line: str, *, colours: bool) -> str:
     """Remove what could move the cursor or change the terminal; keep a progress bar's last state."""
-    line = next((part for part in reversed(line.split("\r")) if part.strip()), "")
     if not colours:
-        return CONTROL.sub("", line)
-    kept = CONTROL.sub(lambda match: match[0] if COLOUR.fullmatch(match[0]) else "", line)
+        return plain(line)
+    kept = CONTROL.sub(lambda match: match[0] if COLOUR.fullmatch(match[0]) else "", last_state(line))
     return f"{kept}\x1b[0m" if "\x1b" in kept else kept
 
 

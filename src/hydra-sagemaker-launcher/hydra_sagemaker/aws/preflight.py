@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from hydra_sagemaker.aws.call_errors import WEB_PAGE
 from hydra_sagemaker.aws.clients import Clients, api_call, error_code, persistently
 from hydra_sagemaker.aws.storage import split
 from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, SubmissionRefused, Throttled, Unreachable
@@ -30,7 +31,7 @@ def preflight(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf
 
     Raises:
         SubmissionRefused: with every problem.
-        Throttled, Unreachable: S3 does not answer.
+        Throttled, Unreachable: S3 does not answer, or a web page answers in place of the services.
     """
     account = None  # where STS is unreachable, as in some private networks, or not served
     try:
@@ -39,6 +40,8 @@ def preflight(clients: Clients, settings_of_jobs: Sequence[SageMakerLauncherConf
     except CallFailed as error:
         if _failure(error).cause == Cause.CREDENTIALS:  # nothing else could be asked either
             raise _refused([_failure(error)]) from None
+        if WEB_PAGE in str(error):
+            raise
     roles = dict.fromkeys(str(settings.role_arn) for settings in settings_of_jobs)
     found = [
         *(failure for arn in roles for failure in _role_failures(clients, account, arn)),

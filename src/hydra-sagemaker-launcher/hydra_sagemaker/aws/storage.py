@@ -16,7 +16,7 @@ from hydra_sagemaker.aws.clients import api_call, error_code
 from hydra_sagemaker.aws.request import code_uri, spec_uri
 from hydra_sagemaker.code import bundle
 from hydra_sagemaker.code.source import Code
-from hydra_sagemaker.errors import Cause, Failure, LauncherError
+from hydra_sagemaker.errors import Cause, Failure, LauncherError, plain
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import read_result
 from hydra_sagemaker.settings import SageMakerLauncherConf
@@ -122,5 +122,5 @@ def output_of(described: dict[str, Any]) -> str:
 def _warn_skipped(job: Job, names: Sequence[str]) -> None:
     if names:
         more = f" and {len(names) - NAMED_AT_MOST} more" if len(names) > NAMED_AT_MOST else ""
-        shown = ", ".join(names[:NAMED_AT_MOST]) + more
+        shown = plain(", ".join(names[:NAMED_AT_MOST])) + more
         log.warning("%s: not downloaded, since these are no files, or links out of the job's output: %s", job, shown)

@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra_sagemaker.aws.call_errors import S3_URI
 from hydra_sagemaker.aws.logs import GROUP
-from hydra_sagemaker.errors import Cause, Failure
+from hydra_sagemaker.errors import Cause, Failure, plain
 from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 
 LOG_LINES = 20
@@ -37,6 +37,8 @@ OF_THE_SERVICE = (
 EXIT_CODE = re.compile(r"exit code: (\d+)$")
 DISK_FULL = re.compile(r"insufficient disk space|no space left on device", re.IGNORECASE)
 NOTHING_THERE = "No S3 objects found"
+MISSING = re.compile(f"{NOTHING_THERE}|NoSuchKey|Not ?Found|404")
+IN_THE_CONTAINER = re.compile(r"input/data/(?:code/bundle\.tar\.gz|job/spec\.json)\b.*(?:Cannot open|No such file)", re.DOTALL)
 ECR_IMAGE = re.compile(r"(\d+)\.dkr\.ecr\.([\w-]+)\.amazonaws\.com(?:\.cn)?/([^:@]+):?(.*)")
 IMAGE_REFUSED = re.compile(r"\bpull\b|\becr:")
 ADVICE = {
@@ -67,11 +69,24 @@ def failure_of_job(
         cause, message = told
         return Failure(cause, message, steps.after(cause, message))
     reason = str(described.get("FailureReason") or "").strip()
+    if is_code_gone(reason, settings):
+        message = (
+            "the code or the specification that was uploaded for it is not in S3 any more: somebody, or a rule of the bucket, "
+            f"has deleted it, and the task did not begin ({reason[:MESSAGE_CHARACTERS]})"
+        )
+        return Failure(Cause.INFRASTRUCTURE, message, "the same command uploads both again and submits the job")
     if reason:
         return _of_reason(reason, lines, settings, steps)
     ended = described.get("TrainingJobStatus") or detail or "nothing"
     message = f"it ended as {ended}, without a result, and SageMaker gives no reason"
     return Failure(Cause.INFRASTRUCTURE, _with_log(message, lines), steps.same)
+
+
+def is_code_gone(reason: str, settings: SageMakerLauncherConf) -> bool:
+    """Tell whether a FailureReason says that the launcher's own objects were not there when the job's machine looked."""
+    prefix = str(settings.s3_uri).rstrip("/")
+    own = any(f"{prefix}/{folder}/" in reason for folder in ("code", "jobs"))
+    return own and bool(MISSING.search(reason)) or bool(IN_THE_CONTAINER.search(reason))
 
 
 def failure_of_process(result: Mapping[str, Any] | None, meaning: str, log_file: Path | None) -> Failure:
@@ -99,7 +114,7 @@ def last_lines(file: Path | None) -> list[str]:
         return []
     with file.open("rb") as log:
         log.seek(max(0, file.stat().st_size - 16_384))
-        return log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+        return log.read().decode(errors="replace").rstrip("\n").split("\n")[-LOG_LINES:]
 
 
 def _as_told(result: Mapping[str, Any] | None) -> tuple[Cause, str] | None:
@@ -167,7 +182,7 @@ def _cause_of_text(text: str) -> Cause:
 
 
 def _with_log(message: str, lines: Sequence[str]) -> str:
-    shown = [line[:300] for line in lines[-LOG_LINES:]]
+    shown = [plain(line)[:300] for line in lines[-LOG_LINES:]]
     return "\n".join([message, "The last lines of its log:", *shown]) if shown else message
 
 

@@ -19,7 +19,7 @@ from hydra_sagemaker.aws.preflight import preflight
 from hydra_sagemaker.aws.request import STAND_IN_IMAGE, checkpoints_uri, training_job_request
 from hydra_sagemaker.aws.storage import Storage
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
-from hydra_sagemaker.backends.diagnosis import failure_of_job, last_lines
+from hydra_sagemaker.backends.diagnosis import failure_of_job, is_code_gone, last_lines
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
@@ -165,6 +165,8 @@ class SageMakerBackend(Backend):
         if not outcome.is_completed:
             log_file = job.job_dir / "output.log"
             lines = last_lines(log_file) if log_file.is_file() else tail(self.clients.logs, name)
+            if is_code_gone(str(described.get("FailureReason")), job.settings):
+                self._bundle = None  # the next job looks, and uploads it again
             outcome.failure = gone or failure_of_job(described, result, job.settings, log_file, lines)
         return outcome
 

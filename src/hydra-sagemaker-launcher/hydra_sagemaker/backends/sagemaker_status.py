@@ -11,6 +11,7 @@ from typing import Any
 
 from hydra_sagemaker.aws.storage import output_of
 from hydra_sagemaker.backends.base import QuotaExceeded, State, Status
+from hydra_sagemaker.errors import plain
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.pricing.cost import billed
 from hydra_sagemaker.pricing.prices import Prices
@@ -27,7 +28,7 @@ TrainingTimeInSeconds BillableTimeInSeconds
 def status_of(summary: Mapping[str, Any]) -> Status:
     """Return the status in a listing or a description. A status that this version does not know counts as running."""
     name = summary["TrainingJobStatus"]
-    return Status(STATES.get(name, State.RUNNING), str(summary.get("SecondaryStatus") or name))
+    return Status(STATES.get(name, State.RUNNING), plain(str(summary.get("SecondaryStatus") or name)))
 
 
 def record_of(

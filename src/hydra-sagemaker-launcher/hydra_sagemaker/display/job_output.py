@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from hydra_sagemaker.backends.base import State
+from hydra_sagemaker.errors import plain
 from hydra_sagemaker.scheduling.tracker import Submission
 
 TAIL_BYTES = 4_000
@@ -30,7 +31,7 @@ def last_lines(submission: Submission) -> list[str]:
     with log_file.open("rb") as file:
         file.seek(max(0, log_file.stat().st_size - TAIL_BYTES))
         text = file.read().decode(errors="replace")
-    lines = (LOG_PREFIX.sub("", line.strip()) for line in text.replace("\r", "\n").splitlines())
+    lines = (LOG_PREFIX.sub("", plain(line).strip()) for line in text.replace("\r", "\n").splitlines())
     return [line for line in lines if line]
 
 

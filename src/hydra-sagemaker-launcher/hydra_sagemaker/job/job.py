@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext
@@ -103,13 +104,29 @@ def _senseless(values: SageMakerLauncherConf) -> Iterator[str]:
     for path, number in flat(asdict(values)).items():
         if isinstance(number, float) and (math.isnan(number) or (math.isinf(number) and path not in WITHOUT_END)):
             yield f"hydra.launcher.{path}={number}: it must be a finite number"
-    if values.endpoint_url is not None and not values.endpoint_url.startswith(("http://", "https://")):
-        yield f"hydra.launcher.endpoint_url={values.endpoint_url}: it begins with http:// or https://"
+    if values.endpoint_url is not None and (problem := endpoint_problem(values.endpoint_url)):
+        yield f"hydra.launcher.endpoint_url={values.endpoint_url}: {problem}"
+    if values.max_failures is not None and values.max_failures < 1:
+        yield f"hydra.launcher.max_failures={values.max_failures}: at least 1, or null to try every job"
     if values.max_parallel < 1 or (values.poll_seconds or 0) <= 0:
         yield (
             f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "
             "max_parallel must be at least 1, and poll_seconds more than 0"
         )
+
+
+def endpoint_problem(url: str) -> str | None:
+    """Return why a URL is no address of a service; None where it is one."""
+    if not url.startswith(("http://", "https://")):
+        return "it begins with http:// or https://"
+    try:
+        parts = urlsplit(url)
+        known = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known or parts.path not in ("", "/") or parts.query or parts.fragment:
+        return "it is a host and, where it has one, a port, without a path: http://127.0.0.1:5005"
+    return None
 
 
 def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[Sequence[str]], first_number: int) -> list[Job]:

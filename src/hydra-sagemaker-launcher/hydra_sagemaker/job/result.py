@@ -13,7 +13,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from hydra_sagemaker.container import cluster
-from hydra_sagemaker.errors import LauncherError, RemoteJobError, RemoteTraceback
+from hydra_sagemaker.errors import LauncherError, RemoteJobError, RemoteTraceback, plain
 from hydra_sagemaker.files import read_json
 from hydra_sagemaker.job.task import SCRIPT_MODULE, attribute
 
@@ -26,6 +26,7 @@ def rebuilt(record: dict[str, Any], task_package: str | None) -> Exception:
 
     Its traceback has the frames it had in the job, its cause the job's traceback as text.
     """
+    record = _plain(record)
     error: Exception = RemoteJobError(f"{record['module']}.{record['type']}: {record['message']}")
     if (kind := _exception_class(record, task_package)) is not None:
         with suppress(Exception):  # a class may want other arguments than it keeps
@@ -33,6 +34,15 @@ def rebuilt(record: dict[str, Any], task_package: str | None) -> Exception:
             error = again if message_of(again) == record["message"] else error
     error.__cause__ = RemoteTraceback(record["traceback"])
     return error.with_traceback(_traceback(record.get("frames")))
+
+
+def _plain(node: Any) -> Any:
+    """Return a record whose texts may be shown on a terminal: Python prints an exception's as they are."""
+    if isinstance(node, dict):
+        return {name: _plain(value) for name, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return plain(node) if isinstance(node, str) else node
 
 
 def _traceback(frames: Any) -> TracebackType | None:

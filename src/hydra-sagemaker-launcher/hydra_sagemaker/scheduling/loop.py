@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 
 from hydra_sagemaker.backends.base import QuotaExceeded, State, Status
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
@@ -33,8 +33,11 @@ class EventLoop:
         scheduler: Scheduler,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        max_failures: int | None = None,
     ) -> None:
         self.tracker, self.scheduler, self.now, self.sleep = tracker, scheduler, now, sleep
+        self.max_failures = max_failures
         self.submissions: list[Submission] = []
         self.changed: Callable[[Submission], None] = lambda submission: None
         self._scheduled: list[Submission] = []
@@ -77,8 +80,11 @@ class EventLoop:
 
     def step(self) -> float | None:
         """Do what is due now; return the seconds until something else may be, None when nothing is left."""
-        while (action := self.scheduler.next(self.now())) is not None:
-            match action:
+        while True:
+            self._skip_the_rest()
+            match self.scheduler.next(self.now()):
+                case None:
+                    return None
                 case Submit(index):
                     self._submit(index)
                 case Poll():
@@ -87,7 +93,17 @@ class EventLoop:
                     self._collect(index)
                 case Sleep(seconds):
                     return seconds
-        return None
+
+    def _skip_the_rest(self) -> None:
+        """Take every job out of the queue once `max_failures` have failed."""
+        if self.max_failures is None or self.tracker.failed < self.max_failures or not self.scheduler.queued:
+            return
+        reason = f"not submitted: hydra.launcher.max_failures={self.max_failures} is reached"
+        log.error("%d failed, as many as hydra.launcher.max_failures: nothing more is submitted", self.tracker.failed)
+        for index, submission in enumerate(self._scheduled):
+            if self.scheduler.withdraw(index):
+                submission.is_skipped = True
+                self._give_up(submission, Failure(Cause.STOPPED, reason, "mend what has failed, then the same command"))
 
     def cancel(self, submission: Submission) -> None:
         """Stop a job that runs, and take one that waits out of the queue.
@@ -156,6 +172,7 @@ class EventLoop:
         returned = self.tracker.collect(submission)
         if (delay := self.tracker.retried_after(submission)) is None:
             submission.returned = returned
+            self.tracker.failed += returned.status == JobStatus.FAILED and not (submission.is_skipped or submission.is_reused)
             self._return_duplicates(submission, self.tracker.collect)
         else:
             self.scheduler.requeue(index, self.now() + delay)
@@ -165,7 +182,7 @@ class EventLoop:
     def _return_duplicates(self, leader: Submission, returned: Callable[[Submission], JobReturn]) -> None:
         for duplicate in leader.duplicates:
             duplicate.name, duplicate.status, duplicate.failure = leader.name, leader.status, leader.failure
-            duplicate.duplicate_of = leader.job.number
+            duplicate.duplicate_of, duplicate.is_skipped = leader.job.number, leader.is_skipped
             duplicate.returned = returned(duplicate)
 
     def _log_outage(self, error: LauncherError) -> None:

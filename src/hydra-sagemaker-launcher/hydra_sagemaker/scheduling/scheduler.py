@@ -66,6 +66,8 @@ class Scheduler:
     submits_per_second: float = 1000.0
     detach: bool = False
     """Ends when everything is submitted, without waiting for it."""
+    collects_first: bool = False
+    """Looks at every result before it submits the next job, for a sweep that ends early when jobs fail."""
     random: Random = field(default_factory=Random)
 
     def __post_init__(self) -> None:
@@ -111,6 +113,8 @@ class Scheduler:
         while self._later and self._later[0][0] <= now:
             index = heapq.heappop(self._later)[1]
             self._quota_of(index).waiting.append(index)
+        if self.collects_first and self._ended:
+            return Collect(self._ended[0])
         submit_at, index = self._next_submission(now)
         if submit_at <= now:
             return Submit(index)

@@ -35,6 +35,8 @@ class Submission:
     outcome: Outcome | None = None
     failure: Failure | None = None
     """Why it could not be submitted."""
+    is_skipped: bool = False
+    """Not submitted, since enough others had failed."""
     duplicate_of: int | None = None
     """Number of the job whose run this one shares."""
     duplicates: list[Submission] = field(default_factory=list, repr=False)
@@ -71,6 +73,8 @@ class Tracker:
         """Returns the reason why further attempts, jobs by the attempts' names, would cost too much."""
         self.on_collected: Callable[[Submission], None] = lambda submission: None
         self.active: dict[str, Submission] = {}
+        self.failed = 0
+        """Jobs of this launch that have failed for good, those of a sweeper's earlier batches among them."""
 
     def plan(self, jobs: Sequence[Job], on_existing: OnExisting) -> list[Submission]:
         """Decide what each job will be: new, attached or reused. Nothing is done yet.
@@ -170,9 +174,9 @@ class Tracker:
             return Outcome(Status(State.FAILED, "not submitted"), None, submission.failure)
         try:
             return self.backend.collect(submission.job, submission.name, submission.status)
-        except NotPermitted:
-            raise  # the same command collects them, once the credentials are good again
         except Exception as error:  # the network, the disk: the other jobs' results shall not be lost with this one's
+            if isinstance(error, NotPermitted) and error.failure and error.failure.cause == Cause.CREDENTIALS:
+                raise  # none could be had; the same command collects them, once the credentials are good again
             message = f"its results could not be downloaded: {type(error).__name__}: {error}"
             cause = error.failure.cause if isinstance(error, LauncherError) and error.failure else Cause.INFRASTRUCTURE
             failure = Failure(cause, message, "the same command again collects them")

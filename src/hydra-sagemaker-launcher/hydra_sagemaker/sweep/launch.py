@@ -93,7 +93,8 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
 def event_loop(sweep: Sweep, submissions: Sequence[Submission] = (), *, detach: bool = False) -> EventLoop:
     settings = sweep.settings
     scheduler = Scheduler(settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second, detach=detach)
-    return EventLoop(sweep.tracker, submissions, scheduler)
+    scheduler.collects_first = settings.max_failures is not None
+    return EventLoop(sweep.tracker, submissions, scheduler, max_failures=settings.max_failures)
 
 
 def _unique(submissions: Sequence[Submission]) -> list[Submission]:
@@ -150,6 +151,8 @@ def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[J
     failed = [
         (one, returned) for one, returned in zip(submissions, returns, strict=True) if returned.status == JobStatus.FAILED
     ]
+    skipped = sum(one.is_skipped for one, _ in failed)
+    failed = [(one, returned) for one, returned in failed if not one.is_skipped]
     for submission, returned in failed:
         error = returned._return_value
         detail = str(error.__cause__).strip() if error.__cause__ is not None else f"{type(error).__name__}: {error}"
@@ -163,9 +166,10 @@ def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[J
     print_costs(sweep, submissions)
     if running := sum(submission.status.state == State.RUNNING for submission in submissions):
         log.info("%s", detach_message(sweep, running))
-    if failed:
-        done = len(returns) - len(failed) - running
+    if failed or skipped:
+        done = len(returns) - len(failed) - skipped - running
+        others = f", {skipped} not submitted (max_failures)" if skipped else ""
         log.error(
-            "%d of %s failed, %d completed; the same command runs only the failed ones again",
-            len(failed), counted(len(returns), "job"), done,
+            "%d of %s failed, %d completed%s; the same command runs only the failed ones again",
+            len(failed), counted(len(returns), "job"), done, others,
         )  # fmt: skip
