@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ class Lab:
         (self.root / "src/slow_steps.py").write_text(SLOW_STEPS, encoding="utf-8")
         self.cache = directory / "cache"
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, command: str = "train", small: tuple[str, ...] = SMALL) -> subprocess.Popen[str]:
         path = os.pathsep.join(
             [
                 str(self.root / "src"),
@@ -60,22 +61,22 @@ class Lab:
         )
         environment = {**os.environ, **self.server.client_environment, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         environment |= {"PARAPHRASE_CACHE_DIR": str(self.cache), "HF_HUB_OFFLINE": "1"}
-        command = [sys.executable, "-m", "paraphrase_lab", "train", *SMALL, *words]
+        typed = [sys.executable, "-m", "paraphrase_lab", command, *small, *words]
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, cwd=self.root, env=environment, **output)  # type: ignore[call-overload]
+        return subprocess.Popen(typed, cwd=self.root, env=environment, **output)  # type: ignore[call-overload]
 
-    def run(self, *words: str) -> str:
-        return self.end(self.start(*words))
+    def run(self, *words: str, **options: Any) -> str:
+        return self.end(self.start(*words, **options))
 
     def end(self, process: subprocess.Popen[str]) -> str:
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, f"{output}\n{self.log()}"
         return output
 
-    def sweep(self, name: str, *words: str) -> subprocess.Popen[str]:
+    def sweep(self, name: str, *words: str, **options: Any) -> subprocess.Popen[str]:
         env = (f"+hydra.launcher.env.PARAPHRASE_CACHE_DIR={self.cache}", "+hydra.launcher.env.OMP_NUM_THREADS='1'")
         remote = ("-m", "compute=sagemaker_local", f"hydra.launcher.endpoint_url={self.server.url}", *env)
-        return self.start(*remote, f"hydra.launcher.sweep_name={name}", f"hydra.sweep.dir={name}", *words)
+        return self.start(*remote, f"hydra.launcher.sweep_name={name}", f"hydra.sweep.dir={name}", *words, **options)
 
     def log(self, host: int = 1) -> str:
         """Return the log of the newest job, in all its attempts."""

@@ -18,7 +18,7 @@ def register() -> None:
         return
     store.store(name="schema", node=_opened(TrainConfig))
     files = [f"${{oc.select:{key},null}}" for key in PLACES_OF_DATA]
-    same_job = {"key_exclude": list(SAME_JOB), "key_files": files}
+    same_job = {"key_exclude": list(SAME_JOB), "key_files": files, "inputs": list(PLACES_OF_DATA)}
     store.store(group="schema/compute", name="same_job", node={"hydra": {"launcher": same_job}})
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():

@@ -1,8 +1,6 @@
 """The command `hydra-sagemaker` under the name that it had before: `python -m hydra_plugins.hydra_sagemaker_launcher`."""
 
-import sys
-
-from hydra_sagemaker.cli.main import main
+import runpy
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runpy.run_module("hydra_sagemaker", run_name="__main__", alter_sys=True)

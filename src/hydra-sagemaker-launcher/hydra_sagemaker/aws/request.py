@@ -31,6 +31,7 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
     settings = job.settings
     prefix = str(settings.s3_uri).rstrip("/")
     channels = {"code": code_uri(prefix, bundle), "job": f"{spec_uri(prefix, name).rpartition('/')[0]}/", **settings.channels}
+    channels |= {one.channel: one.uri(prefix) for one in job.inputs}
     tags = {"hydra-launcher:sweep": job.slug, "hydra-launcher:job": str(job.number), **settings.tags}
     request: dict[str, Any] = {
         "TrainingJobName": name,

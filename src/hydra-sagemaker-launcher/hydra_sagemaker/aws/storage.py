@@ -15,8 +15,10 @@ from hydra_sagemaker.aws import unpack
 from hydra_sagemaker.aws.clients import api_call, error_code
 from hydra_sagemaker.aws.request import code_uri, spec_uri
 from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.local_data import content_sha256
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, plain
+from hydra_sagemaker.job.inputs import Input
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import read_result
 from hydra_sagemaker.settings import SageMakerLauncherConf
@@ -53,6 +55,22 @@ class Storage:
             log.info("code: %d files, %.2f MB to s3://%s/%s", len(code.files), size, bucket, key)
             with api_call(f"s3://{bucket}/{key}", accepted=EXISTS):  # another launcher has uploaded the same bytes
                 self.s3.put_object(Bucket=bucket, Key=key, Body=archive.read_bytes(), IfNoneMatch="*", **own)
+
+    def put_input(self, given: Input) -> None:
+        """Upload a local file or directory, unless the bucket has the same already."""
+        checked = False
+        for name in given.files:
+            inside = name.partition("/")[2]
+            bucket, key = split(given.uri(self.prefix) + given.name + (f"/{inside}" if inside else ""))
+            with api_call(f"s3://{bucket}/{key}", accepted=UNKNOWN):
+                self.s3.head_object(Bucket=bucket, Key=key, **self.owner)
+                continue
+            if not checked and content_sha256(Path(given.path)) != given.sha256:
+                raise LauncherError(f"{given.path} changed since it was read: run the same command again")
+            checked, file = True, Path(given.path).parent / name
+            log.info("%s: %s, %.2f MB to s3://%s/%s", given.key, file, file.stat().st_size / 1e6, bucket, key)
+            with api_call(f"s3://{bucket}/{key}", accepted=EXISTS), file.open("rb") as body:
+                self.s3.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*", **self.owner, **self.encryption)
 
     def put_spec(self, name: str, text: str) -> None:
         bucket, key = split(spec_uri(self.prefix, name))

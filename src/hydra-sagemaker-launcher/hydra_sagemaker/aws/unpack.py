@@ -6,13 +6,15 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from omegaconf import OmegaConf, open_dict
 
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
+from hydra_sagemaker.job.inputs import replaced
 from hydra_sagemaker.job.job import Job
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ def place(data: Path, job: Job, name: str) -> list[str]:
     about, more = _files(data / ".job")
     move(data / ".job", job.job_dir, [file for file in about if file != LIST])  # last: it says that all is there
     _correct_directories(job)
+    _correct_inputs(job)
     return [*skipped, *more]
 
 
@@ -137,9 +140,31 @@ def _correct_directories(job: Job) -> None:
         return
     config = OmegaConf.load(file)
     with open_dict(config):
+        if job.inputs:
+            config.hydra.overrides.task = list(job.config.hydra.overrides.task)
         config.hydra.runtime.output_dir = str(job.output_dir)
         config.hydra.runtime.cwd = job.config.hydra.runtime.cwd
         config.hydra.runtime.config_sources = job.config.hydra.runtime.config_sources
         config.hydra.sweep.dir = str(job.config.hydra.sweep.dir)
         config.hydra.sweep.subdir = own_subdirectory(job).as_posix()
     file.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+
+
+def input_places(job: Job, result: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the paths that a job's inputs had where it ran, with the paths here."""
+    there = (result or {}).get("inputs")
+    local = {one.key: one.path for one in job.inputs}
+    found = {path: local[key] for key, path in there.items() if key in local} if isinstance(there, dict) else {}
+    return {**found, **{one.in_job: one.path for one in job.inputs}}
+
+
+def _correct_inputs(job: Job) -> None:
+    """Write this machine's paths of inputs into the files that Hydra wrote."""
+    places = input_places(job, _read(job.job_dir / "result.json"))
+    folder = job.output_dir / str(job.config.hydra.output_subdir)
+    if not places or job.config.hydra.output_subdir is None or not (folder / "config.yaml").is_file():
+        return
+    values = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=False)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(replaced(values, places))), encoding="utf-8")
+    words = OmegaConf.create(list(job.config.hydra.overrides.task))
+    (folder / "overrides.yaml").write_text(OmegaConf.to_yaml(words), encoding="utf-8")

@@ -18,6 +18,7 @@ from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
 from hydra_sagemaker.aws.preflight import preflight
 from hydra_sagemaker.aws.request import STAND_IN_IMAGE, checkpoints_uri, training_job_request
 from hydra_sagemaker.aws.storage import Storage
+from hydra_sagemaker.aws.unpack import input_places
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job, is_code_gone, last_lines
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
@@ -47,6 +48,8 @@ class SageMakerBackend(Backend):
         self.code, self.requirements = code, requirements or []
         self._bundle: str | None = None
         self._has_stand_in = False
+        self._uploaded: set[str] = set()
+        """Inputs that are in S3."""
         self._final_descriptions: dict[str, dict[str, Any]] = {}
         """Descriptions of ended jobs, until they are collected."""
         self._unlisted: set[str] = set()
@@ -102,6 +105,10 @@ class SageMakerBackend(Backend):
 
     def prepare(self, job: Job, name: str, spec: Spec) -> None:
         self._uploaded_bundle()
+        for given in job.inputs:
+            if given.uri("") + given.name not in self._uploaded:
+                self.storage.put_input(given)
+                self._uploaded.add(given.uri("") + given.name)
         self.storage.put_spec(name, spec.to_json())
 
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
@@ -160,6 +167,8 @@ class SageMakerBackend(Backend):
         console = f"https://{self.clients.region}.console.aws.amazon.com/sagemaker/home#/jobs" if is_amazons else None
         self.learn_prices([job])
         record = record_of(described, result, console, self.prices)
+        if places := input_places(job, result):
+            record["inputs"] = places
         value = returned_value(result, job.job_dir, own_process=False)
         outcome = Outcome(status_of(described), result, value=value, record=record)
         if not outcome.is_completed:

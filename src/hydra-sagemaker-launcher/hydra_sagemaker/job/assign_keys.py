@@ -51,7 +51,7 @@ def identify(
         files = tuple(file for file in job.settings.key_files if file is not None)
         if files and files not in digests:
             digests[files] = files_digest([working_dir / Path(file).expanduser() for file in files])
-        text = task_yaml(job.config, job.settings.key_exclude)
+        text = task_yaml(job.config, [*job.settings.key_exclude, *(one.key for one in job.inputs)])
         where, data = image(job.settings), digests.get(files, "")
         job.slug = slug
         job.key = job_key(text, code=code, image=where, task=task, data=data, referred=referred(job, text))
@@ -71,12 +71,14 @@ def _shared_directories(jobs: Sequence[Job]) -> Iterator[str]:
 def referred(job: Job, task_text: str) -> str:
     """Return as JSON what `task_text` refers to by `${oc.env:NAME}`, `${hydra:job.num}` and `${hydra:runtime.choices.…}`.
 
+    The contents of the job's inputs count too.
     Variables that only the job's own machine has are left out, and so are those whose name looks like a secret.
     """
     names = {name for name in OF_THE_ENVIRONMENT.findall(task_text) if not looks_secret(name)} - job.settings.secrets.keys()
     here = os.environ if job.settings.mode == Mode.local else {}  # what another machine has is not known here
     environment = {**here, **job.settings.env, **_env_set(job.config)} if names else {}
     values = {f"env {name}": environment[name] for name in sorted(names) if name in environment}
+    values |= {f"input {one.key}": one.sha256 for one in job.inputs}
     choices = job.config.hydra.get("runtime", {}).get("choices", {})
     for path in sorted(set(OF_HYDRA.findall(task_text))):
         if path in NUMBERS:

@@ -23,11 +23,14 @@ NAME_LENGTH = 63
 """The longest name of a training job; https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
 
 
-def task_yaml(config: DictConfig, without: Sequence[str] = ()) -> str:
-    """Return the task's configuration unresolved, less the hydra node and the given keys."""
+def task_yaml(config: DictConfig, without: Sequence[str] = (), values: Mapping[str, str] = {}) -> str:
+    """Return the task's configuration unresolved, less the hydra node and the given keys, with other `values` of some keys."""
     task = without_hydra(config)
     for path in without:
         _remove(task, path)
+    with read_write(task):
+        for path, value in values.items():
+            OmegaConf.update(task, path, value)
     return OmegaConf.to_yaml(task)
 
 

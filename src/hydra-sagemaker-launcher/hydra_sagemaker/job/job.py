@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.identity import flat
+from hydra_sagemaker.job.inputs import Input
 from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import FIELDS, PER_JOB, REMOVED, Mode, SageMakerLauncherConf, removed_field
 
@@ -44,6 +45,7 @@ class Job:
     slug: str = ""
     distinguishing_overrides: tuple[str, ...] = ()
     """The overrides in which it differs from the other jobs."""
+    inputs: tuple[Input, ...] = ()
 
     @property
     def job_dir(self) -> Path:

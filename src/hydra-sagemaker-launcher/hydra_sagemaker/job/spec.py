@@ -65,6 +65,8 @@ class Spec:
     commit: str | None = None
     """The commit of the code's repository, ending in -dirty when files differ from it; the job finds it in HYDRA_JOB_COMMIT."""
     versions: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Configuration key to the path of a local file of the submitting machine, in the job."""
     threads: dict[str, str] = field(default_factory=dict)
     """Variables that set numbers of threads where the job was submitted: the order of sums depends on them."""
     format: int = FORMAT

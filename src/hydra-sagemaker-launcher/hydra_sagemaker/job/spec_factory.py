@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_sagemaker.job import spec
 from hydra_sagemaker.job.identity import task_yaml
+from hydra_sagemaker.job.inputs import overridden
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.job.task import TaskReference
@@ -63,8 +64,9 @@ class SpecFactory:
             config_name=job.config.hydra.job.config_name,
             search_path=self.search_path,
             hydra_overrides=self.typed if is_local else [text for text in self.typed if not SEARCH_PATH.match(text)],
-            task_overrides=list(job.overrides),
-            config=task_yaml(job.config),
+            task_overrides=overridden(job.overrides, job.inputs),
+            config=task_yaml(job.config, values={one.key: one.in_job for one in job.inputs}),
+            inputs={one.key: one.in_job for one in job.inputs},
             plugins={f"hydra/{group}": _chosen(job.config, group) for group in ("launcher", "sweeper")},
             now=[(list(arguments), str(value)) for arguments, value in times.items()],
             version_base=version.getbase() and str(version.getbase()),

@@ -20,6 +20,7 @@ from typing import Any
 from hydra_sagemaker.container import cluster
 from hydra_sagemaker.container.output_files import model_files, move_files
 from hydra_sagemaker.files import write_atomically
+from hydra_sagemaker.job.inputs import in_container
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
 from hydra_sagemaker.runner.record import failure_record, success_record, threads_record
 from hydra_sagemaker.secret_names import redacted, redactor
@@ -48,6 +49,7 @@ def main(words: list[str] | None = None) -> int:
     record |= {"name": spec.name, "key": spec.key, "seconds": round(ended - started, 3), "ended": ended}
     record["version_skew"] = version_skew(spec.versions, versions())
     record["threads"] = threads_record()
+    record["inputs"] = {key: in_container(path) for key, path in spec.inputs.items()}
     _finish(redacted(record, secrets), options, rank)
     if record["status"] == "interrupted" and (rank > 0 or cluster.RUN_ID in os.environ):
         return 0  # another code, and torchrun or Lightning would kill the others while they save

@@ -23,7 +23,8 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.job.identity import flat, task_yaml
+from hydra_sagemaker.job.identity import flat, task_yaml, without_hydra
+from hydra_sagemaker.job.inputs import CHANNELS, in_container
 from hydra_sagemaker.job.spec import Spec, located
 from hydra_sagemaker.job.task import load
 
@@ -47,6 +48,7 @@ def composed(spec: Spec, root: Path, closure: Path | None, *, writes: bool) -> C
     overrides = [*spec.hydra_overrides, *spec.task_overrides]
     config = hydra.config_loader.load_configuration(spec.config_name, overrides, RunMode.RUN)
     _refuse_drift(task_yaml(config), spec.config)
+    _lead_to_channels(config)
     OmegaConf.set_cache(config, defaultdict(dict, {"now": {tuple(words): value for words, value in spec.now}}))
     with open_dict(config.hydra), read_write(config.hydra):  # known where it was submitted
         config.hydra.job.num = spec.number
@@ -93,6 +95,20 @@ def _refuse_drift(composed: str, submitted_yaml: str) -> None:
             "the configuration composed in the job is not the one submitted; the code or an installed package differs:\n  "
             + "\n  ".join(lines)
         )
+
+
+def _lead_to_channels(config: DictConfig) -> None:
+    """Correct paths below `/opt/ml/input/data` for a local SageMaker, which names another directory for `/opt/ml`."""
+    if in_container(CHANNELS) == CHANNELS:
+        return
+    plain = OmegaConf.to_container(without_hydra(config), resolve=False)
+    assert isinstance(plain, dict)
+    with read_write(config):
+        for path, value in flat(plain).items():
+            values = value if isinstance(value, list) else [value]
+            there = [in_container(one) if isinstance(one, str) else one for one in values]
+            if there != values:
+                OmegaConf.update(config, path, there if isinstance(value, list) else there[0])
 
 
 def _keep_to_the_console(config: DictConfig) -> None:

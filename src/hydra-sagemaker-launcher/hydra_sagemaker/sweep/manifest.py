@@ -1,6 +1,7 @@
 """The file with which the jobs of a sweep are seen, stopped and collected from its directory alone, without its application.
 
-Never an environment variable, a secret's name, a tag, a hyperparameter or a value of the task's configuration.
+Never an environment variable, a secret's name, a tag, a hyperparameter or a value of the task's configuration,
+but for the paths of local files that jobs have got.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from omegaconf import OmegaConf
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
+from hydra_sagemaker.job.inputs import Input
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
@@ -26,6 +28,7 @@ SWEEP_FIELDS = """
 mode region profile endpoint_url bucket_owner s3_uri output_kms_key collected price_per_hour poll_seconds
 """.split()
 JOB_FIELDS = "instance_type instance_count max_run_hours max_wait_hours spot checkpoints model_files download_models".split()
+INPUT_FIELDS = ("key", "path", "channel", "sha256")
 WHERE_THE_JOBS_ARE = ("mode", "region", "endpoint_url")
 PLACE = (*WHERE_THE_JOBS_ARE, "profile")
 """A profile may be of another account, but need not."""
@@ -76,6 +79,7 @@ class Manifest:
                 key=entry["key"],
                 slug=entry["slug"],
                 distinguishing_overrides=tuple(entry["distinguishing_overrides"]),
+                inputs=tuple(Input(**given) for given in entry.get("inputs", ())),
             )
             for number, entry in sorted(self.entries.items())
         ]
@@ -203,6 +207,7 @@ def _entry(job: Job, name: str, directory: Path) -> dict[str, Any]:
         "output_dir": _from(directory, job.output_dir),
         "name": name,
         "settings": {name: getattr(job.settings, name) for name in JOB_FIELDS},
+        "inputs": [{name: getattr(given, name) for name in INPUT_FIELDS} for given in job.inputs],
         "hydra": {
             "output_subdir": hydra.output_subdir,
             "job_name": hydra.job.name,

@@ -13,6 +13,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from hydra_sagemaker.backends.base import Backend
+from hydra_sagemaker.code.local_data import LocalData
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.assign_keys import identify
@@ -71,6 +72,8 @@ class Sweep:
         self._with_secrets = self._with_secrets or any(job.settings.secrets for job in jobs)
         problems: list[tuple[Job, str]] = []
         for job in jobs:
+            job.inputs, absent = ((), []) if self.is_local else self._local_data.inputs_of(job)
+            problems += [(job, problem) for problem in absent]
             found = checks.findings_of(job, self.directory, self._code_problems)
             lacking = () if self.is_local else self._config_files.problems(job)
             problems += [(job, problem) for problem in (*found.problems, *lacking)]
@@ -90,6 +93,10 @@ class Sweep:
         if not self._is_preflighted:
             self.backend.preflight(jobs)
             self._is_preflighted = True
+
+    @cached_property
+    def _local_data(self) -> LocalData:
+        return LocalData(self.code, self.working_dir, self.settings)
 
     @cached_property
     def tracker(self) -> Tracker:

@@ -1,0 +1,131 @@
+"""Finds the local files that configuration keys name and that are not bundled with the code: a job gets them by a channel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.job.inputs import CHANNELS, Input
+from hydra_sagemaker.job.job import Job, hydra_config
+from hydra_sagemaker.settings import SageMakerLauncherConf
+
+FILES_AT_MOST = 1000
+LONGEST_CHANNEL = 64
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Channel.html"""
+
+
+class LocalData:
+    """The inputs of a sweep's jobs; what several jobs name is read once."""
+
+    def __init__(self, code: Code, working_dir: Path, settings: SageMakerLauncherConf) -> None:
+        self.code, self.working_dir, self.settings = code, working_dir, settings
+        self._known: dict[Path, tuple[str, tuple[str, ...]] | str] = {}
+        """Content's hash and files, or the end of a sentence that says why it is not uploaded."""
+
+    def inputs_of(self, job: Job) -> tuple[tuple[Input, ...], list[str]]:
+        """Return the inputs of a job, and a sentence about each local file that it cannot have."""
+        found: list[Input] = []
+        problems: list[str] = []
+        channels: dict[Path, str] = {}
+        for key in self.settings.inputs:
+            if (text := _value(job, key)) is None:
+                continue
+            if (named := PurePosixPath(text)).is_relative_to(CHANNELS):
+                problems += _absent_channel(job, key, named)
+                continue
+            path = Path(self.working_dir / Path(text).expanduser())
+            if not path.exists() or self._is_bundled(text, path):
+                continue  # an application's own check knows what may be missing
+            path = path.resolve()
+            known = self._known[path] if path in self._known else self._known.setdefault(path, self._read(path))
+            if isinstance(known, str):
+                problems.append(f"{key}={text} {known}{_recipe(key, path)}")
+            else:
+                found.append(Input(key, str(path), channels.setdefault(path, _channel(key)), *known))
+        return tuple(found), problems
+
+    @cached_property
+    def _bundled(self) -> set[str]:
+        return {file.as_posix() for file in self.code.files}
+
+    def _is_bundled(self, text: str, path: Path) -> bool:
+        """Return whether the job finds it by the same relative path, below its copy of the code."""
+        root = self.code.root
+        if Path(text).is_absolute() or text.startswith("~") or not self.working_dir.resolve().is_relative_to(root):
+            return False
+        here = Path(os.path.normpath(self.working_dir.resolve() / text))
+        if not here.is_relative_to(root):
+            return False
+        return all(file.relative_to(root).as_posix() in self._bundled for file in _files(here))
+
+    def _read(self, path: Path) -> tuple[str, tuple[str, ...]] | str:
+        files = list(_files(path))
+        if len(files) > FILES_AT_MOST:
+            return f"is not bundled with the code, and holds {len(files):,} files: at most {FILES_AT_MOST:,} are uploaded."
+        size = sum(file.stat().st_size for file in files)
+        if size > self.settings.inputs_max_mb * bundle.BYTES_PER_MB:
+            return (
+                f"is not bundled with the code, and its {size / bundle.BYTES_PER_MB:,.2f} MB are more than "
+                f"hydra.launcher.inputs_max_mb={self.settings.inputs_max_mb:g}, up to which it is uploaded."
+            )
+        names = tuple(file.relative_to(path.parent).as_posix() for file in files)
+        allowed = self.settings.code.allow_secret_names
+        if problem := bundle.secret_file_problem(path.parent, [PurePosixPath(name) for name in names], allowed):
+            return f"would be uploaded: {problem}."
+        return content_sha256(path, files), names
+
+
+def content_sha256(path: Path, files: list[Path] | None = None) -> str:
+    """Return the SHA-256 of a file, of a directory that of its files' names and contents."""
+    if path.is_file():
+        return _sha256(path)
+    digest = hashlib.sha256()
+    for file in files or list(_files(path)):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{_sha256(file)}\0".encode())
+    return digest.hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _files(path: Path) -> Iterator[Path]:
+    yield from [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _value(job: Job, key: str) -> str | None:
+    try:
+        with hydra_config(job.config):
+            value = OmegaConf.select(job.config, key)
+    except OmegaConfBaseException:  # it cannot be resolved here: the job's own affair
+        return None
+    return str(value) if isinstance(value, str | Path) and str(value) else None
+
+
+def _channel(key: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9-]", "-", f"input-{key}")[:LONGEST_CHANNEL]
+
+
+def _absent_channel(job: Job, key: str, path: PurePosixPath) -> Iterator[str]:
+    for name in path.relative_to(CHANNELS).parts[:1]:
+        if name not in job.settings.channels:
+            yield f"{key}={path}: the job has no channel {name}: hydra.launcher.channels.{name}=s3://BUCKET/PREFIX"
+
+
+def _recipe(key: str, path: Path) -> str:
+    name = re.sub(r"[^a-zA-Z0-9-]", "-", path.stem).strip("-") or "data"
+    copy = "cp" if path.is_file() else "cp --recursive"
+    there = f"{CHANNELS}/{name}/{path.name}" if path.is_file() else f"{CHANNELS}/{name}"
+    target = f"s3://BUCKET/{name}/"
+    words = f"hydra.launcher.channels.{name}={target} {key}={there}"
+    return f" Copy it to S3, and name its place there: `aws s3 {copy} {path} {target}`, {words}"
