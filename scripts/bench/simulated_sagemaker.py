@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from hydra_sagemaker.aws.storage import Storage
 from hydra_sagemaker.backends.sagemaker import SageMakerBackend
+from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.runner.record import success_record
@@ -176,7 +177,7 @@ class SimulatedStorage(Storage):
         super().__init__(None, settings)
         self.clock = clock
 
-    def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
+    def put_bundle(self, sha256: str, code: Code, requirements: Requirements) -> None:
         self.clock.sleep(COLLECT_SECONDS)
 
     def put_spec(self, name: str, text: str) -> None:

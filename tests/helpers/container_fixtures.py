@@ -17,6 +17,7 @@ import pytest
 
 from hydra_sagemaker.aws.request import ENTRYPOINT
 from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.job.task import TaskReference
@@ -88,9 +89,12 @@ class Container:
             (self.base / folder).mkdir(parents=True)
         self._process: subprocess.Popen[str] | None = None
 
-    def prepare(self, do: str = "nothing", x: int = 0, *, config: str = "", requirements: list[str] | None = None) -> Container:
+    def prepare(
+        self, do: str = "nothing", x: int = 0, *, config: str = "", requirements: list[str] | Requirements | None = None
+    ) -> Container:
         code = Code(self.root, CodeConf())
-        bundle.pack(self.root, code.files, self.archive, extra=code.extra(requirements or ["hydra-core"]))
+        wanted = requirements if isinstance(requirements, Requirements) else Requirements(requirements or ["hydra-core"])
+        bundle.pack(self.root, code.files, self.archive, extra=code.extra(wanted))
         spec = Spec(
             name="app-0123456789abcdef-0", key="0123456789abcdef", number=0, task_name="app", config_name="config",
             search_path=[("hydra", "pkg://hydra.conf"), ("main", "root:conf"), ("schema", "structured://")],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra_sagemaker.aws.request import ENTRYPOINT
 from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.job.task import TaskReference
@@ -40,7 +41,7 @@ class SubmittedJob:
 
     def submit(self, spec: dict[str, Any] | None = None, hosts: int = 1, **request: Any) -> SubmittedJob:
         code, archive = Code(self.root, CodeConf()), self.root.parent / "bundle.tar.gz"
-        bundle.pack(self.root, code.files, archive, extra=code.extra(["hydra-core"]))
+        bundle.pack(self.root, code.files, archive, extra=code.extra(Requirements(["hydra-core"])))
         self._put("code/bundle.tar.gz", archive.read_bytes())
         self._put("job/spec.json", self._spec(spec or {}).to_json().encode())
         if (spec or {}).get("checkpoints"):

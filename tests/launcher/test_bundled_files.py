@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from hydra_apps import APP, LOCAL, App
+from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.task import TaskReference
@@ -170,7 +171,7 @@ def test_broken_requirements_are_sentences(tmp_path: Path, name: str, text: byte
     (tmp_path / name).write_bytes(text)
     with pytest.raises(LauncherError, match=said):
         code(tmp_path).requirements("auto", with_boto3=False)
-    assert code(tmp_path).requirements(None, with_boto3=False) == []
+    assert code(tmp_path).requirements(None, with_boto3=False) == Requirements()
 
 
 @pytest.mark.slow

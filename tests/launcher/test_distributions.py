@@ -27,7 +27,7 @@ END = "if __name__ == '__main__':\n    main()\n"
         ("numpy==2.4.0 --hash=sha256:abc", "numpy==2.4.0"),
         ("numpy==2.4.0 \\", "numpy==2.4.0"),
         ("tool @ https://host/tool.zip", "tool@ https://host/tool.zip"),
-        ("./wheels/tiny_tool-1.0-py3-none-any.whl", "tiny-tool"),
+        ("./wheels/tiny_tool-1.0-py3-none-any.whl", "tiny-tool==1.0"),
         ("--extra-index-url https://host/simple", None),
         ("    --hash=sha256:abc", None),
         ("# nothing", None),

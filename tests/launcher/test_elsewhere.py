@@ -57,6 +57,13 @@ def test_everything_in_one_message(app: App) -> None:
     assert "2 requests in " in dry_run(app, "x=1,2", ways[0], env=env)
 
 
+def test_a_token_of_a_private_index(app: App) -> None:
+    app.write("requirements.txt", "--extra-index-url https://aws:${INDEX_TOKEN}@private.example/simple\nhydra-core\n")
+    said = dry_run(app, "x=1", code=1)
+    assert "the requirements name ${INDEX_TOKEN}, which the job lacks: store it in Secrets Manager" in said
+    assert "1 request in " in dry_run(app, "x=1", "hydra.launcher.secrets.INDEX_TOKEN=index")
+
+
 def test_a_closure_is_refused_before_a_job_is_composed(app: App) -> None:
     app.write("app.py", CLOSURE)
     said = dry_run(app, "no_such_key=1,2", code=1)

@@ -14,6 +14,7 @@ import hydra
 import pytest
 
 from hydra_apps import App, Elsewhere
+from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.settings import CodeConf
 
@@ -182,7 +183,7 @@ def test_a_job_composes_with_nothing_but_the_bundle(app: App, elsewhere: Elsewhe
         app.write("conf/hydra/launcher/mine.yaml", "defaults: [sagemaker]\ntags: {team: nlp}\n")
         words = ["x=1", "hydra/launcher=mine"]
     elsewhere.submit(*words)
-    for name, content in Code.of(CodeConf(), app.root).extra([]).items():
+    for name, content in Code.of(CodeConf(), app.root).extra(Requirements()).items():
         (tmp_path / "bundle" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "bundle" / name).write_bytes(content)
     path = [tmp_path / "bundle/.launcher/path", Path(hydra.__file__).parents[1]]

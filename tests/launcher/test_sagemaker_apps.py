@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
+from base64 import b64encode
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -149,3 +155,55 @@ def test_a_requirement_is_installed_where_the_job_runs(cloud: Cloud, wheel: Whee
     assert "requirements: ./wheels/tiny_extension-1.0-py3-none-any.whl installed, " in cloud.account.log(
         cloud.record(0)["name"]
     )
+
+
+class PrivateIndex(SimpleHTTPRequestHandler):
+    """Serves packages to who knows the token; a class of its own for each directory and token."""
+
+    authorization = ""
+
+    def do_GET(self) -> None:
+        if self.headers.get("Authorization") == self.authorization:
+            super().do_GET()
+        else:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", "Basic")
+            self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_a_private_index_whose_token_is_a_secret(cloud: Cloud, wheel: Wheel, tmp_path: Path) -> None:
+    token = "t0ken-of-the-private-index"
+    wheel(tmp_path / "index/simple/tiny-extension", "tiny_extension")
+    words = f"Basic {b64encode(f'aws:{token}'.encode()).decode()}"
+    handler = type("Handler", (PrivateIndex,), {"authorization": words})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(tmp_path / "index")))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        index = f"http://aws:${{INDEX_TOKEN}}@127.0.0.1:{server.server_port}/simple/"
+        cloud.app.write("requirements.txt", f"--index-url {index}\ntiny-extension\n")
+        app = "def main(config):\n    import tiny_extension\n    return tiny_extension.VERSION\n"
+        cloud.app.write("app.py", ECHO.replace("def main(config):\n", app).replace("    return OmegaConf", "    OmegaConf"))
+        cloud.account.secrets.create_secret(Name="private-index", SecretString=token)
+        cloud.sweep("x=1", "hydra.launcher.secrets.INDEX_TOKEN=private-index")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert cloud.returns()[0]["value"] == "1.0"
+    log = cloud.account.log(cloud.record(0)["name"])
+    assert "requirements: tiny-extension installed, " in log and token not in log
+    assert not [name for name, content in cloud.objects().items() if token.encode() in content]
+
+
+def test_other_versions_than_here_stand_in_the_record(cloud: Cloud, wheel: Wheel) -> None:
+    """The project asks for another version than the one that is installed here."""
+    here = metadata.version("pathspec")
+    wheel(cloud.app.root / "wheels", "pathspec", "0.0.1")
+    cloud.app.write("requirements.txt", "./wheels/pathspec-0.0.1-py3-none-any.whl\n")
+    cloud.sweep("x=1")
+    skew = f"pathspec 0.0.1 here, {here} where the sweep was submitted"
+    assert cloud.app.result(0)["version_skew"] == cloud.record(0)["version_skew"] == [skew]

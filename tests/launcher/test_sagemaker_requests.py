@@ -92,7 +92,7 @@ NOT_IN_REQUEST = {
         "submits_per_second",
     ),  # how the launcher goes about it
     *("key_exclude", "key_files"),  # in the job's name, as part of its key
-    *("code", "requirements"),  # in the archive of the code
+    *("code", "requirements", "versions"),  # in the archive of the code
     *("inputs", "inputs_max_mb"),  # its channels are those of a job's local data
     *("secrets", "model_files", "processes_per_instance"),  # in the job's specification
     *("download_models", "collected"),  # afterwards

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["container_fixtures"]
 
+from hydra_sagemaker.code.requirements import Requirements  # noqa: E402
 from hydra_sagemaker.code.source import HYDRA, Code  # noqa: E402
 from hydra_sagemaker.errors import LauncherError  # noqa: E402
 from hydra_sagemaker.settings import CodeConf  # noqa: E402
@@ -119,8 +120,8 @@ def test_files_of_requirements_that_name_others_arrive_as_one(tmp_path: Path) ->
         parts__train="--requirement=base.txt\nscipy\n",
         parts__base="pandas",
     )
-    assert code.requirements("auto", with_boto3=False) == ["pandas", "scipy", "numpy", HYDRA]
-    assert code.requirements("parts/base.txt", with_boto3=True) == ["pandas", HYDRA, "boto3"]
+    assert code.requirements("auto", with_boto3=False) == Requirements(["pandas", "scipy", "numpy"], [HYDRA])
+    assert code.requirements("parts/base.txt", with_boto3=True) == Requirements(["pandas"], [HYDRA, "boto3"])
 
 
 def test_a_file_of_requirements_that_is_not_there_is_named(tmp_path: Path) -> None:

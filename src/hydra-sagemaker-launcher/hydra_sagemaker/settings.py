@@ -24,6 +24,11 @@ class OnInterrupt(StrEnum):
     stop = "stop"
 
 
+class Versions(StrEnum):
+    same = "same"
+    any = "any"
+
+
 @dataclass
 class RetriesConf:
     """The number of times that a job is submitted again within one launch, by what ended it."""
@@ -101,6 +106,8 @@ class SageMakerLauncherConf:
     code: CodeConf = field(default_factory=CodeConf)
     requirements: Optional[str] = "auto"
     """File of requirements to install in the job; auto: requirements.txt, else pyproject.toml's dependencies; null: none."""
+    versions: Versions = Versions.same
+    """Versions that a job installs: `same`, those of this machine, but for what belongs to the image; `any`, as pip chooses."""
     model_files: list[str] = field(default_factory=lambda: ["*.safetensors", "*.ckpt", "*.pt", "*.pth", "*.bin", "*.onnx"])
     """Patterns of output files that stay in S3."""
     download_models: bool = False

@@ -13,6 +13,7 @@ from paraphrase_lab.tracking.wandb_directories import link_into_sweep
 
 KEPT = (
     "name", "url", "instance_type", "instance_count", "spot", "interruptions", "model", "failure", "cost", "earlier_attempts",
+    "version_skew",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from hydra_sagemaker.aws.clients import api_call, error_code
 from hydra_sagemaker.aws.request import code_uri, spec_uri
 from hydra_sagemaker.code import bundle
 from hydra_sagemaker.code.local_data import content_sha256
+from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, plain
 from hydra_sagemaker.job.inputs import Input
@@ -39,7 +40,7 @@ class Storage:
         key = settings.output_kms_key
         self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
 
-    def put_bundle(self, sha256: str, code: Code, requirements: list[str]) -> None:
+    def put_bundle(self, sha256: str, code: Code, requirements: Requirements) -> None:
         """Upload the code, unless the bucket has the same already."""
         bucket, key = split(code_uri(self.prefix, sha256) + "bundle.tar.gz")
         with api_call(f"s3://{bucket}/{key}", accepted=UNKNOWN):

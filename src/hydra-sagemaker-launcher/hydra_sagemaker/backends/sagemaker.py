@@ -22,6 +22,7 @@ from hydra_sagemaker.aws.unpack import input_places
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job, is_code_gone, last_lines
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
+from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.job.identity import parse_job_name
@@ -43,9 +44,9 @@ NOT_FOUND = ("ResourceNotFound", "ValidationException")
 class SageMakerBackend(Backend):
     """Runs jobs in SageMaker. Without `code` it polls, collects and stops; only a sweep submits."""
 
-    def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: list[str] | None) -> None:
+    def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: Requirements | None) -> None:
         self.settings, self.prices = settings, prices_of(settings)
-        self.code, self.requirements = code, requirements or []
+        self.code, self.requirements = code, requirements or Requirements()
         self._bundle: str | None = None
         self._has_stand_in = False
         self._uploaded: set[str] = set()

@@ -50,6 +50,8 @@ def record_of(
     if model and result is not None and result.get("model_files"):
         record["model"] = model
         record["model_files"] = result["model_files"]
+    if result is not None and result.get("version_skew"):
+        record["version_skew"] = result["version_skew"]
     record["cost"] = billed(described, prices)
     return record
 

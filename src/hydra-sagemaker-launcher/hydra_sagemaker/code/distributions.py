@@ -36,6 +36,8 @@ class Reached:
     """The installed version of each distribution, by its canonical name."""
     names: set[str] = field(default_factory=set)
     """All that the requirements name, directly or not, whether installed here or not."""
+    unfit: set[str] = field(default_factory=set)
+    """Distributions whose version here is not one that the requirements allow, or that come from an address."""
     unknown: list[str] = field(default_factory=list)
     """Requirements that name no distribution, as a directory or a URL: what they bring is not known."""
 
@@ -65,12 +67,28 @@ def reached(lines: Sequence[str], *, through_the_image: bool) -> Reached:
         except metadata.PackageNotFoundError:
             continue
         found.versions[name] = distribution.version
+        if wanted.url or not wanted.specifier.contains(distribution.version, prereleases=True):
+            found.unfit.add(name)
         for extra in {"", *wanted.extras}:
             if (name, extra) in seen:
                 continue
             seen.add((name, extra))
             waiting += [need for need in _needs(name) if need.marker is None or need.marker.evaluate({"extra": extra})]
     return found
+
+
+def pins(lines: Sequence[str]) -> list[str]:
+    """Return constraints of pip that give a job the versions of this machine.
+
+    Left out is what an index may not have: packages installed from a directory, a file or an address, local versions
+    (`2.8.0+cpu`), and versions that the requirements themselves do not allow.
+    """
+    found = reached(lines, through_the_image=False)
+    return [
+        f"{name}=={version}"
+        for name, version in sorted(found.versions.items())
+        if name not in found.unfit and "+" not in version and metadata.distribution(name).read_text("direct_url.json") is None
+    ]
 
 
 def parsed_line(line: str) -> Requirement | str | None:
@@ -83,7 +101,8 @@ def parsed_line(line: str) -> Requirement | str | None:
     except InvalidRequirement:
         pass
     try:
-        return Requirement(parse_wheel_filename(PurePosixPath(text).name)[0])
+        name, version, *_ = parse_wheel_filename(PurePosixPath(text).name)
+        return Requirement(f"{name}=={version}")
     except InvalidWheelFilename:
         return text
 

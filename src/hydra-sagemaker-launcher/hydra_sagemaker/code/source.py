@@ -16,11 +16,12 @@ from pathlib import Path, PurePosixPath
 import hydra
 
 from hydra_sagemaker.code import bundle, bundled_files
-from hydra_sagemaker.code.distributions import missing_in_job
+from hydra_sagemaker.code.distributions import missing_in_job, pins
 from hydra_sagemaker.code.imported_modules import loaded_files, task_file, without_entry_point
 from hydra_sagemaker.code.own_outputs import is_one_of, output_files
-from hydra_sagemaker.code.requirements import AUTO, declared, distribution
+from hydra_sagemaker.code.requirements import AUTO, Requirements, declared, distribution
 from hydra_sagemaker.code.root import find_root
+from hydra_sagemaker.container.install import OWN, PINS, REQUIREMENTS
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.task import TaskReference
@@ -110,11 +111,11 @@ class Code:
 
     def _required(self, setting: str | None) -> str:
         """Hash the requirements, where the bundled files do not contain them."""
-        lines, files = declared(self.root, setting)
-        names = {file.relative_to(self.root).as_posix() for file in files if file.is_relative_to(self.root)}
-        if setting == AUTO and len(names) == len(files) and names <= {file.as_posix() for file in self.files}:
+        found = declared(self.root, setting)
+        names = {file.relative_to(self.root).as_posix() for file in found.files if file.is_relative_to(self.root)}
+        if setting == AUTO and len(names) == len(found.files) and names <= {file.as_posix() for file in self.files}:
             return ""
-        return hashlib.sha256("\n".join([str(setting is None), *lines]).encode()).hexdigest()
+        return hashlib.sha256("\n".join([str(setting is None), *found.lines]).encode()).hexdigest()
 
     def _missing(self) -> Iterator[str]:
         """Yield a sentence about the task's own file, and one about other modules, that the jobs would not find."""
@@ -169,19 +170,31 @@ class Code:
         except LauncherError as error:
             return str(error)
 
-    def requirements(self, setting: str | None, *, with_boto3: bool) -> list[str]:
-        """Return the lines that the job installs.
+    def requirements(self, setting: str | None, *, with_boto3: bool, with_versions: bool = False) -> Requirements:
+        """Return what the job installs; `with_versions` in the versions of this machine.
 
         Raises:
             LauncherError: a file does not exist or cannot be read.
         """
-        lines, _ = declared(self.root, setting)
+        lines = declared(self.root, setting).lines
         names = {distribution(line) for line in lines}
-        if setting is not None and "hydra-core" not in names:
-            lines.append(HYDRA)
-        return [*lines, "boto3"] if with_boto3 and "boto3" not in names else lines
+        own = [HYDRA] if setting is not None and "hydra-core" not in names else []
+        own += ["boto3"] if with_boto3 and "boto3" not in names else []
+        return Requirements(lines, own, pins([*lines, *own]) if with_versions and setting is not None else [])
 
-    def extra(self, requirements: list[str]) -> dict[str, bytes]:
+    def unbundled_requirements(self, setting: str | None) -> list[str]:
+        """Return sentences about what pip would look for in the job and not find: constraints and packages beside the code."""
+        bundled = {file.as_posix() for file in self.files}
+        folders = {folder.as_posix() for file in self.files for folder in file.parents}
+        names = [path.relative_to(self.root).as_posix() for path in declared(self.root, setting).needed]
+        return [
+            f"the requirements name {name}, which is not bundled: .gitignore, {bundled_files.IGNORE_FILE} or "
+            f"hydra.launcher.code.exclude leaves it out. `git add -f {name}` sends it"
+            for name in dict.fromkeys(names)
+            if name not in bundled | folders
+        ]
+
+    def extra(self, requirements: Requirements) -> dict[str, bytes]:
         """Return the files that the launcher adds to the bundle: its own runner and the requirements."""
         files = [
             file for name in IN_THE_JOB for file in ((PACKAGE / name).rglob("*.py") if "." not in name else [PACKAGE / name])
@@ -191,10 +204,12 @@ class Code:
             for file in sorted([*files, *PLUGIN.glob("*.py")])
         }
         found[f"{LAUNCHER_DIR}/entry.py"] = (PACKAGE / "container" / "entry.py").read_bytes()
-        found[f"{LAUNCHER_DIR}/requirements.txt"] = "".join(f"{line}\n" for line in requirements).encode()
+        parts = {REQUIREMENTS: requirements.lines, OWN: requirements.own, PINS: requirements.pins}
+        for name, lines in parts.items():
+            found[f"{LAUNCHER_DIR}/{name}"] = "".join(f"{line}\n" for line in lines).encode()
         return found
 
-    def bundle_sha256(self, requirements: list[str]) -> str:
+    def bundle_sha256(self, requirements: Requirements) -> str:
         return bundle.content_hash(self.root, self.files, extra=self.extra(requirements))
 
 

@@ -37,7 +37,7 @@ def main() -> int:
         sys.path.insert(0, str(CODE / ".launcher/path"))
         from hydra_sagemaker.container import install, processes
 
-        message = install.install(CODE, JOB_DIR)
+        message = install.install(CODE, JOB_DIR, spec)
         say(f"requirements: {message}, {time.monotonic() - started:.1f} s")
         code, reason = processes.run(spec, BASE, JOB_DIR, say)
     except Exception as error:

@@ -92,9 +92,10 @@ def read(text: str) -> Spec:
 
 
 @cache
-def versions() -> dict[str, str]:
+def versions(names: tuple[str, ...] = DISTRIBUTIONS) -> dict[str, str]:
+    """Return the version of Python and those of the distributions that are installed here."""
     found = {"python": platform.python_version()}
-    for name in DISTRIBUTIONS:
+    for name in names:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found

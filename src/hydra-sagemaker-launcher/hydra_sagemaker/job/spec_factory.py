@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ class SpecFactory:
     Args:
         root: the directory that is bundled as the jobs' code, `commit` that of its repository.
         working_dir: where the application was started.
+        compared: returns the distributions whose versions the job compares with those here.
 
     Raises:
         LauncherError: the configuration's search path names a directory that is not bundled.
@@ -44,8 +46,10 @@ class SpecFactory:
         commit: str | None,
         working_dir: Path,
         is_local: bool,
+        compared: Callable[[], tuple[str, ...]] = lambda: spec.DISTRIBUTIONS,
     ) -> None:
         self.config, self.task, self.root, self.commit, self.is_local = config, task, root, commit, is_local
+        self.compared = compared
         self.working_dir = working_dir.relative_to(root).as_posix() if working_dir.is_relative_to(root) else "."
         self.sweep_dir = Path(str(config.hydra.sweep.dir)).absolute()
         typed = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
@@ -81,7 +85,7 @@ class SpecFactory:
             commit=self.commit,
             checkpoints=not is_local and keeps_checkpoints(settings),
             processes_per_instance=None if processes == "auto" else int(processes),
-            versions=spec.versions(),
+            versions=spec.versions(self.compared()),
             threads={} if is_local else spec.thread_variables(without=settings.env),
         )
 

@@ -47,7 +47,7 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun, when another process has ended: nothing is left to save
     ended = time.time()
     record |= {"name": spec.name, "key": spec.key, "seconds": round(ended - started, 3), "ended": ended}
-    record["version_skew"] = version_skew(spec.versions, versions())
+    record["version_skew"] = version_skew(spec.versions, versions(tuple(spec.versions)))
     record["threads"] = threads_record()
     record["inputs"] = {key: in_container(path) for key, path in spec.inputs.items()}
     _finish(redacted(record, secrets), options, rank)
@@ -74,7 +74,7 @@ def _run(spec: Spec, options: argparse.Namespace, rank: int) -> dict[str, Any]:
 
     from hydra_sagemaker.runner.recompose import composed
 
-    for line in version_skew(spec.versions, versions()) if rank == 0 else ():
+    for line in version_skew(spec.versions, versions(tuple(spec.versions))) if rank == 0 else ():
         print(f"version skew: {line}", file=sys.stderr)
     if spec.commit is not None:
         os.environ["HYDRA_JOB_COMMIT"] = spec.commit

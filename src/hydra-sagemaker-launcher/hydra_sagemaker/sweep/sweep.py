@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,21 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from hydra_sagemaker.backends.base import Backend
+from hydra_sagemaker.code.distributions import reached
 from hydra_sagemaker.code.local_data import LocalData
+from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.assign_keys import identify
 from hydra_sagemaker.job.identity import slug
 from hydra_sagemaker.job.job import Job, compose_jobs, settings_of
+from hydra_sagemaker.job.spec import DISTRIBUTIONS
 from hydra_sagemaker.job.spec_factory import SpecFactory
 from hydra_sagemaker.job.task import SCRIPT_MODULE, reference_to
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.scheduling.retries import Retries
 from hydra_sagemaker.scheduling.tracker import Submission, Tracker
-from hydra_sagemaker.settings import Mode
+from hydra_sagemaker.settings import Mode, Versions
 from hydra_sagemaker.sweep import checks
 from hydra_sagemaker.sweep.budget import Spending
 from hydra_sagemaker.sweep.earlier_jobs import EarlierJobs
@@ -54,7 +57,7 @@ class Sweep:
         self.task_package = None if self.task is None else self.task.module or SCRIPT_MODULE
         self.spec_of = SpecFactory(
             context, config, self.task, root=self.code.root, commit=self.code.commit, working_dir=self.working_dir,
-            is_local=self.is_local,
+            is_local=self.is_local, compared=lambda: self._compared,
         )  # fmt: skip
         self._warned: set[str] = set()
         if conflict := version_conflict():
@@ -75,7 +78,7 @@ class Sweep:
             job.inputs, absent = ((), []) if self.is_local else self._local_data.inputs_of(job)
             problems += [(job, problem) for problem in absent]
             found = checks.findings_of(job, self.directory, self._code_problems)
-            lacking = () if self.is_local else self._config_files.problems(job)
+            lacking = () if self.is_local else (*self._config_files.problems(job), *self._pip_variables(job))
             problems += [(job, problem) for problem in (*found.problems, *lacking)]
             for warning in found.warnings:
                 if warning not in self._warned:
@@ -127,8 +130,24 @@ class Sweep:
         return SageMakerBackend(self.settings, self.code, self.requirements)
 
     @cached_property
-    def requirements(self) -> list[str]:
-        return self.code.requirements(self.settings.requirements, with_boto3=self._with_secrets)
+    def requirements(self) -> Requirements:
+        same = self.settings.versions == Versions.same
+        return self.code.requirements(self.settings.requirements, with_boto3=self._with_secrets, with_versions=same)
+
+    @cached_property
+    def _compared(self) -> tuple[str, ...]:
+        """Return the distributions whose versions a job compares with those here: all that it installs, and a few more."""
+        installed = () if self.is_local else reached(self.requirements.all, through_the_image=False).versions
+        return tuple(dict.fromkeys([*DISTRIBUTIONS, *installed]))
+
+    def _pip_variables(self, job: Job) -> Iterator[str]:
+        given = {*job.settings.secrets, *job.settings.env, *(job.settings.extra.get("Environment") or {})}
+        for name in self.requirements.variables:
+            if name not in given:
+                yield (
+                    f"the requirements name ${{{name}}}, which the job lacks: store it in Secrets Manager and write "
+                    f"hydra.launcher.secrets.{name}=NAME_THERE; it is read before pip runs"
+                )
 
     @cached_property
     def _config_files(self) -> ConfigFiles:
@@ -138,9 +157,10 @@ class Sweep:
     def _code_problems(self) -> list[str]:
         if self.is_local:
             return []
-        found = [*self.code.problems(), *checks.requirement_secrets(self.requirements)]
+        found = [*self.code.problems(), *checks.requirement_secrets(self.requirements.lines)]
+        found += self.code.unbundled_requirements(self.settings.requirements)
         if self.settings.requirements is not None:  # else the image has everything
-            missing, perhaps = self.code.missing_packages(self.requirements)
+            missing, perhaps = self.code.missing_packages(self.requirements.all)
             found += missing
             for sentence in perhaps:
                 log.warning("%s", sentence)
