@@ -36,7 +36,7 @@ def value_of(of: Job) -> str:
 
 
 def identified(*jobs: Job) -> list[str]:
-    identify(jobs, slug="app", code="c", image=lambda settings: "i", task=None, working_dir=Path())
+    identify(jobs, slug="app", code=lambda text: "c", image=lambda settings: "i", task=None, working_dir=Path())
     return [one.key for one in jobs]
 
 

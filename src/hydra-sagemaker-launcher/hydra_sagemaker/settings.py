@@ -29,6 +29,11 @@ class Versions(StrEnum):
     any = "any"
 
 
+class CodeIdentity(StrEnum):
+    files = "files"
+    imported = "imported"
+
+
 @dataclass
 class RetriesConf:
     """The number of times that a job is submitted again within one launch, by what ended it."""
@@ -48,6 +53,9 @@ class CodeConf:
     the task, if it was started elsewhere."""
     exclude: list[str] = field(default_factory=list)
     """Patterns as in .gitignore, beside `.gitignore` and `.sagemakerignore`."""
+    identity: CodeIdentity = CodeIdentity.files
+    """The part of the code that makes jobs different: all bundled files, or the modules that the task can import, without their
+    comments, and the configuration's files."""
     max_mb: float = 50
     """Uncompressed size above which nothing is uploaded."""
     allow_secret_names: list[str] = field(default_factory=list)

@@ -85,7 +85,7 @@ def failure_of_job(
 def is_code_gone(reason: str, settings: SageMakerLauncherConf) -> bool:
     """Tell whether a FailureReason says that the launcher's own objects were not there when the job's machine looked."""
     prefix = str(settings.s3_uri).rstrip("/")
-    own = any(f"{prefix}/{folder}/" in reason for folder in ("code", "jobs"))
+    own = any(f"{prefix}/{folder}/" in reason for folder in ("code", "jobs", "inputs"))
     return own and bool(MISSING.search(reason)) or bool(IN_THE_CONTAINER.search(reason))
 
 

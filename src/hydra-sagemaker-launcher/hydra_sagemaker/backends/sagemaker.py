@@ -177,6 +177,7 @@ class SageMakerBackend(Backend):
             lines = last_lines(log_file) if log_file.is_file() else tail(self.clients.logs, name)
             if is_code_gone(str(described.get("FailureReason")), job.settings):
                 self._bundle = None  # the next job looks, and uploads it again
+                self._uploaded.clear()
             outcome.failure = gone or failure_of_job(described, result, job.settings, log_file, lines)
         return outcome
 

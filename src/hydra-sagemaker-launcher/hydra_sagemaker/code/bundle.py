@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import os
 import tarfile
 import zlib
@@ -59,6 +60,21 @@ def content_hash(root: Path, files: Sequence[PurePosixPath], extra: Mapping[str,
         while chunk := stream.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def file_hashes(root: Path, files: Sequence[PurePosixPath]) -> dict[str, str]:
+    """Return the hexadecimal SHA-256 of each file's executable bit and content, by its path."""
+    found = {}
+    for name, executable, _, stream in _entries(root, files, {}):
+        digest = hashlib.sha256(bytes([executable]))
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+        found[name] = digest.hexdigest()
+    return found
+
+
+def hash_of_hashes(hashes: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
 def pack(root: Path, files: Sequence[PurePosixPath], target: Path, extra: Mapping[str, bytes] = {}) -> None:

@@ -1,4 +1,4 @@
-"""Finds the files that this process writes its output to: they change with every launch, and no job needs them."""
+"""Finds output among files: that of this process and of earlier jobs. It changes with every launch, and no job needs it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePosixPath
+
+from hydra_sagemaker.code import bundled_files
+from hydra_sagemaker.code.imported_modules import loaded_files
+from hydra_sagemaker.job.identity import parse_job_name
 
 Identity = tuple[int, int]
 """Device and inode of a file."""
 STANDARD = (1, 2)
+OUTPUT_MARKS = (".hydra", ".job", ".launcher")
 
 
 def output_files() -> set[Identity]:
@@ -27,6 +33,25 @@ def output_files() -> set[Identity]:
         found |= {_identity(status) for status in _written(Path("/proc/self"), appending=True) if stat.S_ISREG(status.st_mode)}
         found |= _of_readers(pipes)
     return found
+
+
+def without_outputs(root: Path, files: list[PurePosixPath]) -> list[PurePosixPath]:
+    """Leave out what jobs wrote, even where nothing ignores it: directories that Hydra or the launcher has marked.
+
+    A directory with code may be marked too (`hydra.sweep.dir=.`): then only the marks are left out.
+    """
+    marked = {file.parent for file in files if file.name == "multirun.yaml"}
+    marked |= {mark.parent for file in files for mark in file.parents if mark.name in OUTPUT_MARKS}
+    marked |= {file.parents[1] for file in files if file.name == "where.json" and parse_job_name(file.parent.name)}
+    marked.discard(PurePosixPath("."))
+    if marked:  # what git tracks, and what is imported, is surely code
+        code = [*bundled_files.tracked_files(root), *chain.from_iterable(loaded_files(root).values())]
+        marked -= {directory for name in code for directory in PurePosixPath(name, "_").parents}
+    return [
+        file
+        for file in files
+        if not marked.intersection(file.parents) and not set(OUTPUT_MARKS) & set(file.parts) and file.name != "multirun.yaml"
+    ]
 
 
 def is_one_of(file: Path, outputs: set[Identity]) -> bool:

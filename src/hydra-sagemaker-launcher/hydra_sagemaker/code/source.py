@@ -8,9 +8,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import hydra
@@ -18,21 +17,19 @@ import hydra
 from hydra_sagemaker.code import bundle, bundled_files
 from hydra_sagemaker.code.distributions import missing_in_job, pins
 from hydra_sagemaker.code.imported_modules import loaded_files, task_file, without_entry_point
-from hydra_sagemaker.code.own_outputs import is_one_of, output_files
+from hydra_sagemaker.code.own_outputs import is_one_of, output_files, without_outputs
 from hydra_sagemaker.code.requirements import AUTO, Requirements, declared, distribution
 from hydra_sagemaker.code.root import find_root
 from hydra_sagemaker.container.install import OWN, PINS, REQUIREMENTS
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.task import TaskReference
-from hydra_sagemaker.settings import CodeConf
+from hydra_sagemaker.settings import CodeConf, CodeIdentity
 
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 PLUGIN = PACKAGE.parent / "hydra_plugins" / "hydra_sagemaker_launcher"
 IN_THE_JOB = ("__init__.py", "settings.py", "errors.py", "secret_names.py", "files.py", "container", "job", "runner")
 """The parts of the launcher that a job needs, beside the plugin: Hydra composes `hydra/launcher=sagemaker` there again."""
-OUTPUT_MARKS = (".hydra", ".job", ".launcher")
 LAUNCHER_DIR = ".launcher"
 """In the bundle, beside the user's files."""
 HYDRA = "hydra-core>=1.3.8,<1.4" if hydra.__version__.startswith("1.3.") else "hydra-core>=1.4.0rc1,<1.5"
@@ -46,6 +43,10 @@ class Code:
     settings: CodeConf
     task: TaskReference | None = None
     """Its own file has to be bundled."""
+    outputs_before: frozenset[str] = frozenset()
+    """The files that earlier launches wrote their output to: they are still no code."""
+    left_out: set[str] = field(default_factory=set)
+    """The same of this launch too, once `files` is read."""
 
     @classmethod
     def of(cls, settings: CodeConf, working_dir: Path, own: Sequence[Path] = ()) -> Code:
@@ -61,9 +62,11 @@ class Code:
 
     @cached_property
     def files(self) -> list[PurePosixPath]:
-        files = _without_outputs(self.root, bundled_files.list_files(self.root, exclude=self.settings.exclude))
+        files = without_outputs(self.root, bundled_files.list_files(self.root, exclude=self.settings.exclude))
+        before = self.outputs_before - bundled_files.tracked_files(self.root) if self.outputs_before else ()
         outputs = output_files()
-        return [file for file in files if not is_one_of(self.root / file, outputs)]
+        self.left_out = {str(file) for file in files if str(file) in before or is_one_of(self.root / file, outputs)}
+        return [file for file in files if str(file) not in self.left_out]
 
     @cached_property
     def not_bundled(self) -> list[str]:
@@ -94,26 +97,41 @@ class Code:
         )
         return [*(problem for problem in found if problem is not None), *self._missing()]
 
+    @cached_property
+    def file_hashes(self) -> dict[str, str]:
+        return bundle.file_hashes(self.root, self.files)
+
     def identity(self, *, limited: bool, package: str | None, requirements: str | None = AUTO) -> str:
         """Return a hash of the user's files, and of the task's own package where that is installed.
 
         `limited`, for local jobs: a tree that is too large to read at each start never counts as the same.
         """
-        if limited and (problem := self._too_large()):
-            log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
+        if limited and self.is_too_large():
             return uuid.uuid4().hex
+        beside = self.identity_beside(limited=limited, package=package, requirements=requirements)
+        return bundle.hash_of_hashes(self.file_hashes) + beside
+
+    def identity_beside(self, *, limited: bool, package: str | None, requirements: str | None) -> str:
+        """Return hashes of the code that is not bundled: an installed package, ignored files, requirements."""
         if limited:  # jobs here import files that are not bundled, too
             files = [PurePosixPath(name) for name in self.not_bundled]
             beside = bundle.content_hash(self.root, files) if files else ""
         else:
             beside = self._required(requirements)
-        return bundle.content_hash(self.root, self.files) + self._installed(package) + beside
+        return self._installed(package) + beside
+
+    def is_too_large(self) -> bool:
+        """Tell, with a warning, whether the files are too large to be read at each start."""
+        if problem := self._too_large():
+            log.warning("no job of this sweep will be recognised as one that ran before: %s", problem)
+        return problem is not None
 
     def _required(self, setting: str | None) -> str:
         """Hash the requirements, where the bundled files do not contain them."""
         found = declared(self.root, setting)
         names = {file.relative_to(self.root).as_posix() for file in found.files if file.is_relative_to(self.root)}
-        if setting == AUTO and len(names) == len(found.files) and names <= {file.as_posix() for file in self.files}:
+        all_count = self.settings.identity == CodeIdentity.files and names <= {file.as_posix() for file in self.files}
+        if all_count and setting == AUTO and len(names) == len(found.files):
             return ""
         return hashlib.sha256("\n".join([str(setting is None), *found.lines]).encode()).hexdigest()
 
@@ -211,22 +229,3 @@ class Code:
 
     def bundle_sha256(self, requirements: Requirements) -> str:
         return bundle.content_hash(self.root, self.files, extra=self.extra(requirements))
-
-
-def _without_outputs(root: Path, files: list[PurePosixPath]) -> list[PurePosixPath]:
-    """Leave out what jobs wrote, even where nothing ignores it: directories that Hydra or the launcher has marked.
-
-    A directory with code may be marked too (`hydra.sweep.dir=.`): then only the marks are left out.
-    """
-    marked = {file.parent for file in files if file.name == "multirun.yaml"}
-    marked |= {mark.parent for file in files for mark in file.parents if mark.name in OUTPUT_MARKS}
-    marked |= {file.parents[1] for file in files if file.name == "where.json" and parse_job_name(file.parent.name)}
-    marked.discard(PurePosixPath("."))
-    if marked:  # what git tracks, and what is imported, is surely code
-        code = [*bundled_files.tracked_files(root), *chain.from_iterable(loaded_files(root).values())]
-        marked -= {directory for name in code for directory in PurePosixPath(name, "_").parents}
-    return [
-        file
-        for file in files
-        if not marked.intersection(file.parents) and not set(OUTPUT_MARKS) & set(file.parts) and file.name != "multirun.yaml"
-    ]

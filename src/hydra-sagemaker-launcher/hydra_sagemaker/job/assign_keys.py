@@ -36,12 +36,12 @@ def identify(
     jobs: Sequence[Job],
     *,
     slug: str,
-    code: str,
+    code: Callable[[str], str],
     image: Callable[[SageMakerLauncherConf], str],
     task: TaskReference | None,
     working_dir: Path,
 ) -> None:
-    """Give each job its key.
+    """Give each job its key; `code` hashes the code of a job from the text of its configuration.
 
     Raises:
         SubmissionRefused: different jobs with one output directory, or one job that is to run in different ways.
@@ -52,9 +52,9 @@ def identify(
         if files and files not in digests:
             digests[files] = files_digest([working_dir / Path(file).expanduser() for file in files])
         text = task_yaml(job.config, [*job.settings.key_exclude, *(one.key for one in job.inputs)])
-        where, data = image(job.settings), digests.get(files, "")
-        job.slug = slug
-        job.key = job_key(text, code=code, image=where, task=task, data=data, referred=referred(job, text))
+        where, data, refers = image(job.settings), digests.get(files, ""), referred(job, text)
+        job.slug, job.beside = slug, {"image": where, "data": data, "refers": refers}
+        job.key = job_key(text, code=code(text), image=where, task=task, data=data, referred=refers)
     if problems := [*_shared_directories(jobs), *_differing_duplicates(jobs)]:
         raise SubmissionRefused(problems)
 

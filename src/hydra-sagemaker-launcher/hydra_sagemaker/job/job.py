@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class Job:
     distinguishing_overrides: tuple[str, ...] = ()
     """The overrides in which it differs from the other jobs."""
     inputs: tuple[Input, ...] = ()
+    beside: dict[str, str] = field(default_factory=dict)
+    """What its key is made of beside code and configuration."""
 
     @property
     def job_dir(self) -> Path:
@@ -173,7 +175,7 @@ def _resolved(config: DictConfig, described: str) -> dict[str, Any]:
             continue
         try:
             value = config.hydra.launcher[key]
-            found[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+            found[key] = OmegaConf.to_container(value, resolve=True, enum_to_str=True) if OmegaConf.is_config(value) else value
         except OmegaConfBaseException as error:
             raise LauncherError(f"hydra.launcher.{key} of {described}: {str(error).splitlines()[0]}") from None
         if isinstance(value, Enum):

@@ -35,8 +35,11 @@ class EarlierJobs:
             self.past = None
         self.doubtful = [] if self.past is None else list(_unfinished(self.past))
 
-    def problems(self, submissions: Sequence[Submission], occupied: Sequence[str]) -> Iterator[str]:
-        """Yield a sentence about running jobs whose place these submissions would take; log the others once."""
+    def problems(self, submissions: Sequence[Submission], occupied: Sequence[str], reasons: Sequence[str]) -> Iterator[str]:
+        """Yield a sentence about running jobs whose place these submissions would take; log the others once.
+
+        `reasons` say why the submissions are other jobs.
+        """
         if not self.doubtful or self.past is None:
             return
         is_elsewhere = self._is_elsewhere()
@@ -59,7 +62,7 @@ class EarlierJobs:
         numbers, directories = {one.job.number for one in submissions}, {one.job.output_dir for one in submissions}
         replaced = [one for one in running if is_elsewhere or one[0].number in numbers or one[0].output_dir in directories]
         if replaced:
-            yield self._refusal(replaced)
+            yield "\n".join([self._refusal(replaced), *reasons])
         elif running and not self.has_warned:
             self.has_warned = True
             log.warning("%s still run%s beside this one; %s", _named(running), "s" if len(running) == 1 else "", self._ways())

@@ -57,6 +57,8 @@ def _launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_id
         submissions = plan(sweep, jobs)
         unique = _unique(submissions)
         print_plan(sweep, unique, len(submissions))
+        for reason in sweep.changes.reasons(unique):
+            log.info("%s", reason)
         returns = _run(sweep, submissions, unique)
     _report(sweep, submissions, returns)
     return returns
@@ -73,10 +75,13 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
     unique = _unique(submissions)
     occupied = sweep.backend.occupied(jobs)
     sweep.backend.learn_prices([one.job for one in unique])
-    earlier = sweep.earlier.problems(submissions, occupied)
+    sweep.changes.note(sweep, jobs)
+    reasons = sweep.changes.reasons(unique)
+    earlier = sweep.earlier.problems(submissions, occupied, reasons)
     too_dear = sweep.spending.reserve({one.name: one.job for one in unique if not one.is_reused})
     if problems := [*occupied, *earlier, *filter(None, [too_dear]), *detach_problems(sweep, unique)]:
         raise SubmissionRefused(problems)
+    sweep.changes.write()
     write_manifest(
         sweep.directory,
         dataclasses.replace(sweep.settings, region=sweep.backend.region),  # another shell may have another default

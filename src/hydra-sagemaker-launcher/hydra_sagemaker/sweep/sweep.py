@@ -13,6 +13,8 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from hydra_sagemaker.backends.base import Backend
+from hydra_sagemaker.code.bundle import hash_of_hashes
+from hydra_sagemaker.code.counted_files import CountedFiles
 from hydra_sagemaker.code.distributions import reached
 from hydra_sagemaker.code.local_data import LocalData
 from hydra_sagemaker.code.requirements import Requirements
@@ -21,7 +23,7 @@ from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.assign_keys import identify
 from hydra_sagemaker.job.identity import slug
 from hydra_sagemaker.job.job import Job, compose_jobs, settings_of
-from hydra_sagemaker.job.spec import DISTRIBUTIONS
+from hydra_sagemaker.job.spec import DISTRIBUTIONS, python_path
 from hydra_sagemaker.job.spec_factory import SpecFactory
 from hydra_sagemaker.job.task import SCRIPT_MODULE, reference_to
 from hydra_sagemaker.scheduling.ledger import Ledger
@@ -30,6 +32,7 @@ from hydra_sagemaker.scheduling.tracker import Submission, Tracker
 from hydra_sagemaker.settings import Mode, Versions
 from hydra_sagemaker.sweep import checks
 from hydra_sagemaker.sweep.budget import Spending
+from hydra_sagemaker.sweep.changes import Changes
 from hydra_sagemaker.sweep.earlier_jobs import EarlierJobs
 from hydra_sagemaker.sweep.elsewhere import ConfigFiles, own_files
 from hydra_sagemaker.sweep.hooks import call_collected
@@ -48,6 +51,7 @@ class Sweep:
         self.working_dir = Path(config.hydra.runtime.cwd)
         self.directory = Path(str(config.hydra.sweep.dir)).absolute()
         self.code = Code.of(self.settings.code, self.working_dir, own_files(task, config))
+        self.code.outputs_before = frozenset(self.changes.before.get("left_out", ()))
         self.task = self.code.task = reference_to(task, self.code.root)
         if self.task is None and not self.is_local:
             raise LauncherError(
@@ -87,8 +91,8 @@ class Sweep:
         if problems:
             raise SubmissionRefused(checks.grouped(problems, len(jobs)))
         name = slug(self.settings.sweep_name or str(self.config.hydra.job.name))
-        code, image = self._code_identity, self.backend.image
-        identify(jobs, slug=name, code=code, image=image, task=self.task, working_dir=self.working_dir)
+        image = self.backend.image
+        identify(jobs, slug=name, code=self._code_identity, image=image, task=self.task, working_dir=self.working_dir)
         return jobs
 
     def preflight(self, jobs: Sequence[Job]) -> None:
@@ -113,6 +117,11 @@ class Sweep:
     def earlier(self) -> EarlierJobs:
         """Read before this launch writes its own manifest."""
         return EarlierJobs(self)
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Read before this launch writes its own."""
+        return Changes(self.directory)
 
     @cached_property
     def spending(self) -> Spending:
@@ -166,13 +175,28 @@ class Sweep:
                 log.warning("%s", sentence)
         return found
 
+    def _code_identity(self, text: str) -> str:
+        """Hash the code of a job with this configuration; without `identity_beside` it never is the same job again."""
+        if self.identity_beside is None:
+            return self._unlike_any
+        return hash_of_hashes(self.counted.of(text)) + self.identity_beside
+
     @cached_property
-    def _code_identity(self) -> str:
-        """A closure may hold anything: it is never the same job again."""
-        if self.task is None:
-            return uuid.uuid4().hex
+    def identity_beside(self) -> str | None:
+        if self.task is None or (self.is_local and self.code.is_too_large()):
+            return None  # a closure may hold anything
         requirements = self.settings.requirements
-        return self.code.identity(limited=self.is_local, package=self.task.module, requirements=requirements)
+        return self.code.identity_beside(limited=self.is_local, package=self.task.module, requirements=requirements)
+
+    @cached_property
+    def _unlike_any(self) -> str:
+        return uuid.uuid4().hex
+
+    @cached_property
+    def counted(self) -> CountedFiles:
+        sources = self.config.hydra.runtime.get("config_sources", ())
+        folders = [Path(str(one.path)) for one in sources if one.schema == "file"]
+        return CountedFiles(self.code, folders, python_path(self.code.root))
 
     def _collected(self, submission: Submission) -> None:
         self.spending.settle(submission)
