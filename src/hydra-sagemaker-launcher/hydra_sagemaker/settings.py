@@ -95,7 +95,7 @@ class SageMakerLauncherConf:
     max_parallel: int = 4
     """Jobs at the same time."""
     max_failures: Optional[int] = None
-    """Once so many jobs have failed for good, nothing more is submitted; null: all are tried."""
+    """Once that many jobs have failed for good, nothing more is submitted; null: all are tried."""
     wait: bool = True
     """false: submit and leave; the same command with `wait=true`, or `collect`, downloads the results."""
     on_interrupt: Optional[OnInterrupt] = None
