@@ -25,10 +25,12 @@ class SageMakerLauncher(Launcher):
         self._sweep: Sweep | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        from hydra_sagemaker.job.compose_once import compose_once
         from hydra_sagemaker.job.task import refuse_closure
 
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
         refuse_closure(task_function, str(config.hydra.launcher.mode))  # here: Hydra composes every job before `launch`
+        compose_once(hydra_context.config_loader)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         from hydra_sagemaker.sweep.launch import launch

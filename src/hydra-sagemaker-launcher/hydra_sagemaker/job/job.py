@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import os
@@ -29,6 +30,8 @@ POLL_SECONDS, LOCAL_POLL_SECONDS = 20.0, 0.5
 LOG_EVERY = 200
 PLACEHOLDERS = {"s3_uri": "s3://placeholder-bucket/sweeps", "role_arn": "arn:aws:iam::123456789012:role/placeholder"}
 """What a dry run writes where nothing is set: it needs no account."""
+CONVERTED_AT_MOST = 100
+_converted: dict[str, SageMakerLauncherConf] = {}
 WITHOUT_END = ("code.max_mb", "max_cost_usd")
 """Numbers that may be infinite."""
 
@@ -90,10 +93,9 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
     try:
         with hydra_config(config):
             resolved = _resolved(config, described)
-            values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), resolved))
+            values = _as_settings(repr(resolved), resolved)
     except OmegaConfBaseException as error:
         raise LauncherError(f"hydra.launcher of {described}: {str(error).splitlines()[0]}") from None
-    assert isinstance(values, SageMakerLauncherConf)
     if values.poll_seconds is None:
         values.poll_seconds = LOCAL_POLL_SECONDS if values.mode == Mode.local else POLL_SECONDS
     if values.mode == Mode.dry_run:
@@ -102,6 +104,17 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
     if problem := next(_senseless(values), None):
         raise LauncherError(problem)
     return values
+
+
+def _as_settings(text: str, resolved: dict[str, Any]) -> SageMakerLauncherConf:
+    """Return the values as a dataclass; those that jobs share, by their `text`, are converted once."""
+    if text not in _converted:
+        if len(_converted) >= CONVERTED_AT_MOST:
+            _converted.clear()
+        values = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SageMakerLauncherConf), resolved))
+        assert isinstance(values, SageMakerLauncherConf)
+        _converted[text] = values
+    return copy.deepcopy(_converted[text])
 
 
 def _senseless(values: SageMakerLauncherConf) -> Iterator[str]:
