@@ -129,6 +129,14 @@ class Backend(Protocol):
         """
         ...
 
+    def statuses(self, names: Collection[str], since: float) -> dict[str, Status]:
+        """Return the status of jobs that may have ended long ago; `since`: seconds since 1970, before the first began.
+
+        Raises:
+            Throttled, Unreachable: none could be asked about.
+        """
+        return self.poll(names)
+
     @abstractmethod
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
         """Bring the files of an ended job into its output directory."""

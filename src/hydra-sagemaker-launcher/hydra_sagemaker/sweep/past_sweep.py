@@ -95,10 +95,11 @@ class SubmittedSweep:
         """Ask once about every job that is not collected; changes nothing."""
         attempts = self.manifest.attempts()
         found = [_status(job, attempts[job.number]) for job in self.jobs]
-        asked = {one.attempt.name for one in found if not one.is_collected and one.attempt.submitted is not None}
+        submitted = {one.attempt.name: one.attempt.submitted for one in found if not one.is_collected}
+        asked = {name: time for name, time in submitted.items() if time is not None}
         if not asked:
             return found
-        statuses = persistently(lambda: self.backend.poll(sorted(asked)))
+        statuses = persistently(lambda: self.backend.statuses(sorted(asked), min(asked.values())))
         for one in found:
             if one.attempt.name in asked:
                 one.status = statuses.get(one.attempt.name, Status(State.RUNNING, "no answer"))
