@@ -213,6 +213,10 @@ def test_training_jobs_after_the_laptop_was_closed(cloud: Cloud) -> None:
     followed_lines = followed(cloud.app, cloud.env, end_calmly)
     assert [line for line in followed_lines if "last line" in line] == ["0 | the last line", "1 | the last line"]
 
+    cloud.account.requests.clear()
+    assert [row["state"] for row in verb("list", "sweep", "--json", **where).rows] == ["completed", "completed"]
+    assert (cloud.count("ListTrainingJobs"), cloud.count("DescribeTrainingJob")) == (1, 0)
+
     home = verb("collect", "sweep", "--wait", "--json", **where)
     assert home.code == 0, home.err
     assert [row["state"] for row in home.rows] == ["completed", "completed"]

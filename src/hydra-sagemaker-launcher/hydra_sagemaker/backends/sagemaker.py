@@ -36,8 +36,7 @@ from hydra_sagemaker.settings import Mode, SageMakerLauncherConf, keeps_checkpoi
 log = logging.getLogger(__name__)
 STOP_SECONDS = 60.0
 """For stopping all jobs, when the service throttles or is unreachable."""
-CLOCKS_DIFFER_SECONDS = 3600.0
-"""How far this machine's clock may be behind the service's."""
+CLOCKS_DIFFER_SECONDS = 3600.0  # this machine's clock may be ahead of the service's
 PAGE = 100
 """The most jobs in an answer of ListTrainingJobs; its default of 10 needs ten times the calls."""
 NOT_FOUND = ("ResourceNotFound", "ValidationException")
@@ -160,7 +159,7 @@ class SageMakerBackend(Backend):
             for summary in self._list(NameContains=f"{slug}-", CreationTimeAfter=earliest)
         }
         found = {name: listed[name] for name in names if name in listed}
-        self._describe_into(found, [name for name in names if name not in listed])
+        self._describe_into(found, sorted({*names} - {*found}))
         return found
 
     def _describe_into(self, found: dict[str, Status], names: Sequence[str]) -> None:
