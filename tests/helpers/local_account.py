@@ -13,7 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+
+from hydra_sagemaker.aws.local_credentials import keys_of
 
 BUCKET = "sagemaker-local"
 ROLE = f"arn:aws:iam::123456789012:role/{BUCKET}"
@@ -34,15 +38,27 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 20) -> Any:
 
 
 @functools.cache
-def _session() -> boto3.Session:
-    return boto3.Session(aws_access_key_id="LOCALCLIENT", aws_secret_access_key="local", region_name="us-east-1")
+def session_for(url: str) -> boto3.Session:
+    """With the keys of the server there, which it has left in a file for its own user."""
+    return boto3.Session(**keys_of(url), region_name="us-east-1")
+
+
+def signed(
+    url: str, body: bytes, headers: dict[str, str], *, service: str = "sagemaker", region: str = "us-east-1"
+) -> dict[str, str]:
+    """The headers of a POST as AWS's clients would sign it, whatever it says."""
+    request = AWSRequest("POST", f"{url}/", headers, body)
+    found = session_for(url).get_credentials()
+    assert found is not None
+    SigV4Auth(found.get_frozen_credentials(), service, region).add_auth(request)
+    return dict(request.headers.items())
 
 
 class Account:
     def __init__(self, url: str) -> None:
         self.url = url
         config = Config(retries={"mode": "standard", "total_max_attempts": 1})
-        self.clients = {name: _session().client(name, endpoint_url=url, config=config) for name in SERVICES}
+        self.clients = {name: session_for(url).client(name, endpoint_url=url, config=config) for name in SERVICES}
         self.sagemaker, self.runtime, self.s3, self.logs = (self.clients[name] for name in SERVICES[:4])
 
     def __enter__(self) -> Account:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import boto3
 
 from gate import Gate
-from sagemaker_local.account import LOG_GROUP
+from sagemaker_local.account import LOG_GROUP, SERVER_KEY
 from wire_contents import exchanges, words_in
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def everything(cloud: Cloud, gate: Gate, output: str) -> Iterator[tuple[str, byt
 
 
 def in_the_account(cloud: Cloud) -> Iterator[tuple[str, bytes]]:
-    session = boto3.Session(aws_access_key_id="LOCALSERVER", aws_secret_access_key="local", region_name="us-east-1")
+    session = boto3.Session(**cloud.server.keys.arguments(SERVER_KEY), region_name="us-east-1")
     with closing(session.client("logs", endpoint_url=cloud.server.url)) as logs:
         streams = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{cloud.name}-")["logStreams"]
         for stream in streams:

@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 
 from sagemaker_local import LocalSageMaker
-from sagemaker_local.account import BUCKET, ROLE_ARN
+from sagemaker_local.account import BUCKET, ROLE_ARN, SERVER_KEY
 from sagemaker_local.application import Front
 from sagemaker_local.recording import identify, read_body
 
@@ -98,7 +98,7 @@ class Account:
 
     def __init__(self, server: LocalSageMaker, requests: list[Request]) -> None:
         self.server, self.requests = server, requests
-        session = boto3.Session(aws_access_key_id="LOCALSERVER", aws_secret_access_key="local", region_name="us-east-1")
+        session = boto3.Session(**server.keys.arguments(SERVER_KEY), region_name="us-east-1")
         config = Config(retries={"mode": "standard", "total_max_attempts": 2}, proxies={})
         self.clients = {
             name: session.client(name, endpoint_url=server.url, config=config) for name in ("sagemaker", "s3", "secretsmanager")

@@ -18,9 +18,11 @@ pytest_plugins = ["sagemaker_fixtures"]
 from botocore.exceptions import ClientError  # noqa: E402
 
 from hydra_sagemaker.aws.clients import Clients, api_call, persistently  # noqa: E402
+from hydra_sagemaker.aws.local_credentials import published  # noqa: E402
 from hydra_sagemaker.errors import CallFailed, LauncherError, NotPermitted, Throttled, Unreachable  # noqa: E402
 from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
 from sagemaker_local import LocalSageMaker  # noqa: E402
+from sagemaker_local.account import CLIENT_KEY  # noqa: E402
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Account
@@ -186,7 +188,9 @@ def listen() -> tuple[socket.socket, int]:
 def test_a_server_that_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its address answers nobody at first."""
     listener, port = listen()
-    clients = connected(f"http://127.0.0.1:{port}")
+    server = LocalSageMaker(tmp_path, port=port)
+    with published(f"http://127.0.0.1:{port}", server.keys.arguments(CLIENT_KEY)):
+        clients = connected(f"http://127.0.0.1:{port}")
     listener.close()
     pauses: list[float] = []
 
@@ -198,7 +202,7 @@ def test_a_server_that_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
         def started(seconds: float) -> None:
             pauses.append(seconds)
-            stack.enter_context(LocalSageMaker(tmp_path, port=port))
+            stack.enter_context(server)
 
         monkeypatch.setattr("hydra_sagemaker.aws.clients.time", SimpleNamespace(sleep=started, monotonic=time.monotonic))
         assert persistently(jobs) == [] and len(pauses) == 1

@@ -11,7 +11,9 @@ pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]
 pytest_plugins = ["sagemaker_fixtures"]
 
 from gate import Gate  # noqa: E402
+from hydra_sagemaker.aws.local_credentials import published  # noqa: E402
 from planted_secrets import IGNORED_FILE, SECRET_FILES, Found, Planted, core, everything, plain_canary  # noqa: E402
+from sagemaker_local.account import CLIENT_KEY  # noqa: E402
 from wire_contents import words_in  # noqa: E402
 
 if TYPE_CHECKING:
@@ -111,6 +113,6 @@ def test_a_server_of_this_machine_gets_no_credentials(cloud: Cloud) -> None:
         name: plain_canary(name.replace("_", ""))
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     }
-    with Gate(cloud.server.url) as gate:
+    with Gate(cloud.server.url) as gate, published(gate.url, cloud.server.keys.arguments(CLIENT_KEY)):
         cloud.sweep("x=1", f"hydra.launcher.endpoint_url={gate.url}", env=keys)
         assert len(gate.sent) > 10_000 and words_in(gate.sent, [*map(core, keys.values())]) == set()

@@ -14,6 +14,7 @@ pytest_plugins = ["sagemaker_fixtures"]
 from hydra_sagemaker.aws.clients import Clients, api_call  # noqa: E402
 from hydra_sagemaker.errors import LauncherError  # noqa: E402
 from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
+from sagemaker_local.account import CLIENT_KEY  # noqa: E402
 
 if TYPE_CHECKING:
     from sagemaker_fixtures import Account, Cloud
@@ -151,7 +152,7 @@ def test_an_endpoint_on_this_machine_gets_no_credentials_of_its_user(account: Ac
     for client in (clients.sagemaker, clients.s3):
         client.close()
     signed = [request.headers["authorization"] for request in account.requests]
-    assert len(signed) == 2 and all("Credential=local/" in text for text in signed)
+    assert len(signed) == 2 and all(f"Credential={CLIENT_KEY}" in text for text in signed)
     elsewhere = Clients(SageMakerLauncherConf(region="us-east-1")).sagemaker
     assert elsewhere._request_signer._credentials.access_key == "AKIAMINE"
 

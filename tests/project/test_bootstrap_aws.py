@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 
+from hydra_sagemaker.aws.local_credentials import keys_of  # noqa: E402
 from sagemaker_local import LocalSageMaker  # noqa: E402
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bootstrap_aws.py"
@@ -66,7 +67,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     with LocalSageMaker(tmp_path_factory.mktemp("sagemaker")) as server:
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         credentials = server.client_environment | {"AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
-        session = boto3.Session("a", "b", region_name=REGION)
+        session = boto3.Session(**keys_of(server.url), region_name=REGION)
         s3, iam = (session.client(name, endpoint_url=server.url) for name in ("s3", "iam"))
         yield Aws(own | credentials | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}, s3, iam)
         s3.close()

@@ -150,7 +150,8 @@ def test_what_a_module_may_know_of() -> None:
             assert LAB not in names, f"{module} serves others too"
         if module.startswith(LOCAL_SAGEMAKER):
             of_the_launcher = {name for name in imports(module) if name.split(".")[0] == LAUNCHER}
-            assert of_the_launcher <= {f"{LAUNCHER}.aws.request_limits"}, f"{module} shares the service model, and nothing else"
+            shared = {f"{LAUNCHER}.aws.request_limits", f"{LAUNCHER}.aws.local_credentials"}
+            assert of_the_launcher <= shared, f"{module} shares the service model and the file of keys, and nothing else"
         if module.startswith(PLUGINS):
             at_start = {name for name in _at_start(module) if name.split(".")[0] in FLOORS}
             assert {floor(name) for name in at_start} <= {0}, f"{module}: Hydra imports its plugins at every start"

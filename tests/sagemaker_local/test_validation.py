@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_account import BUCKET, Account
+from local_account import BUCKET, Account, signed
 from sagemaker_local import LocalSageMaker
 
 DEFAULTS = {"TrainingImage": "image", "TrainingInputMode": "File"}
@@ -95,9 +95,8 @@ def test_missing_structures_are_named_together(account: Account) -> None:
     assert "2 validation errors detected: Value null at 'stoppingCondition'" in message and "at 'resourceConfig'" in message
 
 
-def raw(url: str, operation: str, body: bytes, **headers: str) -> tuple[int, dict[str, str]]:
-    credential = "AWS4-HMAC-SHA256 Credential=LOCALCLIENT/20260101/us-east-1/sagemaker/aws4_request, Signature=x"
-    sent = {"X-Amz-Target": f"SageMaker.{operation}", "Authorization": credential, **headers}
+def raw(url: str, operation: str, body: bytes, region: str = "us-east-1", **headers: str) -> tuple[int, dict[str, str]]:
+    sent = signed(url, body, {"X-Amz-Target": f"SageMaker.{operation}"}, region=region) | headers
     try:
         with urllib.request.urlopen(urllib.request.Request(url, body, sent), timeout=10) as answer:
             return answer.status, json.load(answer)
@@ -132,6 +131,5 @@ def test_web_pages_and_other_hosts_are_refused(server: LocalSageMaker, headers: 
 
 
 def test_another_region_is_refused(server: LocalSageMaker) -> None:
-    other = "AWS4-HMAC-SHA256 Credential=K/20260101/eu-west-1/sagemaker/aws4_request, Signature=x"
-    _, answer = raw(server.url, "ListTrainingJobs", b"{}", Authorization=other)
+    _, answer = raw(server.url, "ListTrainingJobs", b"{}", region="eu-west-1")
     assert "The local SageMaker is in us-east-1, not eu-west-1: set AWS_DEFAULT_REGION" in answer["message"]

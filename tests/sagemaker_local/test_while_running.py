@@ -5,11 +5,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from test_lifecycle import ROOT
 
 from local_account import BUCKET, Account, wait_for
 from sagemaker_local import LocalSageMaker
+from sagemaker_local.account import CLIENT_KEY
 
 SAVES_AND_PRUNES = (
     ROOT
@@ -75,7 +77,8 @@ def test_clients_wait_until_the_account_exists(tmp_path: Path, monkeypatch: pyte
     create, asked = LocalSageMaker._create_account, list[Future]()
 
     def slowly(server: LocalSageMaker, services: Any) -> None:
-        asked.append(threads.submit(lambda: Account(server.url).s3.list_buckets()["Buckets"]))
+        session = boto3.Session(**server.keys.arguments(CLIENT_KEY), region_name="us-east-1")
+        asked.append(threads.submit(lambda: session.client("s3", endpoint_url=server.url).list_buckets()["Buckets"]))
         time.sleep(0.5)
         assert not asked[0].done()
         create(server, services)

@@ -12,6 +12,7 @@ pytest_plugins = ("wandb_server.fixture",)
 
 import boto3  # noqa: E402
 
+from hydra_sagemaker.aws.local_credentials import keys_of  # noqa: E402
 from sagemaker_local import LocalSageMaker  # noqa: E402
 from small_lab import Lab  # noqa: E402
 from tracked_runs import inspected, logged_steps, record, steps, synced  # noqa: E402
@@ -28,7 +29,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 def test_a_sweep_online_with_the_key_from_secrets_manager(lab: Lab, wandb_server: WandbServer) -> None:
-    session = boto3.Session(aws_access_key_id="LOCALCLIENT", aws_secret_access_key="local", region_name="us-east-1")
+    session = boto3.Session(**keys_of(lab.server.url), region_name="us-east-1")
     manager = session.client("secretsmanager", endpoint_url=lab.server.url)
     manager.create_secret(Name=SECRET, SecretString=wandb_server.key + "\n")
     server = (f"+hydra.launcher.secrets.WANDB_API_KEY={SECRET}", f"+hydra.launcher.env.WANDB_BASE_URL={wandb_server.url}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 BUCKET = "sagemaker-local"
@@ -14,18 +16,25 @@ ENDPOINT_LOG_GROUP = "/aws/sagemaker/Endpoints"
 CONTAINER_BASE = "/opt/ml"
 
 CLIENT_KEY, JOB_KEY, SERVER_KEY = "LOCALCLIENT", "LOCALJOB", "LOCALSERVER"
-"""Access keys, one per caller, that distinguish the recorded requests."""
+"""Beginnings of the access keys, one per caller, that distinguish the recorded requests."""
 
 
 def arn(kind: str, name: str) -> str:
     return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{name}"
 
 
-def credentials(url: str, access_key: str) -> dict[str, str]:
-    """Return the environment variables with which AWS's clients talk to this server."""
-    return {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": access_key,
-        "AWS_SECRET_ACCESS_KEY": "local",
-    }
+class Keys:
+    """The access keys of one server, new at each start: another user of this machine does not know them."""
+
+    def __init__(self) -> None:
+        self.secret = secrets.token_hex(20)
+        self.ids = {kind: f"{kind}{secrets.token_hex(6).upper()}" for kind in (CLIENT_KEY, JOB_KEY, SERVER_KEY)}
+
+    def arguments(self, kind: str) -> dict[str, str]:
+        """Return the keys of a caller by the names of boto3's arguments."""
+        return {"aws_access_key_id": self.ids[kind], "aws_secret_access_key": self.secret}
+
+    def environment(self, url: str, kind: str) -> dict[str, str]:
+        """Return the environment variables with which AWS's clients talk to the server at `url`."""
+        own = {name.upper(): value for name, value in self.arguments(kind).items()}
+        return {"AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": REGION, **own}

@@ -17,14 +17,21 @@ from werkzeug.test import run_wsgi_app
 
 from sagemaker_local.account import REGION
 from sagemaker_local.endpoints import Endpoints, invoke
-from sagemaker_local.errors import ApiError, LocalSageMakerError, Response, invalid
+from sagemaker_local.errors import ApiError, LocalSageMakerError, Response, invalid, unknown_operation
 from sagemaker_local.faults import XML_SERVICES
 from sagemaker_local.jobs import Operation, TrainingJobs
-from sagemaker_local.recording import Call, RecordedRequest, identify, read_body
+from sagemaker_local.recording import Call, RecordedRequest, body_length, identify, read_body
+from sagemaker_local.served import check_served, read_json_body
 from sagemaker_local.services import Services
+from sagemaker_local.signatures import check_signature
 from sagemaker_local.tags import OUR_ARNS, Tags
 from sagemaker_local.validation import validate
 
+IDLE_SECONDS = 60
+"""A connection that sends nothing for so long is closed."""
+MAX_BODY_BYTES = 16 << 20
+MAX_OBJECT_BYTES = 5 << 30
+"""As S3 takes in one request."""
 LOOPBACK = re.compile(r"(127\.\d+\.\d+\.\d+|(.+\.)?localhost|\[::1\])(:\d+)?")
 
 log = logging.getLogger("sagemaker_local")
@@ -35,6 +42,8 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class QuietHandler(MotoRequestHandler):
     """Moto's handling of headers, without a line on the terminal for each request."""
 
+    timeout = IDLE_SECONDS
+
     def log(self, type: str, message: str, *args: Any) -> None:
         if type == "error":
             log.error(message, *args)
@@ -43,6 +52,7 @@ class QuietHandler(MotoRequestHandler):
 class Front:
     def __init__(self, moto: Application, jobs: TrainingJobs, endpoints: Endpoints, tags: Tags, services: Services) -> None:
         self.moto, self.endpoints, self.tags, self.requests = moto, endpoints, tags, services.requests
+        self.keys = services.keys
         self.counters, self.ready = services.counters, services.ready
         self.operations: dict[str, Operation] = {**jobs.operations, **endpoints.operations, **tags.operations}
 
@@ -53,20 +63,32 @@ class Front:
         began, call = time.time(), identify(environ)
         if call.caller != "server":
             self.ready.wait()
-        bytes_in = int(environ.get("CONTENT_LENGTH") or 0)
+        bytes_in = body_length(environ)
         # a call is recorded before the answer is sent, so that a client's next request finds it
         if (response := self._answer(call, environ)) is not None:
             self._record(call, began, response[0], bytes_in, len(response[2]))
             return _send(response, start_response)
-        answer, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
-        chunks = list(answer)
+        status, headers, chunks = self._ask_moto(call, environ)
         self._record(call, began, int(status.split()[0]), bytes_in, sum(len(chunk) for chunk in chunks))
-        start_response(status, list(headers))
+        start_response(status, headers)
         return chunks
+
+    def _ask_moto(self, call: Call, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], list[bytes]]:
+        """Return moto's answer; where it breaks, as it does for operations that it does not know, AWS's for an unknown one."""
+        try:
+            answer, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
+            if not status.startswith("5"):
+                return status, list(headers), list(answer)
+        except Exception:
+            log.debug("moto failed at %s %s", call.service, call.operation, exc_info=True)
+        code, named, body = _as_response(call, unknown_operation(call.service, call.operation))
+        return f"{code} {HTTPStatus(code).phrase}", [*named, ("Content-Length", str(len(body)))], [body]
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response | None:
         """Return the response, or None if the request is moto's."""
         try:
+            check_signature(environ, call.service, self.keys)
+            check_served(call, environ)
             if call.caller != "server":
                 self.counters.on_call(call.service, call.operation)
             if call.service == "s3" and call.operation in ("PutObject", "UploadPart"):
@@ -77,7 +99,7 @@ class Front:
                 return self._sagemaker(call, environ)
         except ApiError as error:
             read_body(environ)  # an unread body would be taken for the connection's next request
-            return error.as_xml(wrapped=call.service != "s3") if call.service in XML_SERVICES else error.as_json()
+            return _as_response(call, error)
         return None
 
     def _sagemaker(self, call: Call, environ: dict[str, Any]) -> Response | None:
@@ -87,10 +109,7 @@ class Front:
             return invoke(self.endpoints, unquote(call.path.split("/")[2]), environ, read_body(environ))
         if (operation := self.operations.get(call.operation)) is None:
             return None
-        try:
-            request = json.loads(read_body(environ) or b"{}")
-        except ValueError as error:
-            raise ApiError("SerializationException", f"The body is not JSON: {error}") from error
+        request = read_json_body(environ)
         validate(call.operation, request)
         if call.operation in self.tags.operations and not request["ResourceArn"].startswith(OUR_ARNS):
             return None
@@ -119,11 +138,22 @@ class Front:
 
 def _refusal(environ: dict[str, Any]) -> Response | None:
     """Refuse web pages: one in the user's browser could reach this port too, and jobs run commands."""
+    length, is_object = body_length(environ), "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", "")
+    if length < 0 or length > (MAX_OBJECT_BYTES if is_object else MAX_BODY_BYTES):
+        message = (
+            f"a body of {environ['CONTENT_LENGTH']} bytes is not taken: at most {MAX_BODY_BYTES}, and {MAX_OBJECT_BYTES} to S3"
+        )
+        code, headers, body = _json(400 if length < 0 else 413, {"__type": "RequestEntityTooLarge", "message": message})
+        return code, [*headers, ("Connection", "close")], body  # it is not read: what follows on the connection is no request
     host = environ.get("HTTP_HOST", "")
     if "HTTP_ORIGIN" in environ or not LOOPBACK.fullmatch(host):
         read_body(environ)
         return _json(403, {"message": f"requests of web pages and to other hosts than this one ({host}) are refused"})
     return None
+
+
+def _as_response(call: Call, error: ApiError) -> Response:
+    return error.as_xml(wrapped=call.service != "s3") if call.service in XML_SERVICES else error.as_json()
 
 
 def _json(status: int, content: Any) -> Response:

@@ -65,7 +65,7 @@ class Attempt:
         names = {"TRAINING_JOB_NAME": self.job.name, "TRAINING_JOB_ARN": self.job.arn}
         variables = {**self.job.request.get("Environment", {}), **names}
         for container in self.containers:
-            container.start(self.command, variables, self.services.environments, self.services.url)
+            container.start(self.command, variables, self.services.environments, self.services.job_credentials)
         reason = self._watch()
         self._send_logs(is_last=True)
         if reason == RECLAIMED:  # `close` ends the copying where it stands

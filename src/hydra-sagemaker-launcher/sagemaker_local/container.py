@@ -34,7 +34,9 @@ class Container:
     def write_json(self, name: str, content: Any) -> None:
         (self.tree / "input" / "config" / name).write_text(json.dumps(content), encoding="utf-8")
 
-    def start(self, command: list[str], variables: Mapping[str, str], environments: Environments, url: str) -> None:
+    def start(
+        self, command: list[str], variables: Mapping[str, str], environments: Environments, credentials: Mapping[str, str]
+    ) -> None:
         path = environments.create(self.directory / "environment")
         requested = dict(variables)
         if self.isolation == "environment":
@@ -50,7 +52,7 @@ class Container:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.tree,
-                env=job_variables(url, path, requested),
+                env=job_variables(credentials, path, requested),
                 start_new_session=True,
             )
 

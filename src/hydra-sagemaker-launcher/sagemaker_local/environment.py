@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from sagemaker_local.account import JOB_KEY, REGION, credentials
+from sagemaker_local.account import REGION
 from sagemaker_local.errors import LocalSageMakerError
 
 HOST_VARIABLES = ("HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
@@ -73,13 +73,13 @@ def _python_script(script: Path) -> bytes | None:
     return None
 
 
-def job_variables(url: str, path: str, requested: Mapping[str, str]) -> dict[str, str]:
+def job_variables(credentials: Mapping[str, str], path: str, requested: Mapping[str, str]) -> dict[str, str]:
     """Return a few of the host's variables, the request's, and the address for AWS's clients; never the host's AWS keys."""
     host = {name: os.environ[name] for name in HOST_VARIABLES + PROXY_VARIABLES if name in os.environ}
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_") and name not in PIP_DESTINATIONS}
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "127.0.0.1,localhost"]))
     here = {
-        **credentials(url, JOB_KEY),
+        **credentials,
         "AWS_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

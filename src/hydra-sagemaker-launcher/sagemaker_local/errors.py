@@ -39,3 +39,8 @@ def invalid(message: str) -> ApiError:
 def not_served(feature: str) -> ApiError:
     """Return the error for a feature of AWS that is missing here: no job may silently behave otherwise than on AWS."""
     return invalid(f"The local SageMaker does not serve {feature}.")
+
+
+def unknown_operation(service: str, operation: str) -> ApiError:
+    """Return the error for an operation that neither this server nor moto knows."""
+    return ApiError("UnknownOperationException", f"The local SageMaker does not know {operation} of {service}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,7 @@ class TrainingJobs:
         self.operations: dict[str, Operation] = {
             "CreateTrainingJob": self.create,
             "DescribeTrainingJob": self.describe,
+            "UpdateTrainingJob": self.update,
             "StopTrainingJob": self.stop,
             "DeleteTrainingJob": self.delete,
             "ListTrainingJobs": self.list_page,
@@ -126,6 +128,22 @@ class TrainingJobs:
                 job.finish("Stopped", "Stopped", "Training job stopped before it started", time_scale=1.0)
         log.info("%s %s", job.name, job.status)
         return {}
+
+    def update(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Change what AWS lets change: profiler and remote debugging while the job runs, the warm pool's time also later."""
+        changes = {name: value for name, value in request.items() if name != "TrainingJobName"}
+        with self.lock:
+            job = self._get(request["TrainingJobName"], "ResourceNotFound")
+            if job.status != "InProgress" and changes.keys() - {"ResourceConfig"}:
+                raise invalid(f"The request was rejected because the training job is in status {job.status}.")
+            if "ResourceConfig" in changes and "KeepAlivePeriodInSeconds" not in job.request["ResourceConfig"]:
+                raise invalid(f"The training job {job.name} has no warm pool, whose KeepAlivePeriodInSeconds could change.")
+            for name, value in changes.items():
+                is_merged = isinstance(value, dict) and isinstance(job.request.get(name), dict)
+                job.request[name] = job.request[name] | value if is_merged else value
+            job.updated = time.time()
+        log.info("%s updated: %s", job.name, ", ".join(changes) or "nothing")
+        return {"TrainingJobArn": job.arn}
 
     def take(self, job: TrainingJob) -> bool:
         """Take the job for the caller to run; False if it is finished already."""

@@ -49,7 +49,9 @@ class ModelServer:
             own = {"SAGEMAKER_BIND_TO_PORT": str(self.port), "SM_MODEL_DIR": "/opt/ml/model"}
             variables = {**definition.get("Environment", {}), **own}
             self._logs = LogStream(self.services.logs, ENDPOINT_LOG_GROUP, self._stream, container.log_file)
-            container.start([*self.services.serve_command], variables, self.services.environments, self.services.url)
+            container.start(
+                [*self.services.serve_command], variables, self.services.environments, self.services.job_credentials
+            )
         except (*TRANSFER_ERRORS, DataError, tarfile.TarError) as error:
             raise ServingError(f"Failed to download model data: {error}") from error
         self._await_ping(container, variant["VariantName"])

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from sagemaker_local.account import CLIENT_KEY, JOB_KEY, REGION, SERVER_KEY
+from sagemaker_local.account import JOB_KEY, REGION, SERVER_KEY
 
-CALLERS = {CLIENT_KEY: "client", JOB_KEY: "job", SERVER_KEY: "server"}
+CALLERS = {JOB_KEY: "job", SERVER_KEY: "server"}
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
 FORM = "application/x-www-form-urlencoded"
 OBJECT_OPERATIONS = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
@@ -61,12 +61,19 @@ def identify(environ: dict[str, Any]) -> Call:
         is_form = environ.get("CONTENT_TYPE", "").startswith(FORM)
         form = parse_qs(read_body(environ).decode(errors="replace")) if is_form else {}
         operation = form.get("Action", [f"{method} {path}"])[0]
-    return Call(service, operation, CALLERS.get(key, "client"), region, path)
+    caller = next((name for kind, name in CALLERS.items() if key.startswith(kind)), "client")
+    return Call(service, operation, caller, region, path)
+
+
+def body_length(environ: dict[str, Any]) -> int:
+    """Return the bytes of the body as announced; -1 for what is no number."""
+    text = environ.get("CONTENT_LENGTH") or "0"
+    return int(text) if text.isascii() and text.isdigit() else -1
 
 
 def read_body(environ: dict[str, Any]) -> bytes:
     """Return the whole body, which stays readable."""
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    body = environ["wsgi.input"].read(max(0, body_length(environ)))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
 

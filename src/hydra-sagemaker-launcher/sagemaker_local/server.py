@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, SERVICE_PRINCIPAL, credentials
+from hydra_sagemaker.aws.local_credentials import published
+from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, SERVICE_PRINCIPAL, Keys
 from sagemaker_local.errors import LocalSageMakerError
 from sagemaker_local.faults import Faults
 from sagemaker_local.recording import RecordedRequest
@@ -59,13 +60,13 @@ class LocalSageMaker:
         self.root, self.port, self.python = Path(root).resolve(), port, python
         self.max_running, self.stop_grace_seconds, self.serve_command = max_running, stop_grace_seconds, serve_command
         self.faults = faults or Faults()
-        self.url = ""
+        self.url, self.keys = "", Keys()
         self.requests: list[RecordedRequest] = []
 
     @property
     def client_environment(self) -> dict[str, str]:
         """The environment variables with which AWS's clients talk to this server and to no other."""
-        return credentials(self.url, CLIENT_KEY)
+        return self.keys.environment(self.url, CLIENT_KEY)
 
     def __enter__(self) -> LocalSageMaker:
         """Start. Raises LocalSageMakerError: packages missing, port taken, no namespaces, no Python."""
@@ -83,6 +84,7 @@ class LocalSageMaker:
             stack.callback(services.close)
             self._serve(services, listener, stack)
             self._create_account(services)
+            stack.enter_context(published(self.url, self.keys.arguments(CLIENT_KEY)))
             services.ready.set()
             _open_servers.add(self.url)
             stack.callback(_open_servers.discard, self.url)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.session import Session
 
-from sagemaker_local.account import REGION, SERVER_KEY
+from sagemaker_local.account import JOB_KEY, REGION, SERVER_KEY, Keys
 from sagemaker_local.environment import Environments
 from sagemaker_local.faults import FaultCounters
 
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 class Services:
     def __init__(self, server: LocalSageMaker) -> None:
-        self.url, self.root = server.url, server.root
+        self.url, self.root, self.keys = server.url, server.root, server.keys
         self.isolation: Isolation = server.isolation
+        self.job_credentials = server.keys.environment(server.url, JOB_KEY)
         self.stop_grace_seconds, self.serve_command = server.stop_grace_seconds, server.serve_command
         self.environments = Environments(server.python, server.root)
         self.counters, self.requests = FaultCounters(server.faults), server.requests
-        self.s3, self.logs, self.sagemaker, self.iam = (_client(name, self.url) for name in ("s3", "logs", "sagemaker", "iam"))
+        self.s3, self.logs, self.sagemaker, self.iam = (
+            _client(name, self.url, self.keys) for name in ("s3", "logs", "sagemaker", "iam")
+        )
         self.ready = threading.Event()
         """Set once the bucket, the role and the log groups exist; requests of clients wait for it."""
         self.closing = threading.Event()
@@ -46,12 +49,12 @@ def _session() -> Session:
     return session
 
 
-def _client(service: str, url: str) -> Any:
+def _client(service: str, url: str, keys: Keys) -> Any:
     return _session().create_client(
         service,
         region_name=REGION,
         endpoint_url=url,
-        aws_access_key_id=SERVER_KEY,
-        aws_secret_access_key="local",
+        aws_access_key_id=keys.ids[SERVER_KEY],
+        aws_secret_access_key=keys.secret,
         config=Config(proxies={}, retries={"mode": "standard", "total_max_attempts": 2}, max_pool_connections=50),
     )

@@ -26,6 +26,8 @@ class TrainingJob:
     started: float | None = None
     """Beginning of the download, once there are instances, in seconds since the epoch."""
     ended: float | None = None
+    updated: float = 0.0
+    """Time of the last UpdateTrainingJob."""
     transitions: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
     """Fields of DescribeTrainingJob that only a run can fill."""
@@ -93,7 +95,7 @@ class TrainingJob:
             "SecondaryStatus": self.secondary_status,
             "SecondaryStatusTransitions": [dict(transition) for transition in self.transitions],
             "CreationTime": self.created,
-            "LastModifiedTime": self.transitions[-1]["StartTime"] if self.transitions else self.created,
+            "LastModifiedTime": max(self.transitions[-1]["StartTime"] if self.transitions else self.created, self.updated),
             **{name: value for name, value in times.items() if value is not None},
             **self.results,
         }

@@ -16,6 +16,7 @@ from urllib.parse import urlparse
 
 from hydra_sagemaker import __version__
 from hydra_sagemaker.aws.call_errors import WEB_PAGE, failed_call, refused_call
+from hydra_sagemaker.aws.local_credentials import FIELDS, is_loopback, keys_of
 from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
 from hydra_sagemaker.job.job import endpoint_problem
 from hydra_sagemaker.settings import SageMakerLauncherConf
@@ -25,6 +26,8 @@ T = TypeVar("T")
 HTML = re.compile(r"\s*(?:<!doctype html|<html)", re.IGNORECASE)
 TITLE = re.compile(r"<title[^>]*>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
 LOOPBACK_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+LOCAL_KEY = "LOCAL"
+"""Begins the access keys of every local SageMaker."""
 LONGEST_PAUSE_SECONDS = 20.0
 
 
@@ -52,7 +55,8 @@ class Clients:
             raise LauncherError(f"{'AWS_ENDPOINT_URL' if settings.endpoint_url is None else 'endpoint_url'}={named}: {problem}")
         _refuse_closed_port(settings.endpoint_url)
         with api_call("the AWS configuration"):
-            own = LOOPBACK_CREDENTIALS if is_loopback(settings.endpoint_url) else {}
+            is_local = is_loopback(settings.endpoint_url)
+            own = (keys_of(settings.endpoint_url) or _exported_keys()) if is_local else {}
             self._session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)
             self.sagemaker = self._client("sagemaker")
             self.s3 = self._client("s3")
@@ -85,8 +89,10 @@ def _refuse_web_page(response_dict: Mapping[str, Any], **_: Any) -> None:
             raise HTTPClientError(error=f"{WEB_PAGE}{named} answers in place of the service, as that of a proxy does")
 
 
-def is_loopback(url: str | None) -> bool:
-    return url is not None and urlparse(url).hostname in ("127.0.0.1", "localhost", "::1")
+def _exported_keys() -> dict[str, str]:
+    """Return the keys that a local server printed, where they were exported; never those of an account."""
+    exported = {name: os.environ.get(name.upper(), "") for name in FIELDS}
+    return exported if exported["aws_access_key_id"].startswith(LOCAL_KEY) else LOOPBACK_CREDENTIALS
 
 
 def _refuse_closed_port(url: str | None) -> None:
