@@ -82,6 +82,7 @@ NOT_IN_REQUEST = {
         "sweep_name",
         "on_existing",
         "max_parallel",
+        "max_failures",
         "poll_seconds",
         "state_dir",
         "check",
