@@ -76,14 +76,18 @@ def test_directories_ignored_files_and_bundled_ones(reader: Cloud, tmp_path: Pat
     reader.app.write("ignored.csv", "ignored")
     reader.app.write("bundled.csv", "bundled")
     subprocess.run(["git", "init", "-q"], cwd=reader.app.root, check=True)
-    own(tmp_path, "part/a.csv", "1")
+    own(tmp_path, "../blobs/a", "1")
+    own(tmp_path, "part/b.csv~", "an editor's")
+    (tmp_path / "my data/part/a.csv").symlink_to("../../blobs/a")
+    (tmp_path / "my data/other").symlink_to("part")
     own(tmp_path, "b.csv", "2")
     directory = tmp_path / "my data"
     reader.sweep(f"data.train=ignored.csv,bundled.csv,'{directory}'", INPUTS, "data.test=bundled.csv")
     bundled = ["bundled.csv", "bundled"]
     values = [one["value"] for one in reader.returns()]
-    assert values == [[["ignored.csv", "ignored"], bundled], [bundled] * 2, [["b.csv", "2"], ["a.csv", "1"], bundled]]
-    assert reader.count("PutObject", "/inputs/") == 3
+    assert values[:2] == [[["ignored.csv", "ignored"], bundled], [bundled] * 2]
+    assert values[2] == [["b.csv", "2"], ["a.csv", "1"], ["a.csv", "1"], bundled]
+    assert reader.count("PutObject", "/inputs/") == 4
     assert [len(one["InputDataConfig"]) for one in reader.created()] == [3, 2, 3]
 
 

@@ -42,6 +42,11 @@ ENVIRONMENT_MARKS = ("/pyvenv.cfg", "/conda-meta/history")
 log = logging.getLogger(__name__)
 
 
+def is_dropping(name: str) -> bool:
+    """Tell whether an untracked file is one that editors, tools and caches leave, by its path."""
+    return _NEVER_SENT.search(name) is not None
+
+
 def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[PurePosixPath]:
     """Return sorted paths relative to `root`; `exclude` and .sagemakerignore hold gitignore patterns, `exclude` the last ones.
 
@@ -141,7 +146,7 @@ def _git_files(root: Path) -> Generator[str, None, None]:
             if (folder := root / name).is_dir() and not folder.is_symlink():
                 if (folder / ".git").exists():  # else a submodule that was never fetched
                     yield from (f"{name.rstrip('/')}/{inner}" for inner in _git_files(folder))
-            elif selection == ("--cached",) or not _NEVER_SENT.search(name):
+            elif selection == ("--cached",) or not is_dropping(name):
                 yield name
 
 
@@ -196,7 +201,7 @@ def _walk(root: Path, ignore: GitIgnoreSpec | None, outer: Rules, base: str = ""
     negates = any(pattern.include is False for spec in specs for pattern in spec.patterns)
     for entry in entries:
         name = base + entry.name
-        if _NEVER_SENT.search(name):
+        if is_dropping(name):
             continue
         if not entry.is_dir(follow_symlinks=False):
             if not _is_ignored(name, ignore, rules):

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.code import bundle
+from hydra_sagemaker.code.bundled_files import is_dropping
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.job.inputs import CHANNELS, Input
 from hydra_sagemaker.job.job import Job, hydra_config
@@ -45,7 +46,7 @@ class LocalData:
             path = Path(self.working_dir / Path(text).expanduser())
             if not path.exists() or self._is_bundled(text, path):
                 continue  # an application's own check knows what may be missing
-            path = path.resolve()
+            path = Path(os.path.abspath(path))  # a link keeps its name, which says how it is read
             known = self._known[path] if path in self._known else self._known.setdefault(path, self._read(path))
             if isinstance(known, str):
                 problems.append(f"{key}={text} {known}{_recipe(key, path)}")
@@ -70,7 +71,7 @@ class LocalData:
     def _read(self, path: Path) -> tuple[str, tuple[str, ...]] | str:
         files = list(_files(path))
         if len(files) > FILES_AT_MOST:
-            return f"is not bundled with the code, and holds {len(files):,} files: at most {FILES_AT_MOST:,} are uploaded."
+            return f"is not bundled with the code, and holds more than the {FILES_AT_MOST:,} files that are uploaded at most."
         size = sum(file.stat().st_size for file in files)
         if size > self.settings.inputs_max_mb * bundle.BYTES_PER_MB:
             return (
@@ -100,7 +101,18 @@ def _sha256(file: Path) -> str:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    yield from [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    """Yield a file, or the files below a directory, through links too; without droppings of editors and tools."""
+    if path.is_file():
+        yield path
+        return
+    found: list[Path] = []
+    for folder, folders, names in os.walk(path, followlinks=True):
+        here = Path(folder).relative_to(path)
+        folders[:] = [name for name in folders if not is_dropping((here / name).as_posix())]
+        found += [path / here / name for name in names if not is_dropping((here / name).as_posix())]
+        if len(found) > FILES_AT_MOST:  # links may lead in a circle
+            break
+    yield from sorted(file for file in found if file.is_file())
 
 
 def _value(job: Job, key: str) -> str | None:

@@ -76,15 +76,21 @@ def _of_readers(pipes: set[Identity]) -> set[Identity]:
         seen |= pipes
         written: list[os.stat_result] = []
         for process in Path("/proc").glob("[0-9]*"):
-            if process.name != str(os.getpid()) and any(_identity(one) in pipes for one in _read(process)):
+            if process.name != str(os.getpid()) and _reads(process, pipes):
                 written += _written(process)
         found |= {_identity(status) for status in written if stat.S_ISREG(status.st_mode)}
         pipes = {_identity(status) for status in written if stat.S_ISFIFO(status.st_mode)} - seen
     return found
 
 
-def _read(process: Path) -> Iterator[os.stat_result]:
-    return (status for flags, status in _descriptors(process) if flags & os.O_ACCMODE == os.O_RDONLY)
+def _reads(process: Path, pipes: set[Identity]) -> bool:
+    """Look at the names of descriptors first: a browser has thousands."""
+    names = {f"pipe:[{inode}]" for _, inode in pipes}
+    with suppress(OSError):
+        if any(os.readlink(entry) in names for entry in (process / "fd").iterdir()):
+            reading = (status for flags, status in _descriptors(process) if flags & os.O_ACCMODE == os.O_RDONLY)
+            return any(_identity(status) in pipes for status in reading)
+    return False
 
 
 def _written(process: Path, *, appending: bool = False) -> Iterator[os.stat_result]:
