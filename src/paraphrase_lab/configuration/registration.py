@@ -8,7 +8,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, TrainConfig
-from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA, SAME_JOB
+from paraphrase_lab.configuration.without_effect import LOCAL_FILES, SAME_JOB
 
 
 def register() -> None:
@@ -17,8 +17,8 @@ def register() -> None:
     if "schema.yaml" in store.repo:
         return
     store.store(name="schema", node=_opened(TrainConfig))
-    files = [f"${{oc.select:{key},null}}" for key in PLACES_OF_DATA]
-    same_job = {"key_exclude": list(SAME_JOB), "key_files": files, "inputs": list(PLACES_OF_DATA)}
+    files = [f"${{oc.select:{key},null}}" for key in LOCAL_FILES]
+    same_job = {"key_exclude": list(SAME_JOB), "key_files": files, "inputs": list(LOCAL_FILES)}
     store.store(group="schema/compute", name="same_job", node={"hydra": {"launcher": same_job}})
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():

@@ -18,4 +18,6 @@ SAME_RESULT = ("keep_model", "evaluate_test")
 """They change what a run leaves behind: another job, but the same training."""
 PLACES_OF_DATA = ("data.path", "data.train", "data.validation", "data.test")
 """What the files hold is part of the data's own hash, and of a job's key through `key_files`."""
+LOCAL_FILES = (*PLACES_OF_DATA, "model.name")
+"""Keys that may name files of this machine: their contents make another job, and a job elsewhere gets them by a channel."""
 WITHOUT_EFFECT = (*SAME_JOB, *SAME_RESULT, *PLACES_OF_DATA)
