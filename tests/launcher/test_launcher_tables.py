@@ -88,8 +88,12 @@ def test_likely_costs_stand_beside_the_largest() -> None:
 
 def test_jobs_that_run_show_what_they_have_cost_so_far() -> None:
     rows = [listed(0, "x=1", cost_so_far_usd=0.25), listed(1, "x=2", "completed", cost_usd=1.0, cost_so_far_usd=None)]
+    rows[0]["name"] = name = "app-1c2750de9baf5456-0"
+    rows[0]["state"] = "running (Training)"
     table = jobs_table(rows, 80)
-    assert "$0.25 so far" in table.splitlines()[1] and table.endswith("2 jobs, $1.25 so far")
+    first, second = table.splitlines()[1:3]
+    assert first.endswith("$0.25") and name in second and second.endswith("so far"), "no name is broken into two lines"
+    assert table.endswith("2 jobs, $1.25 so far")
     assert jobs_table(rows[1:], 80).endswith("1 job, $1.00")
 
 

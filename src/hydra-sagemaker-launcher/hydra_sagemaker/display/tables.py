@@ -58,13 +58,19 @@ def jobs_table(rows: Sequence[Mapping[str, Any]], width: int | None = None) -> s
             "state": row["state"] + (f"\n{row['cause']}" if row["cause"] else ""),
             "started": (row["started"] or "").replace("T", " ")[5:16],  # so that on 80 columns most names fit beside it
             "runtime": "" if row["runtime_seconds"] is None else duration(row["runtime_seconds"]),
-            "cost": money(row["cost_usd"]) if row.get("cost_so_far_usd") is None else f"{money(row['cost_so_far_usd'])} so far",
+            "cost": _cost_cell(row),
         }
         for row in rows
     ]
     spent = [row["cost_usd"] if row.get("cost_so_far_usd") is None else row["cost_so_far_usd"] for row in rows]
     so_far = " so far" if any(row.get("cost_so_far_usd") is not None for row in rows) else ""
     return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {_sum_in_words(spent)}{so_far}"
+
+
+def _cost_cell(row: Mapping[str, Any]) -> str:
+    """Return the cost in few columns: the name of a job needs them."""
+    so_far = row.get("cost_so_far_usd")
+    return money(row["cost_usd"]) if so_far is None else f"{money(so_far)}\nso far"
 
 
 def cost_table(submissions: Sequence[Submission], described: str, width: int | None = None) -> str:
