@@ -39,7 +39,7 @@ def test_the_plan_without_an_account(app: App) -> None:
         "placeholders stand for what is not set, and is needed to submit: hydra.launcher.role_arn, hydra.launcher.s3_uri"
         in said
     )
-    assert "looked-up-when-submitting stands for the image: " in said
+    assert said.count("looked-up-when-submitting stands for the image: ") == 1
     requests = app.root / "sweeps/new/.launcher/requests"
     assert f"3 requests in {requests}; nothing was uploaded or submitted" in said
     request = json.loads((requests / "0.request.json").read_text(encoding="utf-8"))

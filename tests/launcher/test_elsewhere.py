@@ -57,6 +57,33 @@ def test_everything_in_one_message(app: App) -> None:
     assert "2 requests in " in dry_run(app, "x=1,2", ways[0], env=env)
 
 
+PLUGIN = """
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+
+class Colours(SearchPathPlugin):
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        search_path.append(provider="hydra-colours", path="pkg://colours_conf")
+"""
+
+
+def test_a_configuration_of_a_package_that_no_requirement_names(app: App, tmp_path: Path) -> None:
+    packages = tmp_path / "site-packages"
+    files = {"hydra_plugins/colours.py": PLUGIN, "colours_conf/__init__.py": "", "colours_conf/tone/red.yaml": "is: red\n"}
+    files["hydra_colours-1.0.dist-info/METADATA"] = "Metadata-Version: 2.1\nName: hydra-colours\nVersion: 1.0\n"
+    for name, text in files.items():
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_text(text, encoding="utf-8")
+    env = {"PYTHONPATH": str(packages)}
+    assert "1 request in " in dry_run(app, "x=1", env=env)
+    said = dry_run(app, "x=1,2", "+tone=red", code=1, env=env)
+    assert "nothing was submitted: 1 problem" in said
+    assert "tone/red is part of the configuration and comes from hydra-colours, which no requirement names" in said
+    app.write("requirements.txt", "hydra-colours\n")
+    assert "1 request in " in dry_run(app, "x=1", "+tone=red", env=env)
+
+
 def test_a_token_of_a_private_index(app: App) -> None:
     app.write("requirements.txt", "--extra-index-url https://aws:${INDEX_TOKEN}@private.example/simple\nhydra-core\n")
     said = dry_run(app, "x=1", code=1)

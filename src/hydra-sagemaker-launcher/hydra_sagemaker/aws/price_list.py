@@ -18,6 +18,7 @@ from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.pricing.prices import Listed, Prices
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
+WHAT = "AWS's price list"
 ENDPOINT_REGION = "us-east-1"
 FRESH_SECONDS = 24 * 3600
 CONNECT_SECONDS, READ_SECONDS = 3, 10
@@ -35,9 +36,9 @@ def ask(prices: Prices, settings: SageMakerLauncherConf, instance_types: Collect
     try:
         _ask(prices, settings, wanted)
     except LauncherError as error:
-        prices.not_asked = str(error).splitlines()[0]
+        prices.not_asked = str(error).splitlines()[0].removeprefix(f"{WHAT}: ")
     except (AttributeError, KeyError, TypeError, ValueError):
-        prices.not_asked = "AWS's price list: its answer is none"
+        prices.not_asked = "its answer is none"
 
 
 def recall(prices: Prices, region: str | None) -> None:
@@ -53,17 +54,17 @@ def _ask(prices: Prices, settings: SageMakerLauncherConf, wanted: Collection[str
 
     from hydra_sagemaker.aws.clients import api_call
 
-    with api_call("AWS's price list"):
+    with api_call(WHAT):
         session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
         prices.region = region = session.region_name
         if region is None:
-            raise LauncherError("AWS's price list: no AWS region")
+            raise LauncherError("no AWS region is set")
         known = _remembered(region)
         prices.current |= {name: known[name] for name in wanted if name in known}
         if not (missing := [name for name in wanted if name not in known]):
             return
         if session.get_credentials() is None:
-            raise LauncherError("AWS's price list: there are no AWS credentials")
+            raise LauncherError("there are no AWS credentials")
         limits = Config(
             connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"mode": "standard", "total_max_attempts": 2}
         )

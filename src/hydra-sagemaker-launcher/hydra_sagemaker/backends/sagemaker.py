@@ -50,7 +50,7 @@ class SageMakerBackend(Backend):
         self.settings, self.prices = settings, prices_of(settings)
         self.code, self.requirements = code, requirements or Requirements()
         self._bundle: str | None = None
-        self._has_stand_in = False
+        self._images: dict[tuple[str, ...], str] = {}
         self._uploaded: set[str] = set()
         """Inputs that are in S3."""
         self._final_descriptions: dict[str, dict[str, Any]] = {}
@@ -72,14 +72,19 @@ class SageMakerBackend(Backend):
 
     def image(self, settings: SageMakerLauncherConf) -> str:
         """Return the image's URI. A dry run needs no account: there a stand-in takes the place of one that is looked up."""
+        looked_up = (str(settings.image_uri), str(settings.image), str(settings.instance_type))
+        if looked_up not in self._images:
+            self._images[looked_up] = self._image(settings)
+        return self._images[looked_up]
+
+    def _image(self, settings: SageMakerLauncherConf) -> str:
         try:
             return image_of(settings)
         except LauncherError as error:
             if settings.mode != Mode.dry_run:
                 raise
-            if not self._has_stand_in:
-                log.warning("%s stands for the image: %s", STAND_IN_IMAGE, error)
-            self._has_stand_in = True
+            if STAND_IN_IMAGE not in self._images.values():
+                log.warning("%s stands for the image: %s", STAND_IN_IMAGE, str(error).splitlines()[0])
             return STAND_IN_IMAGE
 
     def learn_prices(self, jobs: Sequence[Job]) -> None:
@@ -117,7 +122,7 @@ class SageMakerBackend(Backend):
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
         bundle = self._uploaded_bundle()
         checkpoints = self._checkpoints(job, name, fresh) if keeps_checkpoints(job.settings) else None
-        request = training_job_request(job, name, bundle=bundle, image=image_of(job.settings), checkpoints=checkpoints)
+        request = training_job_request(job, name, bundle=bundle, image=self.image(job.settings), checkpoints=checkpoints)
         with api_call(f"CreateTrainingJob {name}", accepted=("ResourceInUse",)):
             try:
                 self.clients.sagemaker.create_training_job(**request)

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
+from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
@@ -47,6 +48,11 @@ def reached(lines: Sequence[str], *, through_the_image: bool) -> Reached:
 
     `through_the_image` follows torch and its like too: the image has what they need, in versions of its own.
     """
+    return _reached(tuple(lines), through_the_image)
+
+
+@cache
+def _reached(lines: tuple[str, ...], through_the_image: bool) -> Reached:
     found = Reached()
     waiting: list[Requirement] = []
     for line in lines:
@@ -73,8 +79,16 @@ def reached(lines: Sequence[str], *, through_the_image: bool) -> Reached:
             if (name, extra) in seen:
                 continue
             seen.add((name, extra))
-            waiting += [need for need in _needs(name) if need.marker is None or need.marker.evaluate({"extra": extra})]
+            waiting += [
+                need for need in _needs(name) if need.marker is None or need.marker.evaluate(_here() | {"extra": extra})
+            ]
     return found
+
+
+@cache
+def _here() -> dict[str, str]:
+    """Return what markers ask for; for each of them it would be made anew."""
+    return {name: str(value) for name, value in default_environment().items()}
 
 
 def pins(lines: Sequence[str]) -> list[str]:

@@ -70,7 +70,7 @@ class Prices:
         if given:
             parts.append(f"{', '.join(given)} as given")
         if self.not_asked:
-            parts.append(f"not asked: {self.not_asked}")
+            parts.append(f"AWS's price list was not asked: {self.not_asked}")
         return f"instances only; prices: {'; '.join(parts) or 'unknown'}"
 
 

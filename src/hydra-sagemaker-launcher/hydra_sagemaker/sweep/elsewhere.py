@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from functools import cached_property
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from packaging.utils import canonicalize_name
 
 from hydra_sagemaker.aws.request_problems import Findings
 from hydra_sagemaker.code.bundled_files import IGNORE_FILE
@@ -37,19 +39,17 @@ ROOM_BYTES = 64
 
 
 class ConfigFiles:
-    """The configuration files of an application that are not bundled with its code."""
+    """The configuration files of an application that its jobs would lack: not bundled, or of a package that is not required."""
 
-    def __init__(self, context: HydraContext, config: DictConfig, code: Code) -> None:
-        self.context, self.config, self.code = context, config, code
+    def __init__(self, context: HydraContext, config: DictConfig, code: Code, required: Callable[[], Collection[str]]) -> None:
+        self.context, self.config, self.code, self.required = context, config, code, required
+        self._composed: dict[tuple[str, ...], list[str]] = {}
 
     def problems(self, job: Job) -> Iterator[str]:
         """Yield a sentence about each of them that the job's configuration is composed from."""
-        if not self._unbundled:
+        if not self._unbundled and not self._of_packages:
             return
-        typed = [str(word) for word in OmegaConf.to_container(self.config.hydra.overrides.hydra) or ()]
-        words = [*typed, *job.overrides]
-        composed = self.context.config_loader.compute_defaults_list(job.config.hydra.job.config_name, words, RunMode.RUN)
-        for name in dict.fromkeys(str(default.config_path) for default in composed.defaults):
+        for name in self._names(job):
             if (file := self._unbundled.get(name)) is not None:
                 group = name.rpartition("/")[0]
                 way = f" Where its entry is optional, `~{group}` leaves it out here, too." if group else ""
@@ -58,6 +58,33 @@ class ConfigFiles:
                     f".gitignore, {IGNORE_FILE} or hydra.launcher.code.exclude leaves it out, or it is a link that leads out "
                     f"of the root. `git add -f {file}` sends it, unless a pattern of the launcher's names it.{way}"
                 )
+            elif (package := self._of_packages.get(name)) is not None:
+                yield f"{name} is part of the configuration and comes from {package}, which no requirement names: add that"
+
+    def _names(self, job: Job) -> list[str]:
+        """Return the names in the job's defaults list, which only its choices of groups determine."""
+        chosen = tuple(f"{group}={option}" for group, option in job.config.hydra.runtime.choices.items())
+        if chosen not in self._composed:
+            typed = [str(word) for word in OmegaConf.to_container(self.config.hydra.overrides.hydra) or ()]
+            words, name = [*typed, *job.overrides], job.config.hydra.job.config_name
+            found = self.context.config_loader.compute_defaults_list(name, words, RunMode.RUN)
+            self._composed[chosen] = list(dict.fromkeys(str(default.config_path) for default in found.defaults))
+        return self._composed[chosen]
+
+    @cached_property
+    def _of_packages(self) -> dict[str, str]:
+        """Map names of files in installed packages that no requirement reaches to the packages' distributions."""
+        found: dict[str, str] = {}
+        required = self.required()
+        for source in _sources(self.config):
+            directory, package = _directory(source), canonicalize_name(source["provider"])
+            if directory is None or not is_installed(directory) or package in required:
+                continue
+            with suppress(metadata.PackageNotFoundError):
+                metadata.distribution(package)
+                for file in directory.rglob("*.yaml"):
+                    found.setdefault(file.relative_to(directory).as_posix().removesuffix(".yaml"), package)
+        return found
 
     @cached_property
     def _unbundled(self) -> dict[str, str]:

@@ -6,11 +6,13 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from hydra.types import HydraContext
 from omegaconf import DictConfig
+from packaging.utils import canonicalize_name
 
 from hydra_sagemaker.backends.base import Backend
 from hydra_sagemaker.code.bundle import hash_of_hashes
@@ -160,7 +162,12 @@ class Sweep:
 
     @cached_property
     def _config_files(self) -> ConfigFiles:
-        return ConfigFiles(self.context, self.config, self.code)
+        return ConfigFiles(self.context, self.config, self.code, self._required)
+
+    def _required(self) -> set[str]:
+        found = reached(self.requirements.all, through_the_image=True)
+        unsure = self.settings.requirements is None or found.unknown  # then nothing is said about packages
+        return {canonicalize_name(one.name) for one in metadata.distributions()} if unsure else found.names
 
     @cached_property
     def _code_problems(self) -> list[str]:
