@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 
 from hydra_sagemaker.aws.clients import api_call
+from hydra_sagemaker.aws.request import STAND_IN_IMAGE
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
+
+log = logging.getLogger(__name__)
+
+
+class Images:
+    """Images of a sweep's jobs, each looked up once. A dry run needs no account: a stand-in takes an unknown one's place."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, ...], str] = {}
+
+    def of(self, settings: SageMakerLauncherConf) -> str:
+        """Return the URI. Raises what `image_of` raises, except in a dry run."""
+        wanted = (str(settings.image_uri), str(settings.image), str(settings.instance_type))
+        if wanted not in self._found:
+            self._found[wanted] = self._look_up(settings)
+        return self._found[wanted]
+
+    def _look_up(self, settings: SageMakerLauncherConf) -> str:
+        try:
+            return image_of(settings)
+        except LauncherError as error:
+            if settings.mode != Mode.dry_run:
+                raise
+            if STAND_IN_IMAGE not in self._found.values():
+                log.warning("%s stands for the image: %s", STAND_IN_IMAGE, str(error).splitlines()[0])
+            return STAND_IN_IMAGE
 
 
 def image_of(settings: SageMakerLauncherConf) -> str:

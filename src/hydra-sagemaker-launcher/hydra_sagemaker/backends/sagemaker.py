@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 
 from hydra_sagemaker.aws import price_list
 from hydra_sagemaker.aws.clients import Clients, api_call, error_code, persistently
-from hydra_sagemaker.aws.images import image_of
+from hydra_sagemaker.aws.images import Images
 from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
 from hydra_sagemaker.aws.preflight import preflight
-from hydra_sagemaker.aws.request import STAND_IN_IMAGE, checkpoints_uri, training_job_request
+from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
 from hydra_sagemaker.aws.storage import Storage
 from hydra_sagemaker.aws.unpack import input_places
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
@@ -31,7 +31,7 @@ from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import returned_value
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.pricing.prices import choices_of, prices_of
-from hydra_sagemaker.settings import Mode, SageMakerLauncherConf, keeps_checkpoints
+from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 60.0
@@ -50,7 +50,7 @@ class SageMakerBackend(Backend):
         self.settings, self.prices = settings, prices_of(settings)
         self.code, self.requirements = code, requirements or Requirements()
         self._bundle: str | None = None
-        self._images: dict[tuple[str, ...], str] = {}
+        self._images = Images()
         self._uploaded: set[str] = set()
         """Inputs that are in S3."""
         self._final_descriptions: dict[str, dict[str, Any]] = {}
@@ -71,21 +71,7 @@ class SageMakerBackend(Backend):
         return self.clients.region
 
     def image(self, settings: SageMakerLauncherConf) -> str:
-        """Return the image's URI. A dry run needs no account: there a stand-in takes the place of one that is looked up."""
-        looked_up = (str(settings.image_uri), str(settings.image), str(settings.instance_type))
-        if looked_up not in self._images:
-            self._images[looked_up] = self._image(settings)
-        return self._images[looked_up]
-
-    def _image(self, settings: SageMakerLauncherConf) -> str:
-        try:
-            return image_of(settings)
-        except LauncherError as error:
-            if settings.mode != Mode.dry_run:
-                raise
-            if STAND_IN_IMAGE not in self._images.values():
-                log.warning("%s stands for the image: %s", STAND_IN_IMAGE, str(error).splitlines()[0])
-            return STAND_IN_IMAGE
+        return self._images.of(settings)
 
     def learn_prices(self, jobs: Sequence[Job]) -> None:
         types = {name for job in jobs for choice in choices_of(job.settings) for name in choice}
