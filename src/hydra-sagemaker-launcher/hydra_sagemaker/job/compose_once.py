@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 
 class _Files(NamedTuple):
-    """What decides which files a job is composed of."""
+    """Decides which files a job is composed of."""
 
     config_name: str | None
     overrides: tuple[str, ...]

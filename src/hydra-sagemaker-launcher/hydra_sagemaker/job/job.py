@@ -107,7 +107,7 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
 
 
 def _as_settings(text: str, resolved: dict[str, Any]) -> SageMakerLauncherConf:
-    """Return the values as a dataclass; those that jobs share, by their `text`, are converted once."""
+    """Return the values as a dataclass; jobs share values by their `text`, which are converted once."""
     if text not in _converted:
         if len(_converted) >= CONVERTED_AT_MOST:
             _converted.clear()
