@@ -49,6 +49,47 @@ def test_another_user_of_this_machine_gets_nowhere(server: LocalSageMaker, servi
     assert code_of(guessed, server.url, service) == WRONG[service]
 
 
+def test_its_own_user_sees_the_state_of_jobs_with_other_keys(account: Account) -> None:
+    name = account.create("")
+    mine = boto3.Session("AKIAMINE", "mine", region_name="us-east-1").client("sagemaker", endpoint_url=account.url)
+    assert name in [one["TrainingJobName"] for one in mine.list_training_jobs(NameContains=name)["TrainingJobSummaries"]]
+    assert mine.describe_training_job(TrainingJobName=name)["TrainingJobName"] == name
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        mine.stop_training_job(TrainingJobName=name)
+    mine.close()
+    account.finished(name)
+
+
+OF_A_STRANGER = """
+import os, socket, sys
+port, file = int(sys.argv[1]), sys.argv[2]
+os.setuid(65534)
+with socket.socket() as connection:
+    connection.connect(("127.0.0.1", port))
+    connection.sendall(sys.stdin.buffer.read())
+    print(connection.recv(65536).split()[1].decode())
+try:
+    print(open(file).read())
+except PermissionError:
+    print("closed")
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
+def test_another_user_does_not_even_see_the_jobs(account: Account) -> None:
+    port = urlsplit(account.url).port or 0
+    scope = f"Credential=K/20260101/us-east-1/sagemaker/aws4_request, SignedHeaders=host, Signature={'0' * 64}"
+    head = (
+        f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Amz-Target: SageMaker.ListTrainingJobs\r\n"
+        f"Authorization: AWS4-HMAC-SHA256 {scope}\r\nContent-Length: 2\r\n\r\n{{}}"
+    )
+    for number, code in ((0, "200"), (65534, "403")):
+        program = OF_A_STRANGER.replace("65534", str(number))
+        command = [sys.executable, "-c", program, str(port), str(place_of(port))]
+        shown = subprocess.run(command, input=head.encode(), capture_output=True, check=True).stdout.decode().splitlines()
+        assert shown[0] == code and (shown[1] == "closed") is (number != 0)
+
+
 def test_every_server_has_keys_of_its_own(server: LocalSageMaker, tmp_path: Path) -> None:
     with LocalSageMaker(tmp_path) as other:
         assert len({other.keys.secret, server.keys.secret, *other.keys.ids.values(), *server.keys.ids.values()}) == 8

@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
@@ -56,6 +58,17 @@ def check_signature(environ: dict[str, Any], service: str, keys: Keys) -> None:
     if not hmac.compare_digest(given.encode(), wanted.encode()):
         code = "SignatureDoesNotMatch" if service in XML_SERVICES else "InvalidSignatureException"
         raise ApiError(code, f"The signature does not match. {_advice()}", status=403)
+
+
+def is_of_this_user(environ: dict[str, Any]) -> bool:
+    """Tell whether the process at the other end of a connection on 127.0.0.1 is of the server's own user; False if unknown."""
+    client = f"0100007F:{int(environ.get('REMOTE_PORT') or 0):04X}"
+    try:
+        lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    except OSError:  # not Linux
+        return False
+    owners = {fields[7] for fields in map(str.split, lines) if fields[1] == client}
+    return owners == {str(os.getuid())}
 
 
 def _advice() -> str:
