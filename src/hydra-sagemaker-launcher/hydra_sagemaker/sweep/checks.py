@@ -162,11 +162,13 @@ def _literal_secret(path: str, value: Any, environment: Mapping[str, str]) -> st
     literal = isinstance(value, str) and text not in ("", "???") and "${" not in text
     if looks_secret(name) and (literal or text.isdigit() and len(text) >= NUMBER_DIGITS):
         kind: str | None = ""
-    elif any(looks_secret(name) or looks_secret(variable) for variable, _ in _defaults(text)):
+    elif "${" in text and any(looks_secret(name) or looks_secret(variable) for variable, _ in _defaults(text)):
         kind = " (the default after its variable)"
     else:
-        shown = _DEFAULT.sub(lambda match: match[2].strip("\"' "), text)
-        found = value_looks_secret(text) or value_looks_secret(shown) or key_under_name(name, shown)
+        found = value_looks_secret(text)
+        if found is None and "${" in text:
+            found = value_looks_secret(text := _DEFAULT.sub(lambda match: match[2].strip("\"' "), text))
+        found = found or key_under_name(name, text)
         kind = found and f" ({found})"
     if kind is None:
         return None
