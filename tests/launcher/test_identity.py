@@ -186,3 +186,5 @@ def test_files_count_by_content_and_name(tmp_path: Path) -> None:
     (data / "inner/b.tsv").rename(data / "inner/a.tsv")
     (data / "inner/a.tsv").write_text("1")
     assert files_digest([data]) == digests[0]
+    assert files_digest(["data"], tmp_path) == digests[0]
+    assert files_digest(["absent"], tmp_path) == files_digest(["absent"], data), "a name of the Hub is no path"

@@ -50,7 +50,7 @@ def identify(
     for job in jobs:
         files = tuple(file for file in job.settings.key_files if file is not None)
         if files and files not in digests:
-            digests[files] = files_digest([working_dir / Path(file).expanduser() for file in files])
+            digests[files] = files_digest(files, working_dir)
         text = task_yaml(job.config, [*job.settings.key_exclude, *(one.key for one in job.inputs)])
         where, data, refers = image(job.settings), digests.get(files, ""), referred(job, text)
         job.slug, job.beside = slug, {"image": where, "data": data, "refers": refers}

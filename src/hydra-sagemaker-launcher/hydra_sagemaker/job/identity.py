@@ -74,12 +74,16 @@ def job_key(task_text: str, *, code: str, image: str, task: TaskReference | None
     return digest.hexdigest()[:KEY_LENGTH]
 
 
-def files_digest(paths: Sequence[Path]) -> str:
-    """Return a hash of the contents of files and of everything below directories; of a missing path, of its name."""
+def files_digest(names: Sequence[str | Path], directory: Path = Path()) -> str:
+    """Return a hash of the contents of files and of everything below directories; of what is not there, of its name.
+
+    Relative names are those of `directory`.
+    """
     digest = hashlib.sha256()
-    for path in paths:
+    for name in names:
+        path = directory / Path(name).expanduser()
         files = sorted(file for file in (path, *path.rglob("*")) if file.is_file())
-        digest.update(f"{len(files)} files at {path.name if files else path}".encode())
+        digest.update(f"{len(files)} files at {path.name if files else name}".encode())
         for file in files:
             digest.update(file.relative_to(path).as_posix().encode() + b"\0")
             with file.open("rb") as opened:
