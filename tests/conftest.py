@@ -10,6 +10,7 @@ import pytest
 # Read when huggingface_hub is imported: no test asks the real Hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "disabled")  # the tests of tracking say otherwise
+pytest.register_assert_rewrite("container_fixtures")  # imported by one file, a plugin of others
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background: the tests' commands would not hear Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
