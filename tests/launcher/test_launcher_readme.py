@@ -152,7 +152,7 @@ def test_the_sweep_from_python(ran: tuple[Path, str]) -> None:
 def test_the_files_that_the_page_lists(ran: tuple[Path, str], page: str) -> None:
     directory, _ = ran
     listed = re.findall(r"^SWEEP/(\S+)", page, re.MULTILINE)
-    assert len(listed) == 9
+    assert len(listed) == 10
     for name in listed:
         if "requests" not in name:  # mode=dry_run
             assert (directory / "areas" / name.replace("NUMBER", "2")).is_file(), name

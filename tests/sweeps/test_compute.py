@@ -76,11 +76,13 @@ def test_what_was_billed_stands_in_run_json(tmp_path: Path) -> None:
     before = RunRecord.read(tmp_path).values["updated"]
     cost = {"billable_seconds": 90, "cost_usd": 0.03, "saved_by_spot_usd": 0.07}
     attempts = [{"name": "sweep-0-0", "cause": "spot", "cost": {"cost_usd": 0.01}}]
-    note_job(tmp_path, {"name": "sweep-0-1", "cost": cost, "interruptions": 2, "earlier_attempts": attempts, "detail": "x"})
+    skew = ["numpy 2.4.1 here, 2.4.6 where the sweep was submitted"]
+    record = {"name": "sweep-0-1", "cost": cost, "interruptions": 2, "earlier_attempts": attempts, "version_skew": skew}
+    note_job(tmp_path, record | {"detail": "x"})
     values = RunRecord.read(tmp_path).values
     assert values["job"] == {
         "name": "sweep-0-1", "cost": cost, "interruptions": 2, "earlier_attempts": attempts,
-        "cost_of_all_attempts_usd": pytest.approx(0.04),
+        "cost_of_all_attempts_usd": pytest.approx(0.04), "version_skew": skew,
     }  # fmt: skip
     assert values["status"] == "finished" and values["updated"] == before
     note_job(tmp_path / "nothing", {"name": "sweep-0-1"})
