@@ -156,3 +156,9 @@ def test_training_jobs(cloud: Cloud) -> None:
     output, _ = cloud.app.start(*words, script="leaving.py", env=cloud.env).communicate(timeout=120)
     assert "Traceback" not in output, output
     check_attached(found(cloud.app.start(script="attaching.py", env=cloud.env)))
+
+
+def test_an_executor_does_no_dry_run(app: App) -> None:
+    app.write("first.py", FIRST)
+    finished = app.run("hydra.launcher.mode=dry_run", script="first.py")
+    assert finished.code == 1 and "LauncherError: hydra.launcher.mode=dry_run: an Executor submits jobs" in finished.output

@@ -16,7 +16,9 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from hydra_sagemaker.api.job import Job
+from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.task import without_hydra_main
+from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.launch import event_loop, leave, plan
 from hydra_sagemaker.sweep.lock import locked
 from hydra_sagemaker.sweep.sweep import Sweep
@@ -29,7 +31,7 @@ class Executor:
     after an exception, jobs of mode local are stopped.
 
     Raises:
-        LauncherError: another launcher works in hydra.sweep.dir.
+        LauncherError: another launcher works in hydra.sweep.dir, or the mode is dry_run.
 
     Example:
         >>> with Executor.for_app(train, "conf", ["hydra.launcher.mode=local"]) as executor:
@@ -42,6 +44,10 @@ class Executor:
     def __init__(self, context: HydraContext, task: Callable[..., Any], config: DictConfig) -> None:
         setup_globals()
         self._sweep = Sweep(context, without_hydra_main(task), config)
+        if self._sweep.settings.mode == Mode.dry_run:
+            raise LauncherError(
+                "hydra.launcher.mode=dry_run: an Executor submits jobs; the same sweep on the command line (-m) shows its plan"
+            )
         self._sweep.directory.mkdir(parents=True, exist_ok=True)
         self._loop = event_loop(self._sweep)
         self._reported: set[int] = set()
