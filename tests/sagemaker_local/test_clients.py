@@ -1,4 +1,4 @@
-"""AWS's own command line, unmodified and in a virtual environment of its own: a training job, and an endpoint that answers."""
+"""AWS's own clients, unmodified and in virtual environments of their own: training jobs, and endpoints that answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from test_conformance import environment_with
 from test_endpoints import MODEL_SERVER
 
-from local_account import BUCKET, ROLE
+from local_account import BUCKET, ROLE, Account
 from sagemaker_local import LocalSageMaker
 
 pytestmark = pytest.mark.slow
@@ -110,3 +111,67 @@ def invoke(aws: Callable[..., Any], directory: Path) -> None:
     aws("sagemaker-runtime", "invoke-endpoint", *words, str(directory / "answer.json"))
     assert json.loads((directory / "answer.json").read_text())["sum"] == 8
     aws("sagemaker", "delete-endpoint", "--endpoint-name", "m")
+
+
+HUGGING_FACE = f"""
+import sys
+from sagemaker.deserializers import JSONDeserializer
+from sagemaker.huggingface import HuggingFace
+from sagemaker.serializers import JSONSerializer
+from sagemaker.serverless import ServerlessInferenceConfig
+from sagemaker.session import Session
+estimator = HuggingFace(
+    entry_point="train.py",
+    source_dir=sys.argv[1],
+    role="{ROLE}",
+    instance_type="ml.m5.large",
+    instance_count=1,
+    image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/image:1",
+    py_version="py310",
+    hyperparameters={{"lr": 0.1}},
+    sagemaker_session=Session(default_bucket="{BUCKET}"),
+    output_path="s3://{BUCKET}/out",
+    base_job_name="hugging-face",
+)
+estimator.fit({{"train": "s3://{BUCKET}/data/"}}, wait=True, logs="All")
+machine = {{"initial_instance_count": 1, "instance_type": "ml.m5.large"}}
+serverless = {{"serverless_inference_config": ServerlessInferenceConfig(memory_size_in_mb=2048, max_concurrency=1)}}
+for name, where in {{"real-time": machine, "serverless": serverless}}.items():
+    words = {{"serializer": JSONSerializer(), "deserializer": JSONDeserializer(), "endpoint_name": name}}
+    predictor = estimator.deploy(**words, **where)
+    print(name, predictor.predict({{"x": [3, 4]}})["sum"])
+    predictor.delete_endpoint()
+"""
+TRAIN = """#!/usr/bin/env python3
+import json, os, pathlib
+pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"], "model", "model.json").write_text(json.dumps({"bias": 1}))
+"""
+"""Stands for the `train` of an AWS image, which another test runs as it is."""
+
+
+def test_the_estimator_of_the_sagemaker_sdk_2(tmp_path: Path) -> None:
+    python = environment_with(tmp_path / "venv", "sagemaker>=2.245,<3")
+    jobs = tmp_path / "jobs"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(jobs)], check=True)
+    for file, text in ((jobs / "bin/train", TRAIN), (tmp_path / "serve.py", MODEL_SERVER), (tmp_path / "src/train.py", "")):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o755)
+    serve = ["python", str(tmp_path / "serve.py")]
+    with (
+        LocalSageMaker(tmp_path / "root", python=str(jobs / "bin/python"), serve_command=serve) as server,
+        Account(server.url) as account,
+    ):
+        account.s3.put_object(Bucket=BUCKET, Key="data/a.csv", Body=b"1,2")
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+        ran = subprocess.run(
+            [python, "-c", HUGGING_FACE, str(tmp_path / "src")],
+            env={**own, **server.client_environment, **nowhere},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "real-time 8" in ran.stdout and "serverless 8" in ran.stdout
+        assert not [request for request in server.requests if request.status >= 400]
