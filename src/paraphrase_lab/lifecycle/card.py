@@ -1,13 +1,12 @@
 """Collects the facts of a run for its model card, from configuration and record."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from paraphrase_lab.lifecycle.run import Run
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.model.card import CardFacts, base_of
-from paraphrase_lab.tracking.redaction import redacted
+from paraphrase_lab.tracking.redaction import redacted, redacted_words
 
 LANGUAGES = {"paraphrase_lab.data.sources.WordOrder": "en", "paraphrase_lab.data.sources.Paws": "en"}
 SECTIONS = ("seed", "monitor", "data", "model", "loss", "optimizer", "scheduler", "trainer")
@@ -17,7 +16,6 @@ NOT_OF_TRAINING = ("_target_", "_partial_", "instance_type", "epochs", "progress
 def card_facts(run: Run, metrics: Mapping[str, float], calibration: Calibration) -> CardFacts:
     plain: dict[str, Any] = redacted(run.settings.plain)
     model, data = plain["model"], plain["data"]
-    overrides = redacted(run.record.values.get("overrides") or [])
     choices = run.record.values.get("choices") or {}
     places = (data.get(key) for key in ("path", "train", "validation", "test"))
     name = choices.get("data") or data["_target_"].rpartition(".")[2]
@@ -28,7 +26,7 @@ def card_facts(run: Run, metrics: Mapping[str, float], calibration: Calibration)
         language=LANGUAGES.get(data["_target_"]),
         data=run.data_summary(),
         settings=_settings(plain),
-        command=shlex.join(["paraphrase", "train", *overrides]),
+        command=redacted_words(["paraphrase", "train", *(run.record.values.get("overrides") or [])]),
         metrics=metrics,
         calibration=calibration,
         max_length=run.config.data.max_length,
