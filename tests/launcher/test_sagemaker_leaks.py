@@ -32,7 +32,7 @@ def found(shared_cloud: Cloud, planted: Planted, tmp_path_factory: pytest.TempPa
     """Three jobs, one of which fails with its secret in the exception's text and one returns it."""
     planted.write(shared_cloud, tmp_path_factory.mktemp("home"))
     planted.commit(shared_cloud)
-    with Gate(shared_cloud.server.url) as gate:
+    with Gate(shared_cloud.server.url) as gate, published(gate.url, shared_cloud.server.keys.arguments(CLIENT_KEY)):
         words = ("do=nothing,refuse,return", *planted.words(shared_cloud))
         output = shared_cloud.sweep(*words, code=1, env={"AWS_ENDPOINT_URL": gate.url})
         assert "1 of 3 jobs failed, 2 completed" in output

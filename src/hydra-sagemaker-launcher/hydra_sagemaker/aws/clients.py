@@ -55,8 +55,8 @@ class Clients:
             raise LauncherError(f"{'AWS_ENDPOINT_URL' if settings.endpoint_url is None else 'endpoint_url'}={named}: {problem}")
         _refuse_closed_port(settings.endpoint_url)
         with api_call("the AWS configuration"):
-            is_local = is_loopback(settings.endpoint_url)
-            own = (keys_of(settings.endpoint_url) or _exported_keys()) if is_local else {}
+            is_local = is_loopback(settings.endpoint_url)  # by AWS_ENDPOINT_URL alone, any keys may be meant for the server
+            own = keys_of(named) or (_exported_keys() if is_local else {})
             self._session = boto3.Session(profile_name=settings.profile, region_name=settings.region, **own)
             self.sagemaker = self._client("sagemaker")
             self.s3 = self._client("s3")
