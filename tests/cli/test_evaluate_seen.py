@@ -80,6 +80,7 @@ def test_the_training_file_named_anew_is_cut_as_in_the_training(run: Path, proje
     assert json.loads(file.read_text())["fingerprint"] == record(run)["data"]["test"]["fingerprint"]
 
 
+@pytest.mark.slow
 def test_the_training_file_is_recognised_by_a_relative_path_and_with_other_limits(project: Path, tmp_path: Path) -> None:
     run = shutil.copytree(project / "run", tmp_path / "run")
     saved = OmegaConf.load(run / "config.yaml")
@@ -160,6 +161,7 @@ def test_an_older_run_reads_its_training_pairs_again(run: Path, project: Path, c
     assert "these are left out, 18 pairs are scored" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_older_run_whose_training_pairs_are_gone(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "seen_pairs.npz").unlink()
     values = record(run)
@@ -181,6 +183,7 @@ def evaluated(run: Path, split: str = "test") -> dict[str, Any]:
     return json.loads(files[-1].read_text())
 
 
+@pytest.mark.slow
 def test_what_is_left_out_and_what_shares_a_sentence_is_recorded(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     related = [(first, f"quite another text {number}", "0") for number, (first, _, _) in enumerate(PAIRS[:40])]
     write(Path("other.csv"), [*PAIRS[:40], *related, ("new", "pair", "1")])
@@ -193,6 +196,7 @@ def test_what_is_left_out_and_what_shares_a_sentence_is_recorded(run: Path, caps
     assert any(note.startswith(leak) for note in values["notes"]) and leak in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_its_own_test_split_under_another_limit(run: Path, project: Path) -> None:
     """The pairs that a test split repeats of train were said in the training: they are no reason to refuse it later."""
     table = load_tables(Pairs(str(project / "one.csv"))).splits["test"]
@@ -202,6 +206,7 @@ def test_its_own_test_split_under_another_limit(run: Path, project: Path) -> Non
         assert (evaluated(run)["pairs"], evaluated(run)["seen"]["trained"]) == ((18 if limit == "null" else 5), 2)
 
 
+@pytest.mark.slow
 def test_the_files_of_the_training_typed_again(run: Path, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copied = run.absolute()
     with pytest.MonkeyPatch.context() as patch:

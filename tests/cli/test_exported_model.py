@@ -21,7 +21,7 @@ from paraphrase_lab.data.word_order import generate
 PAIRS = [(pair.sentence1, pair.sentence2) for pair in generate(500, 1, 1)["train"]]
 
 
-@pytest.fixture(scope="module", params=["tiny", "bert", "roberta"])
+@pytest.fixture(scope="module", params=["tiny", pytest.param("bert", marks=pytest.mark.slow), "roberta"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose model has a temperature and a bias that change answers."""
     directory = tmp_path_factory.mktemp(request.param)

@@ -22,7 +22,7 @@ def test_help_completion_and_mistakes(
     assert error.startswith(f"paraphrase jobs list: {tmp_path} is not the directory of a sweep that this launcher submitted")
     for line, expected in {
         "paraphrase jo": "jobs",
-        "paraphrase jobs ": "list logs stop collect prices",
+        "paraphrase jobs ": "list logs stop collect prices bootstrap",
         "paraphrase jobs l": "list logs",
     }.items():
         monkeypatch.setenv("COMP_LINE", line)

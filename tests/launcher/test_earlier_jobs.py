@@ -53,15 +53,18 @@ def test_changed_code_does_not_replace_running_jobs(running: Cloud) -> None:
     assert len(running.names("InProgress")) == 4
 
 
+@pytest.mark.slow
 def test_other_directories_of_the_same_numbers_would_be_forgotten_too(running: Cloud) -> None:
     assert "still run, and" in refusal(running, "x=5,6", "hydra.sweep.subdir=${hydra.job.override_dirname}")
 
 
+@pytest.mark.slow
 def test_another_kind_of_place_does_not_forget_them(running: Cloud) -> None:
     words = [*LOCAL[1:], "x=5,6"]
     assert "still run, and" in refusal(running, *words)
 
 
+@pytest.mark.slow
 def test_jobs_that_keep_their_place_are_named_once_and_stay_listed(running: Cloud) -> None:
     output = running.sweep("x=1", "do=wait", "hydra.launcher.wait=false")
     assert output.count("still runs beside this one") == 1 and "1 job: 1 attached" in output
@@ -70,12 +73,14 @@ def test_jobs_that_keep_their_place_are_named_once_and_stay_listed(running: Clou
         assert all(name in listed(running, command) for name in running.names("InProgress"))
 
 
+@pytest.mark.slow
 def test_ended_jobs_give_their_place_away(running: Cloud) -> None:
     running.app.let_go()
     running.app.await_(lambda: not running.names("InProgress"))
     assert "2 jobs: 2 new" in running.sweep("x=5,6")
 
 
+@pytest.mark.slow
 def test_the_jobs_of_a_local_sagemaker_that_is_gone_are_gone_too(running: Cloud) -> None:
     manifest = running.app.sweep_dir / ".launcher/manifest.json"
     text = manifest.read_text(encoding="utf-8").replace('"endpoint_url": null', '"endpoint_url": "http://127.0.0.1:9"')

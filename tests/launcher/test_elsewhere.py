@@ -68,6 +68,7 @@ class Colours(SearchPathPlugin):
 """
 
 
+@pytest.mark.slow
 def test_a_configuration_of_a_package_that_no_requirement_names(app: App, tmp_path: Path) -> None:
     packages = tmp_path / "site-packages"
     files = {"hydra_plugins/colours.py": PLUGIN, "colours_conf/__init__.py": "", "colours_conf/tone/red.yaml": "is: red\n"}
@@ -84,6 +85,7 @@ def test_a_configuration_of_a_package_that_no_requirement_names(app: App, tmp_pa
     assert "1 request in " in dry_run(app, "x=1", "+tone=red", env=env)
 
 
+@pytest.mark.slow
 def test_a_token_of_a_private_index(app: App) -> None:
     app.write("requirements.txt", "--extra-index-url https://aws:${INDEX_TOKEN}@private.example/simple\nhydra-core\n")
     said = dry_run(app, "x=1", code=1)

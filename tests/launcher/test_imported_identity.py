@@ -66,6 +66,7 @@ def test_comments_and_layout_do_not_count() -> None:
     assert len({source_sha256(text) for text in (b"x = 1", b"x = 2", b"x = '1'", b'"""A docstring."""\nx = 1', b"x = (")}) == 5
 
 
+@pytest.mark.slow
 def test_only_what_a_task_imports_makes_another_job(app: App) -> None:
     app.write("app.py", "import helper\n" + (app.root / "app.py").read_text(encoding="utf-8"))
     app.write("helper.py", "FACTOR = 1\n")

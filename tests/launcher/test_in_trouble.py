@@ -29,6 +29,7 @@ ESCAPES = "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J\x08end"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+@pytest.mark.slow
 def test_code_that_is_deleted_during_a_launch_is_uploaded_again(cloud: Cloud) -> None:
     cloud.fault(start_delay_seconds=1.5)
     cloud.account.requests.clear()

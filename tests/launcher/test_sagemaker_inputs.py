@@ -71,6 +71,7 @@ def test_local_files_are_uploaded_once_and_lead_back_here(reader: Cloud, tmp_pat
     assert reader.returns()[-1]["value"] == [["elsewhere.csv", "c,d"]] * 2
 
 
+@pytest.mark.slow
 def test_directories_ignored_files_and_bundled_ones(reader: Cloud, tmp_path: Path) -> None:
     reader.app.write(".gitignore", "ignored.csv\n")
     reader.app.write("ignored.csv", "ignored")
@@ -106,6 +107,7 @@ def test_data_that_cannot_be_there_are_refused_with_the_way(reader: Cloud, tmp_p
     assert f"data.train={lost}: the job has no channel pairs: hydra.launcher.channels.pairs=s3://BUCKET/PREFIX" in output
 
 
+@pytest.mark.slow
 def test_a_channel_is_found_by_its_path_on_the_local_sagemaker(reader: Cloud) -> None:
     reader.account.s3.put_object(Bucket="sagemaker-local", Key=f"{reader.prefix}/own/a.csv", Body=b"channel")
     channel = f"+hydra.launcher.channels.own=s3://sagemaker-local/{reader.prefix}/own/"
@@ -113,6 +115,7 @@ def test_a_channel_is_found_by_its_path_on_the_local_sagemaker(reader: Cloud) ->
     assert reader.returns()[0]["value"] == [["a.csv", "channel"]] * 2
 
 
+@pytest.mark.slow
 def test_detached_jobs_lead_back_to_local_data_too(reader: Cloud, tmp_path: Path) -> None:
     file = own(tmp_path, "a.csv", "a")
     reader.sweep(INPUTS, f"data.train='{file}'", "hydra.launcher.wait=false")

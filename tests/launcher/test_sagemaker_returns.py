@@ -104,6 +104,7 @@ def test_a_sweeper_that_needs_the_value_gets_a_failure(app: App) -> None:
         assert "Demanding needs the value: return a number, or a list of numbers" in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own, threads", [({}, "3"), ({"hydra.launcher.env.OMP_NUM_THREADS": "2"}, "2")])
 def test_jobs_compute_with_the_threads_of_the_submitting_shell(cloud: Cloud, own: dict[str, str], threads: str) -> None:
     cloud.sweep("x=1", *(f"+{name}='{value}'" for name, value in own.items()), env={"OMP_NUM_THREADS": "3"})

@@ -47,6 +47,7 @@ def test_what_has_changed_is_named(app: App) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_directory_of_its_own_is_compared_with_the_newest_one_beside_it(app: App) -> None:
     app.sweep("x=1", "hydra.sweep.dir=sweeps/2026-01-01/10-00-00")
     app.write("app.py", (app.root / "app.py").read_text(encoding="utf-8") + "# a comment\n")
@@ -64,6 +65,7 @@ def test_no_secret_is_remembered(app: App) -> None:
     assert reasons(app.sweep("x=1", env={"THE_HOST": "other.example"})) == ["all new: env THE_HOST changed"]
 
 
+@pytest.mark.slow
 def test_a_log_of_an_earlier_launch_is_still_no_code(app: App) -> None:
     subprocess.run(["git", "init", "-q"], cwd=app.root, check=True)
     command = f"{' '.join([sys.executable, 'app.py', *LOCAL])} x=1 > run.out 2>&1"
@@ -75,6 +77,7 @@ def test_a_log_of_an_earlier_launch_is_still_no_code(app: App) -> None:
     assert "1 job: 1 reused" in app.sweep("x=1")
 
 
+@pytest.mark.slow
 def test_changes_of_image_and_requirements_are_named_and_told_to_who_would_displace_a_running_job(cloud: Cloud) -> None:
     cloud.app.write("requirements.txt", "omegaconf\n")
     cloud.sweep("x=1", "do=wait", "hydra.launcher.wait=false")

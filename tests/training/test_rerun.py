@@ -41,6 +41,7 @@ def test_the_same_run_gives_the_same_numbers(tiny_run: Path, tmp_path: Path, cap
     assert origin["device"]["threads"] >= 1
 
 
+@pytest.mark.slow
 def test_a_relative_path_is_that_of_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
