@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import hydra
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -95,6 +95,8 @@ def _sets_a_value(override: Override, repository: Any) -> bool:
 
 def _note(config: DictConfig, overrides: Sequence[Override]) -> None:
     """Write into the hydra node what Hydra's loader writes there of all overrides."""
+    from hydra._internal.config_loader_impl import get_overrides_dirname  # Hydra 1.4 has none
+
     job = config.hydra.job
     task = [override for override in overrides if not override.is_hydra_override()]
     config.hydra.overrides.task = [override.input_line for override in task]
