@@ -11,6 +11,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_store import ConfigStore
 
 from checking import check, problems, write
+from paraphrase_lab.check import rows
+from paraphrase_lab.configuration.settings import plain_config
 
 
 def test_every_job_of_a_sweep_is_checked() -> None:
@@ -106,3 +108,15 @@ def test_what_a_launcher_interpolates_must_exist(somewhere: Path) -> None:
     assert problems("compute=somewhere", "+hydra.launcher.typo=3", config_dir=somewhere) == [
         "+hydra.launcher.typo=3: there is no key 'hydra.launcher.typo'. Keys of hydra.launcher: instance, gpus."
     ]
+
+
+def test_the_rows_of_jobs_that_share_their_data_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = (
+        write(tmp_path, "pairs.csv", "sentence1,sentence2,label\n" + "".join(f"a {n},b {n},{n % 2}\n" for n in range(40)))
+        / "pairs.csv"
+    )
+    words = ("data=pairs", f"data.path={file}", "data.split_seed=0,1", "data.batch_size=8,16", "data.on_bad_rows=error,skip")
+    data = [plain_config(job.config)["data"] for job in check(*words, multirun=True).jobs]
+    read: list[object] = []
+    monkeypatch.setattr(rows, "load_tables", lambda source, **cuts: read.append(cuts["on_bad_rows"]))
+    assert rows.row_problems(data) == [] and len(data) == 8 and read == ["error", "skip"]

@@ -1,9 +1,10 @@
 """The second stage on the rows of local files, before the jobs of a sweep all meet the same bad one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from paraphrase_lab.check.targets import INJECTED
 from paraphrase_lab.check.training import data_source
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
 from paraphrase_lab.data.tables import load_tables
@@ -13,12 +14,21 @@ from paraphrase_lab.paths import user_path
 READ_AT_MOST_BYTES = 200_000_000
 """Larger files take too long to be read once more."""
 CUTS = ("on_bad_rows", "validation_fraction", "test_fraction", "split_seed", "train_limit", "evaluation_limit")
+READ_ALIKE = INJECTED["data"].not_passed - {"on_bad_rows", "validation_fraction", "test_fraction"}
+"""Keys of data that change nothing of what can be read: jobs that differ only there share one reading."""
 
 
-def row_problems(data_of_jobs: Sequence[dict[str, Any]]) -> list[str]:
+def row_problems(data_of_jobs: Iterable[dict[str, Any]]) -> list[str]:
     """Read the pairs as the jobs will, those of each data set once; return what would end the jobs that train on them."""
-    distinct = {json.dumps(data, sort_keys=True, default=str): data for data in data_of_jobs}
-    return [problem for data in distinct.values() if (problem := _problem(data)) is not None]
+    alike: dict[str, dict[str, Any]] = {}
+    for data in data_of_jobs:
+        alike.setdefault(reading_of(data), data)
+    return [problem for data in alike.values() if (problem := _problem(data)) is not None]
+
+
+def reading_of(data: dict[str, Any]) -> str:
+    """Return the keys that decide what is read; it is equal where one reading is enough."""
+    return json.dumps({key: value for key, value in data.items() if key not in READ_ALIKE}, sort_keys=True, default=str)
 
 
 def _problem(data: dict[str, Any]) -> str | None:

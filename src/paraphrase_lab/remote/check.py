@@ -1,12 +1,13 @@
 """The project's check as a launcher calls it: on a composed configuration, for a machine that is not this one."""
 
-import json
 import logging
-from functools import cache
+from typing import Any
 
 from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
+_found: dict[str, list[str]] = {}
+"""The problems of rows that were read in this process."""
 
 
 def check_job(config: DictConfig) -> list[str]:
@@ -20,12 +21,13 @@ def check_job(config: DictConfig) -> list[str]:
     findings = check_built(config, remote=True)
     for warning in findings.warnings:
         log.warning(warning)
-    return findings.problems or _row_problems(json.dumps(plain_config(config)["data"]))
+    return findings.problems or _row_problems(plain_config(config)["data"])
 
 
-@cache
-def _row_problems(data: str) -> list[str]:
+def _row_problems(data: dict[str, Any]) -> list[str]:
     """Return what is wrong with the rows of local files, which are read once for all jobs that share them."""
-    from paraphrase_lab.check.rows import row_problems
+    from paraphrase_lab.check.rows import reading_of, row_problems
 
-    return row_problems([json.loads(data)])
+    if (reading := reading_of(data)) not in _found:
+        _found[reading] = row_problems([data])
+    return _found[reading]
