@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
@@ -22,6 +23,8 @@ from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.launch import event_loop, leave, plan
 from hydra_sagemaker.sweep.lock import locked
 from hydra_sagemaker.sweep.sweep import Sweep
+
+log = logging.getLogger(__name__)
 
 
 class Executor:
@@ -108,6 +111,8 @@ class Executor:
             >>> job = executor.submit("x=3", "optimizer.lr=1e-3")
         """
         [submission] = plan(self._sweep, self._sweep.jobs([list(overrides)], len(self.jobs)))
+        if others := self._sweep.other_versions.sentence([submission]):
+            log.warning("%s: %s", submission.job, others)
         self._loop.add(submission)
         self.jobs.append(Job(submission, self._loop, lambda: self._sweep.backend, nullcontext))
         self._loop.step()

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from hydra_sagemaker.aws.logs import Log
@@ -100,6 +101,10 @@ class Backend(Protocol):
     def log(self, job: Job, name: str, *, lines: int, is_collected: bool) -> Log:
         """Return the job's output, from its last `lines` lines on."""
         ...
+
+    def records_of(self, job: Job, name: str) -> Path:
+        """Return the directory of an attempt's specification and result, which may not be there, or be another's."""
+        return job.job_dir
 
     @abstractmethod
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:

@@ -54,6 +54,9 @@ class LocalBackend(Backend):
         """Read the log where the job runs: the directory of an earlier sweep, if that sweep started it."""
         return FileLog(Path(self.outputs.where(name).get("output_dir", job.output_dir)) / ".job" / "output.log", lines=lines)
 
+    def records_of(self, job: Job, name: str) -> Path:
+        return (self.outputs.results_dir(name) or job.output_dir) / ".job"
+
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         wanted = {job.key for job in jobs}
         newest: dict[str, tuple[int, str]] = {}

@@ -22,6 +22,7 @@ from hydra_sagemaker.container.output_files import model_files, move_files
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.inputs import in_container
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
+from hydra_sagemaker.runner.imported import imported_versions
 from hydra_sagemaker.runner.record import failure_record, success_record, threads_record
 from hydra_sagemaker.secret_names import redacted, redactor
 
@@ -47,7 +48,8 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun, when another process has ended: nothing is left to save
     ended = time.time()
     record |= {"name": spec.name, "key": spec.key, "seconds": round(ended - started, 3), "ended": ended}
-    record["version_skew"] = version_skew(spec.versions, versions(tuple(spec.versions)))
+    there = versions(tuple(spec.versions))
+    record["version_skew"], record["versions"] = version_skew(spec.versions, there), imported_versions() | there
     record["threads"] = threads_record()
     record["inputs"] = {key: in_container(path) for key, path in spec.inputs.items()}
     _finish(redacted(record, secrets), options, rank)

@@ -25,7 +25,8 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
         print(plan_table(submissions, sweep.backend.prices, described, likely=likely.usd))
     if count > len(submissions):
         named += f", {count - len(submissions)} the same as another"
-    log.info("%s: %s in %s", counted(count, "job"), named, sweep.directory)
+    others = sweep.other_versions.sentence(submissions)
+    log.info("%s: %s in %s%s", counted(count, "job"), named, sweep.directory, f". {others}" if others else "")
 
 
 def print_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:

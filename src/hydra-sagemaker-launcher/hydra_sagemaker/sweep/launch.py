@@ -168,6 +168,8 @@ def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[J
             "%s failed as %s%s\n%s%s\nits files: %s",
             submission.job, submission.name, kind, detail, step, submission.job.output_dir,
         )  # fmt: skip
+    if others := sweep.other_versions.sentence(submissions):  # of results that only now are on this machine
+        log.warning("%s", others)
     print_costs(sweep, submissions)
     if running := sum(submission.status.state == State.RUNNING for submission in submissions):
         log.info("%s", detach_message(sweep, running))

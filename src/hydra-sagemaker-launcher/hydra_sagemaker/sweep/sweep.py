@@ -39,6 +39,7 @@ from hydra_sagemaker.sweep.earlier_jobs import EarlierJobs
 from hydra_sagemaker.sweep.elsewhere import ConfigFiles, own_files
 from hydra_sagemaker.sweep.hooks import call_collected
 from hydra_sagemaker.sweep.installation import version_conflict
+from hydra_sagemaker.sweep.other_versions import OtherVersions
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +125,10 @@ class Sweep:
     def changes(self) -> Changes:
         """Read before this launch writes its own."""
         return Changes(self.directory)
+
+    @cached_property
+    def other_versions(self) -> OtherVersions:
+        return OtherVersions(self)
 
     @cached_property
     def spending(self) -> Spending:
