@@ -21,7 +21,7 @@ ABSENT = "absent"
 
 
 class OtherVersions:
-    """Compares the versions in the results of reused jobs with those that the same job would have today."""
+    """Compares the versions in the results of reused jobs with the versions of a new job."""
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
