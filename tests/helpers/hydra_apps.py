@@ -35,6 +35,20 @@ AWS = (
         "hydra.launcher.instance_type=ml.m5.large",
     ),
 )
+CLOSURE = """\
+import hydra
+
+
+def make(factor):
+    @hydra.main(version_base=None, config_path="conf", config_name="config")
+    def main(config):
+        return config.x * factor
+    return main
+
+
+if __name__ == "__main__":
+    make(3)()
+"""
 APP = """\
 import os
 import signal

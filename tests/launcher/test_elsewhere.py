@@ -10,25 +10,10 @@ import pytest
 from hydra.conf import HydraConf
 from omegaconf import OmegaConf
 
-from hydra_apps import AWS, App
+from hydra_apps import AWS, CLOSURE, App
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.settings import SageMakerLauncherConf
 from hydra_sagemaker.sweep.elsewhere import path_problem, variable_findings, without_default
-
-CLOSURE = """
-import hydra
-
-
-def make(factor):
-    @hydra.main(version_base=None, config_path="conf", config_name="config")
-    def main(config):
-        return config.x * factor
-    return main
-
-
-if __name__ == "__main__":
-    make(3)()
-"""
 
 
 def dry_run(app: App, *words: str, code: int = 0, **options: Any) -> str:

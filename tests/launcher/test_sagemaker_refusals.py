@@ -11,6 +11,8 @@ import pytest
 pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]"')
 pytest_plugins = ["sagemaker_fixtures"]
 
+from gate import Gate  # noqa: E402
+from hydra_apps import CLOSURE  # noqa: E402
 from hydra_sagemaker.aws.clients import Clients, api_call  # noqa: E402
 from hydra_sagemaker.errors import LauncherError  # noqa: E402
 from hydra_sagemaker.settings import SageMakerLauncherConf  # noqa: E402
@@ -28,20 +30,6 @@ try:
 except SystemExit as end:
     print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
     raise
-"""
-CLOSURE = """\
-import hydra
-
-
-def make(factor):
-    @hydra.main(version_base=None, config_path="conf", config_name="config")
-    def main(config):
-        return config.x * factor
-    return main
-
-
-if __name__ == "__main__":
-    make(3)()
 """
 
 
@@ -117,8 +105,9 @@ def test_without_an_image_and_without_sagemaker_core(cloud: Cloud, tmp_path: Pat
 
 @pytest.mark.slow
 def test_without_credentials(cloud: Cloud) -> None:
-    env = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-    output = refused(cloud, "x=1,2", env=env)
+    with Gate(cloud.server.url) as gate:  # at whose port no keys of a local server are found
+        env = {"AWS_ENDPOINT_URL": gate.url, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+        output = refused(cloud, "x=1,2", env=env)
     assert "credentials: who you are (GetCallerIdentity): there are no AWS credentials\n    Next: `aws configure` or" in output
 
 

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ from hydra_sagemaker.aws.local_credentials import keys_of, place_of, published
 from hydra_sagemaker.settings import SageMakerLauncherConf
 from local_account import BUCKET, Account, session_for, signed
 from sagemaker_local import LocalSageMaker
+from sagemaker_local.account import CLIENT_KEY
 from sagemaker_local.application import MAX_BODY_BYTES
 
 SERVICES = {"sagemaker": "list_models", "s3": "list_buckets", "iam": "list_roles", "sts": "get_caller_identity"}
@@ -120,6 +123,19 @@ def test_signed_addresses(account: Account, version: str) -> None:
             urllib.request.urlopen(refused, timeout=10)
         caught.value.close()
         assert caught.value.code == 403
+
+
+def test_the_keys_are_there_before_the_port_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = []
+
+    def publish(url: str, keys: Mapping[str, str]) -> AbstractContextManager[Path | None]:
+        with socket.socket() as client:
+            answered.append(client.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0)
+        return published(url, keys)
+
+    monkeypatch.setattr("sagemaker_local.server.published", publish)
+    with LocalSageMaker(tmp_path) as other:
+        assert answered == [False] and keys_of(other.url) == other.keys.arguments(CLIENT_KEY)
 
 
 def test_the_launcher_finds_the_keys_and_sends_no_others(

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +75,13 @@ class LocalSageMaker:
         from sagemaker_local.services import Services
 
         with contextlib.ExitStack() as stack:
-            listener = stack.enter_context(_listen(self.port))
-            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            listener = stack.enter_context(socket.socket())
+            with _port_errors(self.port):
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind(("127.0.0.1", self.port))
+                self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                stack.enter_context(published(self.url, self.keys.arguments(CLIENT_KEY)))
+                listener.listen()  # with the keys in place: a client that waits for the port finds them
             self.root.mkdir(parents=True, exist_ok=True)
             if self.isolation == "namespace":
                 check_namespaces(self.root)
@@ -84,7 +89,6 @@ class LocalSageMaker:
             stack.callback(services.close)
             self._serve(services, listener, stack)
             self._create_account(services)
-            stack.enter_context(published(self.url, self.keys.arguments(CLIENT_KEY)))
             services.ready.set()
             _open_servers.add(self.url)
             stack.callback(_open_servers.discard, self.url)
@@ -143,9 +147,10 @@ def _require_packages() -> None:
             raise LocalSageMakerError(f"the local SageMaker needs the package {error.name}; type: {INSTALL}") from error
 
 
-def _listen(port: int) -> socket.socket:
+@contextlib.contextmanager
+def _port_errors(port: int) -> Iterator[None]:
     try:
-        return socket.create_server(("127.0.0.1", port))
+        yield
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise LocalSageMakerError(
