@@ -8,11 +8,13 @@ NEXT := .venv-hydra-next
 FLIGHT := I took a flight from New York to Paris
 DEMO_RUN := runs/demo
 # Without the option xdist begins with the files of the most tests, and ends with the few tests that take longest.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# The tests start many processes: without caches of bytecode each would compile the project anew.
+SURROUNDINGS := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+PYTEST := $(SURROUNDINGS) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Hydra 1.4 warns of what 1.3 needs.
 OLD_HYDRA := ignore:The version_base parameter
-PYTEST_NEXT := OMP_NUM_THREADS=1 PYTHONWARNINGS="$(OLD_HYDRA)" $(NEXT)/bin/python -m pytest -n 2 --dist loadfile \
+PYTEST_NEXT := $(SURROUNDINGS) PYTHONWARNINGS="$(OLD_HYDRA)" $(NEXT)/bin/python -m pytest -n 2 --dist loadfile \
 	--no-loadscope-reorder -W "$(OLD_HYDRA)" -W "ignore:register_new_resolver"
 
 .DEFAULT_GOAL := help
