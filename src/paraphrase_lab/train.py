@@ -31,7 +31,7 @@ from paraphrase_lab.model.module import NonFiniteLoss
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
 from paraphrase_lab.runs.seen_pairs import run_of_model, seen_where_training_starts
 from paraphrase_lab.runtime.distributed import is_main_process
-from paraphrase_lab.runtime.hardware import devices_used, resolve_precision, this_machine
+from paraphrase_lab.runtime.hardware import cpu_threads, devices_used, resolve_precision, this_machine
 from paraphrase_lab.runtime.third_party import quiet_libraries, without_known_warnings
 from paraphrase_lab.tracking import hooks
 from paraphrase_lab.training.averaging import averaged_at_the_end
@@ -61,7 +61,8 @@ def train(config: DictConfig, directory: Path, *, searching: bool = False, origi
         log.info("%s is finished already: nothing to do", directory)
         return record.values.get("best", {}).get("value")
     quiet_libraries()
-    with StopRequest() as stop, recorded(record), storage_faults(directory):
+    threads = cpu_threads(settings.config.trainer.cpu_threads)
+    with StopRequest() as stop, recorded(record), storage_faults(directory), threads:
         run = prepare(settings, directory, record, searching=searching, origin=origin)
         loggers = build.build_loggers(settings.config, directory)
         with hooks.finish_trackers(loggers):

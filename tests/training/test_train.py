@@ -79,6 +79,13 @@ def test_equal_runs_have_equal_weights_and_seed_0_is_a_seed(tiny_run: Path, tmp_
     assert record(tmp_path / "other")["fingerprint"] != record(tiny_run)["fingerprint"]
 
 
+def test_the_number_of_threads_is_the_configurations(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    assert trained(tmp_path / "run", f"trainer.cpu_threads={before + 2}", "trainer.max_steps=1") == 0
+    assert record(tmp_path / "run")["device"]["threads"] == before + 2
+    assert torch.get_num_threads() == before
+
+
 def test_a_run_is_not_overwritten(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = weights(tiny_run)
     assert trained(tiny_run) == 2

@@ -173,6 +173,8 @@ class TrainerConfig:
     num_nodes: int = limited(1, minimum=1)
     strategy: str = chosen("auto", "auto", "ddp")
     precision: str = chosen("auto", "auto", "bf16-mixed", "16-mixed", "32")
+    cpu_threads: Optional[int] = limited(None, minimum=1)
+    """Threads that compute on a CPU; null: torch's choice, from the machine's cores and OMP_NUM_THREADS."""
     max_epochs: int = limited("${data.epochs}", minimum=1)
     max_steps: int = limited(-1, minimum=-1)
     """Optimiser steps; -1: max_epochs alone decides."""

@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,19 @@ from paraphrase_lab.errors import UserError
 LIGHTNING_PRECISIONS = {"bf16-mixed": "bf16-mixed", "16-mixed": "16-mixed", "32": "32-true"}
 _AMPERE = (8, 0)
 """The first compute capability whose tensor cores take bf16; torch also says yes to slower emulation on older ones."""
+
+
+@contextmanager
+def cpu_threads(number: int | None) -> Iterator[None]:
+    """Compute with this number of threads meanwhile; None leaves it as it is. The order of sums depends on it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
