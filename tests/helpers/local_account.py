@@ -44,10 +44,17 @@ def session_for(url: str) -> boto3.Session:
 
 
 def signed(
-    url: str, body: bytes, headers: dict[str, str], *, service: str = "sagemaker", region: str = "us-east-1"
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    service: str = "sagemaker",
+    region: str = "us-east-1",
+    method: str = "POST",
+    path: str = "/",
 ) -> dict[str, str]:
-    """The headers of a POST as AWS's clients would sign it, whatever it says."""
-    request = AWSRequest("POST", f"{url}/", headers, body)
+    """The headers of a request as AWS's clients would sign it, whatever it says."""
+    request = AWSRequest(method, f"{url}{path}", headers, body)
     found = session_for(url).get_credentials()
     assert found is not None
     SigV4Auth(found.get_frozen_credentials(), service, region).add_auth(request)

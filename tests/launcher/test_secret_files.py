@@ -81,7 +81,7 @@ def test_what_stands_in_a_file_with_a_harmless_name(
 ) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(text, encoding=encoding)
-    assert not looks_secret_file(name) and secrets_in(tmp_path / name) == [(line, kind)]
+    assert not looks_secret_file(name) and secrets_in(tmp_path / name) == [(line, kind, "")]
     problem = secret_file_problem(tmp_path, [PurePosixPath(name)])
     assert problem == (
         f"what would be sent may hold secrets: {name}:{line} ({kind}). Take a secret out of a file and let the jobs read it by "
@@ -114,7 +114,7 @@ def test_only_text_is_read_and_a_secret_at_the_border_of_two_chunks_is_found_onc
         "a\n" * (CHUNK_CHARACTERS // 2 - 10) + f"{HF_TOKEN}\n" + "b\n" * 10_000, encoding="utf-8"
     )
     assert secrets_in(tmp_path / "weights.bin") == []
-    assert secrets_in(tmp_path / "rows.csv") == [(CHUNK_CHARACTERS // 2 - 9, "Hugging Face token")]
+    assert secrets_in(tmp_path / "rows.csv") == [(CHUNK_CHARACTERS // 2 - 9, "Hugging Face token", "")]
 
 
 def test_this_repository_holds_none() -> None:

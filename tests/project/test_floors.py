@@ -45,7 +45,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
         3: ("code", "runner"),
         2: ("job",),
         1: ("container", "pricing"),
-        0: ("", "settings", "errors", "files", "secret_names"),
+        0: ("", "settings", "errors", "files", "secret_names", "secret_forms"),
     },
 }  # fmt: skip
 """Modules and folders of a package; the longest name that fits a module counts. "" is the package itself."""

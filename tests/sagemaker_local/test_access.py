@@ -242,6 +242,30 @@ def test_a_connection_that_says_nothing_is_closed(account: Account, monkeypatch:
             assert connection.recv(65536) == b""
 
 
+BY_NO_NAME = {
+    "CreateModel": ({}, "'modelName'"),
+    "DeleteModel": ({}, "'modelName'"),
+    "CreateEndpointConfig": ({"EndpointConfigName": "c", "ProductionVariants": []}, "'productionVariants'"),
+    "ListTags": ({"ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/nobody"}, "Could not find the resource"),
+}
+
+
+@pytest.mark.parametrize("operation", BY_NO_NAME)
+def test_what_moto_would_let_succeed_or_break_on(account: Account, operation: str) -> None:
+    request, said = BY_NO_NAME[operation]
+    status, answer = answer_to(account, f"SageMaker.{operation}", json.dumps(request).encode())
+    assert (status, answer["__type"]) == (400, "ValidationException") and said in answer["message"]
+
+
+@pytest.mark.parametrize("path", ["/invocations", "/endpoints/a/b/invocations", "/endpoints/a/async-invocations"])
+def test_addresses_of_no_endpoint(account: Account, path: str) -> None:
+    connection = http.client.HTTPConnection(urlsplit(account.url).netloc, timeout=20)
+    connection.request("POST", path, b"{}", signed(account.url, b"{}", {}, path=path))
+    answer = connection.getresponse()
+    assert answer.status == 400 and json.loads(answer.read())["__type"] == "UnknownOperationException"
+    connection.close()
+
+
 def test_a_job_is_updated_as_aws_lets_it(account: Account) -> None:
     plain = account.create("import time; time.sleep(30)")
     warm = account.create("import time; time.sleep(30)", ResourceConfig={"KeepAlivePeriodInSeconds": 60})

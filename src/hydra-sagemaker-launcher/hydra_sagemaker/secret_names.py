@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from hydra_sagemaker.secret_forms import forms_in
+
 _VENDOR = (
     "aws|azure|gcp|google|github|gh|gitlab|bitbucket|hf|hub|huggingface|face|wandb|openai|anthropic|cohere|mistral|replicate|comet"
     "|neptune|mlflow|clearml|kaggle|slack|discord|telegram|npm|pypi|docker|stripe|sendgrid|twilio|datadog|dd|sentry|pinecone|databricks"
@@ -25,7 +27,8 @@ _SECRET_WORDS = re.compile(
     re.VERBOSE,
 )
 _NOT_THE_SECRET = re.compile(
-    r" (?:arn|name|names|file|filename|path|dir|length|len|policy|ttl|expiry|expiration|column|field|prefix)$"
+    r" (?:arn|name|names|file|filename|path|dir|length|len|policy|ttl|expiry|expiration|column|field|prefix|stdin|env"
+    r"|var|variable)$"
 )
 _TOKENIZER_WORDS = (
     "pad|eos|bos|sos|eot|cls|sep|unk|mask|start|end|stop|special|first|last|next|per|max|min|num|image|video|audio"
@@ -46,34 +49,6 @@ def looks_secret(name: str) -> bool:
     return words == "token" or bool(_SECRET_WORDS.search(words) or (name.isupper() and _ENVIRONMENT_TOKEN.search(name)))
 
 
-_URL_SECRETS = (
-    r"(?i:access_?token|refresh_?token|id_?token|auth_?token|token|api_?key|apikey|client_secret|secret|password|passwd|signature"
-    r"|sig|x-amz-signature|x-amz-security-token|x-goog-signature|hmac|sas)"
-)
-_DSN_PASSWORD = r"(?i:password|passwd|pwd|accountkey|sharedaccesskey|sharedsecretkey)"
-SECRET_FORMS = {
-    "AWS access key id": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    "GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_\w{22}",
-    "GitLab token": r"\bgl(?:pat|rt|dt|ptt|cbt)-[\w-]{20}",
-    "Hugging Face token": r"\b(?:hf|api_org)_[A-Za-z0-9]{30}",
-    "API key": r"(?<![\w-])sk-(?:[A-Za-z0-9]{20}|(?:ant|proj|svcacct|or)-[\w-]{20})|\b[rs]k_live_\w{20}"
-    r"|\bSG\.[\w-]{22}\.[\w-]{30}|\b(?:gsk_|r8_|nvapi-|xai-|pplx-|npm_|dckr_pat_|do[opr]_v1_)[\w-]{27}|\bdapi[0-9a-f]{32}|\bhvs\.[\w-]{20}",
-    "Google API key": r"\bAIza[\w-]{35}|\bGOCSPX-[\w-]{20}|\bya29\.[\w-]{30}",
-    "Slack token": r"\bxox[abeoprs]-[\w-]{10}|\bhooks\.slack\.com/services/\w{8,20}/\w{8,20}/\w{16}",
-    "PyPI token": r"\bpypi-AgE[\w-]{20}",
-    "Weights & Biases key": r"\bwandb_v\d+_\w{20}|\bwandb login (?:-\S{1,40} ){0,4}[0-9a-f]{40}\b",
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY|\bPuTTY-User-Key-File-\d|\bAGE-SECRET-KEY-1[0-9A-Z]{20}",
-    "JSON web token": r"\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,2000}\.[\w-]{10}",
-    "password in a URL": r"\b[a-z][a-z0-9+.-]{0,20}://(?P<user>[^/\s:@]{0,200}):(?P<password>(?!\$)[^/\s@]{1,500})@",
-    "token in a URL": rf"[?&]{_URL_SECRETS}=(?P<token>[\w.~%+/-]{{8,2000}})",
-    "password of a connection": rf"(?:^|[;\s\"']){_DSN_PASSWORD}=(?P<pwd>[^;\s\"'$<{{]{{3,200}});"
-    rf"|=[^;=\n]{{1,200}};\ ?{_DSN_PASSWORD}=(?P<last>[^;\s\"'$<{{]{{3,200}})"
-    r"|\b(?:host|dbname|user)=\S{1,200}(?: \w{1,30}=\S{1,200}){0,8} password=(?P<word>[^\s\"'$<{]{3,200})",
-    "netrc password": r"\b(?:machine\s{1,9}\S{1,200}|default)\s{1,9}login\s{1,9}\S{1,200}\s{1,9}"
-    r"(?:account\s{1,9}\S{1,200}\s{1,9})?password\s{1,9}(?P<netrc>\S{1,200})",
-}
-"""The forms of secrets that say themselves what they are; groups are the part that a person would replace in an example."""
-_FORMS = {kind: re.compile(pattern) for kind, pattern in SECRET_FORMS.items()}
 _OF_A_KEY = re.compile(r"key|token|secret|passw|pwd|credential|auth|wandb|aws", re.IGNORECASE)
 _OTHER_KEYS = re.compile(
     r"cache|primary|foreign|sort|partition|public|idempoten|hash|sha\d|digest|commit|revision|checksum|etag|finger|key_?id$"
@@ -89,7 +64,7 @@ def value_looks_secret(value: str) -> str | None:
 
     Forty hexadecimal digits are a W&B key of the older form and every git commit alike: they pass, names catch the former.
     """
-    return next((kind for kind, pattern in _FORMS.items() if pattern.search(value)), None)
+    return next((one.kind for one in forms_in(value) if one.pattern.search(value)), None)
 
 
 def key_under_name(name: str, value: str) -> str | None:

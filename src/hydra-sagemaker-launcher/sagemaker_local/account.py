@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Mapping
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -24,11 +26,19 @@ def arn(kind: str, name: str) -> str:
 
 
 class Keys:
-    """The access keys of one server, new at each start: another user of this machine does not know them."""
+    """The access keys of one server, which another user of this machine does not know.
 
-    def __init__(self) -> None:
+    Args:
+        kept: the client's keys of the server that had the port before, by the names of boto3's arguments; without them,
+            or where they have another form, all are new.
+    """
+
+    def __init__(self, kept: Mapping[str, str] = {}) -> None:
         self.secret = secrets.token_hex(20)
         self.ids = {kind: f"{kind}{secrets.token_hex(6).upper()}" for kind in (CLIENT_KEY, JOB_KEY, SERVER_KEY)}
+        client, secret = kept.get("aws_access_key_id", ""), kept.get("aws_secret_access_key", "")
+        if re.fullmatch(rf"{CLIENT_KEY}[0-9A-F]{{12}}", client) and re.fullmatch(r"[0-9a-f]{40}", secret):
+            self.ids[CLIENT_KEY], self.secret = client, secret
 
     def arguments(self, kind: str) -> dict[str, str]:
         """Return the keys of a caller by the names of boto3's arguments."""

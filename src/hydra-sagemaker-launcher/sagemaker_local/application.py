@@ -28,7 +28,12 @@ from sagemaker_local.tags import OUR_ARNS, Tags
 from sagemaker_local.validation import validate
 
 SHOWN_TO_ITS_USER = ("ListTrainingJobs", "DescribeTrainingJob")
-"""The state of jobs, which the server's own user sees with whatever keys a client has; everything else needs the server's."""
+"""The state of jobs, which the server's own user sees with whatever keys a client has; everything else needs the server's.
+
+This gives nothing away: the same user can read the server's keys in their file, and looking at jobs runs and changes nothing.
+A script with the made-up keys that emulators usually take, or a shell with those of a server before, then sees that jobs run
+here, where an error would look like the lack of any.
+"""
 IDLE_SECONDS = 60
 """A connection that sends nothing for so long is closed."""
 MAX_BODY_BYTES = 16 << 20
@@ -61,7 +66,7 @@ class Front:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         refused = _refusal(environ)
         if refused or environ["PATH_INFO"].startswith("/_local/"):
-            return _send(refused or self._local(environ), start_response)
+            return _send(refused or self._stranger(environ) or self._local(environ), start_response)
         began, call = time.time(), identify(environ)
         if call.caller != "server":
             self.ready.wait()
@@ -78,12 +83,15 @@ class Front:
     def _ask_moto(self, call: Call, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], list[bytes]]:
         """Return moto's answer; where it breaks, as it does for operations that it does not know, AWS's for an unknown one."""
         try:
-            answer, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
-            if not status.startswith("5"):
-                return status, list(headers), list(answer)
+            chunks, status, headers = run_wsgi_app(self.moto, environ, buffered=True)
+            answer = list(chunks)
+            if not (status.startswith("5") or status.startswith("404") and call.service != "s3" and not b"".join(answer)):
+                return status, list(headers), answer
         except Exception:
             log.debug("moto failed at %s %s", call.service, call.operation, exc_info=True)
-        code, named, body = _as_response(call, unknown_operation(call.service, call.operation))
+        named_nobody = call.service == "sagemaker" and call.operation in self.tags.operations
+        error = invalid("Could not find the resource.") if named_nobody else unknown_operation(call.service, call.operation)
+        code, named, body = _as_response(call, error)
         return f"{code} {HTTPStatus(code).phrase}", [*named, ("Content-Length", str(len(body)))], [body]
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response | None:
@@ -129,6 +137,16 @@ class Front:
         if call.caller != "server":
             named = (call.service, call.operation, call.caller, call.path)
             self.requests.append(RecordedRequest(began, *named, status, bytes_in, bytes_out, time.time() - began))
+
+    def _stranger(self, environ: dict[str, Any]) -> Response | None:
+        """Refuse /_local/ to another user of the machine, who would see what is sent here, and could make jobs fail."""
+        try:
+            if not is_of_this_user(environ):
+                check_signature(environ, identify(environ).service, self.keys)
+        except ApiError as error:
+            read_body(environ)
+            return _json(403, {"message": error.message})
+        return None
 
     def _local(self, environ: dict[str, Any]) -> Response:
         method, path, faults = environ["REQUEST_METHOD"], environ["PATH_INFO"], self.counters.faults

@@ -12,6 +12,7 @@ from sagemaker_local.account import JOB_KEY, REGION, SERVER_KEY
 
 CALLERS = {JOB_KEY: "job", SERVER_KEY: "server"}
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
+INVOCATION = re.compile(r"/endpoints/[^/]+/invocations")
 FORM = "application/x-www-form-urlencoded"
 OBJECT_OPERATIONS = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 BUCKET_OPERATIONS = {
@@ -55,7 +56,7 @@ def identify(environ: dict[str, Any]) -> Call:
         operation = target.partition(".")[2]
     elif service == "s3":
         operation = s3_operation(method, path, parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
-    elif service == "sagemaker" and path.endswith("/invocations"):
+    elif service == "sagemaker" and INVOCATION.fullmatch(path):
         operation = "InvokeEndpoint"
     else:
         is_form = environ.get("CONTENT_TYPE", "").startswith(FORM)

@@ -8,6 +8,7 @@ from typing import Any, cast
 from hydra_sagemaker.aws.request_limits import service_model
 from sagemaker_local.errors import ApiError, not_served, unknown_operation
 from sagemaker_local.recording import Call, read_body
+from sagemaker_local.validation import validate
 
 BY_MOTO = ("s3", "iam", "sts", "logs", "secretsmanager", "kms", "ecr", "ssm", "monitoring", "servicequotas", "pricing")
 """Services that store things, and run nothing, by the names that requests are signed for."""
@@ -37,8 +38,8 @@ def check_served(call: Call, environ: dict[str, Any]) -> None:
         if call.operation in _operations():
             raise not_served(f"{call.operation}: nothing would run. Served are {', '.join((*HERE, *OF_SAGEMAKER_BY_MOTO))}")
         raise unknown_operation(call.service, call.operation)
-    if call.operation in OF_SAGEMAKER_BY_MOTO:
-        read_json_body(environ)
+    if call.operation in OF_SAGEMAKER_BY_MOTO:  # moto makes a model without a name
+        validate(call.operation, read_json_body(environ))
 
 
 def _operations() -> list[str]:

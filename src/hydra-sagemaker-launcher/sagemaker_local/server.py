@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra_sagemaker.aws.local_credentials import published
+from hydra_sagemaker.aws.local_credentials import keys_of, published
 from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_GROUP, ROLE_NAME, SERVICE_PRINCIPAL, Keys
 from sagemaker_local.errors import LocalSageMakerError
 from sagemaker_local.faults import Faults
@@ -80,7 +80,9 @@ class LocalSageMaker:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 listener.bind(("127.0.0.1", self.port))
                 self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-                stack.enter_context(published(self.url, self.keys.arguments(CLIENT_KEY)))
+                if self.port:  # clients of the server that had it before, ended or killed, know its keys
+                    self.keys = Keys(keys_of(self.url))
+                stack.enter_context(published(self.url, self.keys.arguments(CLIENT_KEY), keep=bool(self.port)))
                 listener.listen()  # with the keys in place: a client that waits for the port finds them
             self.root.mkdir(parents=True, exist_ok=True)
             if self.isolation == "namespace":

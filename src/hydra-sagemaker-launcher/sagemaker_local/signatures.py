@@ -10,6 +10,8 @@ import hashlib
 import hmac
 import os
 import re
+import socket
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -61,18 +63,27 @@ def check_signature(environ: dict[str, Any], service: str, keys: Keys) -> None:
 
 
 def is_of_this_user(environ: dict[str, Any]) -> bool:
-    """Tell whether the process at the other end of a connection on 127.0.0.1 is of the server's own user; False if unknown."""
-    client = f"0100007F:{int(environ.get('REMOTE_PORT') or 0):04X}"
+    """Tell whether the process at the other end of a connection is of the server's own user; False if unknown.
+
+    Both ends are looked up: the port of a client alone may be another connection's too, from another address of this machine.
+    """
     try:
+        client = _as_listed(environ["REMOTE_ADDR"], int(environ["REMOTE_PORT"]))
+        server = _as_listed("127.0.0.1", int(environ["SERVER_PORT"]))
         lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
-    except OSError:  # not Linux
+    except (OSError, KeyError, ValueError):  # not Linux, or no connection
         return False
-    owners = {fields[7] for fields in map(str.split, lines) if fields[1] == client}
+    owners = {fields[7] for fields in map(str.split, lines) if fields[1:3] == [client, server]}
     return owners == {str(os.getuid())}
 
 
+def _as_listed(address: str, port: int) -> str:
+    """Return an end of a connection as Linux lists it in /proc/net/tcp: a number in the machine's own order of bytes."""
+    return f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}:{port:04X}"
+
+
 def _advice() -> str:
-    return "Export the variables that the local SageMaker printed when it was started: its keys are new each time."
+    return "Export the variables that the local SageMaker printed when it was started: every server has keys of its own."
 
 
 def _version_4(

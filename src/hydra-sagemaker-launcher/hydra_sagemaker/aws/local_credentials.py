@@ -37,8 +37,12 @@ def keys_of(url: str | None) -> dict[str, str]:
 
 
 @contextmanager
-def published(url: str, keys: Mapping[str, str]) -> Iterator[Path | None]:
-    """Keep the keys in the file meanwhile; None where no directory is this user's own: then they have to be exported."""
+def published(url: str, keys: Mapping[str, str], *, keep: bool = False) -> Iterator[Path | None]:
+    """Put the keys into the file; None where no directory is this user's own: then they have to be exported.
+
+    Args:
+        keep: leave it there afterwards, for the next server on that port.
+    """
     file = place_of(urlsplit(url).port or 80)
     try:
         file.parent.mkdir(mode=0o700, exist_ok=True)
@@ -55,7 +59,7 @@ def published(url: str, keys: Mapping[str, str]) -> Iterator[Path | None]:
     try:
         yield file if written else None
     finally:
-        if written and keys_of(url) == dict(keys):  # else a later server has the port
+        if written and not keep and keys_of(url) == dict(keys):  # else a later server has the port
             file.unlink(missing_ok=True)
 
 

@@ -128,7 +128,8 @@ def secret_file_problem(root: Path, files: Sequence[PurePosixPath], allowed: Seq
     found = [f"{name} (by its name)" for name in by_name]
     for file in judged:
         if str(file) not in by_name:
-            found += [f"{file}:{one.line} ({one.kind})" for one in secrets_in(root / file)]
+            for line, kind, member in secrets_in(root / file):
+                found.append(f"{file}{member and f', {member}'}:{line} ({kind})")
     if not found:
         return None
     more = f" and {len(found) - NAMED_AT_MOST} more" if len(found) > NAMED_AT_MOST else ""

@@ -2,56 +2,99 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
-from hydra_sagemaker.secret_names import SECRET_FORMS, key_under_name, looks_secret
+from hydra_sagemaker.code.archive_members import UNREADABLE, members_of
+from hydra_sagemaker.secret_forms import FORMS, form, forms_in
+from hydra_sagemaker.secret_names import key_under_name, looks_secret
 
 CHUNK_CHARACTERS = 1 << 20
 OVERLAP_CHARACTERS = 4096
 """A secret at the border of two chunks is found in the second one."""
 READ_AT_MOST = 20_000_000
 """Bytes of a file; larger ones are data."""
-_IN_FILES = {
-    # a program that reads keys names their first line, and only a key continues after it
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?=[\s\\rn\"',]{1,40}"
-    r"(?:[\w-]{1,40}: .{1,200}[\s\\rn\"',]{1,40}){0,9}[A-Za-z0-9+/=]{16})"
-    r"|\bPuTTY-User-Key-File-\d|\bAGE-SECRET-KEY-1[0-9A-Z]{20}",
-    "bearer token": r"\b[Bb]earer (?=[A-Za-z_.~+/-]{0,200}\d)[\w.~+/-]{24}",
-}
-_FORMS = {kind: re.compile(pattern) for kind, pattern in (SECRET_FORMS | _IN_FILES).items()}
-_HINTS = {
-    "AWS access key id": ("AKIA", "ASIA"),
-    "GitHub token": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-    "GitLab token": ("glpat-", "glrt-", "gldt-", "glptt-", "glcbt-"),
-    "Hugging Face token": ("hf_", "api_org_"),
-    "Google API key": ("AIza", "GOCSPX-", "ya29."),
-    "Slack token": ("xox", "hooks.slack.com"),
-    "PyPI token": ("pypi-AgE",),
-    "Weights & Biases key": ("wandb_v", "wandb login"),
-    "private key": ("PRIVATE KEY", "PuTTY-User-Key-File-", "AGE-SECRET-KEY-"),
-    "JSON web token": ("eyJ",),
-    "API key": (
-        *("sk-", "k_live_", "SG.", "gsk_", "r8_", "nvapi-", "xai-", "pplx-", "npm_", "dckr_pat_", "dop_v1_", "doo_v1_"),
-        *("dor_v1_", "dapi", "hvs."),
-    ),
-    "password in a URL": ("://",),
-    "password of a connection": ("assword=", "ASSWORD=", "asswd=", "ASSWD=", "wd=", "WD=", "ey=", "EY="),
-    "netrc password": ("login",),
-    "bearer token": ("earer ",),
-}
-"""One of these stands in every text that has the form: most files have none, and cost nothing more."""
-_ASSIGNED = re.compile(
-    r"(?:[Kk][Ee][Yy]|[Tt][Oo][Kk][Ee][Nn]|[Ss][Ee][Cc][Rr][Ee][Tt]|[Pp][Aa][Ss][Ss]|[Pp][Ww][Dd]|wandb|WANDB)"
-    r"[\w.-]{0,30}[\"'\])]{0,3}[ \t]{0,20}(?:=>|:=|[:=])[ \t]{0,20}"
-    r"(?P<quote>[\"']?)(?P<value>[\w+/=.~!@#%^&-]{16,200})(?P=quote)(?=[\"'\s,;}\]]|$)"
+_BASE64_KEY = tuple(
+    b64encode(bytes(shift) + b"PRIVATE KEY").decode()[-(-8 * shift // 6) : 8 * (shift + 11) // 6] for shift in range(3)
 )
+"""Three forms of it within a longer text."""
+FILE_FORMS = (
+    *(one for one in FORMS if one.kind != "private key"),
+    form(  # a program that reads keys names their first line, and only a key continues after it
+        "private key",
+        "PRIVATE KEY|PuTTY-User-Key-File-|AGE-SECRET-KEY-|LS0tLS1CRUdJTi",
+        r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)? ?-{4,5}(?=[\s\\rn\"',]{1,40}"
+        r"(?:[\w-]{1,40}: .{1,200}[\s\\rn\"',]{1,40}){0,9}[A-Za-z0-9+/=]{16})"
+        r"|\bPuTTY-User-Key-File-\d|\bAGE-SECRET-KEY-1[0-9A-Z]{20}"
+        rf"|LS0tLS1CRUdJTi[A-Za-z0-9+/]{{0,16}}(?:{'|'.join(_BASE64_KEY)})",
+    ),
+    form(
+        "bearer token",
+        "earer |uthorization",
+        r"\b[Bb]earer (?=[A-Za-z_.~+/-]{0,200}\d)[\w.~+/-]{24}|\b[Aa]uthorization\\?[\"']?\]?\s?[:=,]\s?[bf]?\\?[\"']?"
+        r"(?:Basic|[Tt]oken) (?=[A-Za-z]{0,200}\d)[A-Za-z0-9+/]{16}",
+    ),
+    form("password on a command line", "sshpass", r"\bsshpass -p ?[\"']?(?P<ssh>[^\s\"'$<{]{6,200})"),
+    form(
+        "password on a command line",
+        "curl ",
+        r"\bcurl [^\n]{0,300}?(?:-u|--user)[ =]?[\"']?(?P<user>[^\s:\"']{1,100}):(?P<curl>[^\s\"'$<{:]{6,200})",
+    ),
+    form(
+        "password on a command line",
+        "mysql",
+        r"\bmysql(?:dump|admin|import)? [^\n]{0,200}? -p(?P<mysql>(?=[^\s\d]{0,50}\d)[^\s\"'$<{=-]{8,200})",
+    ),
+    form(
+        "password or key",
+        "SECRET_KEY",
+        r"\bSECRET_KEY\\?[\"']?\]?\s?=\s?\\?[\"'](?=[^\"'\n]{0,49}\d)[a-z0-9!@#$%^&*(_=+)-]{50}\\?[\"']",
+    ),
+    form(
+        "password or key",
+        '"auth|_auth',
+        r"[\"_]auth[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?=[A-Za-z]{0,99}\d)(?=[a-z0-9]{0,99}[A-Z])[A-Za-z0-9+/]{16,200}={0,2}(?=[\"'\s]|$)",
+    ),
+    form("password or key", "Fernet(", r"\bFernet\(b?[\"'][\w-]{43}=[\"']"),
+    form(
+        "password or key",
+        "Client(|ogin(|authenticate(",
+        r"\b(?:Client|[Ll]ogin|authenticate)\(\s{0,9}\\?[\"'](?=[A-Za-z]{0,64}\d)(?=[a-z0-9]{0,64}[A-Z])[A-Za-z0-9]{32,64}\\?[\"']",
+    ),
+    form(
+        "AWS secret access key",
+        "ecret access key|ecret Access Key",
+        r"(?i:secret access key)[^\n]{0,40}\n[^\n]{0,100},[ \t]?(?=[^\n]{0,39}\d)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])",
+    ),
+)
+_ASSIGNED = re.compile(
+    r"(?:[Kk][Ee][Yy]|[Tt][Oo][Kk][Ee][Nn]|[Ss][Ee][Cc][Rr][Ee][Tt]|[Pp][Aa][Ss][Ss]|[Pp][Ww][Dd]|wandb|WANDB)[\w.-]{0,30}(?:"
+    # NAME=…, "name": …, environ['NAME'] = …, name: str = …, and a value in the next line
+    r"[\"'\])\\]{0,4}[ \t]{0,20}(?:=>|:=|:[ \t]{0,5}[A-Za-z][\w.\[\] |]{1,30}=|[:=])[ \t(]{0,20}\r?\n?[ \t]{0,20}"
+    r"(?:\$\{oc\.env:\w{1,60},[ \t]?)?"
+    r"|\\?[\"'],[ \t]{0,5}(?=\\?[\"'])"  # getenv('NAME', '…')
+    r"|\\?[\"']?[\s,{]{1,20}\\?[\"']?(?:value|default)\\?[\"']?[ \t]{0,5}[:=][ \t]{0,5}"  # - name: NAME, value: …
+    r"|>(?=[^<>\s]{10,200}</)|,[ \t]?(?=[^{}\s]{10,200}\})"  # <name>…</name>, ${oc.env:NAME,…}
+    r")(?:[brufBRUF]{1,2}(?=\\?[\"']))?(?P<quote>\\?[\"']|)(?P<value>[\w+/=.~!@#%^&-]{10,200})(?P=quote)(?=[\"'\s,;})\]<\\]|/>|$)"
+)
+_TYPED = re.compile(
+    r"(?:\b(?:setx|setenv|ENV|ARG|set -g?x|set -xg|%env) +|--)"
+    r"(?P<name>[\w-]{0,40}(?i:key|token|secret|password|passwd)[\w-]{0,20})[ \t]+"
+    r"(?P<quote>[\"']?)(?P<value>[\w+/=.~!@#%^&-]{16,200})(?P=quote)(?=[\"'\s\\)]|$)"
+)
+"""A variable that a shell or a Dockerfile sets, and an option of a command."""
+_PASSWORD = re.compile("pass|pwd", re.IGNORECASE)
+LONG = 16
+"""Characters of a value that is taken for a secret under any such name; passwords are shorter."""
 _NAME = re.compile(r"[\w.-]{0,40}$")
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _PLACEHOLDER = re.compile(
-    r"your|example|placeholder|change.?me|redacted|x{4}|\*{3}|\.{3}|[<>{}()|\\…]|\[|\]|\$|%[sd]"
+    r"your|my.?(?:password|secret|token|key)|example|placeholder|change.?me|redacted|x{4}|\*{3}|\.{3}|[<>{}()|\\…]|\[|\]|\$|%[sd]"
     r"|^(?:user_?)?(?:pass(?:word|wd|phrase|code)?|pwd?|pw|secret|token|api_?key|key|none|null|string)s?\d?$",
     re.IGNORECASE,
 )
@@ -85,6 +128,8 @@ _SECRET_FOLDERS = re.compile(
 class Found(NamedTuple):
     line: int
     kind: str
+    member: str = ""
+    """File in an archive."""
 
 
 def looks_secret_file(path: str) -> bool:
@@ -99,39 +144,73 @@ def looks_secret_file(path: str) -> bool:
 
 
 def secrets_in(file: Path) -> list[Found]:
-    """Return the secrets in a text file, by line, each line once; none of what is not text or cannot be read."""
-    lines: dict[int, str] = {}
-    for first_line, text in _chunks(file):
-        for position, kind in _found(text):
-            lines.setdefault(first_line + text.count("\n", 0, position), kind)
-    return [Found(line, lines[line]) for line in sorted(lines)]
+    """Return the secrets in a text file, or in the text files of an archive, by line, each line once.
 
-
-def _chunks(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield parts of a text, each with the number of its first line; bytes become characters one by one, but UTF-16 is read."""
+    There are none in what is not text or cannot be read.
+    """
     try:
         with file.open("rb") as stream:
-            start = stream.read(8192)
-            wide = start.startswith((b"\xff\xfe", b"\xfe\xff"))
-            if b"\0" in start and not wide:
-                return
-            stream.seek(0)
-            line, rest, left = 1, "", READ_AT_MOST
-            while left > 0 and (chunk := stream.read(CHUNK_CHARACTERS)):
-                left -= len(chunk)
-                text = rest + chunk.decode("utf-16" if wide else "latin-1", errors="replace")
-                yield line, text
-                rest = text[-OVERLAP_CHARACTERS:] if len(chunk) == CHUNK_CHARACTERS else ""
-                line += text.count("\n", 0, len(text) - len(rest))
+            found = _secrets_of(stream)
     except OSError:  # packing it says so
+        return []
+    if not found:
+        for name, content in members_of(file):
+            with suppress(*UNREADABLE):
+                found += _secrets_of(content, name)
+    return found
+
+
+def _secrets_of(stream: IO[bytes], member: str = "") -> list[Found]:
+    lines: dict[int, str] = {}
+    for first_line, text in _chunks_of(stream):
+        for position, kind in _found(text):
+            lines.setdefault(first_line + text.count("\n", 0, position), kind)
+    return [Found(line, lines[line], member) for line in sorted(lines)]
+
+
+def _chunks_of(stream: IO[bytes]) -> Iterator[tuple[int, str]]:
+    """Yield parts of a text, each with the number of its first line."""
+    start = stream.read(8192)
+    if (encoding := _encoding(start)) is None:
         return
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    line, rest, left, chunk = 1, "", READ_AT_MOST, start + stream.read(CHUNK_CHARACTERS - len(start))
+    while chunk and left > 0:
+        left -= len(chunk)
+        following = stream.read(CHUNK_CHARACTERS)
+        text = rest + decoder.decode(chunk, final=not following)
+        yield line, text
+        rest = text[-OVERLAP_CHARACTERS:] if following else ""
+        line += text.count("\n", 0, len(text) - len(rest))
+        chunk = following
+
+
+def _encoding(start: bytes) -> str | None:
+    """Return how the beginning of a file is read, None for one that is no text; bytes become characters one by one at best."""
+    for mark, encoding in ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16")):
+        if start.startswith(mark):
+            return encoding
+    if start.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if b"\0" not in start:
+        return "latin-1"
+    for encoding, others in (
+        ("utf-16-le", start[1::2]),
+        ("utf-16-be", start[::2]),
+        ("utf-32-le", start[1::4]),
+        ("utf-32-be", start[::4]),
+    ):
+        if (
+            others.count(0) * 2 > len(others)
+            and start.decode(encoding, errors="replace").replace("\r", "").replace("\n", "").replace("\t", "").isprintable()
+        ):
+            return encoding
+    return None
 
 
 def _found(text: str) -> Iterator[tuple[int, str]]:
     """Yield position and kind of what looks like a secret, without the stand-ins of examples."""
-    for kind, pattern in _FORMS.items():
-        if kind in _HINTS and not any(hint in text for hint in _HINTS[kind]):
-            continue
+    for kind, _, pattern in forms_in(text, FILE_FORMS):
         for match in pattern.finditer(text):
             values = match.groupdict()
             value = next((part for name, part in values.items() if part and name != "user"), "").strip(",;.")
@@ -139,14 +218,21 @@ def _found(text: str) -> Iterator[tuple[int, str]]:
                 yield match.start(), kind
     for match in _ASSIGNED.finditer(text):
         before = _NAME.search(text, max(0, match.start() - 40), match.start())
-        name = (before[0] if before else "") + re.split(r"[\"'\])\s:=]", match[0], maxsplit=1)[0]
-        if kind := _assigned(name, match["value"]):
+        name = (before[0] if before else "") + re.split(r"[\"'\])\s:=,>{\\]", match[0], maxsplit=1)[0]
+        is_variable = not match["quote"] and text[match.end() : match.end() + 1] in (",", ")") and match["value"].isidentifier()
+        if kind := _assigned(name, match["value"], is_variable=is_variable):
+            yield match.start(), kind
+    for match in _TYPED.finditer(text):
+        if kind := _assigned(match["name"], match["value"]):
             yield match.start(), kind
 
 
-def _assigned(name: str, value: str) -> str | None:
+def _assigned(name: str, value: str, *, is_variable: bool = False) -> str | None:
     if kind := key_under_name(name.rpartition(".")[2], value):
         return kind
+    if is_variable or not looks_secret(name) or _PLACEHOLDER.search(value) or _ATTRIBUTE.fullmatch(value):
+        return None
     mixed = re.search(r"\d", value) and re.search(r"[A-Za-z]", value) and len(set(value)) > 9
-    is_meant = mixed and looks_secret(name) and not _PLACEHOLDER.search(value) and not _ATTRIBUTE.fullmatch(value)
+    strong = re.search(r"\d", value) and re.search(r"[a-z]", value) and re.search(r"[A-Z]", value) and len(set(value)) > 7
+    is_meant = mixed if len(value) >= LONG else strong and _PASSWORD.search(name)
     return "password or key" if is_meant else None

@@ -28,7 +28,17 @@ from hydra_sagemaker.settings import CodeConf, CodeIdentity
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
 PLUGIN = PACKAGE.parent / "hydra_plugins" / "hydra_sagemaker_launcher"
-IN_THE_JOB = ("__init__.py", "settings.py", "errors.py", "secret_names.py", "files.py", "container", "job", "runner")
+IN_THE_JOB = (
+    "__init__.py",
+    "settings.py",
+    "errors.py",
+    "secret_names.py",
+    "secret_forms.py",
+    "files.py",
+    "container",
+    "job",
+    "runner",
+)
 """The parts of the launcher that a job needs, beside the plugin: Hydra composes `hydra/launcher=sagemaker` there again."""
 LAUNCHER_DIR = ".launcher"
 """In the bundle, beside the user's files."""
