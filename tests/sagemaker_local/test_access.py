@@ -128,10 +128,10 @@ def test_signed_addresses(account: Account, version: str) -> None:
 def test_the_keys_are_there_before_the_port_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answered = []
 
-    def publish(url: str, keys: Mapping[str, str]) -> AbstractContextManager[Path | None]:
+    def publish(url: str, keys: Mapping[str, str], *, keep: bool = False) -> AbstractContextManager[Path | None]:
         with socket.socket() as client:
             answered.append(client.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0)
-        return published(url, keys)
+        return published(url, keys, keep=keep)
 
     monkeypatch.setattr("sagemaker_local.server.published", publish)
     with LocalSageMaker(tmp_path) as other:
