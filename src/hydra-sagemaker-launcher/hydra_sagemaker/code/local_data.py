@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -14,10 +15,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.code import bundle
 from hydra_sagemaker.code.bundled_files import is_dropping
+from hydra_sagemaker.code.named_files import Named, NamedFiles
 from hydra_sagemaker.code.source import Code
+from hydra_sagemaker.job.identity import files_digest
 from hydra_sagemaker.job.inputs import CHANNELS, Input
 from hydra_sagemaker.job.job import Job, hydra_config
-from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.settings import CodeIdentity, Mode, SageMakerLauncherConf
 
 FILES_AT_MOST = 1000
 LONGEST_CHANNEL = 64
@@ -31,6 +34,8 @@ class LocalData:
         self.code, self.working_dir, self.settings = code, working_dir, settings
         self._known: dict[Path, tuple[str, tuple[str, ...]] | str] = {}
         """Content's hash and files, or the end of a sentence that says why it is not uploaded."""
+        self._named = NamedFiles(working_dir)
+        self._digests: dict[Path, str] = {}
 
     def inputs_of(self, job: Job) -> tuple[tuple[Input, ...], list[str]]:
         """Return the inputs of a job, and a sentence about each local file that it cannot have."""
@@ -43,16 +48,71 @@ class LocalData:
             if (named := PurePosixPath(text)).is_relative_to(CHANNELS):
                 problems += _absent_channel(job, key, named)
                 continue
-            path = Path(self.working_dir / Path(text).expanduser())
+            path = self._path(text)
             if not path.exists() or self._is_bundled(text, path):
                 continue  # an application's own check knows what may be missing
             path = Path(os.path.abspath(path))  # a link keeps its name, which says how it is read
             known = self._known[path] if path in self._known else self._known.setdefault(path, self._read(path))
             if isinstance(known, str):
-                problems.append(f"{key}={text} {known}{_recipe(key, path)}")
+                problems.append(f"{key}={text} {known} Instead {_recipe(key, path)}")
             else:
                 found.append(Input(key, str(path), channels.setdefault(path, _channel(key)), *known))
         return tuple(found), problems
+
+    def contents_of(self, job: Job) -> dict[str, str]:
+        """Return hashes of the inputs that the job reads where they are, unless they count as code already."""
+        found: dict[str, str] = {}
+        counts_as_code = self.settings.code.identity == CodeIdentity.files
+        for key in self.settings.inputs:
+            if (text := _value(job, key)) is None or not (path := self._path(text)).exists():
+                continue
+            is_bundled = self._is_bundled(text, path)
+            if not counts_as_code if is_bundled else self.settings.mode == Mode.local:
+                found[key] = self._digests.get(path) or self._digests.setdefault(path, files_digest([path]))
+        return found
+
+    def unnamed(self, job: Job) -> tuple[list[str], list[str]]:
+        """Return sentences about what the configuration names, a job lacks and is no input: problems of files, warnings of
+        directories, which jobs may make themselves."""
+        lacking = list(self._lacking(job))
+        inputs = ",".join([*self.settings.inputs, *(one.key for one in lacking if one.path.is_file())])
+        problems = [
+            f"{one.key}={one.text} names a file that the job lacks: {self._why(one)}; hydra.launcher.inputs=[{inputs}] "
+            f"uploads it once; or {_recipe(one.key, one.path)}. Where the job does not read it: "
+            f"hydra.launcher.key_exclude=[{','.join([*self.settings.key_exclude, one.key])}]"
+            for one in lacking
+            if one.path.is_file()
+        ]
+        warnings = [
+            f"{one.key}={one.text} names a directory that is not bundled with the code: "
+            f"hydra.launcher.inputs=[{','.join([*self.settings.inputs, one.key])}] uploads it, if the job reads it"
+            for one in lacking
+            if not one.path.is_file()
+        ]
+        return problems, warnings
+
+    def _why(self, one: Named) -> str:
+        place = one.path.relative_to(self.code.root).as_posix() if one.path.is_relative_to(self.code.root) else ""
+        if place in self._bundled:
+            return f"it is bundled with the code, but {one.path.parent} is not there, so write {place}"
+        return "it is not bundled with the code"
+
+    def changed_since(self, job: Job, time: float) -> Iterator[Named]:
+        """Yield what the configuration names, is no part of the job's key and was written after `time`, seconds since 1970."""
+        for one in self._lacking(job):
+            with suppress(OSError):
+                if max((file.stat().st_mtime for file in _files(one.path)), default=0.0) > time:
+                    yield one
+
+    def _lacking(self, job: Job) -> Iterator[Named]:
+        """Yield files and directories that the configuration names, that are not bundled and of which no setting speaks."""
+        for one in self._named.of(job, [*self.settings.inputs, *self.settings.key_exclude]):
+            holds_the_code = self.code.root.is_relative_to(one.path)
+            if not holds_the_code and not job.output_dir.is_relative_to(one.path) and not self._is_bundled(one.text, one.path):
+                yield one
+
+    def _path(self, text: str) -> Path:
+        return Path(self.working_dir / Path(text).expanduser())
 
     @cached_property
     def _bundled(self) -> set[str]:
@@ -140,4 +200,4 @@ def _recipe(key: str, path: Path) -> str:
     there = f"{CHANNELS}/{name}/{path.name}" if path.is_file() else f"{CHANNELS}/{name}"
     target = f"s3://BUCKET/{name}/"
     words = f"hydra.launcher.channels.{name}={target} {key}={there}"
-    return f" Copy it to S3, and name its place there: `aws s3 {copy} {path} {target}`, {words}"
+    return f"copy it to S3, and name its place there: `aws s3 {copy} {path} {target}`, {words}"

@@ -79,6 +79,7 @@ def referred(job: Job, task_text: str) -> str:
     environment = {**here, **job.settings.env, **_env_set(job.config)} if names else {}
     values = {f"env {name}": environment[name] for name in sorted(names) if name in environment}
     values |= {f"input {one.key}": one.sha256 for one in job.inputs}
+    values |= {f"input {key}": digest for key, digest in job.contents.items()}
     choices = job.config.hydra.get("runtime", {}).get("choices", {})
     for path in sorted(set(OF_HYDRA.findall(task_text))):
         if path in NUMBERS:

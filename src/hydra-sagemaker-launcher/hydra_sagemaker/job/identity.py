@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -82,13 +83,21 @@ def files_digest(names: Sequence[str | Path], directory: Path = Path()) -> str:
     digest = hashlib.sha256()
     for name in names:
         path = directory / Path(name).expanduser()
-        files = sorted(file for file in (path, *path.rglob("*")) if file.is_file())
+        files = sorted({path} if path.is_file() else _below(path))
         digest.update(f"{len(files)} files at {path.name if files else name}".encode())
         for file in files:
             digest.update(file.relative_to(path).as_posix().encode() + b"\0")
             with file.open("rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()
+
+
+def _below(directory: Path) -> Iterator[Path]:
+    """Yield the files below a directory, through links too, but for links that lead back to where they lie."""
+    for folder, folders, names in os.walk(directory, followlinks=True):
+        here = Path(folder)
+        folders[:] = [name for name in folders if not here.resolve().is_relative_to((here / name).resolve())]
+        yield from (file for name in names if (file := here / name).is_file())
 
 
 def slug(name: str) -> str:

@@ -49,6 +49,8 @@ class Job:
     distinguishing_overrides: tuple[str, ...] = ()
     """The overrides in which it differs from the other jobs."""
     inputs: tuple[Input, ...] = ()
+    contents: dict[str, str] = field(default_factory=dict)
+    """Hashes of the inputs that are not uploaded, since the job finds them without that, by their keys."""
     beside: dict[str, str] = field(default_factory=dict)
     """What its key is made of beside code and configuration."""
 

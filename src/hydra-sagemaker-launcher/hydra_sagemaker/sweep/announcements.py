@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from hydra_sagemaker.display.tables import cost_table, counted, plan_table
 from hydra_sagemaker.scheduling.job_returns import sweeper_by_values
 from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
+from hydra_sagemaker.sweep.changed_data import changed_data
 from hydra_sagemaker.sweep.likely import LikelyCosts
 from hydra_sagemaker.sweep.sweep import Sweep
 
@@ -25,8 +26,8 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
         print(plan_table(submissions, sweep.backend.prices, described, likely=likely.usd))
     if count > len(submissions):
         named += f", {count - len(submissions)} the same as another"
-    others = sweep.other_versions.sentence(submissions)
-    log.info("%s: %s in %s%s", counted(count, "job"), named, sweep.directory, f". {others}" if others else "")
+    told = ". ".join(filter(None, (sweep.other_versions.sentence(submissions), changed_data(sweep, submissions))))
+    log.info("%s: %s in %s%s", counted(count, "job"), named, sweep.directory, f". {told}" if told else "")
 
 
 def print_costs(sweep: Sweep, submissions: Sequence[Submission]) -> None:

@@ -82,12 +82,14 @@ class Sweep:
         self._with_secrets = self._with_secrets or any(job.settings.secrets for job in jobs)
         problems: list[tuple[Job, str]] = []
         for job in jobs:
-            job.inputs, absent = ((), []) if self.is_local else self._local_data.inputs_of(job)
-            problems += [(job, problem) for problem in absent]
+            job.inputs, absent = ((), []) if self.is_local else self.local_data.inputs_of(job)
+            unnamed, doubts = ([], []) if self.is_local else self.local_data.unnamed(job)
+            job.contents = self.local_data.contents_of(job)
+            problems += [(job, problem) for problem in (*absent, *unnamed)]
             found = checks.findings_of(job, self.directory, self._code_problems)
             lacking = () if self.is_local else (*self._config_files.problems(job), *self._pip_variables(job))
             problems += [(job, problem) for problem in (*found.problems, *lacking)]
-            for warning in found.warnings:
+            for warning in (*found.warnings, *doubts):
                 if warning not in self._warned:
                     self._warned.add(warning)
                     log.warning("%s: %s", job, warning)
@@ -105,7 +107,7 @@ class Sweep:
             self._is_preflighted = True
 
     @cached_property
-    def _local_data(self) -> LocalData:
+    def local_data(self) -> LocalData:
         return LocalData(self.code, self.working_dir, self.settings)
 
     @cached_property
