@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from hydra_apps import LOCAL, App, Elsewhere
+from hydra_apps import AWS, LOCAL, App, Elsewhere
 from hydra_sagemaker.code.imported_modules import without_entry_point
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.job.task import TaskReference
@@ -79,6 +79,21 @@ def test_a_search_path_typed_here_is_found_there(app: App, elsewhere: Elsewhere)
     elsewhere.run()
     config = (elsewhere.output / "0/.hydra/config.yaml").read_text()
     assert "db:\n  host: here\n" in config
+
+
+def test_the_search_path_of_the_configuration_is_found_there(app: App, elsewhere: Elsewhere, tmp_path: Path) -> None:
+    write(app.root, ("more/db/mine.yaml",))
+    (app.root / "more/db/mine.yaml").write_text("host: here\n")
+    path = "hydra:\n  searchpath: ['file://${oc.env:MY_CONFIGS}', pkg://hydra.conf]\n"
+    app.write("conf/config.yaml", "x: 0\ndo: nothing\n" + path)
+    elsewhere.submit("+db=mine", env={"MY_CONFIGS": str(app.root / "more")})
+    elsewhere.run()
+    assert "db:\n  host: here\n" in (elsewhere.output / "0/.hydra/config.yaml").read_text()
+
+    (outside := tmp_path / "outside").mkdir()
+    finished = app.run(*AWS, env={"MY_CONFIGS": str(outside)})
+    assert finished.code == 1 and "Traceback" not in finished.output
+    assert f"the configuration directory {outside} neither lies below the code's root" in finished.output
 
 
 def test_a_sweep_directory_of_each_job_is_refused(app: App) -> None:

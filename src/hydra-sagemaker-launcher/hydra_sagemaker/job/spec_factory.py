@@ -55,6 +55,9 @@ class SpecFactory:
         typed = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
         self.typed = [str(word) for word in typed or ()]
         self.search_path = self._search_path(context)
+        self.hydra_overrides = self.typed
+        if not is_local and config.hydra.searchpath:  # the places above have it, in words that hold in the job
+            self.hydra_overrides = [*(text for text in self.typed if not SEARCH_PATH.match(text)), "hydra.searchpath=[]"]
 
     def __call__(self, job: Job, name: str) -> Spec:
         settings, is_local = job.settings, self.is_local
@@ -67,7 +70,7 @@ class SpecFactory:
             task_name=str(JobRuntime.instance().get("name")),
             config_name=job.config.hydra.job.config_name,
             search_path=self.search_path,
-            hydra_overrides=self.typed if is_local else [text for text in self.typed if not SEARCH_PATH.match(text)],
+            hydra_overrides=self.hydra_overrides,
             task_overrides=overridden(job.overrides, job.inputs),
             config=task_yaml(job.config, values={one.key: one.in_job for one in job.inputs}),
             inputs={one.key: one.in_job for one in job.inputs},
@@ -95,11 +98,11 @@ class SpecFactory:
         return spec.python_path(self.root)
 
     def _search_path(self, context: HydraContext) -> list[tuple[str, str]]:
-        """Return the search path, with what was typed here: the job composes the configuration's own search path itself."""
+        """Return the search path, with that of the configuration: its directories lie elsewhere in the job."""
         entries = [(entry.provider, entry.path) for entry in context.config_loader.get_search_path().get_path()]
         if self.is_local:
             return entries
-        if any(SEARCH_PATH.match(text) for text in self.typed):
+        if self.config.hydra.searchpath:
             last = len(entries) - 1 if entries and entries[-1][0] == "schema" else len(entries)
             entries[last:last] = [("hydra.searchpath", str(path)) for path in self.config.hydra.searchpath]
         return [(provider, spec.portable(path, self.root)) for provider, path in entries]
