@@ -33,7 +33,7 @@ class Named(NamedTuple):
 
 
 class NamedFiles:
-    """What exists is asked once for each value."""
+    """Asks once for each value whether that exists here."""
 
     def __init__(self, working_dir: Path) -> None:
         self.working_dir = working_dir
