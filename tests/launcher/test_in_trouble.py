@@ -148,6 +148,7 @@ def test_no_message_of_a_job_changes_the_terminal(cloud: Cloud, mode: str) -> No
 
 def test_texts_from_elsewhere() -> None:
     assert plain(ESCAPES) == "red  2Jend" and plain("a\n10%\r100%\r\n\tb") == "a\n100%\n\tb"
+    assert plain("out of \u202eyromem\u2066 \u05d0\u200d") == "out of yromem \u05d0\u200d"
     assert str(LauncherError(f"AccessDenied: {ESCAPES}")) == "AccessDenied: red  2Jend"
     assert str(Failure(Cause.CODE, ESCAPES, ESCAPES)) == "red  2Jend\nNext: red  2Jend"
     record = {"module": "builtins", "type": "ValueError", "arguments": [ESCAPES, 1], "traceback": ESCAPES}

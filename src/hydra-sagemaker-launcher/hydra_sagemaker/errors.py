@@ -14,6 +14,7 @@ CONTROL = re.compile(
     r"|\x1b[]PX^_].*?(?:\x07|\x1b\\|$)"  # titles, clipboards, links
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x08\x0a-\x1f\x7f-\x9f]"
+    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # they show the rest of a line in another order
 )
 
 
