@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from hydra_apps import App
@@ -40,12 +41,21 @@ def test_the_plan_without_an_account(app: App) -> None:
         in said
     )
     assert said.count("looked-up-when-submitting stands for the image: ") == 1
+    assert "to upload: code, 2 files, 0.00 MB before packing" in said
     requests = app.root / "sweeps/new/.launcher/requests"
     assert f"3 requests in {requests}; nothing was uploaded or submitted" in said
     request = json.loads((requests / "0.request.json").read_text(encoding="utf-8"))
     assert request["RoleArn"].endswith("/placeholder") and request["OutputDataConfig"]["S3OutputPath"].startswith(
         "s3://placeholder"
     )
+
+
+def test_local_files_that_would_be_uploaded_are_in_the_plan(app: App, tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere" / "pairs.csv"
+    file.parent.mkdir()
+    file.write_text("a" * 20_000, encoding="utf-8")
+    said = dry_run(app, "x=1,2", f"+data={file}", "hydra.launcher.inputs=[data]")
+    assert said.count(f"to upload: data={file}, 0.02 MB") == 1
 
 
 def test_a_limit_is_applied_after_the_plan_is_shown(app: App) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from hydra_sagemaker.aws.request import training_job_request
 from hydra_sagemaker.backends.base import State, Status
@@ -28,6 +29,7 @@ def dry_run(sweep: Sweep, jobs: Sequence[Job]) -> None:
     too_dear = sweep.spending.reserve({one.name: one.job for one in unique})
     if problems := [*filter(None, [too_dear]), *detach_problems(sweep, unique)]:
         raise SubmissionRefused(problems)
+    _print_uploads(sweep, jobs)
     directory = sweep.directory / ".launcher" / "requests"
     bundle = sweep.code.bundle_sha256(sweep.requirements)
     images = {job.number: sweep.backend.image(job.settings) for job in jobs}
@@ -42,3 +44,18 @@ def dry_run(sweep: Sweep, jobs: Sequence[Job]) -> None:
         fields = ", ".join(f"hydra.launcher.{name}" for name in missing)
         print(f"placeholders stand for what is not set, and is needed to submit: {fields}")
     print(f"{counted(len(jobs), 'request')} in {directory}; nothing was uploaded or submitted")
+
+
+def _print_uploads(sweep: Sweep, jobs: Sequence[Job]) -> None:
+    """Name what a launch would upload, once for each content."""
+    files = sweep.code.files
+    print(
+        f"to upload: code, {counted(len(files), 'file')}, {_megabytes(sweep.code.root / name for name in files)} before packing"
+    )
+    for given in {one.sha256: one for job in jobs for one in job.inputs}.values():
+        folder = Path(given.path).parent
+        print(f"to upload: {given.key}={given.path}, {_megabytes(folder / name for name in given.files)}")
+
+
+def _megabytes(files: Iterable[Path]) -> str:
+    return f"{sum(file.stat().st_size for file in files) / 1e6:.2f} MB"
