@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from importlib import metadata
+
+from packaging.utils import canonicalize_name
 
 
 def imported_versions() -> dict[str, str]:
@@ -18,7 +19,7 @@ def imported_versions() -> dict[str, str]:
     without_names: list[metadata.Distribution] = []
     named: set[str] = set()
     for distribution in metadata.distributions():
-        name = canonical(distribution.metadata["Name"] or "")
+        name = canonicalize_name(distribution.metadata["Name"] or "")
         listed = (distribution.read_text("top_level.txt") or "").split()
         if own := modules.intersection(listed or [name.replace("-", "_")]):
             found.setdefault(name, distribution.version)
@@ -29,9 +30,5 @@ def imported_versions() -> dict[str, str]:
     for distribution in without_names if missing else ():
         files = distribution.read_text("RECORD") or ""
         if any(f"\n{name}/" in f"\n{files}" or f"\n{name}.py," in f"\n{files}" for name in missing):
-            found.setdefault(canonical(distribution.metadata["Name"] or ""), distribution.version)
+            found.setdefault(canonicalize_name(distribution.metadata["Name"] or ""), distribution.version)
     return found
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
