@@ -78,6 +78,14 @@ def answering(code: str, message: str = "why", status: int = 400) -> Callable[[]
         ("504", "Gateway Timeout", 504, Unreachable, "infrastructure", "the service is in trouble"),
         ("ExpiredToken", "", 400, NotPermitted, "credentials", "sign in again (`aws sso login`)"),
         ("SignatureDoesNotMatch", "", 403, NotPermitted, "credentials", "`aws sts get-caller-identity` shows who you are"),
+        (
+            "InvalidSignatureException",
+            "Signature expired: 1 is now earlier",
+            400,
+            NotPermitted,
+            "credentials",
+            "this machine's clock",
+        ),
         ("403", "Forbidden", 403, NotPermitted, "role", "your identity lacks this permission"),
         (
             "AccessDeniedException",

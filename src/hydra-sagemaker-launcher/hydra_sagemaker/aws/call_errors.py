@@ -11,6 +11,7 @@ from hydra_sagemaker.errors import CallFailed, Cause, Failure, NotPermitted, Thr
 WEB_PAGE = "a web page"
 AGAIN = "then the same command"
 SIGN_IN = f"sign in again (`aws sso login`), {AGAIN}"
+WRONG_CLOCK = f"this machine's clock is wrong: set it (`timedatectl`), {AGAIN}"
 WHO = f"`aws sts get-caller-identity` shows who you are to AWS: correct hydra.launcher.profile or the keys, {AGAIN}"
 CONNECTION = f"check the connection, the proxy and hydra.launcher.region, {AGAIN}"
 PERMIT = "`aws sts get-caller-identity` shows the identity that lacks this permission: give it the permission, " + AGAIN
@@ -34,7 +35,7 @@ NOT_PERMITTED: dict[str, tuple[Cause, str]] = {
         (Cause.CREDENTIALS, f"the credentials have expired: {SIGN_IN}"),
     ),
     **dict.fromkeys(UNKNOWN_IDENTITY, (Cause.CREDENTIALS, f"AWS does not know these credentials: {WHO}")),
-    "RequestTimeTooSkewed": (Cause.CREDENTIALS, f"this machine's clock is wrong: set it (`timedatectl`), {AGAIN}"),
+    "RequestTimeTooSkewed": (Cause.CREDENTIALS, WRONG_CLOCK),
     **dict.fromkeys(DENIED, (Cause.ROLE, f"your identity lacks this permission, or it is another account's: {PERMIT}")),
     **dict.fromkeys(
         OTHER_REGION, (Cause.REGION, f"the bucket is in another region than hydra.launcher.region: set one that fits, {AGAIN}")
@@ -50,6 +51,7 @@ NO_CREDENTIALS = """
 ROLE_REFUSED = re.compile("Could not assume role|unable to assume|iam:PassRole|[Cc]ross-account pass role")
 CAPACITY = re.compile("CapacityError|Insufficient(Instance)?Capacity|CapacityExceeded")
 OTHER_REGION_TEXT = re.compile("BucketRegionError|PermanentRedirect|bucket is in this region|in the same region")
+CLOCK = re.compile("Signature (expired|not yet current)")  # how services other than S3 say RequestTimeTooSkewed
 S3_URI = re.compile(r"s3://[^\s\"'),]+")
 
 
@@ -67,7 +69,7 @@ def refused_call(action: str, response: Mapping[str, Any]) -> CallFailed:
         step = f"correct hydra.launcher.role_arn; `aws iam get-role --role-name NAME` shows whom it trusts, {AGAIN}"
         return _failed(NotPermitted, Cause.ROLE, message, step)
     if code in NOT_PERMITTED:
-        cause, step = NOT_PERMITTED[code]
+        cause, step = NOT_PERMITTED["RequestTimeTooSkewed" if CLOCK.match(text) else code]
         return _failed(NotPermitted, cause, message, step)
     cause, step = _of_request(code, text)
     return _failed(CallFailed, cause, message, step)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import random
-import re
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlparse
 
 from hydra_sagemaker import __version__
-from hydra_sagemaker.aws.call_errors import WEB_PAGE, failed_call, refused_call
+from hydra_sagemaker.aws.call_errors import failed_call, refused_call
+from hydra_sagemaker.aws.foreign_answers import refuse_foreign_answers
 from hydra_sagemaker.aws.local_credentials import FIELDS, is_loopback, keys_of
 from hydra_sagemaker.errors import LauncherError, Throttled, Unreachable
 from hydra_sagemaker.job.job import endpoint_problem
@@ -23,8 +23,6 @@ from hydra_sagemaker.settings import SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-HTML = re.compile(r"\s*(?:<!doctype html|<html)", re.IGNORECASE)
-TITLE = re.compile(r"<title[^>]*>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
 LOOPBACK_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 LOCAL_KEY = "LOCAL"
 """Begins the access keys of every local SageMaker."""
@@ -68,25 +66,8 @@ class Clients:
 
     def _client(self, service: str) -> Any:
         client = self._session.client(service, config=self._config, endpoint_url=self._endpoint_url)
-        client.meta.events.register("before-parse", _refuse_web_page)
+        refuse_foreign_answers(client)
         return client
-
-
-def _refuse_web_page(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """A proxy's page of sign-in is no answer of the service, whatever its status: botocore would read an empty one from it.
-
-    Raises:
-        HTTPClientError: of botocore, so that the call counts as one that did not reach the service.
-    """
-    from botocore.exceptions import HTTPClientError
-
-    body = response_dict["body"]
-    if response_dict["headers"].get("content-type", "").startswith("text/html") and isinstance(body, bytes):
-        text = body[:4096].decode(errors="replace")
-        if HTML.match(text):
-            title = TITLE.search(text)
-            named = f" ({' '.join(title[1].split())})" if title else ""
-            raise HTTPClientError(error=f"{WEB_PAGE}{named} answers in place of the service, as that of a proxy does")
 
 
 def _exported_keys() -> dict[str, str]:
