@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_sagemaker.errors import LauncherError, SubmissionRefused
 from hydra_sagemaker.job.identity import flat
 from hydra_sagemaker.job.inputs import Input
+from hydra_sagemaker.job.packed_config import PackedConfig
 from hydra_sagemaker.secret_names import looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import FIELDS, PER_JOB, REMOVED, Mode, SageMakerLauncherConf, removed_field
 
@@ -40,10 +41,10 @@ WITHOUT_END = ("code.max_mb", "max_cost_usd")
 class Job:
     number: int
     overrides: tuple[str, ...]
-    config: DictConfig
+    config: PackedConfig = PackedConfig()
     """With the hydra node."""
-    settings: SageMakerLauncherConf
-    output_dir: Path
+    settings: SageMakerLauncherConf = field(default_factory=SageMakerLauncherConf)
+    output_dir: Path = Path()
     key: str = ""
     slug: str = ""
     distinguishing_overrides: tuple[str, ...] = ()
@@ -162,7 +163,7 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
         with open_dict(config):
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
-        job = Job(number, tuple(words), config, SageMakerLauncherConf(), Path(), distinguishing_overrides=own)
+        job = Job(number, tuple(words), config, distinguishing_overrides=own)
         differing = _differing_from(master, config)
         if removed := [name for name in differing if name in REMOVED]:
             problems.append(f"{job}: {'; '.join(map(removed_field, removed))}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -18,9 +18,18 @@ from hydra_sagemaker.errors import Cause, Failure, RemoteJobError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import without_hydra
 from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.packed_config import PackedConfig
 from hydra_sagemaker.job.result import read_result, rebuilt, returned_value
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class PackedReturn(JobReturn):
+    """A sweeper gets those of all jobs at once, and thousands need the memory."""
+
+    cfg: PackedConfig = PackedConfig()  # type: ignore[assignment]
+    hydra_cfg: PackedConfig = PackedConfig()  # type: ignore[assignment]
 
 
 class SubmittedJob:
@@ -89,12 +98,11 @@ def sweeper_by_values(config: DictConfig) -> str | None:
 
 
 def return_of(job: Job, name: str, status: JobStatus, value: Any) -> JobReturn:
-    """Make a return with the job's own configuration, not a copy: thousands of jobs need the memory."""
     config = job.config
     with open_dict(config.hydra), read_write(config.hydra):
         config.hydra.job.id = name
         config.hydra.runtime.output_dir = str(job.output_dir)
-    return JobReturn(
+    return PackedReturn(
         overrides=list(OmegaConf.to_container(config.hydra.overrides.task)),  # type: ignore[arg-type]
         cfg=without_hydra(config),
         hydra_cfg=config,
