@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import packaging
 import pytest
 
 from hydra_apps import App, Elsewhere
@@ -186,7 +187,7 @@ def test_a_job_composes_with_nothing_but_the_bundle(app: App, elsewhere: Elsewhe
     for name, content in Code.of(CodeConf(), app.root).extra(Requirements()).items():
         (tmp_path / "bundle" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "bundle" / name).write_bytes(content)
-    path = [tmp_path / "bundle/.launcher/path", Path(hydra.__file__).parents[1]]
+    path = [tmp_path / "bundle/.launcher/path", *(Path(str(one.__file__)).parents[1] for one in (hydra, packaging))]
     command = [sys.executable, "-S", "-m", "hydra_sagemaker.runner", str(elsewhere.spec()), "--root", str(elsewhere.root)]
     command += ["--job-dir", str(elsewhere.output / ".job"), "--output-root", str(elsewhere.output)]
     environment = {**os.environ, "PYTHONPATH": ":".join(map(str, path)), "MARKS": str(app.marks_file)}
