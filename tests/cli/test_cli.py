@@ -154,7 +154,7 @@ def test_one_failed_job_does_not_stop_the_others_and_is_named(
     assert "are longer than data.max_length=8 tokens" in log
 
 
-@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["check"]])
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], pytest.param(["check"], marks=pytest.mark.slow)])
 def test_a_reader_that_leaves_early_is_no_error(words: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -101,6 +101,7 @@ def test_a_copy_of_the_training_file_is_no_test_set(run: Path, project: Path, ca
     assert "--seen drop leaves the seen pairs out" in said and not (run / "evaluations").exists()
 
 
+@pytest.mark.slow
 def test_seen_pairs_are_known_in_any_order_and_case(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     swapped = [(f" {second.upper()}", first, label) for first, second, label in PAIRS[:30]]
     other = write(Path("other.csv"), [("new", "pair", "1"), ("one more", "of them", "0"), *swapped])
@@ -217,6 +218,7 @@ def test_the_files_of_the_training_typed_again(run: Path, project: Path, capsys:
     assert "these are the files of the training: the run's own test split is scored" in said
 
 
+@pytest.mark.slow
 def test_other_data_are_read_and_encoded_as_the_runs_own(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved = OmegaConf.load(run / "config.yaml")
     mine = {"max_length": 12, "sentence1": "a", "labels": {"no": 0, "yes": 1}, "on_bad_rows": "skip"}
@@ -236,6 +238,7 @@ def test_other_data_are_read_and_encoded_as_the_runs_own(run: Path, capsys: pyte
     assert "data.max_length=64 (12)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_the_starting_run_has_seen_is_said_and_kept(
     run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

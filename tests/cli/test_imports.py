@@ -47,6 +47,7 @@ def test_a_mistake_is_named_without_the_libraries_of_models(words: tuple[str, ..
     assert problem in done.stderr
 
 
+@pytest.mark.slow
 def test_a_score_needs_nothing_of_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert paraphrase("train", *TINY, *FEW_PAIRS, "logger=none", "hydra.run.dir=run") == 0

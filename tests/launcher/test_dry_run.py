@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hydra_apps import App
 
 NO_ACCOUNT = {
@@ -80,6 +82,7 @@ def ledger(app: App, name: str, *seconds: float, status: str = "completed", inst
             lines.write(json.dumps(event) + "\n" + json.dumps(event) + "\n")
 
 
+@pytest.mark.slow
 def test_what_is_likely_is_the_median_of_earlier_jobs(app: App) -> None:
     ledger(app, "before", 360, 720, 10800, 99999999, status="completed")
     ledger(app, "before", 3, 4, 5, instance_type="ml.g5.xlarge")

@@ -43,6 +43,7 @@ def refusal(cloud: Cloud, *words: str) -> str:
     return " ".join(output.split())
 
 
+@pytest.mark.slow
 def test_changed_code_does_not_replace_running_jobs(running: Cloud) -> None:
     running.app.write("app.py", (running.app.root / "app.py").read_text(encoding="utf-8") + "# a comment\n")
     output = refusal(running, *WAITING)

@@ -156,6 +156,7 @@ def test_texts_from_elsewhere() -> None:
     assert "\x1b" not in f"{error}{error.__cause__}"
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_early_once_enough_jobs_have_failed(app: App) -> None:
     app.write("conf/config.yaml", "x: 0\ndo: raise\n")
     words = ("x=range(8)", "hydra.launcher.max_parallel=1", "hydra.launcher.max_failures=2")

@@ -67,6 +67,7 @@ def test_files_that_a_job_lacks_are_refused_with_the_ways(reader: App, tmp_path:
     assert reader.run(*AWS, *words, *ways).code == 0
 
 
+@pytest.mark.slow
 def test_items_of_a_list_are_uploaded(cloud: Cloud, reader: App) -> None:
     cloud.sweep("hydra.launcher.inputs=[files.0]")
     assert cloud.returns()[0]["value"] == ["a", "w"]
@@ -81,6 +82,7 @@ def test_a_local_job_counts_the_contents_of_its_inputs(reader: App) -> None:
     assert reader.result(0)["return_value"] == ["b", "w"]
 
 
+@pytest.mark.slow
 def test_a_bundled_input_counts_where_only_imported_modules_do(reader: App) -> None:
     words = ("hydra.launcher.code.identity=imported", "hydra.launcher.inputs=[files.1]")
     reader.sweep(*words)
@@ -88,6 +90,7 @@ def test_a_bundled_input_counts_where_only_imported_modules_do(reader: App) -> N
     assert "all new: input files.1 changed" in reader.sweep(*words)
 
 
+@pytest.mark.slow
 def test_a_local_result_of_other_contents_is_named(reader: App) -> None:
     reader.sweep("x=1,2")
     assert "has changed" not in reader.sweep("x=1,2")

@@ -57,6 +57,7 @@ def test_a_package_that_the_task_imports_is_named_with_both_versions(app: App, t
     assert NOTHING not in app.sweep("x=1,2", env=env)
 
 
+@pytest.mark.slow
 def test_of_a_training_job_the_versions_that_it_installs_count(cloud: Cloud) -> None:
     numpy = metadata.version("numpy")
     cloud.app.write("requirements.txt", "hydra-core\nnumpy\n")

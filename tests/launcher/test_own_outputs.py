@@ -38,7 +38,13 @@ def repository(app: App) -> None:
 
 @pytest.mark.parametrize(
     "redirected",
-    [">> run.out 2>&1", "2>&1 | tee -a run.out", "2>&1 | cat | tee -a run.out > copy.out", ">> run.out 2> errors.out"],
+    [
+        ">> run.out 2>&1",
+        *(
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in ("2>&1 | tee -a run.out", "2>&1 | cat | tee -a run.out > copy.out", ">> run.out 2> errors.out")
+        ),
+    ],
 )
 def test_the_log_of_a_launch_in_its_repository_is_no_code(app: App, redirected: str) -> None:
     repository(app)

@@ -50,6 +50,7 @@ def own(directory: Path, name: str, text: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_local_files_are_uploaded_once_and_lead_back_here(reader: Cloud, tmp_path: Path) -> None:
     file = own(tmp_path, "pairs (1).csv", "a,b")
     output = reader.sweep("x=1,2", INPUTS, f"data.train='{file}'")

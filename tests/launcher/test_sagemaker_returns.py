@@ -75,6 +75,7 @@ ConfigStore.instance().store(group="hydra/sweeper", name="demanding", node=node)
 """
 
 
+@pytest.mark.slow
 def test_a_task_that_leaves_without_a_result_is_not_tried_again(cloud: Cloud) -> None:
     cloud.app.write("app.py", VANISHING)
     output = cloud.sweep("x=1,2", "hydra.launcher.retry_seconds=0.1", code=1)
@@ -95,6 +96,7 @@ def test_a_value_that_json_cannot_hold_is_named(cloud: Cloud) -> None:
     assert output.count("was not downloaded") == 1
 
 
+@pytest.mark.slow
 def test_a_sweeper_that_needs_the_value_gets_a_failure(app: App) -> None:
     app.write("app.py", RETURNING)
     app.write("hydra_plugins/demanding.py", DEMANDING)

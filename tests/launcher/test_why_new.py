@@ -24,6 +24,7 @@ def reasons(output: str) -> list[str]:
     return re.findall(r"\[HYDRA\] ((?:all|\d+ jobs?) new: .*)", output)
 
 
+@pytest.mark.slow
 def test_what_has_changed_is_named(app: App) -> None:
     app.write("conf/config.yaml", "x: 0\ndo: nothing\napi_token: ${oc.env:UNSET_TOKEN,null}\nnested:\n  a: 1\n")
     app.write("data.csv", "1")

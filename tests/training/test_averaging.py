@@ -77,6 +77,7 @@ def test_the_exported_weights_are_the_running_average(averaging: str, trained: A
     assert any(not torch.allclose(value, SEEN[-1][name], atol=1e-4) for name, value in found.items())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:SWA is currently only supported every epoch")
 def test_stochastic_weight_averaging_is_validated_and_kept(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained("+callbacks.swa={_target_:mylab_averages.Recorded,swa_lrs:0.01,swa_epoch_start:1}")
@@ -90,6 +91,7 @@ def test_stochastic_weight_averaging_is_validated_and_kept(trained: Any, capsys:
     assert "averaged weights are kept: val/accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:SWA is currently only supported every epoch")
 def test_a_training_that_ends_before_the_average_says_so(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained("+callbacks.swa={_target_:mylab_averages.Recorded,swa_lrs:0.01,swa_epoch_start:3}", "trainer.max_steps=20")

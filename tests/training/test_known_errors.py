@@ -45,7 +45,8 @@ def test_a_sweep_is_refused_before_its_jobs_meet_a_bad_row(bad_row: tuple[str, .
     assert not Path("sweep").exists()
 
 
-@pytest.mark.parametrize("compute", ["~compute", pytest.param("compute=local", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("compute", ["~compute", "compute=local"])
 def test_of_a_sweep_once_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compute: str) -> None:
     """Jobs of the basic launcher, and in processes of their own; only a tokenizer knows that a pair is too long."""
     monkeypatch.chdir(tmp_path)

@@ -68,7 +68,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 @pytest.mark.parametrize(
     "kill",
     [
-        "batch 17 SIGKILL",
+        pytest.param("batch 17 SIGKILL", marks=pytest.mark.slow),
         pytest.param("batch_start 40 SIGKILL", marks=pytest.mark.slow),
         pytest.param("batch 24 SIGKILL", marks=pytest.mark.slow),
         pytest.param("validation 1 SIGKILL", marks=pytest.mark.slow),

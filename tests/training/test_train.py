@@ -93,7 +93,9 @@ def test_a_run_is_not_overwritten(tiny_run: Path, capsys: pytest.CaptureFixture[
     assert weights(tiny_run) == before and record(tiny_run)["status"] == "finished"
 
 
-@pytest.mark.parametrize(("profiler", "known"), [("simple", "run_training_batch"), ("advanced", "tottime")])
+@pytest.mark.parametrize(
+    ("profiler", "known"), [("simple", "run_training_batch"), pytest.param("advanced", "tottime", marks=pytest.mark.slow)]
+)
 def test_a_profile_is_in_the_run(profiler: str, known: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     profile = tmp_path / "run" / "fit-profile.txt"
     profile.parent.mkdir()
