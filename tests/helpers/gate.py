@@ -19,6 +19,8 @@ class Passage:
         self._client, self._server = client, server
         self._sent, self._received = bytearray(), bytearray()
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
         self._thread.start()
 
     @property
@@ -130,4 +132,5 @@ class Gate:
             return
         for one in (client, server):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.passages.append(Passage(client, server))
+        self.passages.append(Passage(client, server))  # before a byte passes: whoever has received one finds it here
+        self.passages[-1].start()
