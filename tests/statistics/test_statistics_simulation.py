@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from paraphrase_lab.comparison.compare import decided
+from paraphrase_lab.comparison.decisions import decided
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.statistics.bootstrap import cluster_weights, interval
@@ -40,7 +40,12 @@ def answers(random: np.random.Generator, share_right: np.ndarray, simulations: i
 
 
 def found(
-    right_a: np.ndarray, right_b: np.ndarray, metrics: Sequence[str] = ("accuracy",), *, naive: bool = False
+    right_a: np.ndarray,
+    right_b: np.ndarray,
+    metrics: Sequence[str] = ("accuracy",),
+    *,
+    naive: bool = False,
+    equal_within: float = 0.01,
 ) -> list[list[Difference]]:
     """Compare as `paraphrase compare` does in every simulation, one difference per metric.
 
@@ -51,12 +56,13 @@ def found(
     answers = np.stack([right_a, right_b]).reshape(2, *right_a.shape[:2], -1)
     random, comparisons = np.random.default_rng(2), []
     for number, start in enumerate(range(0, answers.shape[2], PORTION)):
-        comparisons += _compared(answers[:, :, start : start + PORTION], metrics, random, seed=number, naive=naive)
+        portion = answers[:, :, start : start + PORTION]
+        comparisons += _compared(portion, metrics, random, seed=number, naive=naive, equal_within=equal_within)
     return comparisons
 
 
 def _compared(
-    right: np.ndarray, metrics: Sequence[str], random: np.random.Generator, *, seed: int, naive: bool
+    right: np.ndarray, metrics: Sequence[str], random: np.random.Generator, *, seed: int, naive: bool, equal_within: float
 ) -> Iterator[list[Difference]]:
     """Compare the candidates of each simulation, from right or wrong [candidates, seeds, simulations, pairs]."""
     seeds, simulations, pairs = right.shape[1:]
@@ -74,17 +80,18 @@ def _compared(
     for number, (a, b) in enumerate(versus):
         recipes = [Recipe(f"{name} of {number}", (ROW,) * seeds) for name in "ab"]
         family = {part: _only(one, number, [*numbers[a], *numbers[b]]) for part, one in paired.items()}
-        yield decided(family, [(0, 1)], recipes, question)
+        yield decided(family, [(0, 1)], recipes, question, equal_within=equal_within)
 
 
 def _only(one: Paired, comparison: int, runs: list[int]) -> Paired:
     low, high, p_values = (values[[comparison]] for values in (one.low, one.high, one.p_values))
-    return one._replace(values=one.values[runs], low=low, high=high, p_values=p_values)
+    return one._replace(values=one.values[runs], shares=one.shares[runs], low=low, high=high, p_values=p_values)
 
 
-def covered(differences: Sequence[Difference], truth: float | np.ndarray, *, over: str = "pairs") -> float:
-    ends = [(one.low, one.high) if over == "pairs" else (one.seeds_low, one.seeds_high) for one in differences]
-    low, high = np.array(ends, dtype=np.float64).T
+def covered(differences: Sequence[Difference], truth: float | np.ndarray, *, over: str = "") -> float:
+    """Return how often the interval that decides holds the truth, or that over the pairs or the seeds alone."""
+    names = [f"{over}_low", f"{over}_high"] if over else ["low", "high"]
+    low, high = np.array([[getattr(one, name) for name in names] for one in differences], dtype=np.float64).T
     return float(np.mean((low <= truth) & (truth <= high)))
 
 
@@ -130,14 +137,25 @@ def test_few_clusters_are_covered_too() -> None:
 
 
 def recipe_runs(
-    random: np.random.Generator, hardness: np.ndarray, share_right: float, spread: float, seeds: int = SEEDS
+    random: np.random.Generator,
+    hardness: np.ndarray,
+    share_right: float,
+    spread: float,
+    seeds: int = SEEDS,
+    *,
+    own: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Right or wrong [seeds, simulations, clusters, pairs], and how much a recipe gets right on each test set [simulations].
 
     Every seed moves the share of right answers by `spread`, and makes a few mistakes of its own.
+
+    Args:
+        own: how much of the hardness is this recipe's own; 0: both find the same pairs hard.
     """
     own_mistakes = 0.3
-    fixed = np.sqrt(1 - own_mistakes) * hardness
+    fixed = np.sqrt(1 - own_mistakes - own) * hardness
+    if own:
+        fixed = fixed + np.sqrt(own) * hidden(random, *hardness.shape[:2])
     nodes, probabilities = np.polynomial.hermite_e.hermegauss(5)
     shares = np.clip(share_right + spread * nodes, 0.01, 0.99)[:, None, None, None]
     expected = norm.cdf((norm.ppf(shares) - fixed) / np.sqrt(own_mistakes)).mean(axis=(-1, -2))
@@ -160,7 +178,7 @@ def test_two_recipes_the_interval_over_seeds_covers_and_the_one_over_pairs_does_
     differences = [one for (one,) in found(right_a, right_b)]
     assert covered(differences, truth_b - truth_a, over="seeds") == pytest.approx(0.95, abs=0.02)
     if spread == 0.03:
-        assert covered(differences, truth_b - truth_a) < 0.7
+        assert covered(differences, truth_b - truth_a, over="pairs") < 0.7
 
 
 @pytest.mark.parametrize(
@@ -187,4 +205,58 @@ def test_a_planted_difference_is_found(spread: float, share_a: float, share_b: f
     assert share > 0.9
     assert not any(one.better and one.better.startswith("a") for family in comparisons for one in family)
     (sure, *_) = [family[0] for family in comparisons if family[0].better]
-    assert sure.verdict.startswith(f"{sure.b} is better by ") and "; seeds: " in sure.verdict
+    assert sure.verdict.startswith(f"{sure.b} is better by ") and ", seeds alone ± " in sure.verdict
+
+
+OWN = 0.3
+"""Of the hardness: recipes that are good at different pairs."""
+GRID = [(seeds, spread) for seeds in (3, 5, 10) for spread in (0.003, 0.01, 0.03)]
+QUICK = (5, 0.01)
+CELLS = [pytest.param(*cell, marks=() if cell == QUICK else pytest.mark.slow) for cell in GRID]
+
+
+@pytest.mark.parametrize(("seeds", "spread"), CELLS)
+def test_recipes_that_are_good_at_different_pairs(seeds: int, spread: float) -> None:
+    """Equal on average: 5 % are called different, and the interval holds 0 in 95 % of the cases.
+
+    Where both recipes find the same pairs hard, the seeds' share of the pairs' variance is all of it, and the interval is a
+    little wide. By the larger of two p-values, that of the seeds and that of the pairs, some 7 to 10 % were called different.
+    """
+    random, simulations = np.random.default_rng(19), 1_500 if (seeds, spread) == QUICK else 3_000
+    hardness = hidden(random, simulations)
+    right_a, right_b = (recipe_runs(random, hardness, 0.85, spread, seeds, own=OWN)[0] for _ in "ab")
+    differences = [one for (one,) in found(right_a, right_b)]
+    assert called_different([[one] for one in differences]) == pytest.approx(0.05, abs=0.015)
+    assert covered(differences, 0.0) == pytest.approx(0.95, abs=0.015)
+    if seeds > 3 and spread < 0.03:
+        assert covered(differences, 0.0, over="seeds") < 0.9, "Welch's interval alone is too narrow"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "spread"), GRID)
+def test_recipes_that_find_the_same_pairs_hard(seeds: int, spread: float) -> None:
+    random = np.random.default_rng(23)
+    hardness = hidden(random, 3_000)
+    (right_a, truth_a), (right_b, truth_b) = (recipe_runs(random, hardness, 0.85, spread, seeds) for _ in "ab")
+    differences = [one for (one,) in found(right_a, right_b)]
+    assert 0.025 <= called_different([[one] for one in differences]) <= 0.065
+    assert 0.935 <= covered(differences, truth_b - truth_a) <= 0.975
+
+
+@pytest.mark.slow
+def test_three_seeds_of_very_different_spreads_are_called_different_too_often() -> None:
+    """The known exception, documented: 3 seeds, of which one recipe's spread ten times as much."""
+    random = np.random.default_rng(29)
+    hardness = hidden(random, 3_000)
+    right_a, right_b = (recipe_runs(random, hardness, 0.85, spread, own=OWN)[0] for spread in (0.003, 0.03))
+    assert 0.05 <= called_different([[one] for (one,) in found(right_a, right_b)]) <= 0.09
+
+
+def test_equality_is_shown_where_it_holds_and_seldom_where_it_does_not() -> None:
+    random, simulations = np.random.default_rng(31), 600
+    hardness = hidden(random, simulations)
+    for difference, least, most in ((0.0, 0.8, 1.0), (0.05, 0.0, 0.07)):
+        shares = (0.85, 0.85 + difference)
+        right_a, right_b = (recipe_runs(random, hardness, share, 0.003, 5, own=0.1)[0] for share in shares)
+        differences = [one for (one,) in found(right_a, right_b, equal_within=0.05)]
+        assert least <= np.mean([one.p_unequal < 0.05 for one in differences]) <= most

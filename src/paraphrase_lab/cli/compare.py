@@ -16,6 +16,7 @@ from paraphrase_lab.runs.fields import Fields
 from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.where import where
 from paraphrase_lab.runtime.next_commands import print_next
+from paraphrase_lab.statistics import EQUAL_WITHIN
 from paraphrase_lab.storage import require_writable
 
 HELP = """Compares runs that were evaluated on the same pairs, and says which question it
@@ -56,6 +57,8 @@ def run(words: list[str]) -> int:
         by_slice=arguments.slices is not False,
         slices_up_to=SLICES_UP_TO if wants_slices else SLICES_UNASKED_UP_TO,
         names=_names(found),
+        equal_within=arguments.equal_within,
+        each_metric=arguments.each_metric,
     )
     comparison = dataclasses.replace(comparison, notes=(*left_out, *comparison.notes))
     if arguments.plot:
@@ -89,6 +92,11 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--slices", action=argparse.BooleanOptionalAction, default=None, help="default: shown for up to 3 comparisons"
     )
+    parser.add_argument(
+        "--equal-within", type=_margin, default=EQUAL_WITHIN, metavar="M",
+        help="differences below it count as equal, in the metric's own unit; default: 0.01, a point of accuracy",
+    )  # fmt: skip
+    parser.add_argument("--each-metric", action="store_true", help="count accuracy and F1 as two questions when correcting")
     parser.add_argument("--resamples", type=_resamples, default=10_000, metavar="N", help="default: 10000")
     parser.add_argument("--plot", type=user_path, metavar="FILE", help="also draw the differences: .png, .pdf or .svg")
     form = parser.add_mutually_exclusive_group()
@@ -101,6 +109,18 @@ def _resamples(text: str) -> int:
     if not text.isdigit() or int(text) < 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of 100 or more")
     return int(text)
+
+
+def _margin(text: str) -> float:
+    try:
+        margin = float(text)
+    except ValueError:
+        margin = 0.0
+    if not 0 < margin < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number between 0 and 1, such as 0.005 for half a point of accuracy"
+        )
+    return margin
 
 
 def chosen_runs(places: list[str], condition: str | None) -> tuple[list[Any], list[str] | None]:

@@ -56,7 +56,7 @@ def _table(title: str | None, heads: Sequence[str], texts: Sequence[str]) -> Tab
 
 
 def _differences(rows: Sequence[Difference], letters: Mapping[str, str], with_seeds: bool) -> Table:
-    table = _table(with_unit(rows[0].metric), ("", *difference_columns(with_seeds=with_seeds)), texts=("", "better"))
+    table = _table(with_unit(rows[0].metric), ("", *difference_columns(with_seeds=with_seeds)), texts=("", "outcome"))
     for one in rows:
         table.add_row(f"{letters[one.b]} - {letters[one.a]}", *one.cells(with_seeds=with_seeds, names=letters))
     return table
@@ -69,7 +69,7 @@ def _slices(rows: Sequence[Difference], letters: Mapping[str, str], with_seeds: 
     with_values = not with_seeds or width >= WIDE
     columns = [f"{b} - {a}", *difference_columns(with_seeds=with_seeds)[1:]]
     heads = ("slice", "pairs", *((a, b) if with_values else ()), *columns)
-    table = _table(f"{with_unit(first.metric)}, by slice", heads, texts=("slice", "better"))
+    table = _table(f"{with_unit(first.metric)}, by slice", heads, texts=("slice", "outcome"))
     for one in rows:
         values = [shown(one.metric, value) for value in (one.value_a, one.value_b)] if with_values else []
         table.add_row(one.slice, f"{one.pairs:,}", *values, *one.cells(with_seeds=with_seeds, names=letters))

@@ -1,13 +1,12 @@
 """Is B better than A, on what, by how much, how sure: runs that were evaluated on the same pairs, compared with statistics."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
 from paraphrase_lab.comparison.candidates import candidates_of, group_runs, numbers_of, versus_of
 from paraphrase_lab.comparison.common_pairs import default_split, leak_notes, read_common_predictions
+from paraphrase_lab.comparison.decisions import decided
 from paraphrase_lab.comparison.slices import slices
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.errors import UserError
@@ -15,12 +14,11 @@ from paraphrase_lab.metrics.binary import METRIC_NAMES, decide
 from paraphrase_lab.runs.predictions import Predictions
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.runs.row import RunRow
-from paraphrase_lab.statistics import FEWEST_SEEDS
+from paraphrase_lab.statistics import EQUAL_WITHIN, FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import ALL, MODELS, RECIPES, Comparison, Difference
 from paraphrase_lab.statistics.metric_sums import Scored
-from paraphrase_lab.statistics.paired import Paired, compare_paired
-from paraphrase_lab.statistics.seeds import welch
-from paraphrase_lab.statistics.verdict import SIGNIFICANCE, better, holm, sentence, too_few_seeds
+from paraphrase_lab.statistics.paired import compare_paired
+from paraphrase_lab.statistics.verdict import SIGNIFICANCE
 
 METRICS = ("accuracy", "f1")
 RESAMPLES = 10_000
@@ -42,6 +40,8 @@ def compare_runs(
     by_slice: bool = True,
     slices_up_to: int = SLICES_UP_TO,
     names: Sequence[str] | None = None,
+    equal_within: float = EQUAL_WITHIN,
+    each_metric: bool = False,
 ) -> Comparison:
     """Compare every candidate with every other, or all with the baseline: all metrics on the whole set, the first by slice.
 
@@ -54,6 +54,8 @@ def compare_runs(
         seed: of the resampling.
         slices_up_to: comparisons; with more there are no slices, and a note says so.
         names: the candidate each run belongs to, where its configuration shall not decide.
+        equal_within: differences smaller than this, in the metric's own unit, count as equal.
+        each_metric: whether accuracy and F1 of the same runs are two questions.
 
     Raises:
         UserError: runs that cannot be compared, or metrics or a baseline that do not exist.
@@ -80,7 +82,7 @@ def compare_runs(
     differences: list[Difference] = []
     for whole in (True, False):
         family = {part: found for part, found in paired.items() if (part[1] == ALL) == whole}
-        differences += decided(family, versus, recipes, question)
+        differences += decided(family, versus, recipes, question, equal_within=equal_within, each_metric=each_metric)
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
     notes += [f"{name} is not defined on these pairs: too few of one label." for name in undefined]
     notes += [
@@ -129,40 +131,6 @@ def _no_slices(comparisons: int, slices_up_to: int) -> str:
     if comparisons > SLICES_UP_TO:
         return f"No slices: these are {comparisons} comparisons, and more than {SLICES_UP_TO} are compared as a whole only."
     return f"No slices, since these are more than {slices_up_to} comparisons: --slices compares them."
-
-
-def decided(
-    paired: Mapping[tuple[str, str], Paired], versus: Sequence[tuple[int, int]], recipes: Sequence[Recipe], question: str
-) -> list[Difference]:
-    """Return the differences of a family of tests, corrected together; none where a slice does not define the metric.
-
-    A recipe is better only if pairs and seeds both show it, hence the larger of the two p-values counts (the
-    intersection-union test of Berger 1982).
-    """
-    numbers, tests = numbers_of(recipes), []
-    for (metric, part), one in paired.items():
-        for place, (a, b) in enumerate(versus):
-            if np.isnan(one.low[place]):
-                continue
-            of_a, of_b = one.values[numbers[a]], one.values[numbers[b]]
-            seeds = welch(of_a, of_b) if min(len(of_a), len(of_b)) >= FEWEST_SEEDS else None
-            low, high, p_value = (float(values[place]) for values in (one.low, one.high, one.p_values))
-            tests.append(Difference(
-                metric, part, recipes[a].name, recipes[b].name, float(of_a.mean()), float(of_b.mean()),
-                float(of_b.mean() - of_a.mean()), low, high, p_value, math.nan,
-                *((seeds.low, seeds.high) if seeds else (None, None)), better=None, verdict="",
-                seeds_p_value=seeds.p_value if seeds else None, pairs=one.pairs,
-            ))  # fmt: skip
-    adjusted = holm([test.larger_p_value for test in tests]).tolist()
-    corrected = [replace(test, p_adjusted=p_value) for test, p_value in zip(tests, adjusted, strict=True)]
-    runs = {recipe.name: len(recipe.rows) for recipe in recipes}
-    return [_judged(test, len(tests), min(runs[test.a], runs[test.b]), question) for test in corrected]
-
-
-def _judged(one: Difference, comparisons: int, seeds: int, question: str) -> Difference:
-    if question == RECIPES and one.seeds is None:
-        return replace(one, verdict=too_few_seeds(one, comparisons, seeds))
-    return replace(one, better=better(one), verdict=sentence(one, comparisons))
 
 
 def _remarks(

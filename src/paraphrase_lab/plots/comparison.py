@@ -66,9 +66,11 @@ def _draw(axes: Axes, rows: Sequence[Difference], *, with_names: bool) -> list[s
             labels.append("")
         y, scale = len(labels), factor(one.metric)
         labels.append(f"{one.slice} ({one.pairs:,})")
-        _interval(axes, y, (scale * one.low, scale * one.high), BLUE, "-", "95 % over pairs")
-        if one.seeds_low is not None and one.seeds_high is not None:
-            _interval(axes, y + 0.22, (scale * one.seeds_low, scale * one.seeds_high), VERMILION, "--", "95 % over seeds")
+        name = "95 % over pairs and seeds" if one.is_of_recipes else "95 % over pairs"
+        _interval(axes, y, (scale * one.low, scale * one.high), BLUE, "-", name)
+        parts = zip(one.parts, ((0.2, GREY, "pairs alone"), (0.34, VERMILION, "seeds alone")), strict=False)
+        for (low, high), (below, colour, name) in parts if one.is_of_recipes else ():
+            _interval(axes, y + below, (scale * low, scale * high), colour, "--", name)
         filled = BLUE if one.better else "white"
         axes.plot(scale * one.difference, y, "o", markersize=6, color=BLUE, markerfacecolor=filled, zorder=3)
     return labels

@@ -16,8 +16,8 @@ from paraphrase_lab.statistics.formatting import factor, interval, signed, with_
 
 PAIRS_DRAWN_BY_SLICE = 3
 STRIPS_DRAWN = 24
-LEGEND = (Mark("s1 dot", "difference"), Mark("interval", "95 % interval over the pairs"))
-OVER_SEEDS = Mark("seeds", "95 % interval over the seeds")
+OVER_PAIRS = Mark("interval", "95 % interval over the pairs")
+TOGETHER = (Mark("interval", "95 % interval over pairs and seeds"), Mark("seeds", "over the pairs alone, over the seeds alone"))
 NO_DIFFERENCE = Mark("floor", "no difference")
 
 
@@ -39,31 +39,34 @@ def forest(found: Sequence[Difference], title: str, *, by_slice: bool = False) -
     """Draw a row per difference with its intervals, named by its slice or by its pair of candidates."""
     drawn = found if by_slice else sorted(found, key=lambda one: abs(one.difference), reverse=True)[:STRIPS_DRAWN]
     metric = found[0].metric
-    ends = [end for one in drawn for end in (one.low, one.high, one.seeds_low, one.seeds_high) if end is not None]
+    ends = [end for one in drawn for ends in ((one.low, one.high), *one.parts) for end in ends]
     scale = Scale.around([0.0, *(factor(metric) * end for end in ends if np.isfinite(end))], 8, STRIP_WIDTH - 8)
-    with_seeds = any(one.seeds_low is not None for one in drawn)
+    intervals = TOGETHER if any(one.is_of_recipes for one in drawn) else (OVER_PAIRS,)
     direction = "" if higher_is_better(metric) else " Lower is better here."
     left_out = f" The {len(drawn)} largest of {len(found)}." if len(drawn) < len(found) else ""
     return Strips(
         title, tuple(_strip(one, scale, by_slice) for one in drawn), axis_of(scale, with_unit(metric)),
-        (*LEGEND, *([OVER_SEEDS] if with_seeds else []), NO_DIFFERENCE),
+        (Mark("s1 dot", "difference"), *intervals, NO_DIFFERENCE),
         f"To the right of the line the first named has the higher value.{direction}{left_out}",
     )  # fmt: skip
 
 
 def _strip(one: Difference, scale: Scale, by_slice: bool) -> Strip:
     name = f"{one.slice} ({one.pairs:,})" if by_slice else f"{one.b} against {one.a}"
-    winner = f"{one.better} is better" if one.better else "no significant difference"
-    detail = f"{signed(one.metric, one.difference)} · {winner}"
+    detail = f"{signed(one.metric, one.difference)} · {f'{one.better} is better' if one.better else one.outcome}"
     drawing = Drawing(STRIP_WIDTH, STRIP_HEIGHT, f"{name}: {detail}, 95 % interval {interval(one.metric, one.low, one.high)}")
     middle, times = STRIP_HEIGHT / 2, factor(one.metric)
     drawing.line(scale(0), 0, scale(0), STRIP_HEIGHT, "floor")
-    for low, high, y, style, over in (
-        (one.seeds_low, one.seeds_high, middle + 6, "seeds", "seeds"), (one.low, one.high, middle, "interval", "pairs"),
-    ):  # fmt: skip
-        if low is not None and high is not None:
-            tip = f"over the {over}: {interval(one.metric, low, high)}"
-            drawing.line(scale(times * low), y, scale(times * high), y, style, tip=tip)
+    lines = [((one.low, one.high), middle, "interval", "pairs and seeds" if one.is_of_recipes else "pairs")]
+    if one.is_of_recipes:
+        names = ("pairs alone", "seeds alone")
+        lines += [
+            (ends, middle + 4 * place, "seeds", name)
+            for place, (ends, name) in enumerate(zip(one.parts, names, strict=True), 1)
+        ]
+    for (low, high), y, style, over in lines:
+        tip = f"over the {over}: {interval(one.metric, low, high)}"
+        drawing.line(scale(times * low), y, scale(times * high), y, style, tip=tip)
     drawing.marker(scale(times * one.difference), middle, 1, tip=detail, size=4.5)
     return Strip(name, detail, drawing.markup())
 

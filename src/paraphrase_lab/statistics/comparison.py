@@ -1,11 +1,13 @@
 """The result of a comparison: candidates and their differences, with the cells that every table of them shows."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from paraphrase_lab.statistics.formatting import interval, mean_and_spread, p_value, signed
+from paraphrase_lab.statistics import EQUAL_WITHIN
+from paraphrase_lab.statistics.formatting import half_width, interval, mean_and_spread, p_value, signed
 
 MODELS, RECIPES = "models", "recipes"
 ALL = "all"
@@ -14,7 +16,11 @@ QUESTIONS = {
     MODELS: "Question: are these models different on pairs like these? Every candidate is one run.",
     RECIPES: "Question: are these recipes different, whatever the seed? Runs that differ only in the seed are one recipe.",
 }
-EXPLANATION = "p is corrected for the number of comparisons (Holm). Better: p below 0.05, and 0 in no interval."
+BETTER, EQUAL, UNDECIDED = "better", "equal", "undecided"
+EXPLANATION = (
+    "p is corrected for the number of questions (Holm). Better: p below 0.05. Equal: shown to differ by less than what counts "
+    "as equal. Undecided: neither is shown."
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Candidate:
         return mean_and_spread(metric, self.values[metric], self.spread.get(metric))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Difference:
     """One metric of two candidates on one slice; all values in the metric's own unit (0.01 is a point of accuracy)."""
 
@@ -48,36 +54,40 @@ class Difference:
     """b - a."""
     low: float
     high: float
-    """95 % interval over the pairs: paired cluster bootstrap."""
+    """95 % interval that decides: over pairs and seeds together for recipes, over the pairs for models."""
     p_value: float
-    """From the pairs: cluster sign-flip test."""
-    p_adjusted: float
-    """After Holm's correction of all tests together; this one decides."""
-    seeds_low: float | None
-    seeds_high: float | None
-    """95 % interval over the seeds (Welch); None where the question is about two models, or seeds are too few."""
-    better: str | None
-    """The better one's name; None where there is no significant difference."""
-    verdict: str
-    seeds_p_value: float | None
+    """Of no difference: from the same as the interval; for models a cluster sign-flip test."""
+    p_adjusted: float = math.nan
+    """After Holm's correction of all questions together; this one decides."""
+    equal_within: float = EQUAL_WITHIN
+    """Differences smaller than this count as equal."""
+    p_unequal: float = math.nan
+    """Of a difference of `equal_within` or more (two one-sided tests), corrected likewise: small where they are equal."""
+    pairs_low: float
+    pairs_high: float
+    """95 % interval over the pairs alone, for these very runs: paired cluster bootstrap."""
+    seeds_low: float | None = None
+    seeds_high: float | None = None
+    """95 % interval over the seeds alone, on these very pairs (Welch); None for two models, and for too few seeds."""
+    ahead: float | None = None
+    """The share of all pairs of a seed of a and one of b in which b is better, ties counting half; None for two models."""
+    detectable: float = math.nan
+    """The difference that so many seeds and pairs find in 80 % of the cases."""
+    seeds_to_decide: int | None = None
+    """Seeds of each that would probably decide, or None."""
+    pairs_to_decide: int | None = None
+    """Pairs that would probably decide between two models, or None."""
+    outcome: str = UNDECIDED
+    """better, equal or undecided."""
+    better: str | None = None
+    """The better one's name, if that is the outcome."""
+    verdict: str = ""
     pairs: int
     """Size of the slice."""
 
     @property
-    def seeds(self) -> tuple[float, float] | None:
-        """The interval over the seeds, if there is one."""
-        return None if self.seeds_low is None or self.seeds_high is None else (self.seeds_low, self.seeds_high)
-
-    @property
-    def excludes_zero(self) -> bool:
-        """True if 0 is in none of the intervals."""
-        ends = [(self.low, self.high), *([self.seeds] if self.seeds else [])]
-        return all(low > 0 for low, _ in ends) or all(high < 0 for _, high in ends)
-
-    @property
-    def larger_p_value(self) -> float:
-        """Before correction: that of the pairs or that of the seeds."""
-        return max(self.p_value, self.seeds_p_value or 0.0)
+    def is_of_recipes(self) -> bool:
+        return self.seeds_low is not None
 
     def cells(self, *, with_seeds: bool, names: Mapping[str, str] | None = None) -> list[str]:
         """Return the texts for `difference_columns`.
@@ -85,15 +95,29 @@ class Difference:
         Args:
             names: what the candidates are called in this table, if not by their names.
         """
-        seeds = [interval(self.metric, self.seeds_low, self.seeds_high)] if with_seeds else []
-        better = (names or {}).get(self.better, self.better) if self.better else "-"
+        parts = []
+        if with_seeds and self.ahead is not None:
+            parts = [*(half_width(self.metric, *ends) for ends in self.parts), f"{100 * self.ahead:.0f} %"]
+        elif with_seeds:
+            parts = [half_width(self.metric, self.pairs_low, self.pairs_high), "too few seeds", "-"]
+        better = (names or {}).get(self.better, self.better) if self.better else None
         ends = interval(self.metric, self.low, self.high)
-        return [signed(self.metric, self.difference), ends, *seeds, p_value(self.p_adjusted), better]
+        outcome = f"{better} better" if better else self.outcome
+        return [signed(self.metric, self.difference), ends, *parts, p_value(self.p_adjusted), outcome]
+
+    @property
+    def parts(self) -> list[tuple[float, float]]:
+        """The intervals over the pairs alone and over the seeds alone; without seeds the first only."""
+        over_pairs = (self.pairs_low, self.pairs_high)
+        if self.seeds_low is None or self.seeds_high is None:
+            return [over_pairs]
+        return [over_pairs, (self.seeds_low, self.seeds_high)]
 
 
 def difference_columns(*, with_seeds: bool) -> list[str]:
     """Name the columns of `Difference.cells`."""
-    return ["difference", "95 % over pairs", *(["95 % over seeds"] if with_seeds else []), "p", "better"]
+    parts = ["pairs alone", "seeds alone", "ahead"] if with_seeds else []
+    return ["difference", "95 %", *parts, "p", "outcome"]
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,13 @@ def signed(metric: str, difference: float) -> str:
     return f"+{text}" if float(text) > 0 else text
 
 
-def interval(metric: str, low: float | None, high: float | None) -> str:
-    """Format both ends; an interval over seeds is None where there are too few of them."""
-    return "too few seeds" if low is None or high is None else f"{shown(metric, low)} to {shown(metric, high)}"
+def interval(metric: str, low: float, high: float) -> str:
+    return f"{shown(metric, low)} to {shown(metric, high)}"
+
+
+def half_width(metric: str, low: float, high: float) -> str:
+    """Format an interval by half of its width, as in ± 1.20."""
+    return f"± {shown(metric, (high - low) / 2)}"
 
 
 def mean_and_spread(metric: str, mean: float, spread: float | None) -> str:

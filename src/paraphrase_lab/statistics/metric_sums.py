@@ -83,3 +83,13 @@ def cluster_sums(metric: str, scored: Scored, clusters: np.ndarray, number: int)
         for one in zip(scored.probabilities, scored.predictions, strict=True)
     ]
     return np.stack(runs, axis=1)
+
+
+def summed_shares(metric: str, per_cluster: np.ndarray) -> np.ndarray:
+    """Return what each cluster adds to the metric [runs, clusters], from its sums [columns, runs, clusters].
+
+    Jackknife pseudo-values (Miller, The jackknife: a review, 1974) divided by their number.
+    """
+    clusters, value = per_cluster.shape[-1], SUMMED[metric].value
+    totals = per_cluster.sum(axis=-1, keepdims=True)
+    return (clusters * value(totals) - (clusters - 1) * value(totals - per_cluster)) / clusters

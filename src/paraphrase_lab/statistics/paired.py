@@ -7,7 +7,7 @@ import numpy as np
 
 from paraphrase_lab.statistics import sign_flip
 from paraphrase_lab.statistics.bootstrap import cluster_weights, interval, portions, resample
-from paraphrase_lab.statistics.metric_sums import SUMMED, Scored, cluster_sums
+from paraphrase_lab.statistics.metric_sums import SUMMED, Scored, cluster_sums, summed_shares
 from paraphrase_lab.statistics.ranking import RANKED, ranked
 
 Runs = Sequence[int]
@@ -23,6 +23,8 @@ class Paired(NamedTuple):
     high: np.ndarray
     """95 % interval of second - first [comparisons]; nan where the slice does not define the metric."""
     p_values: np.ndarray
+    shares: np.ndarray
+    """What each cluster, or block of clusters, adds to the metric of each run [runs, blocks]."""
     pairs: int
     clusters: int
 
@@ -75,8 +77,10 @@ class _Test:
         self.metric, self.scored, self.clusters, self.comparisons = metric, scored, clusters, comparisons
         if metric in SUMMED:
             self.per_cluster = cluster_sums(metric, scored, clusters, number)
+            self.shares = summed_shares(metric, self.per_cluster[..., np.unique(clusters)])
         else:
-            self.per_cluster = sign_flip.ranked_shares(metric, scored, clusters)[None]
+            self.shares = sign_flip.ranked_shares(metric, scored, clusters)
+            self.per_cluster = self.shares[None]
         self.first, self.second = (
             np.stack([self.per_cluster[:, list(pair[side])].mean(axis=1) for pair in comparisons], axis=1) for side in (0, 1)
         )
@@ -102,4 +106,4 @@ class _Test:
         clusters = len(np.unique(self.clusters))
         low, high = interval(estimates, clusters)
         p_values = np.where(np.isnan(low), np.nan, sign_flip.p_values(counts, estimates.shape[1]))
-        return Paired(observed(self.metric, self.scored), low, high, p_values, len(self.scored.labels), clusters)
+        return Paired(observed(self.metric, self.scored), low, high, p_values, self.shares, len(self.scored.labels), clusters)
