@@ -48,7 +48,7 @@ def test_it_is_compared_with_a_run_of_today(old_run: Path, capsys: pytest.Captur
     Path("again/run.json").write_text(json.dumps(renamed))
     assert paraphrase("compare", str(old_run), "again", "--resamples", "200") == 0
     said = capsys.readouterr().out
-    assert "Question: are these models different" in said and "no significant difference" in said
+    assert "Question: are these models different" in said and "accuracy: equal within 1.00 point: " in said
     assert "num_layers" not in said, "equal settings under an old and a new name are no difference"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +84,17 @@ def test_two_recipes(tmp_path: Path) -> None:
     assert one.seeds_low is not None and one.seeds_high is not None
     assert one.seeds_low < one.difference < one.seeds_high
     assert one.better == "num_layers=2"
-    assert "; seeds: " in one.verdict
+    assert ", seeds alone ± " in one.verdict
 
 
 def test_recipes_that_differ_less_than_their_seeds_do(tmp_path: Path) -> None:
     """The pairs alone would be sure: six models, of which three happen to be better."""
     found = compared(write_sweep(tmp_path, {1: 0.72, 2: 0.78}, range(3), spread=0.09))
     one = found.differences[0]
-    assert one.low > 0 and one.p_value < 0.01
-    assert one.better is None
-    assert one.verdict.startswith("no significant difference: ")
-    assert one.p_adjusted >= (one.seeds_p_value or 0) > 0.05
+    assert one.pairs_low > 0 > one.low
+    assert (one.outcome, one.better) == ("undecided", None)
+    assert re.search(r"^undecided: .* These seeds and pairs can show .* points; about \d+ seeds of each would", one.verdict)
+    assert one.p_adjusted >= one.p_value > 0.05 and one.ahead == pytest.approx(7 / 9, abs=0.25)
 
 
 def test_too_few_seeds_to_speak_of_a_recipe(tmp_path: Path) -> None:
@@ -248,8 +250,8 @@ def test_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
     assert "600 test pairs" in words and "200 clusters" in words
     assert "accuracy: num_layers=2 is better by" in words
     of_slices = words.partition("accuracy, points, by slice")[2].partition("accuracy: ")[0]
-    assert "95 % over pairs 95 % over seeds" in of_slices, "what decides is shown"
-    assert ("pairs A B B - A" in of_slices) == (width > 80), "values only where there is room"
+    assert "B - A 95 %" in of_slices, "what decides is shown"
+    assert ("pairs alone seeds alone ahead" in of_slices) == (width > 80), "the parts only where there is room"
     assert "…" not in text
 
 
@@ -441,3 +443,30 @@ def test_wrong_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'5' is not a number of 100 or more" in capsys.readouterr().err
     assert paraphrase("compare", "no/such/run") == 2
     assert "no/such/run does not exist" in capsys.readouterr().err
+
+
+def test_equal_predictions_under_other_seeds_count_once(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.7, 2: 0.85}, range(3))
+    shutil.copy(sweep / "0" / "predictions.parquet", sweep / "1" / "predictions.parquet")
+    found = compared(sweep)
+    assert [len(one.runs) for one in found.candidates] == [2, 3]
+    assert f"{sweep / '1'} counts once with {sweep / '0'}: equal predictions, under another seed." in found.notes
+    assert found.differences[0].verdict.startswith("too few seeds to compare the recipes (2, need 3)")
+
+
+@pytest.mark.parametrize(("each_metric", "questions"), [(False, 1), (True, 2)])
+def test_accuracy_and_f1_are_one_question_unless_asked(tmp_path: Path, each_metric: bool, questions: int) -> None:
+    sweep = write_sweep(tmp_path, {1: 0.80, 2: 0.82}, [0])
+    found = compare_runs(read_runs([str(sweep)]), resamples=500, by_slice=False, each_metric=each_metric)
+    smaller, larger = sorted(found.whole, key=lambda one: one.p_value)
+    assert smaller.p_adjusted == pytest.approx(questions * smaller.p_value)
+    assert larger.p_adjusted >= larger.p_value
+
+
+def test_what_counts_as_equal_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = write_sweep(tmp_path / "sweep", {1: 0.82, 2: 0.83}, range(3), spread=0.002)
+    for margin, outcome in (("0.2", "equal within 20.0 points: "), ("0.0001", "undecided: ")):
+        assert paraphrase("compare", str(sweep), "--resamples", "500", "--equal-within", margin) == 0
+        assert f"accuracy: {outcome}" in " ".join(capsys.readouterr().out.split())
+    assert paraphrase("compare", str(sweep), "--equal-within", "1.5") == 2
+    assert "'1.5' is not a number between 0 and 1, such as 0.005 for half a point" in capsys.readouterr().err

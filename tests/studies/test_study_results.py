@@ -62,7 +62,7 @@ def outcome(study: Study) -> StudyOutcome:
 def test_the_verdict_is_one_sentence_about_test(outcome: StudyOutcome) -> None:
     assert outcome.comparison.question == "recipes" and outcome.comparison.split == "test"
     assert outcome.verdict.startswith("In accuracy, compared with num_layers=2: num_layers=1 is worse by ")
-    assert "; num_layers=3: no significant difference: " in outcome.verdict and outcome.verdict.endswith(".")
+    assert "; num_layers=3: undecided: " in outcome.verdict and outcome.verdict.endswith(".")
     assert [one.name for one in outcome.comparison.candidates] == ["num_layers=1", "num_layers=2", "num_layers=3"]
     assert outcome.notes == () and outcome.minutes == pytest.approx(9)
 

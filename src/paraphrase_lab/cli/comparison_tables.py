@@ -27,11 +27,11 @@ def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
         candidates.add_row(letters[one.name], one.name, str(len(one.runs)), *map(one.cell, comparison.metrics))
     console.print(candidates)
     for metric in comparison.metrics:
-        console.print(_differences([one for one in comparison.whole if one.metric == metric], letters, comparison.with_seeds))
+        console.print(_differences([one for one in comparison.whole if one.metric == metric], letters, comparison.with_parts))
     if with_slices:
         for a, b in dict.fromkeys((one.a, one.b) for one in comparison.sliced):
             of_two = [one for one in comparison.sliced if (one.a, one.b) == (a, b)]
-            console.print(_slices(of_two, letters, comparison.with_seeds, console.width))
+            console.print(_slices(of_two, letters, comparison.with_parts, console.width))
     for one in comparison.whole:
         if one.metric == comparison.metric:
             versus = f"{letters[one.b]} - {letters[one.a]}, " if len(comparison.candidates) > 2 else ""
@@ -55,22 +55,21 @@ def _table(title: str | None, heads: Sequence[str], texts: Sequence[str]) -> Tab
     return table
 
 
-def _differences(rows: Sequence[Difference], letters: Mapping[str, str], with_seeds: bool) -> Table:
-    table = _table(with_unit(rows[0].metric), ("", *difference_columns(with_seeds=with_seeds)), texts=("", "outcome"))
+def _differences(rows: Sequence[Difference], letters: Mapping[str, str], with_parts: bool) -> Table:
+    table = _table(with_unit(rows[0].metric), ("", *difference_columns(with_parts=with_parts)), texts=("", "outcome"))
     for one in rows:
-        table.add_row(f"{letters[one.b]} - {letters[one.a]}", *one.cells(with_seeds=with_seeds, names=letters))
+        table.add_row(f"{letters[one.b]} - {letters[one.a]}", *one.cells(with_parts=with_parts, names=letters))
     return table
 
 
-def _slices(rows: Sequence[Difference], letters: Mapping[str, str], with_seeds: bool, width: int) -> Table:
-    """Lay out one pair of candidates; in a narrow terminal the interval over seeds takes the place of the two values."""
+def _slices(rows: Sequence[Difference], letters: Mapping[str, str], with_parts: bool, width: int) -> Table:
+    """Lay out one pair of candidates; a narrow terminal shows the interval that decides, without its parts."""
     first = rows[0]
     a, b = letters[first.a], letters[first.b]
-    with_values = not with_seeds or width >= WIDE
-    columns = [f"{b} - {a}", *difference_columns(with_seeds=with_seeds)[1:]]
-    heads = ("slice", "pairs", *((a, b) if with_values else ()), *columns)
+    with_parts = with_parts and width >= WIDE
+    heads = ("slice", "pairs", a, b, f"{b} - {a}", *difference_columns(with_parts=with_parts)[1:])
     table = _table(f"{with_unit(first.metric)}, by slice", heads, texts=("slice", "outcome"))
     for one in rows:
-        values = [shown(one.metric, value) for value in (one.value_a, one.value_b)] if with_values else []
-        table.add_row(one.slice, f"{one.pairs:,}", *values, *one.cells(with_seeds=with_seeds, names=letters))
+        values = [shown(one.metric, value) for value in (one.value_a, one.value_b)]
+        table.add_row(one.slice, f"{one.pairs:,}", *values, *one.cells(with_parts=with_parts, names=letters))
     return table

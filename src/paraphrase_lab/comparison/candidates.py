@@ -127,6 +127,26 @@ def numbers_of(recipes: Sequence[Recipe]) -> list[list[int]]:
     return [[next(numbers) for _ in recipe.rows] for recipe in recipes]
 
 
+def without_repetitions(
+    recipes: Sequence[Recipe], given: Sequence[Predictions]
+) -> tuple[list[Recipe], list[Predictions], list[str]]:
+    """Leave out seeds of a recipe that predict exactly what an earlier one does, with notes: they are no new evidence."""
+    kept, of_kept, notes = [], [], []
+    predictions = iter(given)
+    for recipe in recipes:
+        first: dict[bytes, RunRow] = {}
+        rows: list[RunRow] = []
+        for row, one in zip(recipe.rows, itertools.islice(predictions, len(recipe.rows)), strict=True):
+            same = first.setdefault(one.probabilities.tobytes(), row)
+            if same is row:
+                rows.append(row)
+                of_kept.append(one)
+            else:
+                notes.append(f"{row.path} counts once with {same.path}: equal predictions, under another seed.")
+        kept.append(Recipe(recipe.name, tuple(rows)))
+    return kept, of_kept, notes
+
+
 def versus_of(names: Sequence[str], baseline: str | None) -> list[tuple[int, int]]:
     """Return (a, b) by number; b is compared with a.
 

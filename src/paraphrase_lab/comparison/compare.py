@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paraphrase_lab.comparison.candidates import candidates_of, group_runs, numbers_of, versus_of
+from paraphrase_lab.comparison.candidates import candidates_of, group_runs, numbers_of, versus_of, without_repetitions
 from paraphrase_lab.comparison.common_pairs import default_split, leak_notes, read_common_predictions
 from paraphrase_lab.comparison.decisions import decided
 from paraphrase_lab.comparison.slices import slices
@@ -67,6 +67,7 @@ def compare_runs(
         notes += without_test
     question = RECIPES if any(len(recipe.rows) > 1 for recipe in recipes) else MODELS
     given, remarks = read_common_predictions([row for recipe in recipes for row in recipe.rows], split)
+    recipes, given, repeated = without_repetitions(recipes, given)
     clusters = sentence_clusters(given[0].sentence1, given[0].sentence2)
     number = int(clusters.max()) + 1
     versus = versus_of([recipe.name for recipe in recipes], baseline)
@@ -87,6 +88,7 @@ def compare_runs(
     notes += [f"{name} is not defined on these pairs: too few of one label." for name in undefined]
     notes += [
         *remarks,
+        *repeated,
         *left_out,
         *leak_notes(rows, given[0]),
         *_remarks(question, split, recipes, number, differences, resamples),

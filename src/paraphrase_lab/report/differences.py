@@ -74,11 +74,18 @@ def _strip(one: Difference, scale: Scale, by_slice: bool) -> Strip:
 def difference_table(
     comparison: Comparison, found: Sequence[Difference], caption: str, *, by_slice: bool = False, folded: bool = False
 ) -> Table:
-    seeds = comparison.with_seeds
-    columns = ("B against A", "slice" if by_slice else "metric", "A", "B", *difference_columns(with_seeds=seeds), "verdict")
+    with_parts = comparison.with_parts
+    columns = (
+        "B against A",
+        "slice" if by_slice else "metric",
+        "A",
+        "B",
+        *difference_columns(with_parts=with_parts),
+        "verdict",
+    )
     rows = []
     for one in found:
-        difference, *intervals, p_value, better = map(Cell, one.cells(with_seeds=seeds))
+        difference, *intervals, p_value, better = map(Cell, one.cells(with_parts=with_parts))
         rows.append([
             Cell(f"{one.b} against {one.a}"), Cell(one.slice if by_slice else with_unit(one.metric)),
             number(one.value_a), number(one.value_b), Cell(difference.text, one.difference, strong=bool(one.better)),

@@ -89,16 +89,16 @@ class Difference:
     def is_of_recipes(self) -> bool:
         return self.seeds_low is not None
 
-    def cells(self, *, with_seeds: bool, names: Mapping[str, str] | None = None) -> list[str]:
+    def cells(self, *, with_parts: bool, names: Mapping[str, str] | None = None) -> list[str]:
         """Return the texts for `difference_columns`.
 
         Args:
             names: what the candidates are called in this table, if not by their names.
         """
         parts = []
-        if with_seeds and self.ahead is not None:
+        if with_parts and self.ahead is not None:
             parts = [*(half_width(self.metric, *ends) for ends in self.parts), f"{100 * self.ahead:.0f} %"]
-        elif with_seeds:
+        elif with_parts:
             parts = [half_width(self.metric, self.pairs_low, self.pairs_high), "too few seeds", "-"]
         better = (names or {}).get(self.better, self.better) if self.better else None
         ends = interval(self.metric, self.low, self.high)
@@ -114,9 +114,9 @@ class Difference:
         return [over_pairs, (self.seeds_low, self.seeds_high)]
 
 
-def difference_columns(*, with_seeds: bool) -> list[str]:
+def difference_columns(*, with_parts: bool) -> list[str]:
     """Name the columns of `Difference.cells`."""
-    parts = ["pairs alone", "seeds alone", "ahead"] if with_seeds else []
+    parts = ["pairs alone", "seeds alone", "ahead"] if with_parts else []
     return ["difference", "95 %", *parts, "p", "outcome"]
 
 
@@ -149,8 +149,8 @@ class Comparison:
         return list(dict.fromkeys(one.metric for one in self.differences))
 
     @property
-    def with_seeds(self) -> bool:
-        """True if tables of the differences have a column for the interval over the seeds."""
+    def with_parts(self) -> bool:
+        """True if tables of the differences show what the pairs and the seeds add to the interval."""
         return self.question == RECIPES
 
     @property

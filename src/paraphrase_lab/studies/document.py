@@ -82,8 +82,8 @@ def _validation(outcome: StudyOutcome) -> str:
 
 def _differences(outcome: StudyOutcome) -> str:
     comparison = outcome.comparison
-    columns = [with_unit(comparison.metric), *difference_columns(with_seeds=comparison.with_seeds)]
-    lines = [[f"{one.b} - {one.a}", *one.cells(with_seeds=comparison.with_seeds)] for one in comparison.differences]
+    columns = [with_unit(comparison.metric), *difference_columns(with_parts=comparison.with_parts)]
+    lines = [[f"{one.b} - {one.a}", *one.cells(with_parts=comparison.with_parts)] for one in comparison.differences]
     return f"{markdown_table(columns, lines)}\n\n{EXPLANATION.removesuffix('.')} (docs/comparing.md)."
 
 

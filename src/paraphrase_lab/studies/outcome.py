@@ -7,7 +7,7 @@ from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
 from paraphrase_lab.runs.recipe import Recipe, recipes_of
 from paraphrase_lab.runs.row import FINISHED, RunRow
-from paraphrase_lab.statistics.comparison import Comparison, Difference
+from paraphrase_lab.statistics.comparison import EQUAL, UNDECIDED, Comparison, Difference
 from paraphrase_lab.studies.plan import PlannedRun, Study
 
 
@@ -76,10 +76,11 @@ def verdict(comparison: Comparison, baseline: str | None) -> str:
         return f"{metric} is not defined on these pairs."
     if baseline is not None or len(found) == 1:
         return f"In {metric}, compared with {found[0].a}: {'; '.join(map(_against, found))}."
-    significant = [f"{_against(one)}, compared with {one.a}" for one in found if one.better]
-    if not significant:
-        return f"In {metric}, no two differ significantly."
-    return f"In {metric}: {'; '.join(significant)}; no others differ significantly."
+    shown = [f"{_against(one)}, compared with {one.a}" for one in found if one.better]
+    equal, undecided = (sum(one.outcome == outcome for one in found) for outcome in (EQUAL, UNDECIDED))
+    shown += [f"{equal} of {len(found)} comparisons are equal"] if equal else []
+    shown += [f"{undecided} of {len(found)} comparisons are undecided"] if undecided else []
+    return f"In {metric}: {'; '.join(shown)}."
 
 
 def _against(one: Difference) -> str:

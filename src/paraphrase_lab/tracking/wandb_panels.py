@@ -151,14 +151,14 @@ def statistics_blocks(comparison: Comparison) -> list[Any]:
     parts = [
         ("What was found", reports.H2, "\n".join([question, "", *verdicts])),
         ("Candidates", reports.H3, markdown_table(["candidate", "runs", "seeds", *map(with_unit, metrics)], candidates)),
-        ("Differences", reports.H3, _differences(comparison.whole, comparison.with_seeds)),
-        ("By slice", reports.H3, _differences(comparison.sliced, comparison.with_seeds)),
+        ("Differences", reports.H3, _differences(comparison.whole, comparison.with_parts)),
+        ("By slice", reports.H3, _differences(comparison.sliced, comparison.with_parts)),
         ("Notes", reports.H3, "\n".join(f"- {note}" for note in comparison.notes)),
     ]
     return [block for title, head, text in parts if text for block in (head(text=title), reports.MarkdownBlock(text=text))]
 
 
-def _differences(differences: Sequence[Difference], with_seeds: bool) -> str:
-    columns = ["candidate", "against", "metric", "slice", *difference_columns(with_seeds=with_seeds)]
-    rows = [[one.b, one.a, with_unit(one.metric), one.slice, *one.cells(with_seeds=with_seeds)] for one in differences]
+def _differences(differences: Sequence[Difference], with_parts: bool) -> str:
+    columns = ["candidate", "against", "metric", "slice", *difference_columns(with_parts=with_parts)]
+    rows = [[one.b, one.a, with_unit(one.metric), one.slice, *one.cells(with_parts=with_parts)] for one in differences]
     return markdown_table(columns, rows) if rows else ""
