@@ -6,7 +6,7 @@ from scipy.special import expit
 
 from paraphrase_lab.errors import TrainingError, UserError
 from paraphrase_lab.metrics.binary import binary_metrics
-from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration, fit_bias, fit_temperature
+from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration, fit_bias, fit_platt, fit_temperature, fit_threshold
 
 
 def margins_that_need(temperature: float, pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -93,6 +93,60 @@ def test_bias_agrees_with_logistic_regression():
     calibrated = margin / fit_temperature(margin, labels) - 1.3
     reference = LogisticRegression(C=np.inf, tol=1e-10).fit(calibrated[:, None], labels)
     assert fit_bias(calibrated, labels) == pytest.approx(reference.intercept_.item(), abs=0.02)
+
+
+@pytest.mark.parametrize(("temperature", "shift"), [(0.3, 0.0), (1.0, -2.0), (4.0, 6.0)])
+def test_temperature_and_bias_are_fitted_together(temperature, shift):
+    from sklearn.linear_model import LogisticRegression
+
+    margin, labels = margins_that_need(temperature, 20_000)
+    found = fit_platt(margin + shift, labels)
+    assert found == pytest.approx((temperature, -shift / temperature), rel=0.06, abs=0.06)
+    reference = LogisticRegression(C=np.inf, tol=1e-10).fit((margin + shift)[:, None], labels)
+    assert found == pytest.approx((1 / reference.coef_.item(), reference.intercept_.item()), rel=2e-3, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("margin", "labels", "temperature", "answers"),
+    [
+        ([3.0, 2.0, 5.0], [1, 1, 1], 1.0, None),  # one label says nothing about the temperature
+        ([2.0, 2.0], [0, 1], 1.0, None),
+        ([-2.0, 2.0], [0, 1], 2 / np.log(2), [1 / 3, 2 / 3]),  # separated: Platt's targets
+        ([5.0, -5.0, 4.0], [0, 1, 0], 20.0, None),  # worse than chance
+    ],
+)
+def test_temperature_and_bias_of_tiny_sets(margin, labels, temperature, answers):
+    found = Calibration.fit(np.array(margin), np.array(labels))
+    assert found.temperature == pytest.approx(temperature, rel=1e-3) and np.isfinite(found.bias)
+    if answers:
+        assert found.probabilities(np.array(margin)) == pytest.approx(answers, abs=1e-4)
+
+
+@pytest.mark.parametrize("pairs", [50, 200])
+def test_a_fitted_threshold_loses_accuracy_on_few_pairs_where_temperature_and_bias_do_not(pairs):
+    """The threshold with the best accuracy on validation fits its noise."""
+    margin, labels = margins_that_need(2.0, 40_000, seed=9)
+    best = float(np.mean((margin > 0) == labels))
+    lost = []
+    for seed in range(200):
+        chosen = np.random.default_rng(seed).choice(len(margin), pairs, replace=False)
+        fitted = [Calibration.fit(margin[chosen], labels[chosen], with_threshold=which) for which in (False, True)]
+        lost.append([best - np.mean((one.probabilities(margin) >= one.threshold) == labels) for one in fitted])
+    with_bias, with_threshold = 100 * np.mean(lost, axis=0)
+    assert with_bias < 0.6 * with_threshold
+    assert with_bias < 40 / pairs and with_threshold > 40 / pairs
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "threshold"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1], 0.25),
+        ([0.1, 0.9], [0, 1], 0.5),
+        ([0.2, 0.3], [1, 1], 0.25),  # 0.5 finds none of them
+    ],
+)
+def test_threshold_with_the_best_accuracy(probabilities, labels, threshold):
+    assert fit_threshold(np.array(probabilities), np.array(labels)) == pytest.approx(threshold)
 
 
 def test_margins_undo_the_calibration():

@@ -113,6 +113,7 @@ def test_clusters_and_sentences():
         "number": 2,
         "mean_pairs": 2.0,
         "max_pairs": 3,
+        "max_share": 0.75,
         "effective_pairs": 4**2 / (3**2 + 1**2),
     }
 

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from paraphrase_lab.check import check_request, typed
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
-from paraphrase_lab.configuration.later_keys import defaults_of
+from paraphrase_lab.configuration.later_keys import TOP_LEVEL, defaults_of
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
@@ -44,7 +44,7 @@ def saved_config(run_dir: Path) -> DictConfig:
     own_code.make_importable(run_dir)
     saved = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     assert isinstance(saved, dict)
-    config = OmegaConf.create(renamed_config({str(key): value for key, value in saved.items()}))
+    config = OmegaConf.create(renamed_config({**TOP_LEVEL, **{str(key): value for key, value in saved.items()}}))
     for group in (*GROUP_BASES, "trainer"):
         for key, value in defaults_of(group, config[group].get("_target_")):
             name = key.removeprefix(f"{group}.")

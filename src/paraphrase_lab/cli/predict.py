@@ -15,7 +15,7 @@ from paraphrase_lab.errors import UserError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
 
-HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches 0.5, else 0.
+HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches the run's threshold, else 0.
 Files: csv, tsv, jsonl, parquet, json, arrow, or - for a pipe. Killed in the middle, the same command continues."""
 
 

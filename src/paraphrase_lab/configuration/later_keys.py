@@ -14,6 +14,9 @@ from paraphrase_lab.configuration.schema_fields import MISSING
 BEFORE = {"data.test_fraction": 0.0}
 """What runs did that were saved before a key existed, where that is not its default."""
 
+TOP_LEVEL = {"threshold": "0.5"}
+"""Keys of no group that runs have got since, with what runs did before."""
+
 
 def _schema_of(group: str, target: Any) -> type | None:
     """Return the schema of a group's keys by its `_target_`: of a class of a researcher's own, the keys that all share."""
@@ -31,7 +34,7 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     added: dict[str, Any] = {}
     for group in groups - {"study"}:
         added |= {key: value for key, value in defaults_of(group, config.get(f"{group}._target_")) if key not in config}
-    whole = {**config, **added}
+    whole = {**TOP_LEVEL, **config, **added}
     for key, value in added.items():
         while isinstance(value, str) and value.startswith("${"):
             value = whole.get(value[2:-1])

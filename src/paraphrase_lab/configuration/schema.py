@@ -214,6 +214,9 @@ class TrainConfig:
     monitor_mode: str = chosen("auto", "auto", "max", "min")
     evaluate_test: str = chosen("auto", "auto", "always", "never")
     keep_model: str = chosen("auto", "auto", "always", "never")
+    threshold: str = chosen("0.5", "0.5", "fitted")
+    """The probability from which a pair is a paraphrase; fitted: the best one for the accuracy on validation, which an
+    exported model does not decide by."""
     resume: Optional[str] = None
     study: Optional[StudyConfig] = None
     data: Any = MISSING

@@ -30,6 +30,11 @@ def sentence_clusters(sentence1: Sequence[str], sentence2: Sequence[str]) -> np.
     return component_of_sentence[first].astype(np.int64)
 
 
+def largest_share(clusters: np.ndarray) -> float:
+    """Return the share of the pairs, 0-1, that are in the largest cluster; 0 for no pairs."""
+    return float(np.bincount(clusters).max(initial=0)) / max(1, len(clusters))
+
+
 def split_by_clusters(
     sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray, fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
-from paraphrase_lab.data.clusters import sentence_clusters
+from paraphrase_lab.data.clusters import largest_share, sentence_clusters
 from paraphrase_lab.data.overlap import PAWS_BANDS, OverlapBands, bands_for, word_overlap
 
 
@@ -99,6 +99,7 @@ def _cluster_summary(clusters: np.ndarray) -> dict[str, Any]:
         "number": len(sizes),
         "mean_pairs": _share(len(clusters), len(sizes)),
         "max_pairs": int(sizes.max(initial=0)),
+        "max_share": largest_share(clusters) if len(clusters) else None,
         "effective_pairs": len(clusters) ** 2 / int((sizes**2).sum()) if len(sizes) else 0.0,
     }
 
@@ -169,10 +170,14 @@ def _size_table(splits: Mapping[str, Any]) -> Table:
         ("distinct sentences", *(f"{split['distinct_sentences']:,}" for split in splits.values())),
         ("clusters of shared sentences", *(f"{split['clusters']['number']:,}" for split in splits.values())),
         ("pairs per cluster, mean", *(_number(split["clusters"]["mean_pairs"]) for split in splits.values())),
-        ("pairs per cluster, max", *(f"{split['clusters']['max_pairs']:,}" for split in splits.values())),
+        ("largest cluster", *(_largest_cluster(split["clusters"]) for split in splits.values())),
         ("effective pairs (Kish)", *(f"{split['clusters']['effective_pairs']:,.0f}" for split in splits.values())),
     ]
     return _table("Pairs", "", splits, rows)
+
+
+def _largest_cluster(clusters: Mapping[str, Any]) -> str:
+    return f"{clusters['max_pairs']:,} ({_percent(clusters['max_share'])})"
 
 
 def _length_table(splits: Mapping[str, Any], max_length: int | None) -> Table:

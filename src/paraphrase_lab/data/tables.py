@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from paraphrase_lab.data.clusters import sentence_clusters, split_by_clusters
+from paraphrase_lab.data.clusters import largest_share, sentence_clusters, split_by_clusters
 from paraphrase_lab.data.labels import hidden_labels, is_hidden
 from paraphrase_lab.data.pair_table import SPLITS, PairTable, PairTables
 from paraphrase_lab.data.pairs import RawPair, check_pairs, refuse_one_label, unusable_rows
@@ -165,7 +165,7 @@ def _cut(
         train = cut["train"]
         kept, held_out = split_by_clusters(train.sentence1, train.sentence2, train.labels, fraction, seed)
         cut |= {"train": train.select(kept), name: train.select(held_out)}
-    largest = np.bincount(sentence_clusters(given.sentence1, given.sentence2)).max() / len(given)
+    largest = largest_share(sentence_clusters(given.sentence1, given.sentence2))
     sizes = ", ".join(f"{len(cut[name]):,} {name}" for name in SPLITS if name in ("train", *fractions))
     keys = "".join(
         f"data.{name}_fraction={value}, "

@@ -43,7 +43,17 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     scored = {split: evaluation.score_split(model, run.datamodule, split, both_orders=split in both) for split in splits}
     calibration = NEUTRAL
     if validation := scored.get("validation"):
-        calibration = Calibration.fit(validation.margins, validation.table.labels, with_bias=takes_bias(encoder))
+        calibration = Calibration.fit(
+            validation.margins,
+            validation.table.labels,
+            with_bias=takes_bias(encoder),
+            with_threshold=run.config.threshold == "fitted",
+        )
+        if calibration.threshold != 0.5:
+            log.warning(
+                "threshold=fitted: a pair is a paraphrase from a probability of %.4f on; the exported model decides at 0.5",
+                calibration.threshold,
+            )
     model = model._replace(calibration=calibration)
     own = build.build_metrics(run.config)
     metrics: dict[str, float] = {}

@@ -4,7 +4,7 @@ Throughout: labels [pairs] are 0 (negative) or 1 (positive, a paraphrase); proba
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from sklearn.metrics import accuracy_score, average_precision_score, log_loss, precision_recall_fscore_support, roc_auc_score
@@ -25,6 +25,25 @@ class ReliabilityBins(NamedTuple):
     counts: np.ndarray
     mean_probability: np.ndarray
     positive_rate: np.ndarray
+
+
+class ValidationAnswers(NamedTuple):
+    """The answers of a validation while training, beside what always answering the larger class would reach."""
+
+    predicted_positive_rate: float
+    majority: float
+    """Accuracy of the larger class."""
+    pairs: int
+
+    @classmethod
+    def of(cls, labels: np.ndarray, probabilities: np.ndarray) -> Self:
+        yes = float(np.mean(labels))
+        return cls(float(decide(probabilities).mean()), max(yes, 1 - yes), len(labels))
+
+    @property
+    def accuracy_by_chance(self) -> float:
+        """The accuracy that a model needs to exceed: two standard errors above the majority class's."""
+        return self.majority + 2 * float(np.sqrt(self.majority * (1 - self.majority) / self.pairs))
 
 
 def decide(probabilities: np.ndarray, threshold: float = 0.5) -> np.ndarray:

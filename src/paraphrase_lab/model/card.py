@@ -156,20 +156,27 @@ def _answers(facts: CardFacts, is_calibrated: bool) -> str:
     fitted = f"temperature {temperature:.4f} and bias {bias:.4f}, fitted on the validation split ({pairs:,} pairs)"
     if is_calibrated:
         said = (
-            f"Softmax of the logits gives calibrated probabilities: {fitted}, are part of the last layer. From a probability "
-            "of 0.5 on a pair is a paraphrase. Pipelines, `CrossEncoder.predict` of sentence-transformers and "
-            "`paraphrase predict` give the same numbers."
+            f"Softmax of the logits gives calibrated probabilities: {fitted}, are part of the last layer. {_decision(facts)} "
+            "Pipelines, `CrossEncoder.predict` of sentence-transformers and `paraphrase predict` give the same numbers."
         )
     else:
         said = (
             f"The logits are not calibrated, since the model does not end with a plain linear layer: {fitted}, are in "
             "`config.json`, and `paraphrase predict` applies them: sigmoid((logit 1 - logit 0) / temperature + bias). "
-            "From a probability of 0.5 on a pair is a paraphrase."
+            f"{_decision(facts)}"
         )
     return (
         f"{said} Pairs of more than {facts.max_length} tokens are truncated, the longer sentence first. The model reads a pair "
         "in the order given, as `paraphrase predict` does. An answer that does not depend on the order is the mean of both."
     )
+
+
+def _decision(facts: CardFacts) -> str:
+    threshold = facts.calibration.threshold
+    if threshold == 0.5:
+        return "From a probability of 0.5 on a pair is a paraphrase."
+    fitted = f"For `paraphrase predict` a pair is a paraphrase from a probability of {threshold:.4f} on, fitted on validation"
+    return f"{fitted}; argmax of this model, and pipelines, decide at 0.5."
 
 
 def _origin(facts: CardFacts) -> str:

@@ -11,7 +11,7 @@ from scipy.special import expit
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from paraphrase_lab.metrics.binary import OwnMetric, binary_metrics
+from paraphrase_lab.metrics.binary import OwnMetric, ValidationAnswers, binary_metrics
 from paraphrase_lab.model.encoder import ENCODER_INPUTS
 from paraphrase_lab.model.losses import symmetric_divergence
 from paraphrase_lab.model.memory import split_on_oom
@@ -130,7 +130,7 @@ class PairClassifier(pl.LightningModule):
         probabilities = expit(margins)
         values = binary_metrics(labels, probabilities)
         values |= {name: float(metric(labels, probabilities, 0.5)) for name, metric in self.own_metrics.items()}
-        self.predicted_positive_rate = float((probabilities >= 0.5).mean())
+        self.validation_answers = ValidationAnswers.of(labels, probabilities)
         logged = {f"val/{name}": value for name, value in values.items()}
         self.log_dict({**logged, "step": float(self.trainer.global_step)}, sync_dist=True, batch_size=1)
 

@@ -1,4 +1,4 @@
-"""The watchers of a training: early stopping, progress, the warning for collapse. checkpoints.py has the checkpoints."""
+"""The watchers of a training: early stopping, progress, the warning that nothing is learnt. Checkpoints: checkpoints.py."""
 
 import logging
 from contextlib import ExitStack
@@ -8,11 +8,16 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
 
+from paraphrase_lab.metrics.binary import ValidationAnswers
 from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.runtime.progress import NoProgress, Progress, shown_progress
 from paraphrase_lab.training.checkpoints import BestCheckpoint
 
 log = logging.getLogger(__name__)
+WHAT_HELPS = (
+    "patience first: a pre-trained encoder of base size may stay there for 500 steps; then a longer warm-up "
+    "(scheduler.warmup_fraction) or smaller batches (data.batch_size); a lower optimizer.lr alone rarely helps"
+)
 
 
 class EarlyStopping(LightningEarlyStopping):
@@ -59,21 +64,57 @@ class TrainingLog(Callback):
 
 
 class CollapseWarning(Callback):
-    """Warns when nearly every validation pair gets the same answer: fine-tuning sometimes falls to the majority class."""
+    """Says once that validation is no better than the majority class, once that it has become so, and once if it never did.
+
+    Args:
+        same_answer_share: share of the validation pairs with the same answer from which the message names it.
+    """
 
     def __init__(self, same_answer_share: float = 0.99) -> None:
         self.same_answer_share = same_answer_share
+        self.since: int | None = None
+        """Optimiser step of the first of the validations that were no better."""
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        yes = getattr(pl_module, "predicted_positive_rate", None)
-        if trainer.sanity_checking or yes is None or max(yes, 1 - yes) < self.same_answer_share:
+        accuracy = trainer.callback_metrics.get("val/accuracy")
+        answers: ValidationAnswers | None = getattr(pl_module, "validation_answers", None)
+        if trainer.sanity_checking or accuracy is None or answers is None:
             return
-        answer = "paraphrase" if yes > 0.5 else "different"
-        log.warning(
-            "step %s: %.1f %% of the validation pairs are answered %r. If this lasts, the model has collapsed to one class: "
-            "a lower optimizer.lr, a longer warm-up or another seed usually helps",
-            f"{trainer.global_step:,}", 100 * max(yes, 1 - yes), answer,
-        )  # fmt: skip
+        step, stays = trainer.global_step, float(accuracy) <= answers.accuracy_by_chance
+        if stays == (self.since is not None):
+            return
+        self.since = step if stays else None
+        if not trainer.is_global_zero:
+            return
+        if stays:
+            log.warning(
+                "not learning yet: validation accuracy %.4f is no better than the majority class's (%.4f) after %s steps%s; %s",
+                float(accuracy), answers.majority, f"{step:,}", self._same_answer(answers.predicted_positive_rate), WHAT_HELPS,
+            )  # fmt: skip
+        else:
+            log.info(
+                "learning: validation accuracy %.4f is above the majority class's (%.4f) after %s steps",
+                float(accuracy), answers.majority, f"{step:,}",
+            )  # fmt: skip
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.since is not None and trainer.is_global_zero:
+            log.warning(
+                "training ends after %s steps with a validation accuracy no better than the majority class's since step %s",
+                f"{trainer.global_step:,}", f"{self.since:,}",
+            )  # fmt: skip
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"since": self.since}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.since = state_dict.get("since")
+
+    def _same_answer(self, yes: float) -> str:
+        share = max(yes, 1 - yes)
+        if share < self.same_answer_share:
+            return ""
+        return f", and {share:.1%} of the pairs are answered {'paraphrase' if yes > 0.5 else 'different'!r}"
 
 
 class ProgressLines(Callback):
