@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from paraphrase_lab.comparison.compare import compare_runs
+from paraphrase_lab.comparison.same_pairs import in_order_of
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit, write_predictions
 from paraphrase_lab.runs.listing import read_runs
+from paraphrase_lab.runs.predictions import read_predictions
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.runs.seen_pairs import write_seen_pairs
 from paraphrase_lab.statistics.comparison import Comparison
@@ -158,3 +162,28 @@ def test_shared_sentences_are_said(tmp_path: Path) -> None:
     leak = "Leak: 12 of these 600 pairs have a sentence that train has too"
     assert f"{leak} ({tmp_path / 'a'})." in notes
     assert f"{leak}; 4 of them are train pairs ({tmp_path / 'b'})." in notes
+
+
+def test_the_same_pairs_in_another_order_are_joined(tmp_path: Path) -> None:
+    ours = pair_table()
+    shuffled = ours.select(np.random.default_rng(0).permutation(len(ours)))
+    a = write_run(tmp_path / "a", 0.7, table=ours, config={"model.num_layers": 1})
+    b = write_run(tmp_path / "b", 0.7, table=shuffled, config={"model.num_layers": 2})
+    found = compared(a, b)
+    one, other = (read_predictions(run) for run in (a, b))
+    placed = in_order_of(one, other)
+    assert (placed.ids, placed.sentence2, placed.labels.tolist()) == (one.ids, one.sentence2, one.labels.tolist())
+    assert sorted(placed.margins) == sorted(other.margins) and placed.fingerprint == other.fingerprint
+    assert f"The pairs of {b} are those of {a} in another order." in found.notes
+
+
+def test_other_labels_are_named_whatever_the_record_says(tmp_path: Path) -> None:
+    ours = pair_table()
+    labels = ours.labels.copy()
+    labels[:7] = 1 - labels[:7]
+    changed = PairTable(ours.ids, ours.sentence1, ours.sentence2, labels)
+    a = write_run(tmp_path / "a", 0.7, table=ours, config={"model.num_layers": 1})
+    b = write_run(tmp_path / "b", 0.7, table=changed, config={"model.num_layers": 2})
+    RunRecord.read(b).update(data={"test": {"pairs": len(ours), "fingerprint": ours.fingerprint}})
+    with pytest.raises(RunError, match=rf"the sentences of {b} are those of {a}, but 7 labels differ"):
+        compared(a, b)

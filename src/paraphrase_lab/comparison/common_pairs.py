@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from paraphrase_lab.comparison.same_pairs import content_of, differing_labels, in_order_of
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.calibration import Calibration
@@ -70,28 +71,38 @@ def _some(names: Sequence[str]) -> str:
 def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Predictions], list[str]]:
     """Read what the runs predicted for the same pairs of the split, in the order of the runs; with notes.
 
-    What `paraphrase evaluate` wrote is looked through for pairs that every run has scored; a run's own come first.
+    Pairs are the same by their sentences and labels, in any order, whatever run.json says of them. What `paraphrase evaluate`
+    wrote is looked through for pairs that every run has scored; a run's own come first.
 
     Raises:
         RunError: a run without predictions of the split, or runs that were scored on different pairs.
     """
     own = [_own(Path(row.path), split) for row in rows]
-    if own[0] and len({one.fingerprint if one else None for one in own}) == 1:
-        return [one for one in own if one], []
+    if own[0] and len({content_of(one) if one else None for one in own}) == 1:
+        return _in_one_order([one for one in own if one])
     notes: list[str] = []
     every = [
-        _evaluations(Path(row.path), split, notes) | ({one.fingerprint: one} if one else {})
+        _evaluations(Path(row.path), split, notes) | ({content_of(one): one} if one else {})
         for row, one in zip(rows, own, strict=True)
     ]
     for row, known in zip(rows, every, strict=True):
         if not known:
             raise missing_split(Path(row.path), split, scored_splits(Path(row.path)), *notes)
-    for fingerprint in dict.fromkeys([*(one.fingerprint for one in own if one), *reversed(every[0])]):
-        if all(fingerprint in known for known in every):
-            others = [str(row.path) for row, one in zip(rows, own, strict=True) if not one or one.fingerprint != fingerprint]
-            used = f"The predictions of `paraphrase evaluate` for the pairs {fingerprint[:8]} are used for {', '.join(others)}."
-            return [known[fingerprint] for known in every], [used, *notes]
+    own_contents = [content_of(one) if one else None for one in own]
+    for content in dict.fromkeys([*filter(None, own_contents), *reversed(every[0])]):
+        if all(content in known for known in every):
+            given, in_order = _in_one_order([known[content] for known in every])
+            others = [str(row.path) for row, of_own in zip(rows, own_contents, strict=True) if of_own != content]
+            pairs = given[0].fingerprint[:8]
+            used = f"The predictions of `paraphrase evaluate` for the pairs {pairs} are used for {', '.join(others)}."
+            return given, [used, *in_order, *notes]
     raise _different_pairs(rows, [one or next(iter(known.values())) for one, known in zip(own, every, strict=True)], split)
+
+
+def _in_one_order(given: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
+    others = [str(one.run_dir) for one in given if one.fingerprint != given[0].fingerprint]
+    notes = [f"The pairs of {_some(others)} are those of {given[0].run_dir} in another order."] if others else []
+    return [given[0], *(in_order_of(given[0], one) for one in given[1:])], notes
 
 
 def _own(run_dir: Path, split: str) -> Predictions | None:
@@ -100,7 +111,7 @@ def _own(run_dir: Path, split: str) -> Predictions | None:
 
 
 def _evaluations(run_dir: Path, split: str, notes: list[str]) -> dict[str, Predictions]:
-    """Map fingerprint to predictions, for a run's evaluations on the same split of other data; the newest of each wins.
+    """Map the content of pairs to predictions, for a run's evaluations on that split of other data; the newest of each wins.
 
     Earlier releases called all pairs of a single file test, those of the training among them: such an evaluation is left out,
     which `notes` says.
@@ -119,7 +130,7 @@ def _evaluations(run_dir: Path, split: str, notes: list[str]) -> dict[str, Predi
         if split == "test" and seen.any() and given.fingerprint != own_split:
             notes.append(f"{file.parent} is left out: {run_dir} has seen {int(seen.sum()):,} of its {len(seen):,} pairs.")
         else:
-            found[given.fingerprint] = given
+            found[content_of(given)] = given
     return found
 
 
@@ -133,6 +144,9 @@ def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: 
         runs = [one for one in own if one.fingerprint == fingerprint]
         names = [str(one.run_dir) for one in runs]
         lines.append(f"  {fingerprint[:8]} ({len(runs[0].labels):,} pairs): {_some(names)}")
+    for one in own[1:]:
+        if changed := differing_labels(own[0], one):
+            lines.append(f"  the sentences of {one.run_dir} are those of {own[0].run_dir}, but {changed:,} labels differ")
     of_split = [] if split == "test" else ["--split", split]
     commands = [
         f"`{' '.join(['paraphrase evaluate', str(one.run_dir), *_data_words(rows[0], row), *of_split])}`"
@@ -147,6 +161,9 @@ def _different_pairs(rows: Sequence[RunRow], own: Sequence[Predictions], split: 
             valid=f"pairs that none of them has seen; {why} {own[0].run_dir}",
             hint="`paraphrase evaluate RUN data=pairs data.path=FILE` scores each on such pairs; then compare again",
         )
+    if not commands:
+        hint = "`paraphrase evaluate RUN` scores a run again on its own data; then compare again"
+        return RunError("\n".join(lines), valid="runs whose predictions.parquet holds the data that run.json names", hint=hint)
     others = f" (and so on for {len(commands) - 1} more)" if len(commands) > 1 else ""
     return RunError(
         "\n".join(lines), hint=f"{commands[0]}{others} scores it on the pairs of {own[0].run_dir}; then compare again"
