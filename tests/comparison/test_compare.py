@@ -276,7 +276,7 @@ def test_a_metric_that_these_labels_do_not_define(tmp_path: Path, capsys: pytest
         write_run(tmp_path / str(layers), 0.8, seed=layers, table=table, config={"seed": 0, "model.num_layers": layers})
     words = ("compare", str(tmp_path), "--metric", "roc_auc", "--resamples", "500")
     assert paraphrase(*words, "--plot", str(tmp_path / "empty.png")) == 0
-    assert "roc_auc is not defined on these pairs" in " ".join(capsys.readouterr().out.split())
+    assert "roc_auc cannot be compared on these pairs" in " ".join(capsys.readouterr().out.split())
     assert paraphrase(*words, "--csv") == 0
     assert capsys.readouterr().out == "question,split,fingerprint\n"
     assert paraphrase(*words, "--json") == 0
@@ -470,3 +470,19 @@ def test_what_counts_as_equal_is_asked_for(tmp_path: Path, capsys: pytest.Captur
         assert f"accuracy: {outcome}" in " ".join(capsys.readouterr().out.split())
     assert paraphrase("compare", str(sweep), "--equal-within", "1.5") == 2
     assert "'1.5' is not a number between 0 and 1, such as 0.005 for half a point" in capsys.readouterr().err
+
+
+def test_one_cluster_and_a_large_one_are_named(tmp_path: Path) -> None:
+    table = pair_table(300)
+    one, most = ["hub", *table.sentence1[1:]], 200
+    for number, (first, expected) in enumerate([
+        (["hub"] * 300, "accuracy cannot be compared on these pairs: shared sentences connect all of them into one cluster"),
+        (["hub"] * most + one[most:], "One cluster holds 67% of the pairs: the intervals hang on it, and are rough."),
+    ]):  # fmt: skip
+        of_hub = PairTable(table.ids, first, table.sentence2, table.labels)
+        runs = [
+            write_run(tmp_path / f"{number}{name}", 0.8, table=of_hub, config={"model.num_layers": name}) for name in (1, 2)
+        ]
+        found = compared(*runs)
+        assert any(note.startswith(expected) for note in found.notes), found.notes
+        assert "(the largest holds " in found.scope

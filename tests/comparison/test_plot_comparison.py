@@ -28,7 +28,7 @@ def difference(
 
 
 def comparison(*differences: Difference, metric: str = "accuracy") -> Comparison:
-    return Comparison("models", "test", "f" * 64, 2_000, 500, 1_000, metric, (), differences, ())
+    return Comparison("models", "test", "f" * 64, 2_000, 500, 4, 1_000, metric, (), differences, ())
 
 
 def lines(figure: Figure) -> list[tuple[list[float], list[float]]]:

@@ -19,8 +19,8 @@ def shares(random: np.random.Generator, seeds: int, clusters: int, *, shared: fl
 def test_without_an_effect_of_the_pairs_it_is_welchs() -> None:
     random = np.random.default_rng(0)
     a, b = random.normal(0.8, 0.02, 4), random.normal(0.85, 0.05, 6)
-    flat = [np.repeat(values[:, None] / 100, 100, axis=1) for values in (a, b)]
-    unsure, known = uncertainty(a, b, *flat, 100), welch(a, b)
+    flat_a, flat_b = (np.repeat(values[:, None] / 100, 100, axis=1) for values in (a, b))
+    unsure, known = uncertainty(a, b, flat_a, flat_b, 100), welch(a, b)
     difference = b.mean() - a.mean()
     assert unsure.interval(difference) == pytest.approx((known.low, known.high))
     assert unsure.p_value(difference) == pytest.approx(known.p_value) == ttest_ind(b, a, equal_var=False)[1]

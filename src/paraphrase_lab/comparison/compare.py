@@ -25,6 +25,9 @@ RESAMPLES = 10_000
 FEWEST_CLUSTERS = 20
 """A smaller slice is not compared."""
 FEW_CLUSTERS = 50
+ONE_CLUSTER = "shared sentences connect all of them into one cluster, which says nothing about others"
+LARGE_CLUSTER = 0.5
+"""Share of the pairs from which on the intervals hang on one cluster."""
 SLICES_UP_TO = 50
 """Comparisons; of more, only the whole set is compared. The screen stops earlier."""
 
@@ -85,16 +88,17 @@ def compare_runs(
         family = {part: found for part, found in paired.items() if (part[1] == ALL) == whole}
         differences += decided(family, versus, recipes, question, equal_within=equal_within, each_metric=each_metric)
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
-    notes += [f"{name} is not defined on these pairs: too few of one label." for name in undefined]
+    why = ONE_CLUSTER if number == 1 else "too few of one label"
+    notes += [f"{name} cannot be compared on these pairs: {why}." for name in undefined]
     notes += [
         *remarks,
         *repeated,
         *left_out,
         *leak_notes(rows, given[0]),
-        *_remarks(question, split, recipes, number, differences, resamples),
+        *_remarks(question, split, recipes, np.bincount(clusters), differences, resamples),
     ]
     return Comparison(
-        question, split, given[0].fingerprint, len(clusters), number, resamples, metrics[0],
+        question, split, given[0].fingerprint, len(clusters), number, int(np.bincount(clusters).max()), resamples, metrics[0],
         tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes),
     )  # fmt: skip
 
@@ -136,7 +140,7 @@ def _no_slices(comparisons: int, slices_up_to: int) -> str:
 
 
 def _remarks(
-    question: str, split: str, recipes: Sequence[Recipe], clusters: int, differences: Sequence[Difference], resamples: int
+    question: str, split: str, recipes: Sequence[Recipe], sizes: np.ndarray, differences: Sequence[Difference], resamples: int
 ) -> list[str]:
     remarks = []
     if question == MODELS:
@@ -148,9 +152,11 @@ def _remarks(
             "Checkpoint and calibration were chosen on these very pairs, which flatters every run, "
             "and most the one that had most to choose from."
         )
-    if clusters < FEW_CLUSTERS:
-        remarks.append(f"Only {clusters} clusters of pairs: the intervals are rough.")
+    if 1 < len(sizes) < FEW_CLUSTERS:
+        remarks.append(f"Only {len(sizes)} clusters of pairs: the intervals are rough.")
+    if len(sizes) > 1 and (share := sizes.max() / sizes.sum()) >= LARGE_CLUSTER:
+        remarks.append(f"One cluster holds {share:.0%} of the pairs: the intervals hang on it, and are rough.")
     tests = max(sum(one.slice == ALL for one in differences), sum(one.slice != ALL for one in differences))
-    if tests / (resamples + 1) > SIGNIFICANCE:
+    if question == MODELS and tests / (resamples + 1) > SIGNIFICANCE:
         remarks.append(f"{resamples:,} resamples are too few for {tests} comparisons: no p-value can become small enough.")
     return remarks

@@ -31,9 +31,13 @@ def in_order_of(first: Predictions, given: Predictions) -> Predictions:
         return given
     places = np.empty(len(given.labels), dtype=np.int64)
     places[np.argsort(digests[0], kind="stable")] = np.argsort(digests[1], kind="stable")
-    texts = [[column[place] for place in places] for column in (given.ids, given.sentence1, given.sentence2)]
-    arrays = (given.labels[places], given.margins[places], given.probabilities[places])
-    return Predictions(given.run_dir, given.split, *texts, *arrays, *given[8:])
+    ids, sentence1, sentence2 = (
+        [column[place] for place in places] for column in (given.ids, given.sentence1, given.sentence2)
+    )
+    return given._replace(
+        ids=ids, sentence1=sentence1, sentence2=sentence2, labels=given.labels[places], margins=given.margins[places],
+        probabilities=given.probabilities[places],
+    )  # fmt: skip
 
 
 def _digests(given: Predictions, *, with_labels: bool) -> np.ndarray:

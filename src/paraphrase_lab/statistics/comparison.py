@@ -128,6 +128,8 @@ class Comparison:
     fingerprint: str
     pairs: int
     clusters: int
+    largest_cluster: int
+    """Pairs in the largest cluster."""
     resamples: int
     metric: str
     candidates: tuple[Candidate, ...]
@@ -157,7 +159,7 @@ class Comparison:
     def scope(self) -> str:
         return (
             f"{self.pairs:,} {self.split} pairs ({self.fingerprint[:8]}) in {self.clusters:,} clusters that share no "
-            f"sentence; {self.resamples:,} resamples"
+            f"sentence (the largest holds {self.largest_cluster / self.pairs:.1%}); {self.resamples:,} resamples"
         )
 
     def to_dict(self) -> dict[str, Any]:
