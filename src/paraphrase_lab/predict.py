@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from transformers import PreTrainedTokenizerBase
 
 from paraphrase_lab.data.batching import BatchPlan, ordered_batches
+from paraphrase_lab.data.beyond_training import COLUMN, beyond_training
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
-from paraphrase_lab.data.encoding import encode
+from paraphrase_lab.data.encoding import EncodedPairs, encode
+from paraphrase_lab.data.known_input import KnownInput
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.model.export import MODEL_DIR, TrainedModel
 from paraphrase_lab.model.inference import score
@@ -24,7 +27,9 @@ class RunScorer:
     def __init__(self, run_dir: Path, model: TrainedModel, *, precision: str = "32-true", batch_tokens: int = 16_384) -> None:
         self.weights = run_dir / MODEL_DIR / "model.safetensors"
         self.model, self.precision, self.batch_tokens = model, precision, batch_tokens
-        self.truncated = 0
+        self.known = KnownInput.read(run_dir / MODEL_DIR)
+        """The input of the training; None: a run of an earlier release, which has it not on record."""
+        self._encoded: tuple[Sequence[tuple[str, str]], EncodedPairs] | None = None
         self.advance: Callable[[int], None] = lambda pairs: None
 
     @property
@@ -34,7 +39,7 @@ class RunScorer:
     @property
     def fingerprint(self) -> str:
         """A hash of the weights, which it reads; asked for once per file."""
-        digest = hashlib.sha256(f"{self.model.calibration}|{self.precision}|{self.model.max_length}".encode())
+        digest = hashlib.sha256(f"{self.model.calibration}|{self.precision}|{self.model.max_length}|{COLUMN}".encode())
         with self.weights.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
@@ -44,12 +49,8 @@ class RunScorer:
         """Return P(paraphrase), float64 [pairs]."""
         if not pairs:
             return np.empty(0)
-        first, second = (list(column) for column in zip(*pairs, strict=True))
-        labels = np.zeros(len(pairs), dtype=np.int64)
-        table = PairTable([""] * len(pairs), first, second, labels)
-        encoded = encode(table, self.model.tokenizer, self.model.max_length, quiet=True)
-        self.truncated += encoded.truncated
-        dataset = PairDataset([encoded], labels)
+        encoded = self._encode(pairs)
+        dataset = PairDataset([encoded], np.zeros(len(pairs), dtype=np.int64))
         collate = PaddingCollator(self.model.tokenizer)
         batches = ordered_batches(BatchPlan(encoded.lengths, batch_tokens=self.batch_tokens))
         differences = score(
@@ -60,3 +61,21 @@ class RunScorer:
             advance=self.advance,
         )
         return self.model.calibration.probabilities(self.model.margins(differences))
+
+    def beyond_training(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Return what of each pair the training never had, as in "new words: quagga"; empty where nothing."""
+        return beyond_training(pairs, self._encode(pairs), self.known, unknown_token(self.model.tokenizer)) if pairs else []
+
+    def _encode(self, pairs: Sequence[tuple[str, str]]) -> EncodedPairs:
+        if self._encoded is None or self._encoded[0] is not pairs:  # scored and looked at one after the other
+            first, second = (list(column) for column in zip(*pairs, strict=True))
+            table = PairTable([""] * len(pairs), first, second, np.zeros(len(pairs), dtype=np.int64))
+            self._encoded = pairs, encode(table, self.model.tokenizer, self.model.max_length, quiet=True)
+        return self._encoded[1]
+
+
+def unknown_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Return the token that stands for whatever the tokenizer does not know; None where it has no other meaning alone."""
+    number, others = tokenizer.unk_token_id, ("bos", "eos", "cls", "sep", "pad", "mask")
+    taken = {getattr(tokenizer, f"{other}_token_id", None) for other in others}
+    return number if isinstance(number, int) and number not in taken else None

@@ -63,7 +63,11 @@ def test_the_columns_that_the_message_names(tiny_run: Path, tmp_path: Path, caps
     assert predicted(tiny_run, source, "--columns", "question1", "question1") == 2
     assert "both sentences would come from the column 'question1'" in capsys.readouterr().err
     assert predicted(tiny_run, source, "--columns", "question1", "question2") == 0
-    assert (tmp_path / "out.csv").read_text(encoding="utf-8").startswith("question1,question2,probability,prediction\na,b,")
+    assert (
+        (tmp_path / "out.csv")
+        .read_text(encoding="utf-8")
+        .startswith("question1,question2,probability,prediction,beyond_training\na,b,")
+    )
 
 
 def test_the_command_of_a_hint_is_the_one_that_was_typed(
@@ -107,7 +111,7 @@ def test_the_summary_of_a_pipe_goes_to_standard_error(
     shown = capsys.readouterr()
     lines = shown.out.splitlines()
     (row,) = map(json.loads, lines) if ending == "jsonl" else csv.DictReader(lines)
-    assert list(row) == ["sentence1", "sentence2", "probability", "prediction"] and row["sentence2"] == "b"
+    assert list(row) == ["sentence1", "sentence2", "probability", "prediction", "beyond_training"] and row["sentence2"] == "b"
     assert "-: 1 rows" in shown.err and "paraphrases" in shown.err
 
 
@@ -142,7 +146,7 @@ def test_a_header_with_the_runs_columns_is_one(semicolons: Path, tmp_path: Path)
     source = tmp_path / "in.csv"
     source.write_text("two;one\na;b\n", encoding="utf-8")
     assert predicted(semicolons, source) == 0
-    assert (tmp_path / "out.csv").read_text(encoding="utf-8").startswith("two,one,probability,prediction\na,b,")
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").startswith("two,one,probability,prediction,beyond_training\na,b,")
 
 
 def test_flags_override_what_the_run_kept_and_the_message_names_them(

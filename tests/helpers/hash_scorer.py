@@ -31,6 +31,9 @@ class HashScorer:
         self.advance(len(pairs))
         return np.array([probability(*pair) for pair in pairs])
 
+    def beyond_training(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        return ["new words: mat" if "mat" in first else "" for first, _ in pairs]
+
 
 def probability(first: str, second: str) -> float:
     return zlib.crc32(f"{first}\n{second}".encode()) / 2**32

@@ -60,7 +60,7 @@ def test_a_pipe_gets_what_a_file_would_hold(
 
 def test_a_format_that_is_not_written_comes_as_csv(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     scored(write(tmp_path / "a.json", '[{"sentence1": "a", "sentence2": "b"}]'), Path("-"))
-    assert capsysbinary.readouterr().out.startswith(b"sentence1,sentence2,probability,prediction\na,b,")
+    assert capsysbinary.readouterr().out.startswith(b"sentence1,sentence2,probability,prediction,beyond_training\na,b,")
 
 
 def test_named_pipes(tmp_path: Path) -> None:

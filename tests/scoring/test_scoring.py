@@ -45,14 +45,16 @@ def source_file(folder: Path, ending: str) -> Path:
 def test_every_format_to_every_format(tmp_path: Path, source_ending: str, output_ending: str) -> None:
     output = tmp_path / "new folder" / f"scored{output_ending}"
     summary = score_file(HashScorer(), source_file(tmp_path, source_ending), output, chunk_rows=2)
-    expected = [(*pair, probability(*pair[1:]), int(probability(*pair[1:]) >= 0.5)) for pair in PAIRS]
+    expected = [
+        (*pair, score := probability(*pair[1:]), int(score >= 0.5), "new words: mat" * ("mat" in pair[1])) for pair in PAIRS
+    ]
     rows = read(output)
-    assert list(rows[0]) == ["id", "sentence1", "sentence2", "probability", "prediction"]
-    types = (str, str, str, float, int)
+    assert list(rows[0]) == ["id", "sentence1", "sentence2", "probability", "prediction", "beyond_training"]
+    types = (str, str, str, float, int, str)
     assert [tuple(of(value) for of, value in zip(types, row.values(), strict=True)) for row in rows] == expected
     if output_ending in (".jsonl", ".parquet"):
         assert [type(value) for value in rows[0].values()] == list(types)
-    share = sum(row[-1] for row in expected) / 5
+    share = sum(row[4] for row in expected) / 5
     assert 0 < share < 1
     assert (summary.rows, summary.scored, summary.bad_rows, summary.resumed_from_row) == (5, 5, 0, 0)
     assert summary.paraphrase_share == share and summary.output == output and summary.seconds > 0
@@ -69,14 +71,14 @@ def test_other_columns_and_a_probability_at_the_threshold_is_a_paraphrase(tmp_pa
     summary = score_file(Even(), source, tmp_path / "b.tsv", columns=("q1", "q2"))
     assert summary.paraphrase_share == 0.5
     assert (tmp_path / "b.tsv").read_text() == (
-        "q2\tother\tq1\tprobability\tprediction\nv\t\tu\t0.5\t1\nx\t\tw\t0.4999999\t0\n"
+        "q2\tother\tq1\tprobability\tprediction\tbeyond_training\nv\t\tu\t0.5\t1\t\nx\t\tw\t0.4999999\t0\t\n"
     )
 
 
 def test_a_file_with_a_header_only(tmp_path: Path) -> None:
     source = write(tmp_path / "a.csv", "sentence1,sentence2\n")
     summary = score_file(HashScorer(), source, tmp_path / "b.csv")
-    assert (tmp_path / "b.csv").read_text() == "sentence1,sentence2,probability,prediction\n"
+    assert (tmp_path / "b.csv").read_text() == "sentence1,sentence2,probability,prediction,beyond_training\n"
     assert (summary.rows, summary.paraphrase_share) == (0, None)
 
 
@@ -133,10 +135,10 @@ def test_rows_without_two_sentences(tmp_path: Path, row: dict[str, Any], problem
     with pytest.raises(BadRowsError, match=problem):
         score_file(HashScorer(), source, tmp_path / "b.jsonl")
     score_file(HashScorer(), source, tmp_path / "b.jsonl", on_bad_rows="skip")
-    assert read(tmp_path / "b.jsonl")[1] == {**row, "probability": None, "prediction": None}
+    assert read(tmp_path / "b.jsonl")[1] == {**row, "probability": None, "prediction": None, "beyond_training": None}
     score_file(HashScorer(), source, tmp_path / "b.parquet", on_bad_rows="skip")
-    scores = pq.read_table(tmp_path / "b.parquet", columns=["probability", "prediction"])
-    assert scores["probability"].null_count == scores["prediction"].null_count == 1
+    scores = pq.read_table(tmp_path / "b.parquet", columns=["probability", "prediction", "beyond_training"])
+    assert [column.null_count for column in scores] == [1, 1, 1]
 
 
 def test_a_bad_rows_file_of_before_goes_when_no_row_is_bad(tmp_path: Path) -> None:

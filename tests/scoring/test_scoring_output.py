@@ -12,6 +12,7 @@ import pytest
 
 from hash_scorer import HashScorer, read, write
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.scoring.output import SCORE_COLUMNS
 from paraphrase_lab.scoring.stream import score_file
 
 
@@ -37,8 +38,8 @@ def test_parquet_keeps_every_type_and_value(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "a.parquet")
     score_file(HashScorer(), tmp_path / "a.parquet", tmp_path / "b.parquet", chunk_rows=2)
     scored = pq.read_table(tmp_path / "b.parquet")
-    assert scored.schema.types == [*table.schema.types, pa.float64(), pa.int64()]
-    kept = scored.drop(["probability", "prediction"])
+    assert scored.schema.types == [*table.schema.types, pa.float64(), pa.int64(), pa.string()]
+    kept = scored.drop(list(SCORE_COLUMNS))
     assert kept.drop(["real"]).unify_dictionaries() == table.drop(["real"])
     assert repr(kept["real"].to_pylist()) == "[nan, inf, 0.1]"
 
@@ -47,11 +48,11 @@ def test_typed_values_as_text(tmp_path: Path) -> None:
     pq.write_table(typed_table(), tmp_path / "a.parquet")
     score_file(HashScorer(), tmp_path / "a.parquet", tmp_path / "b.csv")
     score_file(HashScorer(), tmp_path / "a.parquet", tmp_path / "b.jsonl")
-    texts = list(read(tmp_path / "b.csv")[0].values())[2:-2]
+    texts = list(read(tmp_path / "b.csv")[0].values())[2:-3]
     assert texts == [
         "1", "2024-02-29", "1970-01-01T00:00:00.000000001+00:00", "1.50", "/w==", "[1.5, null]", "nan", "true"
     ]  # fmt: skip
-    values = list(read(tmp_path / "b.jsonl")[0].values())[2:-2]
+    values = list(read(tmp_path / "b.jsonl")[0].values())[2:-3]
     assert values == [
         1, "2024-02-29", "1970-01-01T00:00:00.000000001+00:00", "1.50", "/w==", [1.5, None], None, True
     ]  # fmt: skip
@@ -65,11 +66,11 @@ def test_texts_stored_as_bytes_come_out_as_texts(tmp_path: Path, kind: pa.DataTy
     pq.write_table(table, tmp_path / "a.parquet")
     for ending in ("csv", "tsv", "jsonl"):
         score_file(HashScorer(), tmp_path / "a.parquet", tmp_path / f"b.{ending}")
-        first, second = ([*row.values()][:-2] for row in read(tmp_path / f"b.{ending}"))
+        first, second = ([*row.values()][:-3] for row in read(tmp_path / f"b.{ending}"))
         assert first == ["Zoë, here", 'a "c"', "talk", "b2s="], ending
         assert second == ["b", "d", None if ending == "jsonl" else "", "/w=="], ending
     score_file(HashScorer(), tmp_path / "a.parquet", tmp_path / "b.parquet")
-    assert pq.read_table(tmp_path / "b.parquet").drop(["probability", "prediction"]) == table
+    assert pq.read_table(tmp_path / "b.parquet").drop(list(SCORE_COLUMNS)) == table
 
 
 def test_a_tab_in_a_text_stored_as_bytes_is_found_before_anything_is_scored(tmp_path: Path) -> None:
@@ -87,14 +88,14 @@ JSON_ROWS = [
 def test_jsonl_objects_stay_as_they_are(tmp_path: Path) -> None:
     source = write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in JSON_ROWS))
     score_file(HashScorer(), source, tmp_path / "b.jsonl")
-    kept = [{k: v for k, v in row.items() if k not in ("probability", "prediction")} for row in read(tmp_path / "b.jsonl")]
+    kept = [{k: v for k, v in row.items() if k not in SCORE_COLUMNS} for row in read(tmp_path / "b.jsonl")]
     assert kept == JSON_ROWS
 
 
 def test_jsonl_columns_get_one_type_for_the_whole_file(tmp_path: Path) -> None:
     source = write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in JSON_ROWS))
     score_file(HashScorer(), source, tmp_path / "b.parquet", chunk_rows=1)
-    table = pq.read_table(tmp_path / "b.parquet").drop(["sentence1", "sentence2", "probability", "prediction"])
+    table = pq.read_table(tmp_path / "b.parquet").drop(["sentence1", "sentence2", *SCORE_COLUMNS])
     assert {field.name: str(field.type) for field in table.schema} == {
         "n": "int64", "f": "double", "mixed": "string", "nested": "string", "wide": "string", "late": "bool"
     }  # fmt: skip
@@ -103,7 +104,7 @@ def test_jsonl_columns_get_one_type_for_the_whole_file(tmp_path: Path) -> None:
         {"n": None, "f": 0.5, "mixed": "7", "nested": None, "wide": "0.5", "late": True},
     ]
     score_file(HashScorer(), source, tmp_path / "b.csv", chunk_rows=1)
-    assert [list(row.values())[2:-2] for row in read(tmp_path / "b.csv")] == [
+    assert [list(row.values())[2:-3] for row in read(tmp_path / "b.csv")] == [
         ["1", "1", "text", '{"k": [1]}', str(2**60), ""],
         ["", "0.5", "7", "", "0.5", "true"],
     ]
@@ -116,7 +117,7 @@ def test_csv_cells_with_line_breaks_survive(tmp_path: Path) -> None:
     assert (row["sentence1"], row["sentence2"], row["other"]) == ('x\r"y\n', "z,\r\n", "\r")
 
 
-@pytest.mark.parametrize("name", ["probability", "prediction"])
+@pytest.mark.parametrize("name", SCORE_COLUMNS)
 def test_columns_that_scoring_adds_must_be_free(tmp_path: Path, name: str) -> None:
     csv_file = write(tmp_path / "a.csv", f"sentence1,sentence2,{name}\nx,y,z\n")
     late = {"sentence1": "a", "sentence2": "b", name: 1}

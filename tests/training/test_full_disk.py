@@ -106,7 +106,7 @@ def test_scores_continue_after_a_full_disk(
     out = tmp_path / "out.csv"
     save = PartialScores.save
     with monkeypatch.context() as patch:
-        patch.setattr(PartialScores, "save", lambda self, chunk, scores: (full if chunk == 2 else save)(self, chunk, scores))
+        patch.setattr(PartialScores, "save", lambda self, chunk, *scores: (full if chunk == 2 else save)(self, chunk, *scores))
         assert paraphrase(*words, str(out)) == 1
     assert f"the same command continues with the scores that are kept in {out}.partial" in "".join(capfd.readouterr())
     assert not out.exists() and paraphrase(*words, str(out)) == 0 and len(out.read_text().splitlines()) == 7

@@ -1,12 +1,14 @@
 """`paraphrase predict`: two sentences on the screen, or a file of pairs into another file."""
 
+from __future__ import annotations
+
 import argparse
 import shlex
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.data.options import DELIMITERS, FORMAT_NAMES, QUOTING, READING, ReadOptions, kept_hint, kept_quoting
@@ -14,6 +16,9 @@ from paraphrase_lab.data.rows import is_blank
 from paraphrase_lab.errors import UserError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
+
+if TYPE_CHECKING:
+    from paraphrase_lab.predict import RunScorer
 
 HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches the run's threshold, else 0.
 Files: csv, tsv, jsonl, parquet, json, arrow, or - for a pipe. Killed in the middle, the same command continues."""
@@ -111,7 +116,7 @@ def _columns(
     return next((one for one in candidates if set(one) <= set(present)), candidates[-1]), options
 
 
-def _scorer(directory: Path, arguments: argparse.Namespace):  # noqa: ANN202  # its module imports torch
+def _scorer(directory: Path, arguments: argparse.Namespace) -> RunScorer:
     from paraphrase_lab.lifecycle.trained import load_run
     from paraphrase_lab.predict import RunScorer
     from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
@@ -126,14 +131,28 @@ def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
     from rich.table import Table
     from rich.text import Text
 
+    from paraphrase_lab.data.beyond_training import COLUMN, FlagCounts
+
     scorer = _scorer(directory, arguments)
     pairs = list(zip(arguments.sentences[::2], arguments.sentences[1::2], strict=True))
-    table = Table("first", "second", "P(paraphrase)", "answer")
-    for (first, second), probability in zip(pairs, scorer.score(pairs), strict=True):
+    probabilities, beyond = scorer.score(pairs), scorer.beyond_training(pairs)
+    counts = FlagCounts()
+    counts.add(beyond)
+    table = Table("first", "second", "P(paraphrase)", "answer", *([COLUMN] if counts.flagged else []))
+    for (first, second), probability, text in zip(pairs, probabilities, beyond, strict=True):
         answer = "paraphrase" if probability >= scorer.threshold else "different"
-        table.add_row(Text(first), Text(second), f"{probability:.4f}", answer)
-    Console().print(table)
+        table.add_row(Text(first), Text(second), f"{probability:.4f}", answer, *([Text(text)] if counts.flagged else []))
+    console = Console()
+    console.print(table)
+    for line in filter(None, (counts.line(), _not_on_record(scorer, directory))):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _not_on_record(scorer: RunScorer, directory: Path) -> str:
+    if scorer.known is not None:
+        return ""
+    return f"{directory} does not say which words, scripts and lengths it was trained on: pairs beyond them are not marked"
 
 
 def _score_file(directory: Path, arguments: argparse.Namespace, typed: str) -> int:
@@ -178,7 +197,7 @@ def _score_file(directory: Path, arguments: argparse.Namespace, typed: str) -> i
     if done.bad_rows:
         where = "above" if piped else f"see {done.output}.bad_rows.csv"
         lines.append(f"{done.bad_rows:,} rows could not be scored: {where}")
-    if scorer.truncated:
-        lines.append(f"{scorer.truncated:,} pairs were longer than {scorer.model.max_length} tokens and were truncated")
-    (console if piped else Console()).print("; ".join(lines), markup=False, soft_wrap=True)
+    told = console if piped else Console()
+    for line in filter(None, ("; ".join(lines), done.beyond_training, _not_on_record(scorer, directory))):
+        told.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0

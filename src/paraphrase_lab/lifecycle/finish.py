@@ -12,6 +12,7 @@ from rich.console import Console
 from safetensors.torch import load_model
 
 from paraphrase_lab import build, plots
+from paraphrase_lab.data.known_input import KnownInput
 from paraphrase_lab.files import atomic_directory
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.card import card_facts
@@ -21,6 +22,8 @@ from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.model.card import model_card
+from paraphrase_lab.model.directory import model_directory
+from paraphrase_lab.model.encoder import Tiny
 from paraphrase_lab.model.export import MODEL_DIR, TrainedModel, kind_of, save_model
 from paraphrase_lab.model.head import takes_bias
 from paraphrase_lab.runs.record import now
@@ -120,6 +123,22 @@ def _export(run: Run, model: TrainedModel, metrics: dict[str, float]) -> None:
             card_facts(run, metrics, model.calibration), is_calibrated=saved.head_is_calibrated, kind=kind_of(directory)
         )
         (directory / "README.md").write_text(card, encoding="utf-8")
+        _known_input(run).write(directory)
+
+
+def _known_input(run: Run) -> KnownInput:
+    """Return what input the model of a run has had, with that of the run which training started from.
+
+    Words count where the weights have learnt them here: a pre-trained encoder brings words of its own.
+    """
+    config, train, lengths = run.config, run.tables.splits["train"], run.datamodule.encoded["train"].full_lengths
+    start = config.model.get("name")
+    place = None if start is None or config.model.get("random_weights") else model_directory(start)
+    earlier = KnownInput.read(place) if place is not None else None
+    from_scratch = isinstance(build.build_recipe(config), Tiny) or bool(config.model.get("random_weights"))
+    with_words = from_scratch or (earlier is not None and earlier.word_hashes is not None)
+    known = KnownInput.of([*train.sentence1, *train.sentence2], int(lengths.max()), with_words=with_words)
+    return known if earlier is None else known.after(earlier)
 
 
 def _tidy_checkpoints(directory: Path, keep: bool) -> None:

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from paraphrase_lab.data import beyond_training
 from paraphrase_lab.data.files import RowReader, column_names, column_types
 from paraphrase_lab.data.formats import file_format
 from paraphrase_lab.data.options import ReadOptions
@@ -26,7 +27,7 @@ from paraphrase_lab.errors import UserError
 from paraphrase_lab.files import json_text
 
 OUTPUT_FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
-SCORE_COLUMNS = {"probability": pa.float64(), "prediction": pa.int64()}
+SCORE_COLUMNS = {"probability": pa.float64(), "prediction": pa.int64(), beyond_training.COLUMN: pa.string()}
 EXACT_IN_FLOAT64 = 2**53
 JSON_TYPES = {
     frozenset({"boolean"}): pa.bool_(),

@@ -15,7 +15,7 @@ OVERWRITE_HINT = "add --overwrite to start over"
 
 
 class PartialScores:
-    """One `.npy` file of probabilities per finished chunk, and a state file that says what they are the scores of."""
+    """Two files per finished chunk, probabilities and texts, and a state file that says what they are the scores of."""
 
     def __init__(self, folder: Path, agreement: dict[str, Any], *, overwrite: bool) -> None:
         """Raise UserError where the folder holds scores of something that `agreement` does not describe."""
@@ -40,18 +40,26 @@ class PartialScores:
             chunk += 1
         return chunk
 
-    def save(self, chunk: int, probabilities: np.ndarray) -> None:
+    def save(self, chunk: int, probabilities: np.ndarray, beyond: list[str | None]) -> None:
+        with atomic_write(self._texts(chunk), fsync=True) as unfinished:
+            unfinished.write_text(json_text(beyond), encoding="utf-8")
         with atomic_write(self._part(chunk), fsync=True) as unfinished, unfinished.open("wb") as handle:
             np.save(handle, probabilities, allow_pickle=False)
 
     def load(self, chunk: int) -> np.ndarray:
         return np.load(self._part(chunk), allow_pickle=False)
 
+    def load_beyond(self, chunk: int) -> list[str | None]:
+        return json.loads(self._texts(chunk).read_text(encoding="utf-8"))
+
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _part(self, chunk: int) -> Path:
         return self.folder / f"part-{chunk:06d}.npy"
+
+    def _texts(self, chunk: int) -> Path:
+        return self._part(chunk).with_suffix(".json")
 
 
 def check_agreement(folder: Path, agreement: dict[str, Any]) -> None:

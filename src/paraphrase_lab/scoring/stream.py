@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
+from paraphrase_lab.data.beyond_training import COLUMN, FlagCounts
 from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.data.rows import BadRow, Row, as_text, bad_rows_error, value_at, write_bad_rows
 from paraphrase_lab.errors import RunError, TrainingError, UserError
@@ -32,6 +33,10 @@ class PairScorer(Protocol):
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         """Return [pairs] probability of "paraphrase", float64, in the order of `pairs`."""
+        ...
+
+    def beyond_training(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Return [pairs] what of each pair that was just scored the training never had, empty where nothing."""
         ...
 
     @property
@@ -54,6 +59,8 @@ class ScoringSummary:
     seconds: float
     output: Path
     paraphrase_share: float | None  # of the scored rows; None where there are none
+    beyond_training: str = ""
+    """A sentence about the pairs that the model cannot judge; empty where there are none."""
 
 
 def score_file(
@@ -69,10 +76,10 @@ def score_file(
     typed: str = "",
     named: Path | None = None,
 ) -> ScoringSummary:
-    """Write `source` with the columns `probability` and `prediction` (1 = paraphrase) to `output`.
+    """Write `source` with the columns `probability`, `prediction` (1 = paraphrase) and `beyond_training` to `output`.
 
     Called again after an interruption, it continues, and the output is the same to the byte. With "skip", rows without
-    two sentences keep their place with both columns empty; rows that cannot be parsed are left out; both are listed in
+    two sentences keep their place with these columns empty; rows that cannot be parsed are left out; both are listed in
     `OUTPUT.bad_rows.csv`. Raises UserError for files, columns and (with "error") rows that cannot be used.
 
     Args:
@@ -91,16 +98,17 @@ def score_file(
             resumed_from_row = score_chunks(scorer, task, scores, ProgressReport(shown), skip=on_bad_rows == "skip")
         if task.agreement(fingerprint) != agreement:
             raise UserError(f"{source} was changed while it was being scored", hint=f"{task.command} --overwrite")
-        rows, scored, paraphrases = write_output(task, scores, schema, scorer.threshold)
+        written = write_output(task, scores, schema, scorer.threshold)
         scores.remove()
     return ScoringSummary(
-        rows=rows,
-        scored=scored,
-        bad_rows=rows - scored,
+        rows=written.rows,
+        scored=written.scored,
+        bad_rows=written.rows - written.scored,
         resumed_from_row=resumed_from_row,
         seconds=time.monotonic() - started,
         output=output,
-        paraphrase_share=paraphrases / scored if scored else None,
+        paraphrase_share=written.paraphrases / written.scored if written.scored else None,
+        beyond_training=written.beyond.line(),
     )
 
 
@@ -165,17 +173,22 @@ def score_chunks(scorer: PairScorer, task: ScoringTask, scores: PartialScores, r
             report.skip(reader.fraction_read)
         else:
             scorer.advance = report.chunk(len(chunk), reader.fraction_read)
-            scores.save(index, chunk_probabilities(scorer, task, chunk))
+            scores.save(index, *chunk_scores(scorer, task, chunk))
     return resumed_from_row
 
 
-def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row | BadRow]) -> np.ndarray:
-    """Return P(paraphrase) [rows], NaN for rows without two sentences. Raises RunError for what is no probability."""
+def chunk_scores(scorer: PairScorer, task: ScoringTask, chunk: list[Row | BadRow]) -> tuple[np.ndarray, list[str | None]]:
+    """Return P(paraphrase) [rows] and what is beyond the training [rows], NaN and None for rows without two sentences.
+
+    Raises RunError for what is no probability.
+    """
     good = [(place, row) for place, row in enumerate(chunk) if isinstance(row, Row) and task.problem(row) is None]
     probabilities = np.full(len(chunk), np.nan)
+    beyond: list[str | None] = [None] * len(chunk)
     if not good:
-        return probabilities
-    scored = np.asarray(scorer.score([pair_of(row, task.columns) for _, row in good]), dtype=np.float64)
+        return probabilities, beyond
+    pairs = [pair_of(row, task.columns) for _, row in good]
+    scored = np.asarray(scorer.score(pairs), dtype=np.float64)
     if scored.shape != (len(good),):
         raise RunError(f"the model gave scores of shape {scored.shape} for {len(good)} pairs")
     wrong = np.flatnonzero(~((scored >= 0) & (scored <= 1)))
@@ -187,7 +200,9 @@ def chunk_probabilities(scorer: PairScorer, task: ScoringTask, chunk: list[Row |
             hint="are the weights of this run intact?",
         )
     probabilities[[place for place, _ in good]] = scored
-    return probabilities
+    for (place, _), text in zip(good, scorer.beyond_training(pairs), strict=True):
+        beyond[place] = text
+    return probabilities, beyond
 
 
 def pair_of(row: Row, columns: tuple[str, str]) -> tuple[str, str]:
@@ -195,17 +210,23 @@ def pair_of(row: Row, columns: tuple[str, str]) -> tuple[str, str]:
     return first, second
 
 
-def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, threshold: float) -> tuple[int, int, int]:
-    """Read the input again, next to the scores, so that these are all that has to be kept while scoring.
+class Written(NamedTuple):
+    rows: int
+    scored: int
+    paraphrases: int
+    beyond: FlagCounts
 
-    Returns the numbers of rows, of scored ones and of paraphrases.
-    """
+
+def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, threshold: float) -> Written:
+    """Read the input again, next to the scores, so that these are all that has to be kept while scoring."""
     rows = scored = paraphrases = 0
+    counts = FlagCounts()
     with atomic_write(task.output, fsync=True) as unfinished:
         with open_writer(unfinished, task.output.suffix.lower(), schema) as write:
             for index, chunk in enumerate(chunks(task.reader(), task.chunk_rows)):
-                probabilities = scores.load(index)
-                write(list(scored_rows(chunk, probabilities, threshold)))
+                probabilities, beyond = scores.load(index), scores.load_beyond(index)
+                write(list(scored_rows(chunk, probabilities, beyond, threshold)))
+                counts.add(beyond)
                 rows += len(chunk)
                 scored += int(np.isfinite(probabilities).sum())
                 paraphrases += int((probabilities >= threshold).sum())
@@ -214,12 +235,14 @@ def write_output(task: ScoringTask, scores: PartialScores, schema: pa.Schema, th
         else:
             with atomic_write(task.bad_rows_file, fsync=True) as listed:
                 write_bad_rows(listed, task.problems(task.reader()))
-    return rows, scored, paraphrases
+    return Written(rows, scored, paraphrases, counts)
 
 
-def scored_rows(chunk: list[Row | BadRow], probabilities: np.ndarray, threshold: float) -> Iterator[dict[str, Any]]:
-    for item, probability in zip(chunk, probabilities.tolist(), strict=True):
+def scored_rows(
+    chunk: list[Row | BadRow], probabilities: np.ndarray, beyond: list[str | None], threshold: float
+) -> Iterator[dict[str, Any]]:
+    for item, probability, text in zip(chunk, probabilities.tolist(), beyond, strict=True):
         if isinstance(item, Row):
             known = probability == probability  # NaN stands for a row without a score
             prediction = int(probability >= threshold) if known else None
-            yield {**item.values, "probability": probability if known else None, "prediction": prediction}
+            yield {**item.values, "probability": probability if known else None, "prediction": prediction, COLUMN: text}
