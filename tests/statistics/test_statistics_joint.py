@@ -55,7 +55,7 @@ def test_identical_runs_are_equal_and_nothing_is_divided_by_zero() -> None:
     same = np.full((3, 10), 0.08)
     unsure = uncertainty(same.sum(axis=1), same.sum(axis=1), same, same, 10)
     assert unsure.interval(0.0) == (0.0, 0.0) and unsure.p_value(0.0) == 1.0 and unsure.p_value(0.0, 0.01) == 0.0
-    assert unsure.detectable == 0.0
+    assert unsure.detectable() == 0.0
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_what_a_number_of_seeds_can_show(seeds: int, spread: float, found: float
     """Points that 80 % of studies find on 4,000 pairs whose choice alone allows 1.4, as a simulation tells them."""
     pairs = float((0.014 / (t.ppf(0.975, 800) + t.ppf(0.8, 800))) ** 2)
     unsure = Uncertainty(spread**2 / seeds, spread**2 / seeds, pairs, seeds, seeds, 800)
-    assert 100 * unsure.detectable == pytest.approx(found, rel=0.2)
+    assert 100 * unsure.detectable() == pytest.approx(found, rel=0.2)
 
 
 def test_seeds_and_pairs_that_would_decide() -> None:
     unsure = Uncertainty(0.0001, 0.0001, 0.00001, 3, 3, 800)
     seeds = unsure.seeds_to_decide(0.02, 0.01)
-    assert seeds is not None and unsure.with_runs(seeds).detectable <= 0.02 < unsure.with_runs(seeds - 1).detectable
+    assert seeds is not None and unsure.with_runs(seeds).detectable() <= 0.02 < unsure.with_runs(seeds - 1).detectable()
     assert unsure.seeds_to_decide(0.0, 0.001) is None, "the pairs are too few for a margin that small"
     few = Uncertainty(0.0, 0.0, 0.0001, 1, 1, 100)
     pairs = few.pairs_to_decide(0.02, 0.01, 500)

@@ -136,12 +136,16 @@ def _train(result: CheckedRequest) -> int:
 
 
 def _print_plan(study: Any) -> None:
+    from paraphrase_lab.studies.plan import power_of
+
     recorded = sum(run.is_recorded() for run in study.runs)
     names = ", ".join(arm.name for arm in study.arms)
     against = f"; compared with {study.baseline}" if study.baseline else ""
     print(f"{study.name}: {study.question}")
     print(f"hypothesis: {study.hypothesis}")
     print(f"{len(study.runs)} runs: {names}; seeds {', '.join(map(str, study.seeds))}; test/{study.metric}{against}")
+    for line in power_of(study):
+        print(line)
     print(f"{recorded} of them are recorded with this code in {study.directory}")
     print(f"budget: {study.budget_minutes:g} minutes of {study.budget_machine} for all {len(study.runs)}", flush=True)
 

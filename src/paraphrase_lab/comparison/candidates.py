@@ -147,6 +147,27 @@ def without_repetitions(
     return kept, of_kept, notes
 
 
+def in_order_of_seeds(
+    recipes: Sequence[Recipe], given: Sequence[Predictions]
+) -> tuple[list[Recipe], list[Predictions], list[str]]:
+    """Return the seeds that all recipes have, in their order, so that runs can be compared seed by seed.
+
+    Raises:
+        UserError: the recipes have no seed in common.
+    """
+    common = sorted(set.intersection(*({row.seed for row in recipe.rows} for recipe in recipes)))
+    if not common:
+        raise UserError("study.paired_seeds compares seed by seed, and the recipes have no seed in common")
+    kept, of_kept, notes = [], [], ["Compared seed by seed, as the study declares (study.paired_seeds)."]
+    for recipe, numbers in zip(recipes, numbers_of(recipes), strict=True):
+        of_seed = {row.seed: (row, given[number]) for row, number in zip(recipe.rows, numbers, strict=True)}
+        kept.append(Recipe(recipe.name, tuple(of_seed[seed][0] for seed in common)))
+        of_kept += [of_seed[seed][1] for seed in common]
+        if alone := sorted(of_seed.keys() - set(common)):
+            notes.append(f"Left out, since not all have them: seeds {', '.join(map(str, alone))} of {recipe.name}.")
+    return kept, of_kept, notes
+
+
 def versus_of(names: Sequence[str], baseline: str | None) -> list[tuple[int, int]]:
     """Return (a, b) by number; b is compared with a.
 

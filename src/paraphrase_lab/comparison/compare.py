@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paraphrase_lab.comparison.candidates import candidates_of, group_runs, numbers_of, versus_of, without_repetitions
+from paraphrase_lab.comparison.candidates import (
+    candidates_of,
+    group_runs,
+    in_order_of_seeds,
+    numbers_of,
+    versus_of,
+    without_repetitions,
+)
 from paraphrase_lab.comparison.common_pairs import default_split, leak_notes, read_common_predictions
 from paraphrase_lab.comparison.decisions import decided
 from paraphrase_lab.comparison.slices import slices
@@ -45,6 +52,7 @@ def compare_runs(
     names: Sequence[str] | None = None,
     equal_within: float = EQUAL_WITHIN,
     each_metric: bool = False,
+    paired_seeds: bool = False,
 ) -> Comparison:
     """Compare every candidate with every other, or all with the baseline: all metrics on the whole set, the first by slice.
 
@@ -59,6 +67,7 @@ def compare_runs(
         names: the candidate each run belongs to, where its configuration shall not decide.
         equal_within: differences smaller than this, in the metric's own unit, count as equal.
         each_metric: whether accuracy and F1 of the same runs are two questions.
+        paired_seeds: whether runs are compared seed by seed, which a study declares beforehand.
 
     Raises:
         UserError: runs that cannot be compared, or metrics or a baseline that do not exist.
@@ -71,6 +80,9 @@ def compare_runs(
     question = RECIPES if any(len(recipe.rows) > 1 for recipe in recipes) else MODELS
     given, remarks = read_common_predictions([row for recipe in recipes for row in recipe.rows], split)
     recipes, given, repeated = without_repetitions(recipes, given)
+    if paired_seeds:
+        recipes, given, unpaired = in_order_of_seeds(recipes, given)
+        repeated += unpaired
     clusters = sentence_clusters(given[0].sentence1, given[0].sentence2)
     number = int(clusters.max()) + 1
     versus = versus_of([recipe.name for recipe in recipes], baseline)
@@ -86,7 +98,9 @@ def compare_runs(
     differences: list[Difference] = []
     for whole in (True, False):
         family = {part: found for part, found in paired.items() if (part[1] == ALL) == whole}
-        differences += decided(family, versus, recipes, question, equal_within=equal_within, each_metric=each_metric)
+        differences += decided(
+            family, versus, recipes, question, equal_within=equal_within, each_metric=each_metric, paired_seeds=paired_seeds
+        )
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
     why = ONE_CLUSTER if number == 1 else "too few of one label"
     notes += [f"{name} cannot be compared on these pairs: {why}." for name in undefined]

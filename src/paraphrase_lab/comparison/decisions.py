@@ -10,7 +10,7 @@ from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.statistics import EQUAL_WITHIN, FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import RECIPES, UNDECIDED, Difference
-from paraphrase_lab.statistics.joint import uncertainty
+from paraphrase_lab.statistics.joint import paired_uncertainty, uncertainty
 from paraphrase_lab.statistics.paired import Paired
 from paraphrase_lab.statistics.seeds import welch
 from paraphrase_lab.statistics.verdict import holm, outcome, sentence, too_few_seeds
@@ -27,17 +27,21 @@ def decided(
     *,
     equal_within: float = EQUAL_WITHIN,
     each_metric: bool = False,
+    paired_seeds: bool = False,
 ) -> list[Difference]:
     """Return the differences of a family of tests, corrected together; none where a slice does not define the metric.
 
-    Accuracy and F1 of the same comparison are one question, unless `each_metric` is true.
+    Accuracy and F1 of the same comparison are one question, unless `each_metric` is true. With `paired_seeds` the runs of two
+    recipes are compared seed by seed, in the order that both have.
     """
     numbers, tests = numbers_of(recipes), []
     for (metric, part), one in paired.items():
         for place, (a, b) in enumerate(versus):
             if not np.isnan(one.low[place]):
                 names = (recipes[a].name, recipes[b].name)
-                tests.append(_tested(metric, part, one, place, (numbers[a], numbers[b]), names, equal_within))
+                tests.append(
+                    _tested(metric, part, one, place, (numbers[a], numbers[b]), names, equal_within, paired_seeds=paired_seeds)
+                )
     runs = {recipe.name: len(recipe.rows) for recipe in recipes}
     return [
         _judged(test, questions, min(runs[test.a], runs[test.b]), question)
@@ -46,23 +50,35 @@ def decided(
 
 
 def _tested(
-    metric: str, part: str, one: Paired, place: int, runs: tuple[list[int], list[int]], names: tuple[str, str], margin: float
+    metric: str,
+    part: str,
+    one: Paired,
+    place: int,
+    runs: tuple[list[int], list[int]],
+    names: tuple[str, str],
+    margin: float,
+    *,
+    paired_seeds: bool,
 ) -> Difference:
     """Return one difference, not corrected yet: for recipes over pairs and seeds together, for models over the pairs."""
     of_a, of_b = (one.values[numbers] for numbers in runs)
     difference = float(of_b.mean() - of_a.mean())
-    unsure = uncertainty(of_a, of_b, one.shares[runs[0]], one.shares[runs[1]], one.clusters)
+    shares_a, shares_b = (one.shares[numbers] for numbers in runs)
+    if paired_seeds:
+        unsure = paired_uncertainty(of_b - of_a, shares_b - shares_a, one.clusters)
+    else:
+        unsure = uncertainty(of_a, of_b, shares_a, shares_b, one.clusters)
     low, high, p_value = (float(values[place]) for values in (one.low, one.high, one.p_values))
     test = Difference(
         metric=metric, slice=part, a=names[0], b=names[1], value_a=float(of_a.mean()), value_b=float(of_b.mean()),
         difference=difference, low=low, high=high, p_value=p_value, equal_within=margin, pairs_low=low, pairs_high=high,
-        p_unequal=unsure.p_value(difference, margin), detectable=unsure.detectable, pairs=one.pairs,
+        p_unequal=unsure.p_value(difference, margin), detectable=unsure.detectable(), pairs=one.pairs,
     )  # fmt: skip
     if min(len(of_a), len(of_b)) < FEWEST_SEEDS:
         return replace(test, pairs_to_decide=unsure.pairs_to_decide(difference, margin, one.pairs))
-    seeds = welch(of_a, of_b)
+    seeds = welch(np.zeros_like(of_a), of_b - of_a) if paired_seeds else welch(of_a, of_b)
     low, high = unsure.interval(difference)
-    lead = np.sign(of_b[:, None] - of_a) * (1 if HIGHER_IS_BETTER[metric] else -1)
+    lead = np.sign(of_b - of_a if paired_seeds else of_b[:, None] - of_a) * (1 if HIGHER_IS_BETTER[metric] else -1)
     return replace(
         test, low=low, high=high, p_value=unsure.p_value(difference), seeds_low=seeds.low, seeds_high=seeds.high,
         ahead=float((lead.mean() + 1) / 2), seeds_to_decide=unsure.seeds_to_decide(difference, margin),

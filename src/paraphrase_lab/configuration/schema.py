@@ -201,6 +201,12 @@ class StudyConfig:
     """Further metrics of test, shown without a verdict."""
     baseline: list[str] = field(default_factory=list)
     """A value of every axis, as in [model.num_layers=2], that the others are compared with; empty: each with each."""
+    equal_within: float = limited(0.01, above=0.0, maximum=1.0)
+    """Smaller differences count as equal, in the metric's own unit: 0.01 is a point of accuracy."""
+    paired_seeds: bool = False
+    """Compare seed by seed: more power where runs with the same seed go well or badly together; never chosen afterwards."""
+    expected_spread: float = limited(0.01, above=0.0, maximum=1.0)
+    """The standard deviation over the seeds that is assumed when the study's power is computed beforehand."""
     budget_minutes: float = limited(MISSING, above=0.0)
     """Minutes of all its runs, one after the other."""
     budget_machine: str = "1 CPU core"

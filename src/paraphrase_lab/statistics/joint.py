@@ -62,12 +62,11 @@ class Uncertainty(NamedTuple):
             return float(stdtr(self.freedom, (abs(difference) - margin) / self.error))
         return float(2 * stdtr(self.freedom, -abs(difference) / self.error))
 
-    @property
-    def detectable(self) -> float:
-        """The difference that these runs and pairs find in 80 % of the cases, in one comparison."""
+    def detectable(self, questions: int = 1) -> float:
+        """Return the difference that these runs and pairs find in 80 % of the cases, if p is corrected for `questions`."""
         if self.error**2 <= NOTHING:
             return 0.0
-        return float(stdtrit(self.freedom, (1 + LEVEL) / 2) + stdtrit(self.freedom, POWER)) * self.error
+        return float(stdtrit(self.freedom, 1 - (1 - LEVEL) / 2 / questions) + stdtrit(self.freedom, POWER)) * self.error
 
     def equality_shown_within(self, difference: float) -> float:
         """The margin within which 80 % of such trainings would show equality, if the difference is as given."""
@@ -77,7 +76,7 @@ class Uncertainty(NamedTuple):
 
     def decides(self, difference: float, margin: float) -> bool:
         """Tell whether a true difference of this size would be decided in 80 % of the cases, one way or the other."""
-        return self.detectable <= abs(difference) or self.equality_shown_within(difference) <= margin
+        return self.detectable() <= abs(difference) or self.equality_shown_within(difference) <= margin
 
     def seeds_to_decide(self, difference: float, margin: float) -> int | None:
         """Return the seeds of each that would decide; None where not even 100 would: then the pairs are too few."""
@@ -99,6 +98,11 @@ class Uncertainty(NamedTuple):
     def with_pairs(self, factor: float) -> "Uncertainty":
         """Return it for `factor` times the pairs, in as many times the clusters."""
         return self._replace(pairs=self.pairs / factor, clusters=max(2, round(self.clusters * factor)))
+
+
+def paired_uncertainty(differences: np.ndarray, shares: np.ndarray, clusters: int) -> Uncertainty:
+    """Estimate the parts from the differences of runs with the same seed [seeds], and their shares [seeds, clusters]."""
+    return uncertainty(np.zeros(1), differences, np.zeros((1, shares.shape[-1])), shares, clusters)
 
 
 def uncertainty(

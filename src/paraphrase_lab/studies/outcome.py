@@ -55,7 +55,13 @@ def judge(study: Study) -> StudyOutcome:
     if study.baseline and baseline is None:
         notes.append(f"{study.baseline}, the baseline, has no finished run, so each is compared with each.")
     comparison = compare_runs(
-        [row for _, row in finished], metrics=(study.metric,), baseline=baseline, by_slice=False, names=names
+        [row for _, row in finished],
+        metrics=(study.metric,),
+        baseline=baseline,
+        by_slice=False,
+        names=names,
+        equal_within=study.equal_within,
+        paired_seeds=study.paired_seeds,
     )
     return StudyOutcome(study, finished, comparison, tuple(notes), verdict(comparison, baseline))
 

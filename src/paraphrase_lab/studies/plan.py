@@ -17,6 +17,8 @@ from paraphrase_lab.runs.configuration import flat
 from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.record import FILE_NAME
 from paraphrase_lab.runs.row import FINISHED, RunRow
+from paraphrase_lab.statistics.formatting import IN_POINTS
+from paraphrase_lab.statistics.power import power_lines
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,13 @@ class Study:
     """Metrics of test beside the compared one."""
     baseline: str | None
     """Name of the arm that the others are compared with."""
+    equal_within: float
+    """Differences below it count as equal, in the metric's own unit."""
+    paired_seeds: bool
+    expected_spread: float
+    """The assumed standard deviation over the seeds."""
+    test_pairs: int | None
+    """None: known only once the data are read."""
     budget_minutes: float
     budget_machine: str
     directory: Path
@@ -64,6 +73,12 @@ class Study:
     @property
     def arms(self) -> list[Arm]:
         return list({run.arm.name: run.arm for run in self.runs}.values())
+
+    @property
+    def questions(self) -> int:
+        """The number of comparisons."""
+        count = len(self.arms)
+        return count - 1 if self.baseline else count * (count - 1) // 2
 
     @property
     def seeds(self) -> list[int]:
@@ -97,8 +112,18 @@ def plan_study(result: CheckedRequest, name: str, question: str, directory: Path
     baseline = arm_with(arms.values(), study["baseline"]) if study["baseline"] else None
     return Study(
         name, question, study["hypothesis"], study["metric"], tuple(study["report"]), baseline.name if baseline else None,
+        study["equal_within"], study["paired_seeds"], study["expected_spread"], OmegaConf.select(config, "data.test_pairs"),
         study["budget_minutes"], study["budget_machine"], directory, runs,
     )  # fmt: skip
+
+
+def power_of(study: Study) -> list[str]:
+    """Say what the study can find with its seeds; nothing where its metric is no share of right answers."""
+    if study.metric not in IN_POINTS:
+        return []
+    return power_lines(
+        study.metric, len(study.seeds), study.questions, study.expected_spread, study.equal_within, study.test_pairs
+    )
 
 
 def _planned(result: CheckedRequest, directory: Path) -> Iterator[PlannedRun]:
