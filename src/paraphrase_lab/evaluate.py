@@ -19,6 +19,7 @@ from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.seen import REFUSE, PairsToScore, changed_since_training, other_pairs, own_split
 from paraphrase_lab.metrics.names import HISTORY, PREFIX
+from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.starting_point import longest_input
 from paraphrase_lab.runs.fingerprint import combine
@@ -74,7 +75,7 @@ def evaluate_run(
     fingerprint = chosen.tables.splits[name].fingerprint
     key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
     directory = (places or run_dir / "evaluations") / f"{name}-{key[:8]}"
-    notes = [*chosen.notes, *chosen.tables.notes, *datamodule.truncation_notes]
+    notes = [*chosen.notes, *chosen.tables.notes, *datamodule.truncation_notes, *absurd_probes(metrics).values()]
     report = {
         "run": str(run_dir.absolute()), "split": name, "metrics": metrics, "baselines": baselines,
         "calibration": model.calibration.to_dict(), "precision": used,

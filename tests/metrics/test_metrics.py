@@ -10,6 +10,7 @@ from paraphrase_lab.metrics.binary import (
     baselines,
     binary_metrics,
     decide,
+    ece_if_calibrated,
     expected_calibration_error,
     reliability_bins,
 )
@@ -45,6 +46,22 @@ def test_names_order_and_type():
     assert tuple(values) == METRIC_NAMES == tuple(HIGHER_IS_BETTER)
     assert {type(value) for value in values.values()} == {float}
     assert [name for name in METRIC_NAMES if not HIGHER_IS_BETTER[name]] == ["nll", "brier", "ece"]
+
+
+@pytest.mark.parametrize(("pairs", "low", "high"), [(100, 0.08, 0.12), (500, 0.036, 0.055), (2_000, 0.018, 0.027)])
+def test_ece_that_a_perfectly_calibrated_model_would_have(pairs: int, low: float, high: float) -> None:
+    """It grows small with the number of pairs alone, and labels drawn from the probabilities have it on average."""
+    random = np.random.default_rng(pairs)
+    probabilities = 1 / (1 + np.exp(-random.normal(scale=3, size=pairs)))
+    found = ece_if_calibrated(probabilities)
+    assert low < found < high and found == ece_if_calibrated(probabilities)
+    drawn = [expected_calibration_error(random.random(pairs) < probabilities, probabilities) for _ in range(400)]
+    assert found == pytest.approx(np.mean(drawn), rel=0.08)
+    assert expected_calibration_error(random.random(pairs) < probabilities**2, probabilities) > 1.3 * found
+
+
+def test_ece_of_a_model_that_is_sure_is_none_by_chance() -> None:
+    assert ece_if_calibrated(np.array([0.0, 1.0, 1.0])) == 0
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.3005])

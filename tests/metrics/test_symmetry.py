@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from commands import paraphrase
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.pair_table import PairTable
-from paraphrase_lab.lifecycle.evaluation import ScoredSplit, split_metrics
+from paraphrase_lab.lifecycle.evaluation import ScoredSplit, print_metrics, split_metrics
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.symmetry import IDENTICAL, RANDOM, order_metrics, probe_metrics, probe_tables
+from paraphrase_lab.metrics.symmetry import IDENTICAL, RANDOM, absurd_probes, order_metrics, probe_metrics, probe_tables
 
 
 def table_of(pairs: list[tuple[str, str]]) -> PairTable:
@@ -41,6 +43,36 @@ def test_a_model_that_does() -> None:
 def test_probes_are_answered_at_the_threshold() -> None:
     found = probe_metrics({IDENTICAL: np.array([0.9, 0.65, 0.3, 0.8]), RANDOM: np.array([0.1, 0.7])}, 0.65)
     assert found == {"identical_positive_rate": 0.75, "random_positive_rate": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("identical", "unrelated", "absurd"),
+    [
+        (0.9, 0.1, []),
+        (0.8999, 0.1001, ["test/identical_positive_rate", "test/random_positive_rate"]),
+        (1.0, 0.7, ["test/random_positive_rate"]),
+    ],
+)
+def test_absurd_rates(identical: float, unrelated: float, absurd: list[str]) -> None:
+    rates = {"test/accuracy": 0.1, "test/identical_positive_rate": identical, "test/random_positive_rate": unrelated}
+    said = absurd_probes(rates)
+    assert list(said) == absurd and all(sentence.startswith("test: ") for sentence in said.values())
+
+
+def test_absurd_rates_have_a_mark_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {"test/accuracy": 0.75, "test/identical_positive_rate": 0.5, "test/random_positive_rate": 0.05}
+    print_metrics(Console(width=100), "a run", metrics, {"test": {"majority": {"accuracy": 0.5}, "always_positive": {}}})
+    shown = capsys.readouterr().out
+    assert "0.5000 !" in shown and shown.count("!") == 1
+
+
+def test_a_training_and_an_evaluation_say_them(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = absurd_probes(json.loads((tiny_run / "run.json").read_text())["metrics"]).values()
+    assert said  # four steps teach nothing: either probe is answered by chance
+    log, card = (tiny_run / "train.log").read_text(), (tiny_run / "model" / "README.md").read_text()
+    assert paraphrase("evaluate", str(tiny_run)) == 0
+    shown = capsys.readouterr().out
+    assert all(sentence in log and f"- {sentence}." in card and sentence in shown for sentence in said)
 
 
 def test_probes() -> None:

@@ -42,6 +42,27 @@ def test_the_card_names_origin_data_training_and_the_meaning_of_each_number() ->
     assert (data["license"], data["base_model"], data["language"]) == ("apache-2.0", "owner/encoder", ["en", "de"])
 
 
+def test_absurd_probes_are_among_the_limits() -> None:
+    rates = {"test/identical_positive_rate": 0.85, "test/random_positive_rate": 0.725}
+    limits = model_card(FACTS._replace(metrics=rates), is_calibrated=True).partition("## Limits\n\n")[2].partition("\n\n")[0]
+    identical, unrelated, beyond = limits.splitlines()
+    assert identical.startswith("- test: only 85.0% of sentences paired with themselves are called paraphrases (identical_")
+    assert unrelated.startswith(
+        "- test: 72.5% of unrelated pairs are called paraphrases (random_positive_rate); training pairs"
+    )
+    assert "`paraphrase predict` marks them, by `training_input.json`" in beyond
+    assert model_card(FACTS, is_calibrated=True).count("- Pairs beyond the training") == 1
+
+
+def test_a_fitted_threshold_is_said_to_be_that_of_predict_alone() -> None:
+    fitted = FACTS._replace(calibration=Calibration(1.7, 0.43, 8_000, -0.3))
+    said = (
+        "For `paraphrase predict` a pair is a paraphrase from a probability of 0.4300 on, fitted on validation; argmax of this"
+    )
+    assert said in model_card(fitted, is_calibrated=True) and said in model_card(fitted, is_calibrated=False)
+    assert "From a probability of 0.5 on a pair is a paraphrase." in model_card(FACTS, is_calibrated=True)
+
+
 def test_what_is_not_known_is_said_to_be_unknown(tmp_path: Path) -> None:
     directory = FACTS._replace(base=base_of(str(tmp_path)), language="en")
     card = model_card(directory, is_calibrated=True)

@@ -84,6 +84,7 @@ def test_every_section_is_there(page: Page) -> None:
     assert all(slice_name in page.sections["slices"] for slice_name in ("all", "larger class"))
     assert "prediction changes when swapped" in page.sections["symmetry"]
     assert "nll before nll after brier before" in page.sections["calibration"]
+    assert "ece before ece after ece if calibrated" in page.sections["calibration"]
     assert "wrong in at least one run" in page.sections["hardest"]
     assert "model.num_layers 1 3: 0, 1, 2" in page.sections["settings"] and "model.hidden_size 32" in page.sections["settings"]
     assert "2.13.0 (0, 2, 3, 5); 2.12.0 (1, 4)" in page.sections["provenance"]
@@ -173,6 +174,17 @@ def test_markdown(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
         if block.startswith("|"):
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
     assert r"| num\_layers=2 | 3 | 0, 1, 2 | 0.8600 | 0.0100 |" in text
+
+
+def test_absurd_probes_are_in_the_verdict(tmp_path: Path) -> None:
+    write_reported_sweep(tmp_path, {2: 0.8}, seeds=2)
+    for row in read_runs([str(tmp_path)]):
+        record = RunRecord.read(Path(row.path))
+        rates = {"test/random_positive_rate": 0.7 + 0.1 * row.seed, "test/identical_positive_rate": 1.0}
+        record.update(metrics={**record.values["metrics"], **rates})
+    verdict = Page(reported(read_runs([str(tmp_path)]))).sections["verdict"]
+    assert "test: 75.0% of unrelated pairs are called paraphrases (random_positive_rate); training pairs of" in verdict
+    assert "identical_positive_rate" not in verdict
 
 
 def test_one_run(tmp_path: Path) -> None:

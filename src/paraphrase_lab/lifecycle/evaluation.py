@@ -1,6 +1,7 @@
 """Evaluation of one split with a trained model: metrics beside baselines, predictions.parquet and plots."""
 
 from collections.abc import Mapping
+from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,10 +17,10 @@ from paraphrase_lab import plots
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.files import atomic_directory, atomic_write
-from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide
+from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide, ece_if_calibrated
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.names import FITTED, FITTED_NOTE, NEED_BOTH_LABELS, PROBE_HIGHER_IS_BETTER
-from paraphrase_lab.metrics.symmetry import order_metrics, probe_metrics, probe_tables
+from paraphrase_lab.metrics.names import ECE_IF_CALIBRATED, FITTED, FITTED_NOTE, NEED_BOTH_LABELS, PROBE_HIGHER_IS_BETTER
+from paraphrase_lab.metrics.symmetry import absurd_probes, order_metrics, probe_metrics, probe_tables
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.inference import score
 from paraphrase_lab.runtime.progress import shown_progress
@@ -72,6 +73,7 @@ def split_metrics(
     """Return the metrics of a split with the frozen calibration; the prefix "test" gives names as test/accuracy."""
     labels, probabilities = scored.table.labels, calibration.probabilities(scored.margins)
     values = binary_metrics(labels, probabilities, calibration.threshold)
+    values[ECE_IF_CALIBRATED] = ece_if_calibrated(probabilities)
     for name, metric in (own_metrics or {}).items():
         values[name] = float(metric(labels, probabilities, calibration.threshold))
     if scored.swapped is not None:
@@ -119,7 +121,7 @@ def print_metrics(
 ) -> None:
     """Print one row per metric, one column per split and one per baseline of the last split.
 
-    Metrics of swapped sentences and of probes stand below a line, without baselines.
+    Metrics of swapped sentences and of probes stand below a line, without baselines; an absurd rate has an exclamation mark.
     """
     splits = list(baselines_of)
     table = Table()
@@ -129,6 +131,7 @@ def print_metrics(
     for baseline in ("majority", "always positive"):
         table.add_column(baseline, justify="right", style="dim", no_wrap=True)
     baselines_shown = baselines_of[splits[-1]]
+    absurd = absurd_probes(metrics)
     names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
     probes = [name for name in names if name in PROBE_HIGHER_IS_BETTER]
     for name in [name for name in names if name not in probes] + probes:
@@ -136,7 +139,9 @@ def print_metrics(
             table.add_section()
         values = [metrics.get(f"{split}/{name}") for split in splits]
         values += [baselines_shown[baseline].get(name) for baseline in ("majority", "always_positive")]
-        table.add_row(name, *("" if value is None else UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in values))
+        shown = ["" if value is None else UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in values]
+        marks = [" !" if f"{split}/{name}" in absurd else "" for split in splits]
+        table.add_row(name, *(f"{value}{mark}" for value, mark in zip_longest(shown, marks, fillvalue="")))
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
     if FITTED in splits:

@@ -21,6 +21,7 @@ from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
 from paraphrase_lab.metrics.names import PREFIX
+from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.card import model_card
 from paraphrase_lab.model.directory import model_directory
 from paraphrase_lab.model.encoder import Tiny
@@ -67,6 +68,8 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     keep = _wanted(run, run.config.keep_model)
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, baselines)  # first: the disk may be full
+    for sentence in absurd_probes(metrics).values():
+        log.warning(sentence)
     run.record.update(metrics=metrics, baselines=baselines, calibration=calibration.to_dict())
     _write(run, scored, calibration)
     if keep:

@@ -5,6 +5,8 @@ Inconsistency in Pre-trained Models for Symmetric Classification Tasks, Findings
 sentence paired with itself (Chen, Ji, Evans, Pointwise Paraphrase Appraisal is Potentially Problematic, ACL SRW 2020).
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from paraphrase_lab.data.clusters import sentence_clusters
@@ -15,6 +17,9 @@ PROBED_PAIRS = 1_000
 SEED = 0
 """The same pairs for every run on the same data: their answers can be compared."""
 IDENTICAL, RANDOM = "identical", "random"
+IDENTICAL_RATE, RANDOM_RATE = "identical_positive_rate", "random_positive_rate"
+IDENTICAL_AT_LEAST, RANDOM_AT_MOST = 0.9, 0.1
+"""Positive rates of the probes beyond which a model's answers are absurd."""
 
 
 def order_metrics(labels: np.ndarray, probabilities: np.ndarray, swapped: np.ndarray, threshold: float) -> dict[str, float]:
@@ -54,6 +59,24 @@ def probe_tables(table: PairTable, pairs: int = PROBED_PAIRS) -> dict[str, PairT
             partners.append(int(drawn[np.argmax(clusters[drawn] != clusters[row])]))  # the first one of another cluster
         probes[RANDOM] = _paired(table, first, np.array(partners), label=0)
     return probes
+
+
+def absurd_probes(metrics: Mapping[str, float]) -> dict[str, str]:
+    """Return a sentence, with what usually helps, for each probe of test/… that has an absurd rate."""
+    said = {}
+    for name, value in metrics.items():
+        split, _, metric = name.rpartition("/")
+        if metric == RANDOM_RATE and value > RANDOM_AT_MOST:
+            said[name] = (
+                f"{split}: {value:.1%} of unrelated pairs are called paraphrases ({RANDOM_RATE}); training pairs of unrelated "
+                "sentences, labelled different, usually help"
+            )
+        if metric == IDENTICAL_RATE and value < IDENTICAL_AT_LEAST:
+            said[name] = (
+                f"{split}: only {value:.1%} of sentences paired with themselves are called paraphrases ({IDENTICAL_RATE}); "
+                "training longer, or with such pairs labelled paraphrase, usually helps"
+            )
+    return said
 
 
 def _paired(table: PairTable, first: np.ndarray, second: np.ndarray, *, label: int) -> PairTable:

@@ -8,9 +8,11 @@ import yaml
 from huggingface_hub import ModelCard, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 
+from paraphrase_lab.data.known_input import FILE_NAME
 from paraphrase_lab.markdown import markdown_table
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.names import FITTED
+from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.paths import user_path
 
 MEANINGS = {
@@ -23,6 +25,7 @@ MEANINGS = {
     "nll": "mean negative log-likelihood in nats; lower is better, 0.69 is an even guess",
     "brier": "mean squared error of the probability; lower is better",
     "ece": "mean distance between probability and share of paraphrases over 15 bins; lower is better",
+    "ece_if_calibrated": "the ece that these probabilities would have, by chance alone, if they were true",
     "flip_rate": "share of pairs whose answer changes when the sentences change places",
     "order_gap": "mean change of the probability when the sentences change places",
     "symmetrised_accuracy": "accuracy of the mean probability of both orders, which this model alone does not compute",
@@ -121,6 +124,7 @@ def model_card(facts: CardFacts, *, is_calibrated: bool, kind: str = "", directo
             for name, value in facts.metrics.items()
         ]),
         f"`{FITTED}/`: on the pairs that chose the checkpoint and fitted the calibration, which flatters. `test/`: on others.",
+        "## Limits\n\n" + "\n".join(f"- {sentence}" for sentence in _limits(facts)),
         "## Training\n\n" + f"```bash\n{facts.command}\n```\n\n" + markdown_table(("key", "value"), [
             (f"`{key}`", f"`{value}`") for key, value in facts.settings.items()
         ]),
@@ -169,6 +173,14 @@ def _answers(facts: CardFacts, is_calibrated: bool) -> str:
         f"{said} Pairs of more than {facts.max_length} tokens are truncated, the longer sentence first. The model reads a pair "
         "in the order given, as `paraphrase predict` does. An answer that does not depend on the order is the mean of both."
     )
+
+
+def _limits(facts: CardFacts) -> list[str]:
+    beyond = (
+        f"Pairs beyond the training (new words, another script, longer ones) get a probability like all others: `paraphrase "
+        f"predict` marks them, by `{FILE_NAME}`, and other readers do not."
+    )
+    return [*(f"{sentence}." for sentence in absurd_probes(facts.metrics).values()), beyond]
 
 
 def _decision(facts: CardFacts) -> str:

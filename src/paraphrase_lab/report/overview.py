@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from paraphrase_lab.comparison.candidates import FAILED_SEEDS
 from paraphrase_lab.metrics.names import FITTED, higher_is_better
+from paraphrase_lab.metrics.symmetry import IDENTICAL_RATE, RANDOM_RATE, absurd_probes
 from paraphrase_lab.report.blocks import Block, Cell, Items, Mark, Strip, Strips, Table, Text, counted, integer, listed, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.svg import Drawing, Scale, short
@@ -22,7 +23,18 @@ MANY_RECIPES = 30
 
 def verdict(material: Material) -> list[Block]:
     """Say in sentences which runs there are, and what was found."""
-    return [Items((_what_there_is(material), *_findings(material)))]
+    return [Items((_what_there_is(material), *_findings(material), *_absurd(material)))]
+
+
+def _absurd(material: Material) -> list[str]:
+    """Name the recipes that give absurd answers to pairs whose answer is known."""
+    said = []
+    for recipe in material.recipes:
+        rates = {(name := material.named(rate)): recipe.mean(name) for rate in (IDENTICAL_RATE, RANDOM_RATE)}
+        known = {name: value for name, value in rates.items() if value is not None}
+        said += [f"{recipe.name}: {sentence}." for sentence in absurd_probes(known).values()]
+    more = len(said) - VERDICTS_SHOWN
+    return said if more <= 0 else [*said[:VERDICTS_SHOWN], f"{more} more such rates are among the probes below."]
 
 
 def _what_there_is(material: Material) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from markupsafe import Markup
 from scipy.special import expit
 
-from paraphrase_lab.metrics.binary import decide, reliability_bins
+from paraphrase_lab.metrics.binary import decide, ece_if_calibrated, reliability_bins
 from paraphrase_lab.report.blocks import (
     Block,
     Cell,
@@ -65,10 +65,15 @@ def calibration(material: Material) -> list[Block]:
         given, values = one.predictions, calibration_before_after(one.predictions)
         before_after = [number(value) for name in CALIBRATION_METRICS for value in values[name]]
         fitted = [number(value, 3) for value in (given.temperature, given.bias, given.threshold)]
-        rows.append([Cell(one.row.name), Cell(one.recipe), *fitted, *before_after])
+        by_chance = number(ece_if_calibrated(given.probabilities))
+        rows.append([Cell(one.row.name), Cell(one.recipe), *fitted, *before_after, by_chance])
     columns = [f"{name} {when}" for name in CALIBRATION_METRICS for when in ("before", "after")]
-    caption, note = "Before and after calibration", "It is fitted on validation pairs; lower is better."
-    head = ("run", "recipe", "temperature", "bias", "threshold", *columns)
+    caption = "Before and after calibration"
+    note = (
+        "It is fitted on validation pairs; lower is better. The last column is the ece that a perfectly calibrated model with "
+        "these probabilities would have, by chance alone."
+    )
+    head = ("run", "recipe", "temperature", "bias", "threshold", *columns, "ece if calibrated")
     return [_reliability_figures(material), Table(head, rows, caption, note, folded=len(rows) > 12)]
 
 
