@@ -11,7 +11,10 @@ from paraphrase_lab import build
 from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences, same_files, same_pairs, saved_config
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
+from paraphrase_lab.data.beyond_training import TRUNCATED, FlagCounts, beyond_training
+from paraphrase_lab.data.known_input import KnownInput
 from paraphrase_lab.data.labels import ZERO_ONE, contradicted_by, typed_labels
+from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.rows import list_bad_rows
 from paraphrase_lab.data.tables import first_pairs, load_split
 from paraphrase_lab.errors import ConfigError, UserError
@@ -20,11 +23,15 @@ from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.seen import REFUSE, PairsToScore, changed_since_training, other_pairs, own_split
 from paraphrase_lab.metrics.names import HISTORY, PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
+from paraphrase_lab.model.directory import MODEL_DIR
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.starting_point import longest_input
 from paraphrase_lab.runs.fingerprint import combine
 from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 from paraphrase_lab.storage import storage_fault
+
+FEW_PAIRS = 20
+"""Of fewer pairs the rates of the probes say nothing."""
 
 
 class Evaluation(NamedTuple):
@@ -75,7 +82,8 @@ def evaluate_run(
     fingerprint = chosen.tables.splits[name].fingerprint
     key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
     directory = (places or run_dir / "evaluations") / f"{name}-{key[:8]}"
-    notes = [*chosen.notes, *chosen.tables.notes, *datamodule.truncation_notes, *absurd_probes(metrics).values()]
+    notes = [*chosen.notes, *chosen.tables.notes, *datamodule.truncation_notes, *_beyond(run_dir, model, datamodule, name)]
+    notes += absurd_probes(metrics).values() if len(scored.table) >= FEW_PAIRS else []
     report = {
         "run": str(run_dir.absolute()), "split": name, "metrics": metrics, "baselines": baselines,
         "calibration": model.calibration.to_dict(), "precision": used,
@@ -97,6 +105,14 @@ def evaluate_run(
     data = " ".join(str(part) for part in (config.data["_target_"].rpartition(".")[2], config.data.get("path")) if part)
     title = f"{run_dir}: {name} of {data}"  # as in `test of Paws ../paws`
     return Evaluation(title, directory, metrics, baselines, notes, unwritten)
+
+
+def _beyond(run_dir: Path, model: TrainedModel, datamodule: PairDataModule, name: str) -> list[str]:
+    """Return a note where pairs of a split go beyond the training; of truncation the data module has one."""
+    known, table, counts = KnownInput.read(run_dir / MODEL_DIR), datamodule.tables.splits[name], FlagCounts()
+    pairs = list(zip(table.sentence1, table.sentence2, strict=True))
+    counts.add(beyond_training(pairs, datamodule.encoded[name], known, model.tokenizer))
+    return [counts.line()] if counts.kinds.keys() - {TRUNCATED} else []
 
 
 def _require_usable(config: DictConfig, model: TrainedModel) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from paraphrase_lab.data.batching import BatchPlan, ordered_batches
 from paraphrase_lab.data.beyond_training import COLUMN, beyond_training
@@ -64,7 +63,7 @@ class RunScorer:
 
     def beyond_training(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
         """Return what of each pair the training never had, as in "new words: quagga"; empty where nothing."""
-        return beyond_training(pairs, self._encode(pairs), self.known, unknown_token(self.model.tokenizer)) if pairs else []
+        return beyond_training(pairs, self._encode(pairs), self.known, self.model.tokenizer) if pairs else []
 
     def _encode(self, pairs: Sequence[tuple[str, str]]) -> EncodedPairs:
         if self._encoded is None or self._encoded[0] is not pairs:  # scored and looked at one after the other
@@ -72,10 +71,3 @@ class RunScorer:
             table = PairTable([""] * len(pairs), first, second, np.zeros(len(pairs), dtype=np.int64))
             self._encoded = pairs, encode(table, self.model.tokenizer, self.model.max_length, quiet=True)
         return self._encoded[1]
-
-
-def unknown_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Return the token that stands for whatever the tokenizer does not know; None where it has no other meaning alone."""
-    number, others = tokenizer.unk_token_id, ("bos", "eos", "cls", "sep", "pad", "mask")
-    taken = {getattr(tokenizer, f"{other}_token_id", None) for other in others}
-    return number if isinstance(number, int) and number not in taken else None

@@ -44,6 +44,18 @@ def test_in_files(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert LINE in capsys.readouterr().out
 
 
+def test_an_evaluation_counts_them(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "other.csv"
+    file.write_text("sentence1,sentence2,label\n" + ",".join(BEYOND) + ",0\nthe zorillas,the zorillas,1\n", encoding="utf-8")
+    assert paraphrase("evaluate", str(tiny_run), "data=pairs", f"data.path={file}", "--output", str(tmp_path / "out")) == 0
+    shown = capsys.readouterr().out
+    assert (
+        "2 of 2 pairs go beyond the training, and their answers are guesses: 2 with words that it never had (zorillas, q"
+        in shown
+    )
+    assert "unrelated pairs are called" not in shown  # two pairs say nothing
+
+
 def test_a_run_without_the_record_says_so_once(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old = shutil.copytree(tiny_run, tmp_path / "old")
     (old / "model" / FILE_NAME).unlink()

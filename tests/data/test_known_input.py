@@ -11,10 +11,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from paraphrase_lab.data import known_input
-from paraphrase_lab.data.beyond_training import FlagCounts, beyond_training
+from paraphrase_lab.data.beyond_training import FlagCounts, beyond_training, unknown_token
 from paraphrase_lab.data.encoding import EncodedPairs
 from paraphrase_lab.data.known_input import FILE_NAME, KnownInput, words_of
-from paraphrase_lab.predict import unknown_token
 
 SENTENCES = ("Ann follows Bob.", "Bob's 2 DOGS sleep!")
 KNOWN = KnownInput.of(SENTENCES, 12, with_words=True)
@@ -24,6 +23,12 @@ def encoded(full: list[int], kept: list[int] | None = None, tokens: list[int] | 
     offsets = np.concatenate([[0], np.cumsum(kept or full)])
     ids = np.array(tokens if tokens is not None else [7] * int(offsets[-1]), dtype=np.int32)
     return EncodedPairs(ids, None, offsets, np.array(full, dtype=np.int32))
+
+
+def tokenizer_with(**special: str) -> PreTrainedTokenizerFast:
+    backend = Tokenizer(models.WordLevel({"?": 0, "a": 1}, unk_token="?"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment]
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **special)
 
 
 @pytest.mark.parametrize(
@@ -51,28 +56,34 @@ def test_words(sentence: str, words: list[str]) -> None:
     ],
 )
 def test_what_is_beyond_the_training(pair: tuple[str, str], tokens: int, text: str) -> None:
-    assert beyond_training([pair], encoded([tokens]), KNOWN, None) == [text]
+    assert beyond_training([pair], encoded([tokens]), KNOWN, tokenizer_with()) == [text]
 
 
 def test_words_are_not_claimed_of_an_encoder_that_brings_its_own() -> None:
     known = KnownInput.of(SENTENCES, 12, with_words=False)
     pairs = [("quagga", "zebra"), ("зебра", "zebra"), ("quagga", "zebra")]
-    assert beyond_training(pairs, encoded([9, 9, 20]), known, None) == ["", "new script: Cyrillic", "longer: 20 tokens"]
+    assert beyond_training(pairs, encoded([9, 9, 20]), known, tokenizer_with()) == [
+        "",
+        "new script: Cyrillic",
+        "longer: 20 tokens",
+    ]
 
 
 def test_a_run_without_a_record_says_what_it_knows() -> None:
     pairs = [("quagga", "зебра"), ("x", "y"), ("z", "w")]
     given = encoded([9, 3, 3], [4, 3, 3], tokens=[1, 5, 5, 2, 1, 0, 0, 1, 3, 2])
-    assert beyond_training(pairs, given, None, 0) == ["truncated: 9 tokens", "unknown tokens: 2", ""]
+    assert beyond_training(pairs, given, None, tokenizer_with(unk_token="?")) == [
+        "truncated: 9 tokens",
+        "unknown tokens: 2",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(
     ("special", "number"), [({"unk_token": "?"}, 0), ({"unk_token": "?", "eos_token": "?"}, None), ({}, None)]
 )
 def test_the_token_of_what_a_tokenizer_does_not_know(special: dict[str, str], number: int | None) -> None:
-    backend = Tokenizer(models.WordLevel({"?": 0, "a": 1}, unk_token="?"))
-    backend.pre_tokenizer = pre_tokenizers.Whitespace()  # type: ignore[assignment]
-    assert unknown_token(PreTrainedTokenizerFast(tokenizer_object=backend, **special)) == number
+    assert unknown_token(tokenizer_with(**special)) == number
 
 
 def test_a_script_that_is_a_speck_in_the_training_is_new() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,17 +23,17 @@ NAMED_PER_PAIR, NAMED_PER_LINE = 5, 8
 
 
 def beyond_training(
-    pairs: Sequence[tuple[str, str]], encoded: EncodedPairs, known: KnownInput | None, unknown_token: int | None
+    pairs: Sequence[tuple[str, str]], encoded: EncodedPairs, known: KnownInput | None, tokenizer: Any
 ) -> list[str]:
     """Return a text for each pair, as in "new words: quagga, zebra; longer: 93 tokens"; empty where the model knows its like.
 
     Args:
         known: the input of the training; None: not on record, so that only signs and truncation are looked at.
-        unknown_token: stands for whatever the tokenizer has no token for; None: it has one for everything.
+        tokenizer: that of transformers which encoded the pairs.
     """
     unknown = np.zeros(len(pairs), dtype=np.int64)
-    if unknown_token is not None:
-        unknown = np.add.reduceat(encoded.tokens == unknown_token, encoded.offsets[:-1], dtype=np.int64)
+    if (token := unknown_token(tokenizer)) is not None:
+        unknown = np.add.reduceat(encoded.tokens == token, encoded.offsets[:-1], dtype=np.int64)
     texts = []
     for pair, count, full, kept in zip(pairs, unknown, encoded.full_lengths, encoded.lengths, strict=True):
         parts = []
@@ -48,6 +49,13 @@ def beyond_training(
             parts.append(f"{LONGER}: {full} tokens")
         texts.append("; ".join(parts))
     return texts
+
+
+def unknown_token(tokenizer: Any) -> int | None:
+    """Return the token that stands for whatever the tokenizer does not know; None where it has no other meaning alone."""
+    number, others = tokenizer.unk_token_id, ("bos", "eos", "cls", "sep", "pad", "mask")
+    taken = {getattr(tokenizer, f"{other}_token_id", None) for other in others}
+    return number if isinstance(number, int) and number not in taken else None
 
 
 class FlagCounts:
