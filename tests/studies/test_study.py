@@ -300,6 +300,26 @@ def test_a_study_runs_what_is_missing_and_writes_down_what_it_found(lab: Lab) ->
 
 
 @pytest.mark.slow
+def test_seeds_are_added_until_a_study_is_decided(lab: Lab) -> None:
+    words = (
+        "study.until_decided=true",
+        "study.max_seeds=4",
+        "study.metric=nll",
+        "study.equal_within=1e-9",
+        "hydra.sweep.dir=runs/looks",
+    )
+    found = lab.study(*words)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "undecided with 3 seeds of each: 4 follow" in found.stdout and "8 jobs: 2 new, 6 reused" in found.stdout
+    page = (lab.root / "runs" / "looks" / "results" / "mine.md").read_text()
+    assert "**Looks.** 2 of 2: at 3 seeds (p below 0.0281), 4 seeds (p below 0.0219). It ended when " in page
+    again = lab.study(*words)
+    assert again.returncode == 0 and "new" not in again.stdout.replace("8 jobs", ""), "a study that has ended trains nothing"
+    later = lab.study(*(word.replace("max_seeds=4", "max_seeds=6") for word in words))
+    assert later.returncode == 2 and "was begun with looks at 3 4 seeds, and these overrides plan others" in later.stderr
+
+
+@pytest.mark.slow
 def test_a_study_whose_job_failed_compares_the_others_and_names_it(lab: Lab) -> None:
     few = ("data.on_truncation=error", "model.num_layers=1", "seed=0", "data.max_length=8,64,128", "study.baseline=[]")
     done = lab.study("hydra.sweep.dir=runs/failing", *few)

@@ -58,17 +58,26 @@ def run(words: list[str]) -> int:
     add_to_path()
     result, file = _checked(asked)
 
+    from paraphrase_lab.studies.looks import keep_looks
+    from paraphrase_lab.studies.outcome import judge
     from paraphrase_lab.studies.plan import plan_study
 
-    study = plan_study(result, asked.name, lab_note(file).get("Question", ""), train.sweep_directory(result))
-    _print_plan(study)
-    code = _train(result)
-    if code in INTERRUPTED:
-        return code
-    if code == 0 and not any(run.row() for run in study.runs):
-        print("no run is downloaded yet: run the same command again when the jobs have ended")
-        return 0
-    return _conclude(study, asked, file) or code
+    question = lab_note(file).get("Question", "")
+    study = plan_study(result, asked.name, question, train.sweep_directory(result))
+    keep_looks(study)
+    while True:
+        _print_plan(study)
+        code = _train(result)
+        if code in INTERRUPTED:
+            return code
+        if code == 0 and not any(run.row() for run in study.runs):
+            print("no run is downloaded yet: run the same command again when the jobs have ended")
+            return 0
+        if code or not study.next_seeds or judge(study).is_decided:
+            return _conclude(study, asked, file) or code
+        print(f"undecided with {len(study.seeds)} seeds of each: {len(study.next_seeds)} follow\n", flush=True)
+        result, file = _checked(asked, study.next_seeds)
+        study = plan_study(result, asked.name, question, study.directory, study.looks)
 
 
 def study_request(words: Sequence[str]) -> StudyRequest:
@@ -104,14 +113,17 @@ def ablations(config_dir: str | None = None) -> list[str]:
         return composer.group_options(GROUP)
 
 
-def _checked(asked: StudyRequest) -> tuple[CheckedRequest, Path]:
-    """Check every job of the sweep; return the ablation's file, too."""
+def _checked(asked: StudyRequest, seeds: Sequence[int] = ()) -> tuple[CheckedRequest, Path]:
+    """Check every job of the sweep, with these seeds if any; return the ablation's file, too."""
     known = ablations(asked.config_dir)
     if asked.name not in known:
         near = closest(asked.name, known)
         valid, hint = ("", f"did you mean ablation={near}?") if near else (f"ablations: {', '.join(known)}", "")
         raise UserError(f"there is no ablation {asked.name!r}", valid=valid, hint=hint)
     overrides = list(asked.overrides)
+    if seeds:
+        overrides = [text for text in overrides if not text.startswith("seed=")]
+        overrides.append(f"seed={','.join(map(str, seeds))}")
     if not any(text.startswith("hydra.sweep.dir=") for text in overrides):
         overrides.append(f"hydra.sweep.dir={quoted(str(asked.directory))}")
     request = Request(tuple(overrides), asked.config_dir, multirun=True)

@@ -53,6 +53,7 @@ def compare_runs(
     equal_within: float = EQUAL_WITHIN,
     each_metric: bool = False,
     paired_seeds: bool = False,
+    level: float = SIGNIFICANCE,
 ) -> Comparison:
     """Compare every candidate with every other, or all with the baseline: all metrics on the whole set, the first by slice.
 
@@ -68,6 +69,7 @@ def compare_runs(
         equal_within: differences smaller than this, in the metric's own unit, count as equal.
         each_metric: whether accuracy and F1 of the same runs are two questions.
         paired_seeds: whether runs are compared seed by seed, which a study declares beforehand.
+        level: the corrected p-value below which a question is decided; less than 0.05 where several looks share that.
 
     Raises:
         UserError: runs that cannot be compared, or metrics or a baseline that do not exist.
@@ -99,8 +101,9 @@ def compare_runs(
     for whole in (True, False):
         family = {part: found for part, found in paired.items() if (part[1] == ALL) == whole}
         differences += decided(
-            family, versus, recipes, question, equal_within=equal_within, each_metric=each_metric, paired_seeds=paired_seeds
-        )
+            family, versus, recipes, question, equal_within=equal_within, each_metric=each_metric, paired_seeds=paired_seeds,
+            level=level,
+        )  # fmt: skip
     undefined = [name for name in metrics if (name, ALL) not in {(one.metric, one.slice) for one in differences}]
     why = ONE_CLUSTER if number == 1 else "too few of one label"
     notes += [f"{name} cannot be compared on these pairs: {why}." for name in undefined]

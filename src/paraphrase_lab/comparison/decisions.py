@@ -13,7 +13,7 @@ from paraphrase_lab.statistics.comparison import RECIPES, UNDECIDED, Difference
 from paraphrase_lab.statistics.joint import paired_uncertainty, uncertainty
 from paraphrase_lab.statistics.paired import Paired
 from paraphrase_lab.statistics.seeds import welch
-from paraphrase_lab.statistics.verdict import holm, outcome, sentence, too_few_seeds
+from paraphrase_lab.statistics.verdict import SIGNIFICANCE, holm, outcome, sentence, too_few_seeds
 
 ONE_QUESTION = ("accuracy", "f1")
 """Nearly the same question: looking at both is not looking twice."""
@@ -28,11 +28,12 @@ def decided(
     equal_within: float = EQUAL_WITHIN,
     each_metric: bool = False,
     paired_seeds: bool = False,
+    level: float = SIGNIFICANCE,
 ) -> list[Difference]:
     """Return the differences of a family of tests, corrected together; none where a slice does not define the metric.
 
     Accuracy and F1 of the same comparison are one question, unless `each_metric` is true. With `paired_seeds` the runs of two
-    recipes are compared seed by seed, in the order that both have.
+    recipes are compared seed by seed, in the order that both have. A corrected p-value below `level` decides.
     """
     numbers, tests = numbers_of(recipes), []
     for (metric, part), one in paired.items():
@@ -44,7 +45,7 @@ def decided(
                 )
     runs = {recipe.name: len(recipe.rows) for recipe in recipes}
     return [
-        _judged(test, questions, min(runs[test.a], runs[test.b]), question)
+        _judged(test, questions, min(runs[test.a], runs[test.b]), question, level)
         for test, questions in _corrected(tests, each_metric)
     ]
 
@@ -101,8 +102,8 @@ def _corrected(tests: Sequence[Difference], each_metric: bool) -> list[tuple[Dif
     return [corrected[number] for number in range(len(tests))]
 
 
-def _judged(one: Difference, questions: int, seeds: int, question: str) -> Difference:
-    kind, winner = outcome(one)
+def _judged(one: Difference, questions: int, seeds: int, question: str, level: float) -> Difference:
+    kind, winner = outcome(one, level)
     one = replace(one, outcome=kind, better=winner)
     if question == RECIPES and not one.is_of_recipes:
         text = too_few_seeds(one, questions, seeds)

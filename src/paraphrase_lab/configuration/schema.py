@@ -205,6 +205,10 @@ class StudyConfig:
     """Smaller differences count as equal, in the metric's own unit: 0.01 is a point of accuracy."""
     paired_seeds: bool = False
     """Compare seed by seed: more power where runs with the same seed go well or badly together; never chosen afterwards."""
+    until_decided: bool = False
+    """Add seeds until every comparison is decided, or there are max_seeds; the looks share the 5 % of false verdicts."""
+    max_seeds: int = limited(10, minimum=3)
+    """Seeds of each recipe that until_decided ends with."""
     expected_spread: float = limited(0.01, above=0.0, maximum=1.0)
     """The standard deviation over the seeds that is assumed when the study's power is computed beforehand."""
     budget_minutes: float = limited(MISSING, above=0.0)

@@ -31,11 +31,11 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def outcome(one: Difference) -> tuple[str, str | None]:
+def outcome(one: Difference, level: float = SIGNIFICANCE) -> tuple[str, str | None]:
     """Return better, equal or undecided, and the better one's name: by the corrected p-values, and an interval without 0."""
-    if one.p_adjusted < SIGNIFICANCE and (one.low > 0 or one.high < 0):
+    if one.p_adjusted < level and (one.low > 0 or one.high < 0):
         return BETTER, one.b if (one.difference > 0) == HIGHER_IS_BETTER[one.metric] else one.a
-    return (EQUAL if one.p_unequal < SIGNIFICANCE else UNDECIDED), None
+    return (EQUAL if one.p_unequal < level else UNDECIDED), None
 
 
 def sentence(one: Difference, questions: int) -> str:

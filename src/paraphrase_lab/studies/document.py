@@ -33,6 +33,7 @@ def page(outcome: StudyOutcome, command: str, picture: str) -> str:
         f"**Question.** {study.question}",
         f"**Hypothesis.** {study.hypothesis}",
         f"**Verdict.** {outcome.verdict}",
+        _looks(outcome),
         _arms(outcome),
         _validation(outcome),
         _differences(outcome),
@@ -45,6 +46,16 @@ def page(outcome: StudyOutcome, command: str, picture: str) -> str:
         _runs(outcome),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _looks(outcome: StudyOutcome) -> str:
+    """Name the looks of a study that adds seeds until it is decided."""
+    study = outcome.study
+    if len(study.looks) == 1:
+        return ""
+    taken = study.looks[: study.looks.index(study.look) + 1]
+    end = "every comparison was decided" if outcome.is_decided else "there were no more seeds to add"
+    return f"**Looks.** {len(taken)} of {len(study.looks)}: at {', '.join(map(str, taken))}. It ended when {end}."
 
 
 def _arms(outcome: StudyOutcome) -> str:

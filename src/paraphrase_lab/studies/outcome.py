@@ -21,6 +21,10 @@ class StudyOutcome:
     verdict: str
 
     @property
+    def is_decided(self) -> bool:
+        return all(one.outcome != UNDECIDED for one in self.comparison.differences)
+
+    @property
     def recipes(self) -> dict[str, Recipe]:
         """The finished runs of each arm, by its name."""
         return recipes_of((run.arm.name for run, _ in self.finished), (row for _, row in self.finished))
@@ -62,6 +66,7 @@ def judge(study: Study) -> StudyOutcome:
         names=names,
         equal_within=study.equal_within,
         paired_seeds=study.paired_seeds,
+        level=study.look.level,
     )
     return StudyOutcome(study, finished, comparison, tuple(notes), verdict(comparison, baseline))
 

@@ -1,6 +1,6 @@
 """The runs of a study, and which of them are recorded already."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,11 @@ from paraphrase_lab.runs.configuration import flat
 from paraphrase_lab.runs.listing import read_runs
 from paraphrase_lab.runs.record import FILE_NAME
 from paraphrase_lab.runs.row import FINISHED, RunRow
+from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.formatting import IN_POINTS
+from paraphrase_lab.statistics.looks import Look, planned_looks
 from paraphrase_lab.statistics.power import power_lines
+from paraphrase_lab.statistics.verdict import SIGNIFICANCE
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Study:
     equal_within: float
     """Differences below it count as equal, in the metric's own unit."""
     paired_seeds: bool
+    looks: tuple[Look, ...]
+    """Seeds at which the study is judged, and how strictly: one look, unless seeds are added until it is decided."""
     expected_spread: float
     """The assumed standard deviation over the seeds."""
     test_pairs: int | None
@@ -75,6 +80,19 @@ class Study:
         return list({run.arm.name: run.arm for run in self.runs}.values())
 
     @property
+    def look(self) -> Look:
+        """The look at the seeds of this plan."""
+        return next((look for look in self.looks if look.seeds >= len(self.seeds)), self.looks[-1])
+
+    @property
+    def next_seeds(self) -> list[int]:
+        """The seeds of the next look; none where this is the last one."""
+        later = next((look for look in self.looks if look.seeds > len(self.seeds)), None)
+        if later is None:
+            return []
+        return [*self.seeds, *range(self.seeds[-1] + 1, self.seeds[-1] + 1 + later.seeds - len(self.seeds))]
+
+    @property
     def questions(self) -> int:
         """The number of comparisons."""
         count = len(self.arms)
@@ -85,11 +103,12 @@ class Study:
         return sorted({run.seed for run in self.runs})
 
 
-def plan_study(result: CheckedRequest, name: str, question: str, directory: Path) -> Study:
+def plan_study(result: CheckedRequest, name: str, question: str, directory: Path, looks: Sequence[Look] | None = None) -> Study:
     """Plan the runs of an ablation.
 
     Args:
         directory: where the sweep runs.
+        looks: those of the study before seeds were added.
 
     Raises:
         UserError: nothing that could be compared.
@@ -112,9 +131,23 @@ def plan_study(result: CheckedRequest, name: str, question: str, directory: Path
     baseline = arm_with(arms.values(), study["baseline"]) if study["baseline"] else None
     return Study(
         name, question, study["hypothesis"], study["metric"], tuple(study["report"]), baseline.name if baseline else None,
-        study["equal_within"], study["paired_seeds"], study["expected_spread"], OmegaConf.select(config, "data.test_pairs"),
+        study["equal_within"], study["paired_seeds"], tuple(looks or _looks(study, runs)), study["expected_spread"],
+        OmegaConf.select(config, "data.test_pairs"),
         study["budget_minutes"], study["budget_machine"], directory, runs,
     )  # fmt: skip
+
+
+def _looks(study: Mapping[str, Any], runs: Sequence[PlannedRun]) -> list[Look]:
+    seeds = len({run.seed for run in runs})
+    if not study["until_decided"]:
+        return [Look(seeds, SIGNIFICANCE)]
+    if seeds < FEWEST_SEEDS or seeds > study["max_seeds"]:
+        raise UserError(
+            f"study.until_decided begins with the seeds of the study, which are {seeds}",
+            valid=f"{FEWEST_SEEDS} to study.max_seeds={study['max_seeds']} seeds",
+            hint=f"seed=0,1,2, or study.max_seeds={max(seeds, 10)}",
+        )
+    return planned_looks(seeds, study["max_seeds"])
 
 
 def power_of(study: Study) -> list[str]:
