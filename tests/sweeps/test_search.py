@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -107,7 +108,8 @@ def test_the_picture_of_a_search(tmp_path: Path, drawn: list[Figure]) -> None:
     (figure,) = drawn
     assert {"over the trials", "over optimizer.lr", "over model", "m0", "m1"} <= set(texts(figure).splitlines())
     history, rate, _ = [axes for axes in figure.axes if axes.get_visible()]
-    assert [np.asarray(line.get_ydata()).tolist() for line in history.get_lines()] == [[0.5, 0.9, 0.7], [0.5, 0.9, 0.9]]
+    drawn_values, best_so_far, expected = [np.asarray(line.get_ydata()).tolist() for line in history.get_lines()]
+    assert (drawn_values, best_so_far) == ([0.5, 0.9, 0.7], [0.5, 0.9, 0.9]) and expected[0] == pytest.approx(0.7)
     assert rate.get_xscale() == "log"
     (best,) = [line for line in rate.get_lines() if line.get_marker() == "D"]
     assert np.asarray(best.get_ydata()).tolist() == [0.9]
@@ -250,3 +252,12 @@ def test_a_search_on_the_local_sagemaker(tmp_path: Path) -> None:
         assert len(server.jobs.jobs) == 3, "two trials together, then one"
     found = trials_of(lab.root / "runs" / "search")
     assert len(found.finished) == 3 and f"in trial {found.best.number} of 3:" in done.out
+
+
+def test_the_best_that_is_expected_of_a_number_of_trials() -> None:
+    values = [0.6, 0.9, 0.7, 0.8]
+    found = Trials(tuple(Trial(number, {}, value) for number, value in enumerate(values)), 0, True, frozenset()).expected_best()
+    best_of_two = [max(pair) for pair in itertools.product(values, repeat=2)]
+    assert found[:2] == pytest.approx([sum(values) / 4, sum(best_of_two) / 16]) and found == sorted(found)
+    losses = Trials(tuple(Trial(number, {}, -value) for number, value in enumerate(values)), 0, False, frozenset())
+    assert losses.expected_best() == pytest.approx([-value for value in found])

@@ -37,6 +37,7 @@ def _history(axes: Axes, trials: Trials, monitor: str) -> None:
     best = [better(values[: end + 1]) for end in range(len(values))]
     axes.plot(numbers, values, "o", color=GREY, markersize=4, label="trial")
     axes.plot(numbers, best, "-", color=BLUE, drawstyle="steps-post", label="best so far")
+    axes.plot(range(len(values)), trials.expected_best(), "--", color=VERMILION, label="expected of that many at random")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("over the trials")
     axes.set(xlabel="trial", ylabel=wrapped(monitor, LINE))
