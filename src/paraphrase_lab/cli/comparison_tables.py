@@ -11,11 +11,12 @@ from paraphrase_lab.statistics.comparison import EXPLANATION, QUESTIONS, Compari
 from paraphrase_lab.statistics.formatting import shown, with_unit
 
 WIDE = 100
-"""Columns of a terminal."""
+"""Columns of a terminal; a narrower one shows the interval that decides, and what adds to it in the sentence alone."""
 
 
 def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
     console = Console()
+    with_parts = comparison.with_parts and console.width >= WIDE
     count = len(comparison.candidates)
     numbered = string.ascii_uppercase if count <= 26 else map(str, range(1, count + 1))
     letters = {candidate.name: letter for candidate, letter in zip(comparison.candidates, numbered, strict=False)}
@@ -27,11 +28,11 @@ def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
         candidates.add_row(letters[one.name], one.name, str(len(one.runs)), *map(one.cell, comparison.metrics))
     console.print(candidates)
     for metric in comparison.metrics:
-        console.print(_differences([one for one in comparison.whole if one.metric == metric], letters, comparison.with_parts))
+        console.print(_differences([one for one in comparison.whole if one.metric == metric], letters, with_parts))
     if with_slices:
         for a, b in dict.fromkeys((one.a, one.b) for one in comparison.sliced):
             of_two = [one for one in comparison.sliced if (one.a, one.b) == (a, b)]
-            console.print(_slices(of_two, letters, comparison.with_parts, console.width))
+            console.print(_slices(of_two, letters, with_parts))
     for one in comparison.whole:
         if one.metric == comparison.metric:
             versus = f"{letters[one.b]} - {letters[one.a]}, " if len(comparison.candidates) > 2 else ""
@@ -56,19 +57,17 @@ def _table(title: str | None, heads: Sequence[str], texts: Sequence[str]) -> Tab
 
 
 def _differences(rows: Sequence[Difference], letters: Mapping[str, str], with_parts: bool) -> Table:
-    table = _table(with_unit(rows[0].metric), ("", *difference_columns(with_parts=with_parts)), texts=("", "outcome"))
+    table = _table(with_unit(rows[0].metric), ("", *difference_columns(with_parts=with_parts)), texts=("",))
     for one in rows:
         table.add_row(f"{letters[one.b]} - {letters[one.a]}", *one.cells(with_parts=with_parts, names=letters))
     return table
 
 
-def _slices(rows: Sequence[Difference], letters: Mapping[str, str], with_parts: bool, width: int) -> Table:
-    """Lay out one pair of candidates; a narrow terminal shows the interval that decides, without its parts."""
+def _slices(rows: Sequence[Difference], letters: Mapping[str, str], with_parts: bool) -> Table:
     first = rows[0]
     a, b = letters[first.a], letters[first.b]
-    with_parts = with_parts and width >= WIDE
     heads = ("slice", "pairs", a, b, f"{b} - {a}", *difference_columns(with_parts=with_parts)[1:])
-    table = _table(f"{with_unit(first.metric)}, by slice", heads, texts=("slice", "outcome"))
+    table = _table(f"{with_unit(first.metric)}, by slice", heads, texts=("slice",))
     for one in rows:
         values = [shown(one.metric, value) for value in (one.value_a, one.value_b)]
         table.add_row(one.slice, f"{one.pairs:,}", *values, *one.cells(with_parts=with_parts, names=letters))
