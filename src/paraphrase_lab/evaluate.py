@@ -33,7 +33,7 @@ from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 from paraphrase_lab.storage import storage_fault
 
 FEW_PAIRS = 20
-"""Of fewer pairs the rates of the probes say nothing."""
+"""The rates of the probes say nothing on fewer pairs."""
 
 
 class Evaluation(NamedTuple):

@@ -71,4 +71,4 @@ def test_a_training_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_training_without_progress_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     assert trained(tmp_path / "run", "trainer.progress=false", "evaluate_test=never", "keep_model=never") == 0
-    assert "training " not in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+    assert " INFO training " not in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
