@@ -41,7 +41,7 @@ def ever_different(looks: list[Look], simulations: int = 2_000) -> float:
 def test_the_looks_share_five_per_cent(first: int, last: int) -> None:
     assert 0.005 < ever_different(planned_looks(first, last)) <= 0.055
     every_seed = [Look(seeds, 0.05) for seeds in range(first, last + 1)]
-    assert ever_different(every_seed) > 0.08, "whoever looks after every seed at 5 % is wrong more often"
+    assert ever_different(every_seed) > 0.08, "looking after every seed at 5 % is wrong more often"
 
 
 def test_what_a_study_can_find() -> None:

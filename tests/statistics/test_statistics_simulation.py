@@ -209,7 +209,7 @@ def test_a_planted_difference_is_found(spread: float, share_a: float, share_b: f
 
 
 OWN = 0.3
-"""Of the hardness: recipes that are good at different pairs."""
+"""Share of the hardness that is a recipe's own, so that recipes are good at different pairs."""
 GRID = [(seeds, spread) for seeds in (3, 5, 10) for spread in (0.003, 0.01, 0.03)]
 QUICK = (5, 0.01)
 CELLS = [pytest.param(*cell, marks=() if cell == QUICK else pytest.mark.slow) for cell in GRID]

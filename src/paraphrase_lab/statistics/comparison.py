@@ -56,13 +56,13 @@ class Difference:
     high: float
     """95 % interval that decides: over pairs and seeds together for recipes, over the pairs for models."""
     p_value: float
-    """Of no difference: from the same as the interval; for models a cluster sign-flip test."""
+    """The p-value of no difference: from the same as the interval; for models of a cluster sign-flip test."""
     p_adjusted: float = math.nan
     """After Holm's correction of all questions together; this one decides."""
     equal_within: float = EQUAL_WITHIN
     """Differences smaller than this count as equal."""
     p_unequal: float = math.nan
-    """Of a difference of `equal_within` or more (two one-sided tests), corrected likewise: small where they are equal."""
+    """The p-value of a difference of `equal_within` or more (two one-sided tests), corrected likewise."""
     pairs_low: float
     pairs_high: float
     """95 % interval over the pairs alone, for these very runs: paired cluster bootstrap."""
@@ -72,7 +72,7 @@ class Difference:
     ahead: float | None = None
     """The share of all pairs of a seed of a and one of b in which b is better, ties counting half; None for two models."""
     detectable: float = math.nan
-    """The difference that so many seeds and pairs find in 80 % of the cases."""
+    """The difference that these seeds and pairs find in 80 % of the cases."""
     seeds_to_decide: int | None = None
     """Seeds of each that would probably decide, or None."""
     pairs_to_decide: int | None = None

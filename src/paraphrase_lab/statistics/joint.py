@@ -15,9 +15,9 @@ from paraphrase_lab.statistics.bootstrap import LEVEL
 POWER = 0.8
 """The chance to find a difference that counts as being able to show it."""
 MOST_SEEDS = 100
-"""Of each recipe: more are not recommended."""
+"""Seeds of each recipe; more are not recommended."""
 FACTORS = np.geomspace(1.1, 1000, 100).tolist()
-"""Of the number of pairs."""
+"""Multiples of the number of pairs that are tried."""
 NOTHING = 1e-24
 """A variance below it is rounding."""
 

@@ -1,6 +1,6 @@
 """A study that adds seeds until it is decided: at which numbers of seeds it looks, and how much of the 5 % each look may spend.
 
-Whoever adds seeds until something is significant, and tests at 5 % each time, is wrong in 9, 15 and 21 % of the cases at up to
+Adding seeds until something is significant, and testing at 5 % each time, is wrong in 9, 15 and 21 % of the cases at up to
 5, 10 and 20 seeds. Here the looks share the 5 %: their levels add up to it, which holds however the looks depend on each other
 (Bonferroni); they grow with the square of the share of seeds (as Lan and DeMets 1983 let a power family spend).
 """
@@ -14,7 +14,7 @@ MOST_LOOKS = 4
 
 class Look(NamedTuple):
     seeds: int
-    """Of each recipe."""
+    """Seeds of each recipe."""
     level: float
     """The p-value, corrected for the number of questions, below which this look decides."""
 

@@ -1,4 +1,4 @@
-"""Keeps the looks that a study has planned: whoever changes them after a look has looked more often than that."""
+"""Keeps the looks that a study has planned: they are not changed once it has been looked at."""
 
 import json
 
