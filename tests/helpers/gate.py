@@ -132,5 +132,5 @@ class Gate:
             return
         for one in (client, server):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.passages.append(Passage(client, server))  # before a byte passes: whoever has received one finds it here
+        self.passages.append(Passage(client, server))  # before its first byte passes
         self.passages[-1].start()

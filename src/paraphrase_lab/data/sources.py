@@ -1,6 +1,7 @@
 """Sources of pairs: the embedded generator, PAWS, files or Hub data sets of your own."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,40 @@ from paraphrase_lab.data.columns import require_columns, suggested_columns
 from paraphrase_lab.data.files import RowReader, column_names, count_rows, has_rows, stored_label_names
 from paraphrase_lab.data.folders import split_files
 from paraphrase_lab.data.formats import TEXT_FORMATS, file_format, named_format
-from paraphrase_lab.data.generated import WordOrder
 from paraphrase_lab.data.labels import ZERO_ONE, label_mapping, meaning, names_problem
 from paraphrase_lab.data.opening import is_pipe
 from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.data.pair_table import SPLITS
 from paraphrase_lab.data.pairs import RawPair
 from paraphrase_lab.data.rows import BadRow, Row, as_text, value_at
+from paraphrase_lab.data.word_order import generate
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import user_path
 
-__all__ = ["Paws", "Pairs", "WordOrder"]
-"""Saved configurations name them here."""
+generated = lru_cache(maxsize=2)(generate)  # the jobs of a sweep in one process generate the pairs once
 Rows = Iterable[RawPair | BadRow]
+
+
+class WordOrder:
+    """Generated pairs of the same words: see word_order.py."""
+
+    labels = ZERO_ONE
+
+    def __init__(self, train_pairs: int, validation_pairs: int, test_pairs: int, seed: int = 0) -> None:
+        self.pairs = {"train": train_pairs, "validation": validation_pairs, "test": test_pairs}
+        self.seed = seed
+
+    def splits(self) -> dict[str, Rows]:
+        return {
+            split: (
+                RawPair(pair.sentence1, pair.sentence2, pair.label, f"{pair.family}-{number}", "word_order", number)
+                for number, pair in enumerate(pairs, start=1)
+            )
+            for split, pairs in generated(*self.pairs.values(), self.seed).items()
+        }
+
+    def count(self, split: str) -> int | None:
+        return self.pairs.get(split)
 
 
 class Pairs:

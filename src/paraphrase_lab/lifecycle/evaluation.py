@@ -19,7 +19,6 @@ from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.files import atomic_directory, atomic_write
 from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide, ece_if_calibrated
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.floors import FLOOR_NAMES
 from paraphrase_lab.metrics.names import ECE_IF_CALIBRATED, FITTED, FITTED_NOTE, NEED_BOTH_LABELS, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.metrics.symmetry import absurd_probes, order_metrics, probe_metrics, probe_tables
 from paraphrase_lab.model.export import TrainedModel
@@ -84,14 +83,8 @@ def split_metrics(
     return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
-def split_baselines(
-    splits: Mapping[str, ScoredSplit], floors_of_last: Mapping[str, Mapping[str, float]] = MappingProxyType({})
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Return what the trivial models reach on each split; the floors of floors.py stand beside those of the last one."""
-    found = {prefix: baselines(scored.table.labels) for prefix, scored in splits.items()}
-    if found:
-        list(found.values())[-1].update({name: dict(values) for name, values in floors_of_last.items()})
-    return found
+def split_baselines(splits: Mapping[str, ScoredSplit]) -> dict[str, dict[str, dict[str, float]]]:
+    return {prefix: baselines(scored.table.labels) for prefix, scored in splits.items()}
 
 
 def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibration, path: Path) -> None:
@@ -135,10 +128,10 @@ def print_metrics(
     table.add_column("metric", no_wrap=True)
     for split in splits:
         table.add_column(split, justify="right", style="bold", no_wrap=True)
-    baselines_shown = baselines_of[splits[-1]]
-    absurd = absurd_probes(metrics)
     for baseline in ("majority", "always positive"):
         table.add_column(baseline, justify="right", style="dim", no_wrap=True)
+    baselines_shown = baselines_of[splits[-1]]
+    absurd = absurd_probes(metrics)
     names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
     probes = [name for name in names if name in PROBE_HIGHER_IS_BETTER]
     for name in [name for name in names if name not in probes] + probes:
@@ -151,10 +144,6 @@ def print_metrics(
         table.add_row(name, *(f"{value}{mark}" for value, mark in zip_longest(shown, marks, fillvalue="")))
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
-    reached = {name.replace("_", " "): baselines_shown[name]["accuracy"] for name in FLOOR_NAMES if name in baselines_shown}
-    if reached:
-        line = ", ".join(f"{name} {accuracy:.4f}" for name, accuracy in reached.items())
-        console.print(f"floors of {splits[-1]}, accuracy: {line}", style="dim", soft_wrap=True, markup=False, highlight=False)
     if FITTED in splits:
         console.print(FITTED_NOTE, style="dim", markup=False, soft_wrap=True)
     for reason in undefined_reasons(metrics):
