@@ -486,3 +486,22 @@ def test_one_cluster_and_a_large_one_are_named(tmp_path: Path) -> None:
         found = compared(*runs)
         assert any(note.startswith(expected) for note in found.notes), found.notes
         assert "(the largest holds " in found.scope
+
+
+def test_paired_seeds_find_what_the_spread_over_seeds_hides(tmp_path: Path) -> None:
+    """Both recipes go well and badly with the same seeds, and one is always ahead."""
+    runs = [
+        write_run(
+            tmp_path / f"{layers}{seed}", base + 0.05 * seed, seed=seed, config={"seed": seed, "model.num_layers": layers}
+        )
+        for layers, base in ((1, 0.70), (2, 0.74))
+        for seed in (range(4) if layers == 1 else reversed(range(1, 5)))
+    ]
+    apart, paired = (compared(*runs, paired_seeds=kind) for kind in (False, True))
+    assert [one.seeds for one in paired.candidates] == [(1, 2, 3), (1, 2, 3)]
+    assert paired.differences[0].ahead == 1.0 and apart.differences[0].ahead < 1.0
+    widths = [one.differences[0].high - one.differences[0].low for one in (paired, apart)]
+    assert widths[0] < widths[1] / 2
+    assert "Left out, since not all have them: seeds 0 of num_layers=1." in paired.notes
+    with pytest.raises(UserError, match="compares seed by seed, and the recipes have no seed in common"):
+        compared(*runs[:1], *runs[4:5], paired_seeds=True)

@@ -54,8 +54,11 @@ def _looks(outcome: StudyOutcome) -> str:
     if len(study.looks) == 1:
         return ""
     taken = study.looks[: study.looks.index(study.look) + 1]
-    end = "every comparison was decided" if outcome.is_decided else "there were no more seeds to add"
-    return f"**Looks.** {len(taken)} of {len(study.looks)}: at {', '.join(map(str, taken))}. It ended when {end}."
+    if outcome.is_decided:
+        end = "It ended when every comparison was decided"
+    else:
+        end = "It is not finished" if study.next_seeds else "It ended when there were no more seeds to add"
+    return f"**Looks.** {len(taken)} of {len(study.looks)}: at {', '.join(map(str, taken))}. {end}."
 
 
 def _arms(outcome: StudyOutcome) -> str:
