@@ -98,7 +98,9 @@ def _differences(outcome: StudyOutcome) -> str:
     comparison = outcome.comparison
     columns = [with_unit(comparison.metric), *difference_columns(with_parts=comparison.with_parts)]
     lines = [[f"{one.b} - {one.a}", *one.cells(with_parts=comparison.with_parts)] for one in comparison.differences]
-    return f"{markdown_table(columns, lines)}\n\n{EXPLANATION.removesuffix('.')} (docs/comparing.md)."
+    level = f"p below {outcome.study.look.level:.4f}" if len(outcome.study.looks) > 1 else "p below 0.05"
+    explanation = EXPLANATION.removesuffix(".").replace("p below 0.05", level)
+    return f"{markdown_table(columns, lines)}\n\n{explanation} (docs/comparing.md)."
 
 
 def _reported(outcome: StudyOutcome) -> Iterator[str]:
