@@ -21,12 +21,14 @@ from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.seen import REFUSE, PairsToScore, changed_since_training, other_pairs, own_split
+from paraphrase_lab.metrics.floors import FLOOR_NAMES
 from paraphrase_lab.metrics.names import HISTORY, PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.directory import MODEL_DIR
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.starting_point import longest_input
 from paraphrase_lab.runs.fingerprint import combine
+from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 from paraphrase_lab.storage import storage_fault
 
@@ -78,8 +80,8 @@ def evaluate_run(
     scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
     prefix = HISTORY if name == "validation" and not own else PREFIX[name]  # of other data, nothing was chosen on it
     metrics = evaluation.split_metrics(prefix, scored, model.calibration, build.build_metrics(config))
-    baselines = evaluation.split_baselines({prefix: scored})
     fingerprint = chosen.tables.splits[name].fingerprint
+    baselines = evaluation.split_baselines({prefix: scored}, _known_floors(run_dir, name, fingerprint))
     key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
     directory = (places or run_dir / "evaluations") / f"{name}-{key[:8]}"
     notes = [*chosen.notes, *chosen.tables.notes, *datamodule.truncation_notes, *_beyond(run_dir, model, datamodule, name)]
@@ -113,6 +115,15 @@ def _beyond(run_dir: Path, model: TrainedModel, datamodule: PairDataModule, name
     pairs = list(zip(table.sentence1, table.sentence2, strict=True))
     counts.add(beyond_training(pairs, datamodule.encoded[name], known, model.tokenizer))
     return [counts.line()] if counts.kinds.keys() - {TRUNCATED} else []
+
+
+def _known_floors(run_dir: Path, name: str, fingerprint: str) -> dict[str, dict[str, float]]:
+    """Return the floors that the training has computed, for the very same pairs."""
+    record = RunRecord.read(run_dir).values
+    if ((record.get("data") or {}).get(name) or {}).get("fingerprint") != fingerprint:
+        return {}
+    baselines = (record.get("baselines") or {}).get(PREFIX[name]) or {}
+    return {floor: baselines[floor] for floor in FLOOR_NAMES if floor in baselines}
 
 
 def _require_usable(config: DictConfig, model: TrainedModel) -> None:

@@ -176,6 +176,13 @@ def test_word_order_knows_its_size_and_names_its_pairs() -> None:
     assert len(set(tables.splits["train"].ids)) == 120
 
 
+def test_word_order_has_shares_of_at_most_one() -> None:
+    tables = load_tables(WordOrder(120, 20, 10, reworded_share=0.5, replaced_share=0.5))
+    assert {id.split("-")[1] for id in tables.splits["train"].ids} == {"reworded", "replaced"}
+    with pytest.raises(UserError, match=r"data\.replaced_share=0\.6 .*is 1\.1\nshares that are together at most 1"):
+        WordOrder(120, 20, 10, reworded_share=0.5, replaced_share=0.6)
+
+
 def test_one_split_for_an_evaluation(tmp_path: Path) -> None:
     splits_in(tmp_path, "train.tsv", "test.tsv")
     settings: dict[str, Any] = {"own": True, "on_bad_rows": "error", "validation_fraction": 0.3, "limit": None}

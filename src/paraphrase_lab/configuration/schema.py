@@ -26,6 +26,8 @@ class DataConfig:
     """Instead of batch_size: tokens of a training batch on one device, padding included."""
     clusters_together: bool = False
     """Training pairs that share a sentence stand in the same batch: every step sees the contrast between them."""
+    same_words_epochs: int = limited(0, minimum=0)
+    """First epochs that train on pairs of the same words only, repeated to fill the epoch: word order before other words."""
     evaluation_batch_tokens: int = limited(16_384, minimum=16)
     validation_fraction: float = limited(0.1, above=0.0, maximum=0.5)
     """Share of all pairs cut off train, by clusters of shared sentences, when there is no validation split."""
@@ -48,6 +50,16 @@ class WordOrderConfig(DataConfig):
     validation_pairs: int = limited(2_000, minimum=100)
     test_pairs: int = limited(2_000, minimum=100)
     seed: int = limited(0, minimum=0)
+    reworded_share: float = limited(0.0, minimum=0.0, maximum=1.0)
+    """Share of the pairs whose paraphrases use other words: synonyms, converses as in sold and bought, active and passive."""
+    replaced_share: float = limited(0.0, minimum=0.0, maximum=1.0)
+    """Share of the pairs whose non-paraphrases have another name, number, noun, verb or time in one place."""
+    negated_share: float = limited(0.0, minimum=0.0, maximum=1.0)
+    """Share of the pairs whose non-paraphrases say the opposite, mostly with "not"."""
+    unrelated_share: float = limited(0.0, minimum=0.0, maximum=1.0)
+    """Share of the pairs whose non-paraphrases are unrelated sentences. What the four shares leave are exchanges of words."""
+    test_constructions: str = chosen("trained", "trained", "held_out")
+    """held_out: the test pairs are of constructions that no training pair has, such as questions; trained: of the same ones."""
 
 
 @dataclass

@@ -29,6 +29,8 @@ PAWS_BANDS = OverlapBands((0.7, 0.8, 0.9, 0.95, 1.0))
 MOST = 0.5
 QUANTILES = (0.2, 0.4, 0.6, 0.8)
 FEWEST_BANDS = 3
+PUNCTUATION = ".,;:!?\"'`()[]“”‘’"
+"""A comma that follows a word makes it no other word."""
 
 
 def bands_for(overlap: np.ndarray) -> OverlapBands:
@@ -46,8 +48,8 @@ def bands_for(overlap: np.ndarray) -> OverlapBands:
 
 
 def words_of(sentence: str) -> list[str]:
-    """Return the lower-cased sentence split at white space."""
-    return sentence.lower().split()
+    """Return the lower-cased words between white space, without the punctuation around them."""
+    return [word for token in sentence.lower().split() if (word := token.strip(PUNCTUATION))]
 
 
 def word_overlap(sentence1: Sequence[str], sentence2: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -83,8 +83,14 @@ def split_metrics(
     return {f"{prefix}/{name}": value for name, value in values.items()}
 
 
-def split_baselines(splits: Mapping[str, ScoredSplit]) -> dict[str, dict[str, dict[str, float]]]:
-    return {prefix: baselines(scored.table.labels) for prefix, scored in splits.items()}
+def split_baselines(
+    splits: Mapping[str, ScoredSplit], floors_of_last: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what the trivial models reach on each split; the floors of floors.py stand beside those of the last one."""
+    found = {prefix: baselines(scored.table.labels) for prefix, scored in splits.items()}
+    if found:
+        list(found.values())[-1].update({name: dict(values) for name, values in floors_of_last.items()})
+    return found
 
 
 def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibration, path: Path) -> None:
@@ -128,17 +134,17 @@ def print_metrics(
     table.add_column("metric", no_wrap=True)
     for split in splits:
         table.add_column(split, justify="right", style="bold", no_wrap=True)
-    for baseline in ("majority", "always positive"):
-        table.add_column(baseline, justify="right", style="dim", no_wrap=True)
     baselines_shown = baselines_of[splits[-1]]
     absurd = absurd_probes(metrics)
+    for baseline in baselines_shown:
+        table.add_column(baseline.replace("_", " "), justify="right", style="dim")
     names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
     probes = [name for name in names if name in PROBE_HIGHER_IS_BETTER]
     for name in [name for name in names if name not in probes] + probes:
         if probes and name == probes[0]:
             table.add_section()
         values = [metrics.get(f"{split}/{name}") for split in splits]
-        values += [baselines_shown[baseline].get(name) for baseline in ("majority", "always_positive")]
+        values += [values_of.get(name) for values_of in baselines_shown.values()]
         shown = ["" if value is None else UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in values]
         marks = [" !" if f"{split}/{name}" in absurd else "" for split in splits]
         table.add_row(name, *(f"{value}{mark}" for value, mark in zip_longest(shown, marks, fillvalue="")))

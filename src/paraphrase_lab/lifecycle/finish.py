@@ -20,6 +20,7 @@ from paraphrase_lab.lifecycle.evaluation import ScoredSplit
 from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
+from paraphrase_lab.metrics.floors import FLOORS
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.card import model_card
@@ -64,7 +65,8 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     for split, given in scored.items():
         metrics |= evaluation.split_metrics(PREFIX[split], given, calibration, own)
     run.watch.lap("evaluation")
-    baselines = evaluation.split_baselines({PREFIX[split]: given for split, given in scored.items()})
+    floors = {} if run.searching else FLOORS.of(run.tables.splits["train"], scored[splits[-1]].table)
+    baselines = evaluation.split_baselines({PREFIX[split]: given for split, given in scored.items()}, floors)
     keep = _wanted(run, run.config.keep_model)
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, baselines)  # first: the disk may be full
