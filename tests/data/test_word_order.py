@@ -123,9 +123,9 @@ def test_a_converse_says_the_same_and_other_words_do_not(mixed: Splits) -> None:
     seen: Counter[str] = Counter()
     for pair in mixed["train"]:
         if pair.family in ("comparison", "deed", "sequence") and pair.kind in ("order", "reworded"):
-            roles = [_who(plain(text), opposite) for text in pair[:2]]
-            if None not in roles and {roles[0][0], roles[0][2]} == {roles[1][0], roles[1][2]}:  # no synonyms
-                assert (roles[0] == roles[1]) == bool(pair.label), pair
+            one, two = (_who(plain(text), opposite) for text in pair[:2])
+            if one and two and {one[0], one[2]} == {two[0], two[2]}:  # no synonyms
+                assert (one == two) == bool(pair.label), pair
                 seen[pair.family] += 1
     assert min(seen[family] for family in ("comparison", "deed", "sequence")) >= 20
 

@@ -46,7 +46,7 @@ class Family(NamedTuple):
 
     @property
     def keeps_words(self) -> bool:
-        """Whether there are swaps, each between words of one list: the sentences keep their bag of words."""
+        """Tell whether there are swaps, each between words of one list: the sentences keep their bag of words."""
         lists = {role: number for number, draw in enumerate(self.draws) for role in draw.roles}
         return bool(self.swaps) and all(lists[one] == lists[two] for swap in self.swaps for one, two in swap)
 

@@ -11,7 +11,7 @@ class Word:
 
     text: str
     base: str = ""
-    """Of a verb its infinitive, of a comparative its adjective, of a plural its singular."""
+    """The infinitive of a verb, the adjective of a comparative, the singular of a plural."""
     done: str = ""
     """The past participle of a verb."""
     other: str = ""
@@ -40,10 +40,11 @@ def words(listed: str) -> Words:
     found = []
     for entry in listed.split(","):
         word, _, synonym = (part.strip() for part in entry.partition("="))
-        fields = (word.split("/") + [""] * 3)[:4]
+        text, base, done, other = (word.split("/") + [""] * 3)[:4]
         given = synonym.split("/") if synonym else []
-        same = Word(*given, *fields[len(given) :]) if given else None
-        found.append(Word(*fields, same=same))
+        filled = [*given, *(text, base, done, other)[len(given) :]]  # forms that the synonym does not give are the same
+        same = Word(filled[0], filled[1], filled[2], filled[3]) if given else None
+        found.append(Word(text, base, done, other, same))
     return tuple(found)
 
 
@@ -90,7 +91,7 @@ TRIPS = words(
     "bus = went by bus/go by bus, took a taxi/take a taxi = went by taxi/go by taxi, drove/drive = went by car/go by "
     "car, walked/walk = went on foot/go on foot, cycled/cycle = went by bike/go by bike, sailed/sail = went by "
     "boat/go by boat, sent a letter/send a letter, made a call/make a call, carried a bag/carry a bag, rode a "
-    "horse/ride a horse, ran/run, moved/move, travelled/travel, brought a present/bring a present"
+    "horse/ride a horse, ran/run, moved/move, brought a present/bring a present"
 )
 GIVING = words(
     "gave/give/given/got = handed/hand/handed/received, lent/lend/lent/borrowed, "
@@ -248,7 +249,7 @@ ACHIEVING = words(
     "passed the test/pass the test, came to the wedding/come to the wedding, went to the lake/go to the lake, liked "
     "the film/like the film = liked the movie/like the movie, won a prize/win a prize, missed the bus/miss the bus, "
     "left early/leave early, came late/come late = arrived late/arrive late, got a present/get a present = received a "
-    "gift/receive a gift, knew the answer/know the answer, stayed at home/stay at home, paid the bill/pay the bill, "
+    "gift/receive a gift, knew the answer/know the answer, stayed in bed/stay in bed, paid the bill/pay the bill, "
     "ate the cake/eat the cake, voted for the law/vote for the law, found a job/find a job, heard the noise/hear the "
     "noise"
 )

@@ -43,7 +43,7 @@ FLOORS = FloorCache()
 def floors(train: PairTable, test: PairTable) -> dict[str, dict[str, float]]:
     """Return the metrics on `test` of each of FLOOR_NAMES, trained on `train`; empty where train has one label only.
 
-    - bag_of_words: logistic regression on the words that both sentences have and on those that one of them has.
+    - bag_of_words: logistic regression on the words in both sentences and the words in one.
     - bigrams: the same with pairs of neighbouring words besides.
     - counts: gradient boosting on 15 counts such as lengths, words in common and words in the same place.
     """
@@ -57,7 +57,7 @@ def floors(train: PairTable, test: PairTable) -> dict[str, dict[str, float]]:
         linear = LogisticRegression(solver="liblinear", max_iter=200)
         linear.fit(_shared_and_own(vectorizer, train), train.labels)
         found[name] = linear.predict_proba(_shared_and_own(vectorizer, test))[:, 1]
-    trees = HistGradientBoostingClassifier(random_state=0, early_stopping=False)
+    trees = HistGradientBoostingClassifier(random_state=0)
     found["counts"] = trees.fit(pair_counts(train), train.labels).predict_proba(pair_counts(test))[:, 1]
     return {name: binary_metrics(test.labels, found[name], threshold=0.5) for name in FLOOR_NAMES}
 
@@ -72,7 +72,7 @@ def _shared_and_own(vectorizer: CountVectorizer, table: PairTable) -> csr_matrix
     """Return counts [pairs, 2 x terms + 2]: of the terms in both sentences, in one only, and the sums of both."""
     one, two = vectorizer.transform(table.sentence1), vectorizer.transform(table.sentence2)
     shared, own = one.minimum(two), abs(one - two)
-    return hstack([shared, own, csr_matrix(shared.sum(axis=1)), csr_matrix(own.sum(axis=1))]).tocsr()
+    return csr_matrix(hstack([shared, own, csr_matrix(shared.sum(axis=1)), csr_matrix(own.sum(axis=1))]))
 
 
 def pair_counts(table: PairTable) -> np.ndarray:
