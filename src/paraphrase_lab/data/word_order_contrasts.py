@@ -6,8 +6,8 @@ from collections.abc import Callable
 from itertools import chain
 from typing import NamedTuple
 
-from paraphrase_lab.data.word_order_grammar import Combination, Family, Group
-from paraphrase_lab.data.word_order_words import KEPT, Word
+from paraphrase_lab.data.word_order_grammar import Combination, Family, Group, Word
+from paraphrase_lab.data.word_order_words import KEPT
 
 ORDER, REWORDED, REPLACED, NEGATED, UNRELATED = "order", "reworded", "replaced", "negated", "unrelated"
 SAME_FORM_SHARE = 0.1

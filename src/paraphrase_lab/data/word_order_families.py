@@ -5,7 +5,7 @@ may be left out. Exchanging the words of two roles changes who did what and keep
 """
 
 from paraphrase_lab.data import word_order_words as w
-from paraphrase_lab.data.word_order_grammar import Family, Group, family
+from paraphrase_lab.data.word_order_grammar import Family, Group, Words, family
 
 
 def timed(*forms: str) -> Group:
@@ -22,7 +22,7 @@ def both(one: str, two: str, joint: str = " and ") -> Group:
 
 
 def _with_and_without_time(
-    name: str, swaps: str, words: dict[str, w.Words], groups: list[str], negated: list[str]
+    name: str, swaps: str, words: dict[str, Words], groups: list[str], negated: list[str]
 ) -> tuple[Family, Family]:
     return (
         family(name, swaps, words, *((form,) for form in groups), negated=[(form,) for form in negated]),
@@ -30,7 +30,7 @@ def _with_and_without_time(
     )
 
 
-def _described(name: str, nouns: w.Words, adjectives: w.Words) -> tuple[Family, ...]:
+def _described(name: str, nouns: Words, adjectives: Words) -> tuple[Family, ...]:
     return (
         family(name, "", {"m": nouns, "x": adjectives}, ("the {m} is {x}",),
                negated=[("the {m} is not {x}",), ("the {m} is {x.other}",)]),

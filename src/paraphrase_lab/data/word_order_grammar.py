@@ -1,10 +1,55 @@
 """The machinery of the word_order data set: families of constructions, their roles and combinations of words."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import comb, prod
 from typing import NamedTuple
 
-from paraphrase_lab.data.word_order_words import Word, Words
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a list; `{role}` in a form stands for its text, `{role.base}` for another of its forms."""
+
+    text: str
+    base: str = ""
+    """The infinitive of a verb, the adjective of a comparative, the singular of a plural."""
+    done: str = ""
+    """The past participle of a verb."""
+    other: str = ""
+    """The word of the converse: bought of sold, shorter of taller, closed of open."""
+    same: Word | None = None
+    """A synonym."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def me(self) -> str:
+        """The object form of a pronoun: I, me."""
+        return self.base or self.text
+
+    @property
+    def am(self) -> str:
+        return self.done or "is"
+
+
+Words = tuple[Word, ...]
+
+
+def words(listed: str) -> Words:
+    """Read `text/base/done/other = synonym, …` with the fields that a word has."""
+    found = []
+    for entry in listed.split(","):
+        word, _, synonym = (part.strip() for part in entry.partition("="))
+        text, base, done, other = (word.split("/") + [""] * 3)[:4]
+        given = synonym.split("/") if synonym else []
+        filled = [*given, *(text, base, done, other)[len(given) :]]  # forms that the synonym does not give are the same
+        same = Word(filled[0], filled[1], filled[2], filled[3]) if given else None
+        found.append(Word(text, base, done, other, same))
+    return tuple(found)
+
 
 Group = tuple[str, ...]
 """Forms that say the same of the same roles with the same words."""
