@@ -127,7 +127,7 @@ def test_a_converse_says_the_same_and_other_words_do_not(mixed: Splits) -> None:
             if one and two and {one[0], one[2]} == {two[0], two[2]}:  # no synonyms
                 assert (one == two) == bool(pair.label), pair
                 seen[pair.family] += 1
-    assert min(seen[family] for family in ("comparison", "deed", "sequence")) >= 20
+    assert min(seen[family] for family in ("comparison", "deed", "sequence")) >= 10
 
 
 def _who(sentence: str, opposite: dict[str, str]) -> tuple[str, str, str] | None:
@@ -225,7 +225,7 @@ def test_the_flight_is_in_the_grammar_and_in_no_split() -> None:
     there = {"who": "I", "trip": "took a flight", "a": "New York", "b": "Paris"}
     sentences = [plain(form.replace("[,]", "").format_map(there)) for form in journey.groups[0]]
     assert {flight, "from new york i took a flight to paris"} <= set(sentences) and reverse not in sentences
-    for pairs in generate(30_000, 500, 500, **SHARES).values():
+    for pairs in generate(30_000, **SHARES).values():
         text = [pair.sentence1 for pair in pairs if pair.family == "journey"]
         assert any("New York" in sentence for sentence in text)
         assert not any(all(word.lower() in sentence.lower() for word in FLIGHT_WORDS) for sentence in text)

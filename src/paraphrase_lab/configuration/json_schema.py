@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from paraphrase_lab.configuration import schema
+from paraphrase_lab.configuration import schema, schema_data
 from paraphrase_lab.configuration.schema import SCHEMAS, TrainConfig
 
 INTERPOLATION = {"type": "string", "pattern": r"^\$\{.+\}$"}
@@ -76,7 +76,12 @@ def _one_type(kind: Any, limits: typing.Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def _attribute_docstrings(kind: type) -> dict[str, str]:
     """Read the text below each field, base classes included."""
-    classes = {one.name: one for one in ast.parse(inspect.getsource(schema)).body if isinstance(one, ast.ClassDef)}
+    classes = {
+        one.name: one
+        for module in (schema, schema_data)
+        for one in ast.parse(inspect.getsource(module)).body
+        if isinstance(one, ast.ClassDef)
+    }
     notes: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         body = classes[base.__name__].body if base.__name__ in classes else []

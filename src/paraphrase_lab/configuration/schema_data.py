@@ -1,0 +1,95 @@
+"""The dataclasses behind the configuration files of data sets: see schema.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional  # Optional: OmegaConf 2.3 does not read "X | None" from string annotations
+
+from paraphrase_lab.configuration.schema_fields import MISSING, chosen, limited, open_mapping, path_of
+
+
+@dataclass
+class DataConfig:
+    """Keys every data set has; what `_target_` itself takes stands in its subclasses."""
+
+    _target_: str = MISSING
+    max_length: int = limited(128, minimum=8, maximum=8192)
+    """Tokens of an encoded pair; longer pairs are truncated, and counted."""
+    on_truncation: str = chosen("warn", "warn", "error")
+    on_bad_rows: str = chosen("error", "error", "skip")
+    batch_size: Optional[int] = limited("${model.batch_size}", minimum=1)
+    """Pairs of an average training batch on one device; pairs of a batch have about the same length."""
+    batch_tokens: Optional[int] = limited(None, minimum=16)
+    """Instead of batch_size: tokens of a training batch on one device, padding included."""
+    clusters_together: bool = False
+    """Training pairs that share a sentence stand in the same batch: every step sees the contrast between them."""
+    same_words_epochs: int = limited(0, minimum=0)
+    """First epochs that train on pairs of the same words only, repeated to fill the epoch: word order before other words."""
+    evaluation_batch_tokens: int = limited(16_384, minimum=16)
+    validation_fraction: float = limited(0.1, above=0.0, maximum=0.5)
+    """Share of all pairs cut off train, by clusters of shared sentences, when there is no validation split."""
+    test_fraction: float = limited(0.1, minimum=0.0, maximum=0.5)
+    """Share of all pairs cut off train in the same way, when there is no other split, as in a single file; 0: no test split."""
+    split_seed: int = limited(0, minimum=0)
+    train_limit: Optional[int] = limited(None, minimum=1)
+    """Train on this many pairs, drawn with split_seed."""
+    evaluation_limit: Optional[int] = limited(None, minimum=1)
+    """Number of pairs, the first ones, of validation and of test: for debugging, never for reported numbers."""
+    num_workers: int = limited(0, minimum=0, maximum=64)
+    epochs: int = limited(3, minimum=1)
+    """Default of trainer.max_epochs for this data set."""
+
+
+@dataclass
+class WordOrderConfig(DataConfig):
+    _target_: str = "paraphrase_lab.data.sources.WordOrder"
+    train_pairs: int = limited(50_000, minimum=100)
+    validation_pairs: int = limited(2_000, minimum=100)
+    test_pairs: int = limited(2_000, minimum=100)
+    seed: int = limited(0, minimum=0)
+    reworded_share: float = limited(0.0, minimum=0.0, maximum=1.0)
+    """Share of the pairs whose paraphrases use other words: synonyms, converses as in sold and bought, active and passive."""
+    replaced_share: float = limited(0.0, minimum=0.0, maximum=1.0)
+    """Share of the pairs whose non-paraphrases have another name, number, noun, verb or time in one place."""
+    negated_share: float = limited(0.0, minimum=0.0, maximum=1.0)
+    """Share of the pairs whose non-paraphrases say the opposite, mostly with "not"."""
+    unrelated_share: float = limited(0.0, minimum=0.0, maximum=1.0)
+    """Share of the pairs whose non-paraphrases are unrelated sentences. What the four shares leave are exchanges of words."""
+    test_constructions: str = chosen("trained", "trained", "held_out")
+    """held_out: the test pairs are of constructions that no training pair has, such as questions; trained: of the same ones."""
+
+
+@dataclass
+class PawsConfig(DataConfig):
+    _target_: str = "paraphrase_lab.data.sources.Paws"
+    path: Optional[str] = path_of()
+    """A directory with train.tsv, validation.tsv (or dev.tsv) and test.tsv; null: from the Hub."""
+    revision: str = "161ece9501cf0a11f3e48bd356eaa82de46d6a09"
+
+
+@dataclass
+class PairsConfig(DataConfig):
+    _target_: str = "paraphrase_lab.data.sources.Pairs"
+    path: Optional[str] = None
+    """One file, a directory with train.*, validation.*, test.*, one that save_to_disk or a download from the Hub left, or the
+    name of a Hub data set."""
+    subset: Optional[str] = None
+    revision: Optional[str] = None
+    train: Optional[str] = path_of()
+    validation: Optional[str] = path_of()
+    test: Optional[str] = path_of()
+    sentence1: str = "sentence1"
+    sentence2: str = "sentence2"
+    label: str = "label"
+    labels: dict[Any, int] = open_mapping()
+    """From the value in the file to 0 (other meaning) or 1 (paraphrase); empty: the values are 0 and 1, or false and true."""
+    format: Optional[str] = chosen(None, "csv", "tsv", "jsonl", "json", "parquet", "arrow")
+    """null: by the ending of a file (.gz, .bz2, .xz and .zst may follow), or by its content where the ending says nothing."""
+    delimiter: Optional[str] = None
+    """One character, or comma, semicolon, tab or pipe; null: a comma, and a tab in tsv."""
+    quoting: str = chosen("auto", "auto", "none", "standard", "backslash", "single")
+    """Cells in quotes: none, standard ("a ""b"" c"), backslash ("a \\"b\\" c") or single ('a'); auto: none in tsv, standard in
+    csv, and a file that is written in another way is refused."""
+    encoding: str = "utf-8"
+    columns: list[str] = field(default_factory=list)
+    """Names of the columns of a file without a header."""
