@@ -100,7 +100,7 @@ MACHINES = words(
     "car, bus, train, boat, bicycle = bike, truck = lorry, taxi = cab, plane = aeroplane, ship, motorbike = motorcycle, "
     "tractor, van"
 )
-HEDGES = words("of course, in my opinion, as far as I know, at the moment, to be honest, these days, this year, by now")
+HEDGES = words("of course, in my opinion, as far as I know, at the moment, these days, this year")
 SAYING = words("said/say, claimed/claim, thought/think")
 STATES = words(
     "was late, was ill = was sick, was tired, was angry, was happy = was glad, was rich = was wealthy, was right, was "
@@ -169,10 +169,11 @@ IMPRESSIONS = words(
 )
 VIEWS = words(
     "big///small = large///small, old///new, clean///dirty, empty///full, cheap///expensive, dark///bright, quiet///loud, "
-    "beautiful///ugly = pretty///ugly, safe///dangerous, small///big = little///large, open///closed = open///shut, far///near"
+    "beautiful///ugly = pretty///ugly, safe///dangerous, small///big = little///large, open///closed = open///shut"
 )
 TWO_SIDED = words(
-    "open///closed, full///empty, wet///dry, safe///dangerous, clean///dirty, closed///open, empty///full, dirty///clean"
+    "open///closed = open///shut, wet///dry, safe///dangerous = harmless///dangerous, clean///dirty, "
+    "closed///open = shut///open, dirty///clean, dry///wet, dangerous///safe"
 )
 DISHES = words("coffee, tea, milk, soup, bread, cake, rice, pizza, water, wine, breakfast, lunch, dinner, fish, meat")
 STORIES = words(
