@@ -55,6 +55,8 @@ def test_the_record(tiny_run: Path) -> None:
     for name in ("accuracy", "f1", "precision", "recall", "roc_auc", "average_precision", "nll", "brier", "ece"):
         assert f"val_fitted/{name}" in values["metrics"] and f"test/{name}" in values["metrics"]
         assert name in values["baselines"]["test"]["majority"] and name in values["baselines"]["test"]["always_positive"]
+    assert set(values["baselines"]["test"]) == {"majority", "always_positive", "bag_of_words", "bigrams", "counts"}
+    assert set(values["baselines"]["val_fitted"]) == {"majority", "always_positive"}
     assert 0 <= values["metrics"]["test/ece_if_calibrated"] < 0.5
     config = json.loads((tiny_run / "model" / "config.json").read_text())
     assert config["paraphrase_lab"] == {**values["calibration"], "max_length": 128, "head_is_calibrated": True}

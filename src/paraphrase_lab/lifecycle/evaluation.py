@@ -19,6 +19,7 @@ from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.files import atomic_directory, atomic_write
 from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide, ece_if_calibrated
 from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.metrics.floors import FLOOR_NAMES
 from paraphrase_lab.metrics.names import ECE_IF_CALIBRATED, FITTED, FITTED_NOTE, NEED_BOTH_LABELS, PROBE_HIGHER_IS_BETTER
 from paraphrase_lab.metrics.symmetry import absurd_probes, order_metrics, probe_metrics, probe_tables
 from paraphrase_lab.model.export import TrainedModel
@@ -136,20 +137,24 @@ def print_metrics(
         table.add_column(split, justify="right", style="bold", no_wrap=True)
     baselines_shown = baselines_of[splits[-1]]
     absurd = absurd_probes(metrics)
-    for baseline in baselines_shown:
-        table.add_column(baseline.replace("_", " "), justify="right", style="dim")
+    for baseline in ("majority", "always positive"):
+        table.add_column(baseline, justify="right", style="dim", no_wrap=True)
     names = list(dict.fromkeys(name.partition("/")[2] for name in metrics))
     probes = [name for name in names if name in PROBE_HIGHER_IS_BETTER]
     for name in [name for name in names if name not in probes] + probes:
         if probes and name == probes[0]:
             table.add_section()
         values = [metrics.get(f"{split}/{name}") for split in splits]
-        values += [values_of.get(name) for values_of in baselines_shown.values()]
+        values += [baselines_shown[baseline].get(name) for baseline in ("majority", "always_positive")]
         shown = ["" if value is None else UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in values]
         marks = [" !" if f"{split}/{name}" in absurd else "" for split in splits]
         table.add_row(name, *(f"{value}{mark}" for value, mark in zip_longest(shown, marks, fillvalue="")))
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
+    reached = {name.replace("_", " "): baselines_shown[name]["accuracy"] for name in FLOOR_NAMES if name in baselines_shown}
+    if reached:
+        line = ", ".join(f"{name} {accuracy:.4f}" for name, accuracy in reached.items())
+        console.print(f"floors of {splits[-1]}, accuracy: {line}", style="dim", soft_wrap=True, markup=False, highlight=False)
     if FITTED in splits:
         console.print(FITTED_NOTE, style="dim", markup=False, soft_wrap=True)
     for reason in undefined_reasons(metrics):
