@@ -94,7 +94,6 @@ def build_datamodule(
         on_truncation=config.data.on_truncation,
         batches_multiple_of=devices * config.trainer.accumulate_grad_batches,
         clusters_together=config.data.clusters_together,
-        same_words_epochs=config.data.same_words_epochs,
         num_workers=config.data.num_workers,
         cache=cache_dir(),
     )

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from paraphrase_lab.data.batching import BatchPlan, EpochBatches, PartFirst, ordered_batches
+from paraphrase_lab.data.batching import BatchPlan, EpochBatches, ordered_batches
 from paraphrase_lab.errors import UserError
 
 
@@ -214,17 +214,3 @@ def test_bucket_lengths_bound_the_lengths_and_keep_their_order() -> None:
 def test_one_of_batch_size_and_batch_tokens(settings: dict) -> None:
     with pytest.raises(ValueError, match="one of batch_size and batch_tokens"):
         BatchPlan(some_lengths(10), **settings)
-
-
-def test_the_first_epochs_repeat_a_part_of_the_pairs() -> None:
-    lengths, rows = some_lengths(500), np.arange(0, 500, 4)
-    plan = BatchPlan(lengths, batch_size=16)
-    staged = PartFirst(plan, BatchPlan(lengths[rows], batch_size=16), rows, epochs=2)
-    first, second = staged.epoch(0, 0), staged.epoch(0, 1)
-    for batches in (first, second):
-        assert len(batches) == len(staged) == len(plan)
-        drawn, times = np.unique(np.concatenate(batches), return_counts=True)
-        assert drawn.tolist() == rows.tolist() and times.min() >= 3
-    assert any(one.tolist() != two.tolist() for one, two in zip(first, second, strict=True))
-    assert_every_pair_once(staged.epoch(0, 2), 500)
-    assert [batch.tolist() for batch in staged.epoch(0, 1)] == [batch.tolist() for batch in second]

@@ -15,13 +15,13 @@ from scipy.sparse import hstack
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from paraphrase_lab.data import word_order
 from paraphrase_lab.data.overlap import words_of
-from paraphrase_lab.data.word_order import FLIGHT_WORDS, generate
-from paraphrase_lab.data.word_order_contrasts import WordOrderPair, kinds_of
-from paraphrase_lab.data.word_order_families import FAMILIES, HELD_OUT_FAMILIES
-from paraphrase_lab.data.word_order_grammar import Family
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.word_order import generate as word_order
+from paraphrase_lab.word_order.contrasts import WordOrderPair, kinds_of
+from paraphrase_lab.word_order.families import FAMILIES, HELD_OUT_FAMILIES
+from paraphrase_lab.word_order.generate import FLIGHT_WORDS, generate
+from paraphrase_lab.word_order.grammar import Family
 from work import lines_executed
 
 PLAIN_PAIRS = Path(__file__).parents[1] / "fixtures" / "plain_pairs.csv"
@@ -170,7 +170,7 @@ def test_the_plain_pairs_are_no_training_pairs(mixed: Splits) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 40 and Counter(row["label"] for row in rows) == {"0": 20, "1": 20}
     asked = {frozenset((plain(row["sentence1"]), plain(row["sentence2"]))) for row in rows}
-    trained = {frozenset((plain(pair.sentence1), plain(pair.sentence2))) for pair in generate(20_000, **SHARES)["train"]}
+    trained = {frozenset((plain(pair.sentence1), plain(pair.sentence2))) for pair in generate(100_000, **SHARES)["train"]}
     assert not asked & trained
 
 
@@ -225,15 +225,15 @@ def test_the_flight_is_in_the_grammar_and_in_no_split() -> None:
     there = {"who": "I", "trip": "took a flight", "a": "New York", "b": "Paris"}
     sentences = [plain(form.replace("[,]", "").format_map(there)) for form in journey.groups[0]]
     assert {flight, "from new york i took a flight to paris"} <= set(sentences) and reverse not in sentences
-    for pairs in generate(30_000, **SHARES).values():
+    for split, pairs in generate(30_000, **SHARES).items():
         text = [pair.sentence1 for pair in pairs if pair.family == "journey"]
-        assert any("New York" in sentence for sentence in text)
-        assert not any(all(word.lower() in sentence.lower() for word in FLIGHT_WORDS) for sentence in text)
+        assert split != "train" or any("New York" in sentence for sentence in text)
+        assert text and not any(all(word.lower() in sentence.lower() for word in FLIGHT_WORDS) for sentence in text)
 
 
 def test_equal_seeds_give_equal_data_in_another_process() -> None:
     code = (
-        "from paraphrase_lab.data.word_order import generate; import hashlib;"
+        "from paraphrase_lab.word_order.generate import generate; import hashlib;"
         "print(hashlib.sha256(repr(generate(500, 200, 200, seed=3)).encode()).hexdigest())"
     )
     runs = [

@@ -156,6 +156,45 @@ def test_tiny_ignores_padding_and_reads_the_order_of_words(layers: int) -> None:
     assert encoder.config.max_position_embeddings == 1_000
 
 
+@pytest.mark.parametrize("comparing_layer", [1, 2])
+def test_tiny_compares_the_same_words_before_any_training(comparing_layer: int) -> None:
+    """A word attends to the same word in the other sentence, not to itself, and little is left of a pair of equal words."""
+
+    def looked(compare_from_start: bool, sentence2: str) -> tuple[torch.Tensor, float]:
+        """Return the attention of "paris" in the first sentence, [tokens], and the mean size of what the layer leaves."""
+        torch.manual_seed(0)
+        recipe = Tiny(3, 128, 2, 1_000, comparing_layer=comparing_layer, compare_from_start=compare_from_start)
+        tokenizer = recipe.tokenizer([*SENTENCES, *["we flew from rome to paris"] * 9, *["she likes tea"] * 9])
+        encoder = recipe.encoder(tokenizer, 64).eval()
+        inputs = tokenizer("We flew from Rome to Paris", sentence2, return_tensors="pt")
+        answer = encoder(**inputs, output_attentions=True, output_hidden_states=True)
+        number = comparing_layer - 1
+        words = tokenizer.convert_ids_to_tokens(inputs["input_ids"][0])
+        left = answer.hidden_states[number + 1][0].norm(dim=-1).mean() / answer.hidden_states[number][0].norm(dim=-1).mean()
+        return answer.attentions[number][0].mean(0)[words.index("Ġparis")], left.item()
+
+    paris, (attention, left) = slice(6, 14, 7), looked(True, "We flew from Rome to Paris")
+    itself, twin = attention[paris]
+    assert twin > 0.5 > 5 * itself and left < looked(True, "She likes tea")[1]
+    itself, twin = looked(False, "We flew from Rome to Paris")[0][paris]
+    assert twin < 0.5
+
+
+def test_tiny_compares_in_one_of_its_layers() -> None:
+    with pytest.raises(UserError, match=r"comparing_layer=3, but model\.num_layers=2\n1 to 2\nmodel\.num_layers=3 has"):
+        Tiny(num_layers=2, hidden_size=32, num_heads=2, vocab_size=400, comparing_layer=3)
+    recipe = Tiny(num_layers=1, hidden_size=32, num_heads=2, vocab_size=400)
+    tokenizer, local, all_tokens = recipe.tokenizer(SENTENCES), "sliding_attention", "full_attention"
+    for arguments, layers in (
+        ({"num_layers": 1}, [all_tokens]),
+        ({"num_layers": 2}, [local, all_tokens]),
+        ({"num_layers": 3}, [local, all_tokens, local]),
+        ({"num_layers": 3, "comparing_layer": 3}, [local, local, all_tokens]),
+    ):
+        recipe = Tiny(**arguments, hidden_size=32, num_heads=2, vocab_size=400)
+        assert recipe.encoder(tokenizer, 64).config.layer_types == layers
+
+
 @pytest.mark.parametrize("class_weights", [None, [1, 3], (0.5, 2.0)])
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
 def test_cross_entropy_is_that_of_torch(label_smoothing: float, class_weights: Any) -> None:

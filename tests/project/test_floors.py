@@ -31,8 +31,8 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
         ),
         0: (
             "", "errors", "files", "markdown", "paths", "storage", "configuration.hydra_internals", "configuration.renamed",
-            "configuration.later_keys", "configuration.schema", "configuration.schema_fields", "configuration.schema_data", "configuration.registration",
-            "configuration.without_effect",
+            "configuration.later_keys", "configuration.schema", "configuration.schema_fields", "configuration.schema_data",
+            "configuration.registration", "configuration.without_effect",
         ),
     },
     LAUNCHER: {

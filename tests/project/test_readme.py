@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from commands import ROOT, blocks, documents, paraphrase, write_documented_files
-from paraphrase_lab.data.word_order import WordOrderPair, generate
 from paraphrase_lab.paths import CONF_DIR
+from paraphrase_lab.word_order.generate import WordOrderPair, generate
 from reported_runs import write_reported_sweep
 
 README = ROOT / "README.md"

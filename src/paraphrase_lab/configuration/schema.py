@@ -45,9 +45,14 @@ class TinyConfig(ModelConfig):
     """Pieces of the byte-level tokenizer, 256 bytes and 5 special tokens included."""
     dropout: float = limited(0.0, minimum=0.0, maximum=0.9)
     local_attention: int = limited(2, minimum=2, maximum=8192)
-    """Tokens that a layer below the last one sees around each token."""
+    """Tokens that the other layers see around each token."""
     initializer_range: float = limited(0.12, above=0.0, maximum=1.0)
     """Standard deviation of the initial weights."""
+    comparing_layer: Optional[int] = limited(None, minimum=1, maximum=48)
+    """The layer that sees all tokens and compares the same words of the two sentences, 1 is the first; null: the second, or
+    the only one."""
+    compare_from_start: bool = True
+    """Its initial weights compare the same words; false: they are random."""
 
 
 @dataclass

@@ -23,8 +23,6 @@ class DataConfig:
     """Instead of batch_size: tokens of a training batch on one device, padding included."""
     clusters_together: bool = False
     """Training pairs that share a sentence stand in the same batch: every step sees the contrast between them."""
-    same_words_epochs: int = limited(0, minimum=0)
-    """First epochs that train on pairs of the same words only, repeated to fill the epoch: word order before other words."""
     evaluation_batch_tokens: int = limited(16_384, minimum=16)
     validation_fraction: float = limited(0.1, above=0.0, maximum=0.5)
     """Share of all pairs cut off train, by clusters of shared sentences, when there is no validation split."""
@@ -57,6 +55,10 @@ class WordOrderConfig(DataConfig):
     """Share of the pairs whose non-paraphrases are unrelated sentences. What the four shares leave are exchanges of words."""
     test_constructions: str = chosen("trained", "trained", "held_out")
     """held_out: the test pairs are of constructions that no training pair has, such as questions; trained: of the same ones."""
+    train_kinds: Optional[list[str]] = None
+    """Train on these kinds alone, in as many pairs: some of order, reworded, replaced, negated and unrelated; null: on all."""
+    evaluation_kinds: Optional[list[str]] = None
+    """Validation and test of these kinds alone, in as many pairs; null: of all."""
 
 
 @dataclass

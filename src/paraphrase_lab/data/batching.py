@@ -84,28 +84,6 @@ class BatchPlan:
         return self.bucket_lengths[order], self.sizes[order]
 
 
-class PartFirst:
-    """Batches of a plan whose first epochs hold a part of the pairs only, several times, in as many batches.
-
-    Args:
-        part: a plan of the pairs `rows` [part] alone.
-        epochs: the number of first epochs.
-    """
-
-    def __init__(self, plan: BatchPlan, part: BatchPlan, rows: np.ndarray, epochs: int) -> None:
-        self.plan, self.part, self.rows, self.epochs = plan, part, rows, epochs
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
-    def epoch(self, seed: int, epoch: int) -> list[np.ndarray]:
-        if epoch >= self.epochs:
-            return self.plan.epoch(seed, epoch)
-        times = -(-len(self.plan) // len(self.part))
-        rounds = (self.part.epoch(seed, epoch * times + number) for number in range(times))
-        return [self.rows[batch] for batches in rounds for batch in batches][: len(self.plan)]
-
-
 class EpochBatches(Sampler[list[int]]):
     """One device's share of every epoch's batches.
 
@@ -113,7 +91,7 @@ class EpochBatches(Sampler[list[int]]):
     on `batch_sampler.sampler`, hence the property of that name.
     """
 
-    def __init__(self, plan: BatchPlan | PartFirst, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(self, plan: BatchPlan, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
         if len(plan) % world_size:
             raise UserError(
                 f"{len(plan)} batches cannot be shared evenly by {world_size} devices",

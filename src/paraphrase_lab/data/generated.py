@@ -1,18 +1,19 @@
 """The source of generated pairs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from paraphrase_lab.data.labels import ZERO_ONE
 from paraphrase_lab.data.pairs import RawPair
-from paraphrase_lab.data.word_order import generate
+from paraphrase_lab.data.rows import BadRow
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.word_order.generate import generate
 
 generated = lru_cache(maxsize=2)(generate)  # the jobs of a sweep in one process generate the pairs once
 
 
 class WordOrder:
-    """Generated pairs: see word_order.py."""
+    """Generated pairs: see word_order/generate.py."""
 
     labels = ZERO_ONE
 
@@ -27,6 +28,8 @@ class WordOrder:
         negated_share: float = 0.0,
         unrelated_share: float = 0.0,
         test_constructions: str = "trained",
+        train_kinds: Sequence[str] | None = None,
+        evaluation_kinds: Sequence[str] | None = None,
     ) -> None:
         self.pairs = {"train": train_pairs, "validation": validation_pairs, "test": test_pairs}
         self.seed, self.test_constructions = seed, test_constructions
@@ -39,15 +42,25 @@ class WordOrder:
         if sum(self.shares.values()) > 1 + 1e-9:
             given = " + ".join(f"data.{name}={share:g}" for name, share in self.shares.items())
             raise UserError(f"{given} is {sum(self.shares.values()):g}", valid="shares that are together at most 1")
+        given_shares = {"order": 1 - sum(self.shares.values())} | {k.removesuffix("_share"): v for k, v in self.shares.items()}
+        there = [kind for kind, share in given_shares.items() if share > 1e-9]
+        self.kinds: dict[str, tuple[str, ...] | None] = {}
+        for key, kinds in (("train_kinds", train_kinds), ("evaluation_kinds", evaluation_kinds)):
+            self.kinds[key] = tuple(kinds) if kinds is not None else None
+            if kinds is not None and (not kinds or not set(kinds) <= set(there)):
+                raise UserError(
+                    f"data.{key}=[{','.join(kinds)}]",
+                    valid=f"null for all, or some of {', '.join(there)}, whose shares are above 0",
+                )
 
-    def splits(self) -> dict[str, Iterable[RawPair]]:
+    def splits(self) -> dict[str, Iterable[RawPair | BadRow]]:
         return {
             split: (
                 RawPair(pair.sentence1, pair.sentence2, pair.label, f"{pair.family}-{pair.kind}-{number}", "word_order", number)
                 for number, pair in enumerate(pairs, start=1)
             )
             for split, pairs in generated(
-                *self.pairs.values(), self.seed, **self.shares, test_constructions=self.test_constructions
+                *self.pairs.values(), self.seed, **self.shares, **self.kinds, test_constructions=self.test_constructions
             ).items()
         }
 

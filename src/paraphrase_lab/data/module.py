@@ -10,13 +10,11 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from paraphrase_lab.data.batching import BatchPlan, EpochBatches, PartFirst, ordered_batches
+from paraphrase_lab.data.batching import BatchPlan, EpochBatches, ordered_batches
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation
-from paraphrase_lab.data.overlap import word_overlap
 from paraphrase_lab.data.pair_table import PairTable, PairTables
-from paraphrase_lab.errors import UserError
 
 
 class PairDataModule(pl.LightningDataModule):
@@ -25,7 +23,6 @@ class PairDataModule(pl.LightningDataModule):
         swap: "none", "augment" (both orders of a pair, as two examples) or "paired" (as one example, for the consistency loss).
         batches_multiple_of: devices x accumulated batches, so that every optimiser step is a full one.
         clusters_together: training pairs that share a sentence stay in the same batch.
-        same_words_epochs: first epochs that train on pairs of the same words only.
     """
 
     def __init__(
@@ -42,7 +39,6 @@ class PairDataModule(pl.LightningDataModule):
         on_truncation: str = "warn",
         batches_multiple_of: int = 1,
         clusters_together: bool = False,
-        same_words_epochs: int = 0,
         num_workers: int = 0,
         cache: Path | None = None,
     ) -> None:
@@ -54,7 +50,6 @@ class PairDataModule(pl.LightningDataModule):
         self.encoded = {split: self._encode(split) for split in tables.splits}
         self.truncation_notes = refuse_truncation(self.encoded, max_length, on_truncation)
         self.batches_multiple_of, self.clusters_together = batches_multiple_of, clusters_together
-        self.same_words_epochs = same_words_epochs
         self._position = {"epoch": 0, "completed": 0}
         self._batches: EpochBatches | None = None
 
@@ -67,41 +62,20 @@ class PairDataModule(pl.LightningDataModule):
 
     @cached_property
     def plan(self) -> BatchPlan:
-        return self._plan(np.arange(len(self.train_dataset)))
-
-    @cached_property
-    def epoch_plan(self) -> BatchPlan | PartFirst:
-        """The batches of every epoch, of which the first ones may hold pairs of the same words only."""
-        if not self.same_words_epochs:
-            return self.plan
-        train = self.tables.splits["train"]
-        same = word_overlap(train.sentence1, train.sentence2)[1]
-        if self.clusters_together:  # all pairs of a cluster or none
-            clusters = sentence_clusters(train.sentence1, train.sentence2)
-            same = ~np.isin(clusters, clusters[~same])
-        rows = np.flatnonzero(np.tile(same, len(self.train_dataset) // len(train)))
-        if not len(rows):
-            raise UserError(
-                f"data.same_words_epochs={self.same_words_epochs}, but no training pairs have two sentences of the same words",
-                valid="data.same_words_epochs=0 trains on all pairs from the start",
-            )
-        return PartFirst(self.plan, self._plan(rows), rows, self.same_words_epochs)
-
-    def _plan(self, rows: np.ndarray) -> BatchPlan:
         clusters = None
         if self.clusters_together:
             train = self.tables.splits["train"]
             clusters = np.tile(sentence_clusters(train.sentence1, train.sentence2), len(self.train_dataset) // len(train))
         return BatchPlan(
-            self.train_dataset.lengths[rows],
+            self.train_dataset.lengths,
             batch_size=self.batch_size,
             batch_tokens=self.batch_tokens,
             multiple_of=self.batches_multiple_of,
-            groups=None if clusters is None else clusters[rows],  # both orders of a pair are in the same cluster
+            groups=clusters,  # both orders of a pair are in the same cluster
         )
 
     def train_dataloader(self) -> DataLoader:
-        self._batches = EpochBatches(self.epoch_plan, self.seed, **self._share())
+        self._batches = EpochBatches(self.plan, self.seed, **self._share())
         self._batches.epoch, self._batches.start = self._position["epoch"], self._position["completed"]
         return self._loader(self.train_dataset, self._batches)
 

@@ -20,6 +20,7 @@ from transformers import (
 
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.model.directory import model_directory
+from paraphrase_lab.model.initial_weights import ROTARY_BASE, compare_same_words
 from paraphrase_lab.model.starting_point import (
     fit_tokenizer,
     fit_vocabulary,
@@ -51,11 +52,13 @@ class EncoderRecipe(Protocol):
 class Tiny:
     """A small ModernBERT-shaped encoder from scratch, with a tokenizer trained on the training split.
 
-    All layers but the last see only `local_attention` tokens, the last one sees all: the neighbours make a token's role, and
-    the last layer compares the roles of the same words in the two sentences. For that its keys start equal to its queries, so
-    that a token attends to its like from the first step; without it training stays at chance for long.
+    One layer sees all tokens, the others only `local_attention` of them: the neighbours make a token's role, and the comparing
+    layer sets each word beside the same word in the other sentence. Its initial weights do so before any training.
 
     Args:
+        comparing_layer: the layer that sees all tokens, 1 is the first; None: the second, or the only one.
+        compare_from_start: begin with weights that compare the same words; otherwise all weights are random, and training
+            stays at chance for long.
         local_attention: tokens in the sliding window of a local layer; 2 means one neighbour on either side.
         initializer_range: standard deviation of the initial weights.
     """
@@ -69,6 +72,8 @@ class Tiny:
         dropout: float = 0.0,
         local_attention: int = 2,
         initializer_range: float = 0.12,
+        comparing_layer: int | None = None,
+        compare_from_start: bool = True,
     ) -> None:
         if hidden_size % (2 * num_heads):  # rotary positions turn pairs of numbers
             near = max(1, hidden_size // (2 * num_heads)) * 2 * num_heads
@@ -76,9 +81,16 @@ class Tiny:
                 f"model.hidden_size={hidden_size} does not give each of model.num_heads={num_heads} an even share",
                 valid=f"a multiple of {2 * num_heads}, as in model.hidden_size={near}",
             )
+        if comparing_layer is not None and comparing_layer > num_layers:
+            raise UserError(
+                f"model.comparing_layer={comparing_layer}, but model.num_layers={num_layers}",
+                valid=f"1 to {num_layers}",
+                hint=f"model.num_layers={comparing_layer} has such a layer",
+            )
         self.num_layers, self.hidden_size, self.num_heads = num_layers, hidden_size, num_heads
         self.vocab_size, self.dropout = vocab_size, dropout
         self.local_attention, self.initializer_range = local_attention, initializer_range
+        self.comparing_layer, self.compare_from_start = comparing_layer or min(2, num_layers), compare_from_start
 
     def tokenizer(self, sentences: Iterable[str]) -> PreTrainedTokenizerBase:
         return train_tokenizer(sentences, self.vocab_size)
@@ -86,15 +98,15 @@ class Tiny:
     def encoder(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreTrainedModel:
         encoder = ModernBertForSequenceClassification(self._config(tokenizer, max_length))
         encoder.set_attn_implementation("eager")  # on a CPU in bf16 twice as fast as torch's fused attention at this size
-        with torch.no_grad():
-            # Queries, keys and values: [3 x hidden_size, hidden_size].
-            projections = encoder.get_parameter(f"model.layers.{self.num_layers - 1}.attn.Wqkv.weight")
-            projections[self.hidden_size : 2 * self.hidden_size] = projections[: self.hidden_size]
+        if self.compare_from_start:
+            compare_same_words(encoder, self.comparing_layer - 1)
         return encoder
 
     def _config(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> ModernBertConfig:
         special = tokenizer.get_vocab()
-        rotary = {"rope_type": "default", "rope_theta": 160_000.0}
+        rotary = {"rope_type": "default", "rope_theta": ROTARY_BASE}
+        layer_types = ["sliding_attention"] * self.num_layers
+        layer_types[self.comparing_layer - 1] = "full_attention"
         return ModernBertConfig(
             vocab_size=len(tokenizer),
             hidden_size=self.hidden_size,
@@ -102,7 +114,7 @@ class Tiny:
             num_attention_heads=self.num_heads,
             intermediate_size=self.hidden_size * 3 // 2,
             max_position_embeddings=max(512, max_length),
-            layer_types=["sliding_attention"] * (self.num_layers - 1) + ["full_attention"],
+            layer_types=layer_types,
             local_attention=self.local_attention,
             rope_parameters={"full_attention": rotary, "sliding_attention": dict(rotary)},
             initializer_range=self.initializer_range,

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from itertools import chain
 from typing import NamedTuple
 
-from paraphrase_lab.data.word_order_grammar import Combination, Family, Group, Word
-from paraphrase_lab.data.word_order_words import KEPT
+from paraphrase_lab.word_order.circumstances import KEPT, others
+from paraphrase_lab.word_order.grammar import Combination, Family, Group, Word
 
 ORDER, REWORDED, REPLACED, NEGATED, UNRELATED = "order", "reworded", "replaced", "negated", "unrelated"
 SAME_FORM_SHARE = 0.1
 """Share of pairs whose two sentences have the same form: their paraphrases are repeated sentences."""
+REWORDED_SHARE = 0.8
+"""Share of paraphrases that are reworded, where the kind does not ask for it."""
 FULL_STOPS = (("", ""),) * 7 + ((".", "."),) * 2 + ((".", ""), ("", "."))
 CONTRACTED = re.compile(r"\b(did|was|is|does|do|are|were) not\b")
 TRIES = 100
@@ -46,6 +48,9 @@ class Meaning(NamedTuple):
         if not able:
             return self
         chosen = {word for word in able if rng.random() < 0.5} or ({rng.choice(able)} if at_least_one else set())
+        numbers = {word for word in able if str(word.same).isdigit()}
+        if chosen & numbers:  # nobody writes "two apples and 3 pears"
+            chosen |= numbers
         return self._replace(synonyms=self.synonyms ^ chosen)
 
     def swapped(self, family: Family, rng: random.Random) -> "Meaning":
@@ -58,8 +63,8 @@ class Meaning(NamedTuple):
         """Put another word of the same list for one."""
         draw = rng.choice([draw for draw in family.draws for _ in draw.roles if draw.words not in KEPT])
         role = rng.choice(draw.roles)
-        others = [word for word in draw.words if word not in self.roles.values()]
-        return self._replace(roles={**self.roles, role: rng.choice(others)})
+        alternatives = [word for word in others(self.roles[role], draw.words) if word not in self.roles.values()]
+        return self._replace(roles={**self.roles, role: rng.choice(alternatives)}) if alternatives else self
 
     def combination(self, family: Family) -> Combination:
         return tuple(tuple(self.roles[role] for role in draw.roles) for draw in family.draws)
@@ -68,7 +73,7 @@ class Meaning(NamedTuple):
 def kinds_of(family: Family) -> set[str]:
     """Return the kinds of contrast that a family can give."""
     can = {
-        ORDER: family.keeps_words,
+        ORDER: family.keeps_words and any(len(group) > 1 for group in family.groups),
         REWORDED: family.can_reword,
         NEGATED: bool(family.negated),
         REPLACED: True,
@@ -99,14 +104,14 @@ def contrast(
     Empty where these words have no synonym to reword them, or no word can be replaced without leaving the split.
     """
     groups = rng.choice((family.groups, family.negated)) if kind == NEGATED else family.groups
-    exchangeable = [one for one in groups if len(one) > 1 and "'s" not in one[0]]  # "Ben's teacher is Eva": other words
-    group = _weighted(exchangeable if kind == ORDER and exchangeable else groups, rng)
+    exchangeable = [one for one in groups if len(one) > 1]
+    group = _weighted(exchangeable if kind == ORDER else groups, rng)
     first = rng.choice(group)
     same, changed = meaning, meaning
     form, other_form = _another(group, first, rng), _another(group, first, rng)
     if kind == ORDER:
         other_form, changed = form, meaning.swapped(family, rng)
-    if kind == REWORDED or (kind in (REPLACED, UNRELATED) and family.can_reword and rng.random() < 0.7):
+    if kind == REWORDED or (kind != ORDER and family.can_reword and rng.random() < REWORDED_SHARE):
         further = [one for one in groups if one is not group]
         elsewhere = bool(further) and rng.random() < 0.8
         form = rng.choice(rng.choice(further)) if elsewhere else form
@@ -117,7 +122,7 @@ def contrast(
             return []
     if kind == REWORDED:
         changed = same.swapped(family, rng) if family.swaps else _replaced(family, same, is_own, rng)
-        other_form = form
+        other_form = form if rng.random() < REWORDED_SHARE else first
     if kind == REPLACED:
         other_form, changed = (form if rng.random() < 0.5 else other_form), _replaced(family, meaning, is_own, rng)
     if kind == NEGATED:
@@ -148,6 +153,6 @@ def _another(group: Group, form: str, rng: random.Random) -> str:
 def _replaced(family: Family, meaning: Meaning, is_own: Callable[[Combination], bool], rng: random.Random) -> Meaning | None:
     for _ in range(TRIES):
         found = meaning.replaced(family, rng)
-        if is_own(found.combination(family)):
+        if found != meaning and is_own(found.combination(family)):
             return found
     return None

@@ -12,7 +12,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, count, islice
 
-from paraphrase_lab.data.word_order_contrasts import (
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.word_order.contrasts import (
     NEGATED,
     ORDER,
     REPLACED,
@@ -23,12 +24,19 @@ from paraphrase_lab.data.word_order_contrasts import (
     drawn,
     kinds_of,
 )
-from paraphrase_lab.data.word_order_families import FAMILIES, HELD_OUT_FAMILIES
-from paraphrase_lab.data.word_order_grammar import Combination, Family
-from paraphrase_lab.errors import UserError
+from paraphrase_lab.word_order.families import FAMILIES, HELD_OUT_FAMILIES
+from paraphrase_lab.word_order.grammar import Combination, Family
 
 FLIGHT_WORDS = frozenset({"took a flight", "New York", "Paris"})
-"""The words of the example that the documentation shows: no split holds them together."""
+"""The words of the example that the documentation shows."""
+EXAMPLES = (
+    FLIGHT_WORDS,
+    frozenset({"dog", "cat", "chased"}),
+    frozenset({"he", "my friend"}),
+    frozenset({"coffee", "too"}),
+    frozenset({"film", "boring"}),
+)
+"""Words of sentences that a newcomer would type: no split holds those of one set together."""
 
 COMBINATIONS_PER_FAMILY = 6_000
 SPLITS = ("validation", "test", *8 * ("train",))
@@ -47,11 +55,14 @@ def generate(
     negated_share: float = 0.0,
     unrelated_share: float = 0.0,
     test_constructions: str = "trained",
+    train_kinds: Sequence[str] | None = None,
+    evaluation_kinds: Sequence[str] | None = None,
 ) -> dict[str, list[WordOrderPair]]:
     """Generate the three splits, equal for equal arguments on every platform; no split depends on the sizes of the others.
 
     The shares (0 to 1, together at most 1) are those of the kinds of pairs whose words differ; the rest are exchanges of words.
-    Families take turns, and the two labels of one word combination are neighbours.
+    Families take turns, and the two labels of one word combination are neighbours. `train_kinds` and `evaluation_kinds`
+    leave the other kinds out of train, or of validation and test; the sizes stay the same.
     Raises UserError where a split would need more word combinations than the grammar holds.
     """
     shares = {REWORDED: reworded_share, REPLACED: replaced_share, NEGATED: negated_share, UNRELATED: unrelated_share}
@@ -60,7 +71,9 @@ def generate(
     splits = {}
     for split, size in sizes.items():
         held_out = split == "test" and test_constructions == HELD_OUT
-        pairs = _pairs(HELD_OUT_FAMILIES if held_out else FAMILIES, split, seed, shares)
+        kinds = (train_kinds if split == "train" else evaluation_kinds) or tuple(shares)
+        of_kinds = {kind: share for kind, share in shares.items() if kind in kinds}
+        pairs = _pairs(HELD_OUT_FAMILIES if held_out else FAMILIES, split, seed, of_kinds)
         splits[split] = list(islice(pairs, size))
         if not 0 < size <= len(splits[split]):
             most = len(splits[split]) + sum(1 for _ in pairs)
@@ -80,11 +93,14 @@ def _pairs(families: Sequence[Family], split: str, seed: int, shares: Mapping[st
     given = dict.fromkeys(shares, 0)
 
     def is_own(combination: Combination) -> bool:
-        return _split_of(combination, seed) == split and not _is_flight(combination)
+        return _split_of(combination, seed) == split and not _is_example(combination)
 
     def unrelated(family: Family) -> str:
-        other = rng.choice([one for one in families if one.name != family.name])
-        combination = next(found for _ in count() if is_own(found := other.combination(rng.randrange(other.combinations))))
+        others = [one for one in families if one.name != family.name]
+        for _ in count():  # a small family may have no combination in this split
+            other = rng.choice(others)
+            if is_own(combination := other.combination(rng.randrange(other.combinations))):
+                break
         return drawn(other, combination, rng).sentence(rng.choice(rng.choice(other.groups)), rng, contracted=False)
 
     for number in count(1):
@@ -103,10 +119,10 @@ def _pairs(families: Sequence[Family], split: str, seed: int, shares: Mapping[st
 
 
 def _combinations(family: Family, seed: int, split: str) -> Iterator[Combination]:
-    """Walk through a split's share of a family's word combinations, shuffled, without the ones that hold all FLIGHT_WORDS."""
+    """Walk through a split's share of a family's word combinations, shuffled, without EXAMPLES."""
     for index in _shuffled(family.name, family.combinations, seed):
         combination = family.combination(index)
-        if not _is_flight(combination) and split == _split_of(combination, seed):
+        if not _is_example(combination) and split == _split_of(combination, seed):
             yield combination
 
 
@@ -121,5 +137,6 @@ def _split_of(combination: Combination, seed: int) -> str:
     return SPLITS[int.from_bytes(blake2b(f"{seed} {words}".encode(), digest_size=4).digest()) % len(SPLITS)]
 
 
-def _is_flight(combination: Combination) -> bool:
-    return FLIGHT_WORDS <= set(map(str, chain(*combination)))
+def _is_example(combination: Combination) -> bool:
+    words = set(map(str, chain(*combination)))
+    return any(example <= words for example in EXAMPLES)

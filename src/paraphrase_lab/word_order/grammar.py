@@ -91,8 +91,13 @@ class Family(NamedTuple):
 
     @property
     def keeps_words(self) -> bool:
-        """Tell whether there are swaps, each between words of one list: the sentences keep their bag of words."""
+        """Tell whether there are swaps, each between words of one list: the sentences keep their bag of words.
+
+        "Ben's teacher is Eva" and "Eva is Ben's teacher" do, but the exchange of Ben and Eva does not.
+        """
         lists = {role: number for number, draw in enumerate(self.draws) for role in draw.roles}
+        if any("'s" in form for group in self.groups for form in group):
+            return False
         return bool(self.swaps) and all(lists[one] == lists[two] for swap in self.swaps for one, two in swap)
 
     @property
