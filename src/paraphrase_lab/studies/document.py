@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from paraphrase_lab.markdown import markdown_table
+from paraphrase_lab.metrics.floors import FLOOR_NAMES
 from paraphrase_lab.metrics.names import FITTED, HIGHER_IS_BETTER
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.statistics import FEWEST_SEEDS
@@ -35,6 +36,7 @@ def page(outcome: StudyOutcome, command: str, picture: str) -> str:
         f"**Verdict.** {outcome.verdict}",
         _looks(outcome),
         _arms(outcome),
+        _floors(outcome),
         _validation(outcome),
         _differences(outcome),
         *(_reported(outcome) if study.report else []),
@@ -73,6 +75,19 @@ def _arms(outcome: StudyOutcome) -> str:
         f"standard deviation over the seeds {', '.join(map(str, study.seeds))}.\n\n"
         + markdown_table(["", "runs", *map(with_unit, columns), "minutes a run"], lines)
     )
+
+
+def _floors(outcome: StudyOutcome) -> str:
+    """Name what the majority class and the classifiers of floors.py reach, the highest of all runs' training pairs."""
+    metric = f"test/{outcome.study.metric}"
+    known = [(row.record.get("baselines") or {}).get("test", {}) for _, row in outcome.finished]
+    found = {
+        name.replace("_", " "): [one[name][outcome.study.metric] for one in known if outcome.study.metric in one.get(name, {})]
+        for name in ("majority", *FLOOR_NAMES)
+    }
+    best = max if HIGHER_IS_BETTER[outcome.study.metric] else min
+    reached = [f"{name} {shown(metric, best(values))}" for name, values in found.items() if values]
+    return f"Floors on the same test pairs, {with_unit(metric)}: {', '.join(reached)}." if reached else ""
 
 
 def _spread(metric: str, recipe: Recipe) -> str:
