@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -181,6 +182,17 @@ def test_word_order_has_shares_of_at_most_one() -> None:
     assert {id.split("-")[1] for id in tables.splits["train"].ids} == {"reworded", "replaced"}
     with pytest.raises(UserError, match=r"data\.replaced_share=0\.6 .*is 1\.1\nshares that are together at most 1"):
         WordOrder(120, 20, 10, reworded_share=0.5, replaced_share=0.6)
+
+
+def test_word_order_trains_and_tests_on_some_of_its_kinds() -> None:
+    source = WordOrder(120, 20, 10, replaced_share=0.5, train_kinds=["replaced"], evaluation_kinds=["order"])
+    kinds = {split: {id.split("-")[1] for id in table.ids} for split, table in load_tables(source).splits.items()}
+    assert kinds == {"train": {"replaced"}, "validation": {"order"}, "test": {"order"}}
+    for given, said in ((["negated"], "[negated]"), ([], "[]")):
+        with pytest.raises(
+            UserError, match=rf"data\.evaluation_kinds={re.escape(said)}\nnull for all, or some of order, replaced,"
+        ):
+            WordOrder(120, 20, 10, replaced_share=0.5, evaluation_kinds=given)
 
 
 def test_one_split_for_an_evaluation(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from paraphrase_lab.word_order.generate import FLIGHT_WORDS, generate
 from paraphrase_lab.word_order.grammar import Family
 from work import lines_executed
 
-PLAIN_PAIRS = Path(__file__).parents[1] / "fixtures" / "plain_pairs.csv"
-SHARES: dict[str, Any] = {"reworded_share": 0.25, "replaced_share": 0.2, "negated_share": 0.1, "unrelated_share": 0.1}
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+SHARES: dict[str, Any] = {"reworded_share": 0.25, "replaced_share": 0.25, "negated_share": 0.1, "unrelated_share": 0.1}
 Splits = dict[str, list[WordOrderPair]]
 
 
@@ -67,7 +67,7 @@ def test_the_shares_are_those_of_the_kinds(mixed: Splits) -> None:
     for pairs in mixed.values():
         counts = Counter(pair.kind for pair in pairs)
         given = {kind: counts[kind] / len(pairs) for kind in counts}
-        wanted = {name.removesuffix("_share"): share for name, share in SHARES.items()} | {"order": 0.35}
+        wanted = {name.removesuffix("_share"): share for name, share in SHARES.items()} | {"order": 0.3}
         assert given == pytest.approx(wanted, abs=0.002)
 
 
@@ -148,7 +148,7 @@ def _who(sentence: str, opposite: dict[str, str]) -> tuple[str, str, str] | None
         whom, rest = sentence.split(" was ", 1)
         did, who = rest.split(" by ")
         return (who, "did", whom) if did.endswith("ed") else None
-    did = next((token for token in tokens if token.endswith("ed")), None)
+    did = next((token for token in tokens if token.endswith("ed") and token != "ted"), None)
     if did is None:
         return None
     who, whom = sentence.split(f" {did} ")
@@ -165,12 +165,14 @@ def test_held_out_constructions_are_in_no_other_split(mixed: Splits) -> None:
     assert not any("{" in form and (form.startswith("it was {a} who") or form.endswith("?")) for form in forms)
 
 
-def test_the_plain_pairs_are_no_training_pairs(mixed: Splits) -> None:
-    with PLAIN_PAIRS.open(encoding="utf-8", newline="") as file:
+@pytest.mark.parametrize("name", ["plain_pairs", "plain_pairs_unseen"])
+def test_the_plain_pairs_are_no_training_pairs(name: str) -> None:
+    """The grammar was written with the first ones in sight, the others later by someone who had not read it."""
+    with (FIXTURES / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 40 and Counter(row["label"] for row in rows) == {"0": 20, "1": 20}
     asked = {frozenset((plain(row["sentence1"]), plain(row["sentence2"]))) for row in rows}
-    trained = {frozenset((plain(pair.sentence1), plain(pair.sentence2))) for pair in generate(100_000, **SHARES)["train"]}
+    trained = {frozenset((plain(pair.sentence1), plain(pair.sentence2))) for pair in generate(60_000, **SHARES)["train"]}
     assert not asked & trained
 
 

@@ -27,7 +27,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
         ),
         1: (
             "configuration", "data", "metrics", "model", "plots", "runs", "runtime", "scoring", "statistics", "tracking",
-            "training",
+            "training", "word_order",
         ),
         0: (
             "", "errors", "files", "markdown", "paths", "storage", "configuration.hydra_internals", "configuration.renamed",

@@ -34,8 +34,7 @@ ADJECTIVES = words(
 TASTES = words("hot///cold, cold///hot, good///bad, bad///good, warm///cold")
 HEATS = TASTES[:2] + TASTES[4:]
 IMPRESSIONS = words(
-    "long///short, short///long, interesting///boring, boring///interesting = dull///interesting, good///bad, bad///good,"
-    " terrible///great = awful///great, great///terrible"
+    "long///short, short///long, interesting///boring, boring///interesting = dull///interesting, good///bad, bad///good"
 )
 DEMANDS = words(
     "easy///difficult = easy///hard, difficult///easy = hard///easy, long///short, short///long, boring///interesting = "
@@ -49,5 +48,5 @@ LOOKS = tuple(view for view in VIEWS if str(view) not in {"empty", "open"})
 TWO_SIDED = words("open///closed = open///shut, closed///open = shut///open")
 CONDITIONS = words("wet///dry, clean///dirty, dirty///clean, dry///wet")
 WEATHERS = words("sunny, raining, snowing, windy, cold, hot, warm, cloudy = overcast, foggy")
-DEGREES = words("very = really, so, quite")
+DEGREES = words("very = really, so")
 HEAT_DEGREES = DEGREES + words("too")

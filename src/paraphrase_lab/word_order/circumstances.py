@@ -7,6 +7,7 @@ TIMES = words(
     "yesterday, today, this morning, last night, on Monday, on Tuesday, on Wednesday, on Thursday, on Friday, on "
     "Saturday, on Sunday, two days ago, this afternoon, yesterday evening"
 )
+DAYTIMES = tuple(time for time in TIMES if str(time) not in {"last night", "yesterday evening"})
 COMING = words(
     "tomorrow, tonight, next week, next year, in June, at noon, on Monday, on Tuesday, on Wednesday, on Thursday, on "
     "Friday, on Saturday, on Sunday, next month, in July, in August"

@@ -64,7 +64,11 @@ class Meaning(NamedTuple):
         draw = rng.choice([draw for draw in family.draws for _ in draw.roles if draw.words not in KEPT])
         role = rng.choice(draw.roles)
         alternatives = [word for word in others(self.roles[role], draw.words) if word not in self.roles.values()]
-        return self._replace(roles={**self.roles, role: rng.choice(alternatives)}) if alternatives else self
+        if not alternatives:
+            return self
+        word = rng.choice(alternatives)
+        shown = {word} if self.roles[role] in self.synonyms and word.same else set()  # "5" is replaced by "6", not by "six"
+        return Meaning({**self.roles, role: word}, self.synonyms | shown)
 
     def combination(self, family: Family) -> Combination:
         return tuple(tuple(self.roles[role] for role in draw.roles) for draw in family.draws)
@@ -112,7 +116,7 @@ def contrast(
     if kind == ORDER:
         other_form, changed = form, meaning.swapped(family, rng)
     if kind == REWORDED or (kind != ORDER and family.can_reword and rng.random() < REWORDED_SHARE):
-        further = [one for one in groups if one is not group]
+        further = [one for one in family.groups if one is not group] if group in family.groups else []
         elsewhere = bool(further) and rng.random() < 0.8
         form = rng.choice(rng.choice(further)) if elsewhere else form
         same = meaning.reworded(rng, at_least_one=not elsewhere)

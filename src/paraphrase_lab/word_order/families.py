@@ -40,7 +40,7 @@ def _described(
     degrees: Words = a.DEGREES,
     graded: Words = (),
     verb: str = "is",
-    the: str = "the ",
+    the: str = "",
 ) -> tuple[Family, ...]:
     """`graded`: adjectives that can stand with a degree; all, where there are none."""
     alone, two = {"m": nouns, "x": adjectives}, {"m_n": nouns, "x_y": adjectives}
@@ -180,7 +180,7 @@ FAMILIES: tuple[Family, ...] = (
            negated=[timed("the {s} does not {starts.base} at {x}")]),
     *_described("thing", n.OBJECTS, a.ADJECTIVES, the="the "),
     *_described("dish", n.DISHES, a.TASTES, a.HEAT_DEGREES, a.HEATS, the="the "),
-    *_described("story", n.STORIES, a.IMPRESSIONS, graded=a.IMPRESSIONS[:-2], verb="was", the="the "),
+    *_described("story", n.STORIES, a.IMPRESSIONS, verb="was", the="the "),
     *_described("lesson", n.LESSONS, a.DEMANDS, verb="was", the="the "),
     *_described("place", n.PLACES, a.VIEWS, graded=a.LOOKS, the="the "),
     *_described("person", n.NAMES + n.KIN, a.MOODS),
@@ -211,9 +211,9 @@ FAMILIES: tuple[Family, ...] = (
     family("task", "", {"who": n.PEOPLE, "task": v.CHORES},
            ("{who} remembered to {task.base}",), ("{who} did not forget to {task.base}",),
            negated=[("{who} forgot to {task.base}",), ("{who} did not remember to {task.base}",)]),
-    family("weather", "a:b x:y", {"a_b": n.CITIES, "x_y": a.WEATHERS, "time": c.TIMES},
+    family("weather", "a:b x:y", {"a_b": n.CITIES, "x_y": a.WEATHERS, "time": c.DAYTIMES},
            timed("it was {x} in {a} and {y} in {b}", "it was {y} in {b} and {x} in {a}")),
-    family("climate", "", {"a": n.CITIES, "x": a.WEATHERS, "time": c.TIMES},
+    family("climate", "", {"a": n.CITIES, "x": a.WEATHERS, "time": c.DAYTIMES},
            (*timed("it was {x} in {a}"), "in {a}[,] it was {x} {time}"), negated=[timed("it was not {x} in {a}")]),
     family("homes", "a:b x:y", {"a_b": n.PEOPLE, "lives": v.LIVING, "x_y": n.CITIES},
            both("{a} {lives} in {x}", "{b} {lives} in {y}")),

@@ -35,6 +35,9 @@ EXAMPLES = (
     frozenset({"he", "my friend"}),
     frozenset({"coffee", "too"}),
     frozenset({"film", "boring"}),
+    frozenset({"door", "open"}),
+    frozenset({"door", "closed"}),
+    frozenset({"my sister", "twenty"}),
 )
 """Words of sentences that a newcomer would type: no split holds those of one set together."""
 

@@ -21,7 +21,7 @@ DEEDS = words(
     "called/call/called = phoned/phone/phoned, followed/follow/followed, helped/help/helped = assisted/assist/assisted, "
     "hired/hire/hired, invited/invite/invited, pushed/push/pushed, saved/save/saved = rescued/rescue/rescued, "
     "thanked/thank/thanked, visited/visit/visited, warned/warn/warned, watched/watch/watched, saw/see/seen, "
-    "found/find/found, beat/beat/beaten = defeated/defeat/defeated, taught/teach/taught, hit/hit/hit = "
+    "found/find/found, beat/beat/beaten, taught/teach/taught, hit/hit/hit = "
     "struck/strike/struck, kissed/kiss/kissed, hurt/hurt/hurt = injured/injure/injured, paid/pay/paid, "
     "interviewed/interview/interviewed, caught/catch/caught, arrested/arrest/arrested, hugged/hug/hugged, "
     "pulled/pull/pulled, carried/carry/carried, kicked/kick/kicked, ignored/ignore/ignored, surprised/surprise/surprised,"
