@@ -236,7 +236,9 @@ def test_the_flight_is_in_the_grammar_and_in_no_split() -> None:
 def test_equal_seeds_give_equal_data_in_another_process() -> None:
     code = (
         "from paraphrase_lab.word_order.generate import generate; import hashlib;"
-        "print(hashlib.sha256(repr(generate(500, 200, 200, seed=3)).encode()).hexdigest())"
+        "shares = {'unrelated_share': 0.1, 'reworded_share': 0.5};"
+        "made = [generate(2_000, 200, 900, 3, test_constructions=one, **shares) for one in ('trained', 'held_out')];"
+        "print(hashlib.sha256(repr(made).encode()).hexdigest())"
     )
     runs = [
         subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},

@@ -44,7 +44,7 @@ class Meaning(NamedTuple):
 
     def reworded(self, rng: random.Random, *, at_least_one: bool) -> "Meaning":
         """Exchange some words and their synonyms."""
-        able = sorted({word for word in self.roles.values() if word.same}, key=str)
+        able = sorted({word for word in self.roles.values() if word.same}, key=lambda word: (word.text, word.base, word.done))
         if not able:
             return self
         chosen = {word for word in able if rng.random() < 0.5} or ({rng.choice(able)} if at_least_one else set())
@@ -108,22 +108,16 @@ def contrast(
     Empty where these words have no synonym to reword them, or no word can be replaced without leaving the split.
     """
     groups = rng.choice((family.groups, family.negated)) if kind == NEGATED else family.groups
-    exchangeable = [one for one in groups if len(one) > 1]
-    group = _weighted(exchangeable if kind == ORDER else groups, rng)
+    group = _weighted([one for one in groups if len(one) > 1] if kind == ORDER else groups, rng)
     first = rng.choice(group)
-    same, changed = meaning, meaning
-    form, other_form = _another(group, first, rng), _another(group, first, rng)
-    if kind == ORDER:
-        other_form, changed = form, meaning.swapped(family, rng)
+    same, form, other_form = meaning, _another(group, first, rng), _another(group, first, rng)
     if kind == REWORDED or (kind != ORDER and family.can_reword and rng.random() < REWORDED_SHARE):
-        further = [one for one in family.groups if one is not group] if group in family.groups else []
-        elsewhere = bool(further) and rng.random() < 0.8
-        form = rng.choice(rng.choice(further)) if elsewhere else form
-        same = meaning.reworded(rng, at_least_one=not elsewhere)
-        if same == meaning and not elsewhere and further:
-            form = rng.choice(rng.choice(further))
+        same, form = _reworded(family, meaning, group, form, rng)
         if kind == REWORDED and same == meaning and form in group:
             return []
+    changed: Meaning | None = meaning
+    if kind == ORDER:
+        other_form, changed = form, meaning.swapped(family, rng)
     if kind == REWORDED:
         changed = same.swapped(family, rng) if family.swaps else _replaced(family, same, is_own, rng)
         other_form = form if rng.random() < REWORDED_SHARE else first
@@ -136,13 +130,27 @@ def contrast(
     contracted = [rng.random() < 0.5] * 3 if kind == ORDER else [rng.random() < 0.5 for _ in range(3)]
     common, stops = meaning.sentence(first, rng, contracted=contracted[0]), rng.choice(FULL_STOPS)
     other = unrelated(family) if kind == UNRELATED else changed.sentence(other_form, rng, contracted=contracted[1])
-    pairs = []
-    for label, second in ((1, same.sentence(form, rng, contracted=contracted[2])), (0, other)):
-        one, two = (common, second) if rng.random() < 0.5 else (second, common)
-        ends = [text if text.endswith("?") else text + stop for text, stop in zip((one, two), stops, strict=True)]
-        pairs.append(WordOrderPair(ends[0], ends[1], label, family.name, kind))
+    texts = [(1, same.sentence(form, rng, contracted=contracted[2])), (0, other)]
+    pairs = [_pair(common, text, label, stops, rng)._replace(family=family.name, kind=kind) for label, text in texts]
     rng.shuffle(pairs)
     return pairs
+
+
+def _reworded(family: Family, meaning: Meaning, group: Group, form: str, rng: random.Random) -> tuple[Meaning, str]:
+    """Say the same with synonyms, or in a form with other words; two negated forms need not say the same."""
+    further = [one for one in family.groups if one is not group] if group in family.groups else []
+    elsewhere = bool(further) and rng.random() < 0.8
+    form = rng.choice(rng.choice(further)) if elsewhere else form
+    same = meaning.reworded(rng, at_least_one=not elsewhere)
+    if same == meaning and not elsewhere and further:
+        form = rng.choice(rng.choice(further))
+    return same, form
+
+
+def _pair(common: str, text: str, label: int, stops: tuple[str, str], rng: random.Random) -> WordOrderPair:
+    one, two = (common, text) if rng.random() < 0.5 else (text, common)
+    ends = [text if text.endswith("?") else text + stop for text, stop in zip((one, two), stops, strict=True)]
+    return WordOrderPair(ends[0], ends[1], label, family="")
 
 
 def _weighted(groups: "list[Group] | tuple[Group, ...]", rng: random.Random) -> Group:
