@@ -32,8 +32,8 @@ from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.data.files import RowReader
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.rows import Row
-from paraphrase_lab.model.encoder import train_tokenizer
 from paraphrase_lab.model.inference import autocast, best_device
+from paraphrase_lab.model.tokenizer import train_tokenizer
 
 WINDOW = 10
 """Steps between two looks at the clock."""

@@ -117,7 +117,7 @@ def test_at_least_96_percent_are_real_on_paws_itself() -> None:
     from paraphrase_lab.data.encoding import encode
     from paraphrase_lab.data.sources import Paws
     from paraphrase_lab.data.tables import load_tables
-    from paraphrase_lab.model.encoder import train_tokenizer
+    from paraphrase_lab.model.tokenizer import train_tokenizer
 
     source = Paws(os.environ["PARAPHRASE_PAWS_DIR"])
     tables = load_tables(source)

@@ -18,7 +18,7 @@ from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation, tokenizer_fingerprint
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.model.encoder import train_tokenizer
+from paraphrase_lab.model.tokenizer import train_tokenizer
 from paraphrase_lab.word_order.generate import generate
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paraphrase_lab.model.encoder import LONGEST_WORD, without_long_words
+from paraphrase_lab.model.tokenizer import LONGEST_WORD, without_long_words
 
 
 def test_long_runs_are_cut_and_other_sentences_stay() -> None:

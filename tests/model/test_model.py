@@ -174,10 +174,10 @@ def test_tiny_compares_the_same_words_before_any_training(comparing_layer: int) 
         return answer.attentions[number][0].mean(0)[words.index("Ġparis")], left.item()
 
     paris, (attention, left) = slice(6, 14, 7), looked(True, "We flew from Rome to Paris")
-    itself, twin = attention[paris]
-    assert twin > 0.5 > 5 * itself and left < looked(True, "She likes tea")[1]
-    itself, twin = looked(False, "We flew from Rome to Paris")[0][paris]
-    assert twin < 0.5
+    itself, like = attention[paris]
+    assert like > 0.5 > 5 * itself and left < looked(True, "She likes tea")[1]
+    itself, like = looked(False, "We flew from Rome to Paris")[0][paris]
+    assert like < 0.5
 
 
 def test_tiny_compares_in_one_of_its_layers() -> None:

@@ -35,8 +35,8 @@ LONG_WARMUP = "scheduler.warmup_steps=500 is longer than the training: about 196
 WARNS = {"experiment=paws_seed_recipe": [[LONG_WARMUP]], "ablation=paws_recipe": [[LONG_WARMUP], []]}
 """The warnings of each arm."""
 JOBS = {
-    "ablation=encoder_depth": 12, "ablation=swap_or_consistency": 12, "ablation=learning_rate": 15,
-    "ablation=training_size": 12,
+    "ablation=encoder_depth": 20, "ablation=swap_or_consistency": 15, "ablation=learning_rate": 20,
+    "ablation=training_size": 20, "ablation=negatives": 15,
     "ablation=paws_model_family": 9, "ablation=paws_precision": 9, "ablation=paws_recipe": 6,
     "hparams_search=optuna": 2, "hparams_search=tiny": 2, "hparams_search=pretrained": 2,
 }  # fmt: skip

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 ROTARY_BASE = 1_000.0
 """Base of the rotary positions: pair i of a head's n pairs turns by base^(-i / n) radians from one token to the next."""
 TURNING_SHARE = 3 / 8
-"""Share of the pairs, the fastest, that tell a token from its neighbours: those that turn by more than about 0.1 radians."""
+"""Share of the pairs, the fastest, that tell a token from its neighbours: they turn by more than about 0.1 radians."""
 
 
 @torch.no_grad()
@@ -16,8 +16,8 @@ def compare_same_words(encoder: PreTrainedModel, layer: int) -> None:
     - Keys equal queries, so that a token attends to tokens of the same content. In the rotary pairs that turn fast the sign
       of the keys is opposite: at distance 0 this takes away from the score, elsewhere it averages out. So a word attends to
       the same word in the other sentence rather than to itself, and one without such a word to all tokens alike.
-    - Values are the tokens themselves, and the output is their negative: a word whose twin has the same role is cancelled,
-      a word whose twin has another role, or that has none, remains.
+    - Values are the tokens themselves, and the output is their negative: a word that has the same role in the other
+      sentence is cancelled, a word that has another role there, or is not there, remains.
 
     Args:
         layer: its number, from 0.
