@@ -313,6 +313,7 @@ def test_seeds_are_added_until_a_study_is_decided(lab: Lab) -> None:
     assert "undecided with 3 seeds of each: 4 follow" in found.stdout and "8 jobs: 2 new, 6 reused" in found.stdout
     page = (lab.root / "runs" / "looks" / "results" / "mine.md").read_text()
     assert "**Looks.** 2 of 2: at 3 seeds (p below 0.0281), 4 seeds (p below 0.0219). It ended when " in page
+    assert all("Better: p below 0.0219. Equal: " in text for text in (page, " ".join(found.stdout.split())))
     again = lab.study(*words)
     assert again.returncode == 0 and "new" not in again.stdout.replace("8 jobs", ""), "a study that has ended trains nothing"
     later = lab.study(*(word.replace("max_seeds=4", "max_seeds=6") for word in words))

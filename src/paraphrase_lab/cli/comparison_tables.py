@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from paraphrase_lab.statistics.comparison import EXPLANATION, QUESTIONS, Comparison, Difference, difference_columns
+from paraphrase_lab.statistics.comparison import QUESTIONS, Comparison, Difference, difference_columns
 from paraphrase_lab.statistics.formatting import shown, with_unit
 
 WIDE = 100
@@ -37,7 +37,7 @@ def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
         if one.metric == comparison.metric:
             versus = f"{letters[one.b]} - {letters[one.a]}, " if len(comparison.candidates) > 2 else ""
             _say(console, f"{versus}{one.metric}: {one.verdict}", "bold")
-    for note in (EXPLANATION, *comparison.notes):
+    for note in (comparison.explanation, *comparison.notes):
         _say(console, note, "dim")
 
 

@@ -116,7 +116,7 @@ def compare_runs(
     ]
     return Comparison(
         question, split, given[0].fingerprint, len(clusters), number, int(np.bincount(clusters).max()), resamples, metrics[0],
-        tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes),
+        tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes), level,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from paraphrase_lab.report.blocks import Block, Cell, Mark, Strip, Strips, Table
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.report.overview import STRIP_HEIGHT, STRIP_WIDTH, axis_of
 from paraphrase_lab.report.svg import Drawing, Scale
-from paraphrase_lab.statistics.comparison import EXPLANATION, QUESTIONS, Comparison, Difference, difference_columns
+from paraphrase_lab.statistics.comparison import QUESTIONS, Comparison, Difference, difference_columns
 from paraphrase_lab.statistics.formatting import factor, interval, signed, with_unit
 
 PAIRS_DRAWN_BY_SLICE = 3
@@ -25,7 +25,7 @@ def differences(material: Material) -> list[Block]:
     comparison = material.comparison
     if comparison is None:
         return [Text(f"No comparison: {material.why_not}")]
-    blocks: list[Block] = [Text(f"{QUESTIONS[comparison.question]} {comparison.scope}. {EXPLANATION}")]
+    blocks: list[Block] = [Text(f"{QUESTIONS[comparison.question]} {comparison.scope}. {comparison.explanation}")]
     blocks += [Text(note, note=True) for note in comparison.notes]
     whole = comparison.whole
     if len(comparison.candidates) > 2 and len(first := {one.a for one in whole}) == 1:

@@ -17,10 +17,6 @@ QUESTIONS = {
     RECIPES: "Question: are these recipes different, whatever the seed? Runs that differ only in the seed are one recipe.",
 }
 BETTER, EQUAL, UNDECIDED = "better", "equal", "undecided"
-EXPLANATION = (
-    "p is corrected for the number of questions (Holm). Better: p below 0.05. Equal: shown to differ by less than what counts "
-    "as equal. Undecided: neither is shown."
-)
 
 
 @dataclass(frozen=True)
@@ -135,6 +131,16 @@ class Comparison:
     candidates: tuple[Candidate, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
+    level: float = 0.05
+    """The corrected p-value below which a question is decided; several looks share the 0.05."""
+
+    @property
+    def explanation(self) -> str:
+        """What the columns p and outcome mean."""
+        return (
+            f"p is corrected for the number of questions (Holm). Better: p below {round(self.level, 4):g}. Equal: shown to "
+            "differ by less than what counts as equal. Undecided: neither is shown."
+        )
 
     @property
     def whole(self) -> list[Difference]:

@@ -19,7 +19,9 @@ def beforehand(seeds: int, spread: float, pairs: int | None) -> Uncertainty:
     return Uncertainty(over_seeds, over_seeds, DISAGREEMENT / pairs if pairs else 0.0, seeds, seeds, pairs or 1_000)
 
 
-def power_lines(metric: str, seeds: int, questions: int, spread: float, margin: float, pairs: int | None) -> list[str]:
+def power_lines(
+    metric: str, seeds: int, questions: int, spread: float, margin: float, pairs: int | None, *, paired_seeds: bool = False
+) -> list[str]:
     """Say what difference the study finds in 80 % of the cases; warn where that is more than counts as equal.
 
     Args:
@@ -35,6 +37,7 @@ def power_lines(metric: str, seeds: int, questions: int, spread: float, margin: 
         f"can find: differences of {shown(metric, found)} or more ({with_unit(metric)}) in 80 % of the cases, with "
         f"{seeds} seeds of each and {corrected}; assumed: {of_pairs}; standard deviation over the seeds "
         f"{shown(metric, spread)} (study.expected_spread)"
+        + ("; as if not compared in pairs, which can find smaller ones" if paired_seeds else "")
     ]
     if found > margin:
         numbers = range(seeds + 1, MOST_SEEDS + 1)

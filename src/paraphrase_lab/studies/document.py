@@ -10,7 +10,7 @@ from paraphrase_lab.metrics.floors import FLOOR_NAMES
 from paraphrase_lab.metrics.names import FITTED, HIGHER_IS_BETTER
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.statistics import FEWEST_SEEDS
-from paraphrase_lab.statistics.comparison import EXPLANATION, difference_columns
+from paraphrase_lab.statistics.comparison import difference_columns
 from paraphrase_lab.statistics.formatting import interval, mean_and_spread, shown, signed, with_unit
 from paraphrase_lab.statistics.seeds import welch
 from paraphrase_lab.studies.outcome import StudyOutcome, seconds
@@ -113,9 +113,7 @@ def _differences(outcome: StudyOutcome) -> str:
     comparison = outcome.comparison
     columns = [with_unit(comparison.metric), *difference_columns(with_parts=comparison.with_parts)]
     lines = [[f"{one.b} - {one.a}", *one.cells(with_parts=comparison.with_parts)] for one in comparison.differences]
-    level = f"p below {outcome.study.look.level:.4f}" if len(outcome.study.looks) > 1 else "p below 0.05"
-    explanation = EXPLANATION.removesuffix(".").replace("p below 0.05", level)
-    return f"{markdown_table(columns, lines)}\n\n{explanation} (docs/comparing.md)."
+    return f"{markdown_table(columns, lines)}\n\n{comparison.explanation.removesuffix('.')} (docs/comparing.md)."
 
 
 def _reported(outcome: StudyOutcome) -> Iterator[str]:

@@ -155,8 +155,9 @@ def power_of(study: Study) -> list[str]:
     if study.metric not in IN_POINTS:
         return []
     return power_lines(
-        study.metric, len(study.seeds), study.questions, study.expected_spread, study.equal_within, study.test_pairs
-    )
+        study.metric, len(study.seeds), study.questions, study.expected_spread, study.equal_within, study.test_pairs,
+        paired_seeds=study.paired_seeds,
+    )  # fmt: skip
 
 
 def _planned(result: CheckedRequest, directory: Path) -> Iterator[PlannedRun]:

@@ -14,7 +14,7 @@ from paraphrase_lab.runs.differences import SEED, distinguishing_keys
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.wandb_files import STEP
 from paraphrase_lab.runs.wandb_source import CHOICES
-from paraphrase_lab.statistics.comparison import EXPLANATION, QUESTIONS, Comparison, Difference, difference_columns
+from paraphrase_lab.statistics.comparison import QUESTIONS, Comparison, Difference, difference_columns
 from paraphrase_lab.statistics.formatting import with_unit
 
 LOSSES = ("train/loss", "val/nll")
@@ -143,7 +143,7 @@ def _columns(subject: Subject) -> list[str]:
 def statistics_blocks(comparison: Comparison) -> list[Any]:
     """Show verdicts as sentences, then candidates and differences as tables."""
     verdicts = [f"- **{one.b}** against **{one.a}**, {one.metric}: {one.verdict}" for one in comparison.whole]
-    question = f"{QUESTIONS[comparison.question]} {comparison.scope}. {EXPLANATION}"
+    question = f"{QUESTIONS[comparison.question]} {comparison.scope}. {comparison.explanation}"
     metrics = comparison.metrics or [comparison.metric]
     candidates = [
         [one.name, str(len(one.runs)), ", ".join(map(str, one.seeds)), *map(one.cell, metrics)] for one in comparison.candidates
