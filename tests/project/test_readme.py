@@ -21,7 +21,7 @@ from reported_runs import write_reported_sweep
 
 README = ROOT / "README.md"
 FIRST_RUN = ROOT / "docs" / "first_run.md"
-LINES_AT_MOST, OUTPUT_LINES_AT_MOST = 160, 12
+LINES_AT_MOST, OUTPUT_LINES_AT_MOST = 160, 14
 TYPOS = "paraphrase train +sed=1 model.hiden=3 optimizer.lrr=1"
 FOR_A_SHELL = ("eval",)
 """First words of lines that are not looked at."""
