@@ -263,6 +263,21 @@ def test_more_pairs_than_the_grammar_holds(monkeypatch: pytest.MonkeyPatch) -> N
         generate(train_pairs=0)
 
 
+def test_no_list_holds_a_word_and_its_synonym() -> None:
+    """A replacement by a synonym would be a paraphrase, and the same words could be in two splits."""
+    for family in (*FAMILIES, *HELD_OUT_FAMILIES):
+        for draw in family.draws:
+            texts = [word.text for word in draw.words] + [
+                word.same.text for word in draw.words if word.same and word.same.text != word.text
+            ]
+            assert [text for text, times in Counter(texts).items() if times > 1] == [], family.name
+
+
+def test_kinds_that_a_split_cannot_have() -> None:
+    with pytest.raises(UserError, match="no construction of this test split has pairs of the kind negated\nkinds: order, "):
+        generate(100, 100, 100, negated_share=0.1, evaluation_kinds=["negated"], test_constructions="held_out")
+
+
 def test_every_family_can_be_replaced_and_unrelated() -> None:
     assert all({"replaced", "unrelated"} <= kinds_of(family) for family in (*FAMILIES, *HELD_OUT_FAMILIES))
     assert {"order", "reworded", "negated"} <= kinds_of(FAMILIES[0])

@@ -75,7 +75,8 @@ def test_the_page(outcome: StudyOutcome, tmp_path: Path) -> None:
     assert page.startswith("# mine\n\n**Question.** How deep?\n\n**Hypothesis.** deeper\n\n**Verdict.** In accuracy, ")
     assert "| num_layers=2 | 3 | 80.00 ± 0.00 | 0.1040 ± 0.0010 | 20.00 ± 0.00 | 1.0 |" in page
     assert "there num_layers=1 is best, val_fitted/accuracy 40.00 on average" in page, "validation decides, not test"
-    assert "\n\nFloors on the same test pairs, test/accuracy, points: majority 50.00, bigrams 68.00.\n\n" in page
+    floors = "Floors on the same test pairs, the best of all trainings' pairs, test/accuracy, points"
+    assert f"\n\n{floors}: majority 50.00, bigrams 68.00.\n\n" in page
     assert "p is corrected for the number of questions (Holm). Better: p below 0.05. Equal: shown " in page
     assert "600 test pairs in 200 clusters" in page and "over the seeds 0, 1, 2." in page
     assert "| num_layers=1 - num_layers=2 | test/flip_rate | -0.0030 | " in page

@@ -50,7 +50,7 @@ def test_the_record(tiny_run: Path) -> None:
     assert set(values["fingerprint_parts"]) == {"configuration", "data", "code", "libraries", "device"}
     assert values["versions"]["torch"] == torch.__version__
     assert values["steps"] == 4 and values["resumed"] == 0
-    assert set(values["seconds"]) == {"data", "encoding", "training", "evaluation", "writing"}
+    assert set(values["seconds"]) == {"data", "encoding", "training", "evaluation", "writing", "floors"}
     assert values["data"]["train"]["pairs"] == 500
     for name in ("accuracy", "f1", "precision", "recall", "roc_auc", "average_precision", "nll", "brier", "ece"):
         assert f"val_fitted/{name}" in values["metrics"] and f"test/{name}" in values["metrics"]

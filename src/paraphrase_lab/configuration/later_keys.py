@@ -11,7 +11,10 @@ from typing import Any
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS
 from paraphrase_lab.configuration.schema_fields import MISSING
 
-BEFORE = {"data.test_fraction": 0.0}
+BEFORE = {
+    "data.test_fraction": 0.0,
+    "model.compare_from_start": False,  # their keys equalled their queries, and nothing else was compared
+}
 """What runs did that were saved before a key existed, where that is not its default."""
 
 TOP_LEVEL = {"threshold": "0.5"}

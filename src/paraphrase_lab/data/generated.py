@@ -1,15 +1,15 @@
 """The source of generated pairs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from paraphrase_lab.data.labels import ZERO_ONE
 from paraphrase_lab.data.pairs import RawPair
 from paraphrase_lab.data.rows import BadRow
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.word_order.generate import generate
+from paraphrase_lab.word_order.generate import HELD_OUT, generate_split
 
-generated = lru_cache(maxsize=2)(generate)  # the jobs of a sweep in one process generate the pairs once
+generated_split = lru_cache(maxsize=6)(generate_split)  # the jobs of a sweep in one process generate the pairs once
 
 
 class WordOrder:
@@ -54,15 +54,15 @@ class WordOrder:
                 )
 
     def splits(self) -> dict[str, Iterable[RawPair | BadRow]]:
-        return {
-            split: (
-                RawPair(pair.sentence1, pair.sentence2, pair.label, f"{pair.family}-{pair.kind}-{number}", "word_order", number)
-                for number, pair in enumerate(pairs, start=1)
-            )
-            for split, pairs in generated(
-                *self.pairs.values(), self.seed, **self.shares, **self.kinds, test_constructions=self.test_constructions
-            ).items()
-        }
+        return {split: self._rows(split) for split in self.pairs}
+
+    def _rows(self, split: str) -> Iterator[RawPair]:
+        kinds = self.kinds["train_kinds" if split == "train" else "evaluation_kinds"]
+        held_out = split == "test" and self.test_constructions == HELD_OUT
+        pairs = generated_split(split, self.pairs[split], self.seed, kinds=kinds, held_out=held_out, **self.shares)
+        for number, pair in enumerate(pairs, start=1):
+            id = f"{pair.family}-{pair.kind}-{number}"
+            yield RawPair(pair.sentence1, pair.sentence2, pair.label, id, "word_order", number)
 
     def count(self, split: str) -> int | None:
         return self.pairs.get(split)

@@ -151,14 +151,22 @@ def print_metrics(
         table.add_row(name, *(f"{value}{mark}" for value, mark in zip_longest(shown, marks, fillvalue="")))
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
-    reached = {name.replace("_", " "): baselines_shown[name]["accuracy"] for name in FLOOR_NAMES if name in baselines_shown}
-    if reached:
-        line = ", ".join(f"{name} {accuracy:.4f}" for name, accuracy in reached.items())
-        console.print(f"floors of {splits[-1]}, accuracy: {line}", style="dim", soft_wrap=True, markup=False, highlight=False)
+    print_floors(console, splits[-1], baselines_shown)
     if FITTED in splits:
         console.print(FITTED_NOTE, style="dim", markup=False, soft_wrap=True)
     for reason in undefined_reasons(metrics):
         console.print(reason, style="dim", soft_wrap=True, markup=False, highlight=False)
+
+
+def print_floors(console: Console, split: str, baselines_of_split: Mapping[str, Mapping[str, float]]) -> None:
+    reached = [
+        f"{name.replace('_', ' ')} {baselines_of_split[name]['accuracy']:.4f}"
+        for name in FLOOR_NAMES
+        if name in baselines_of_split
+    ]
+    if reached:
+        line = f"floors of {split}, accuracy: {', '.join(reached)}"
+        console.print(line, style="dim", soft_wrap=True, markup=False, highlight=False)
 
 
 def undefined_reasons(metrics: Mapping[str, float]) -> list[str]:

@@ -65,8 +65,8 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     for split, given in scored.items():
         metrics |= evaluation.split_metrics(PREFIX[split], given, calibration, own)
     run.watch.lap("evaluation")
-    floors = {} if run.searching else FLOORS.of(run.tables.splits["train"], scored[splits[-1]].table)
-    baselines = evaluation.split_baselines({PREFIX[split]: given for split, given in scored.items()}, floors)
+    prefixed = {PREFIX[split]: given for split, given in scored.items()}
+    baselines = evaluation.split_baselines(prefixed)
     keep = _wanted(run, run.config.keep_model)
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, baselines)  # first: the disk may be full
@@ -84,6 +84,11 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         model=MODEL_DIR if keep else None,
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
+    if splits and not run.searching:  # last: nothing else waits for them
+        baselines = evaluation.split_baselines(prefixed, FLOORS.of(run.tables.splits["train"], scored[splits[-1]].table))
+        evaluation.print_floors(console, PREFIX[splits[-1]], baselines[PREFIX[splits[-1]]])
+        run.watch.lap("floors")
+        run.record.update(baselines=baselines, seconds=run.watch.seconds)
     say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
     say(
         f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "

@@ -19,6 +19,8 @@ FLOOR_NAMES = ("bag_of_words", "bigrams", "counts")
 TRAINED_ON = 10_000
 SCORED_ON = 10_000
 """Most pairs that a floor is trained on and scored on: drawn once for a data set, so that a large one costs seconds as well."""
+COUNTED_WORDS = 100
+"""Most words of a sentence that are counted: the time for inversions grows with their square."""
 WORD = r"(?u)\w+(?:'\w+)?|[^\w\s]"
 
 
@@ -32,8 +34,8 @@ class FloorCache:
     def of(self, train: PairTable, test: PairTable) -> dict[str, dict[str, float]]:
         key = (train.fingerprint, test.fingerprint)
         if key not in self._found:
-            self._found = dict(list(self._found.items())[1 - self.kept :])
             self._found[key] = floors(train, test)
+            self._found = dict(list(self._found.items())[-self.kept :])
         return self._found[key]
 
 
@@ -76,9 +78,9 @@ def _shared_and_own(vectorizer: CountVectorizer, table: PairTable) -> csr_matrix
 
 
 def pair_counts(table: PairTable) -> np.ndarray:
-    """Return 15 counts of each pair that know no word, float64 [pairs, 15]."""
-    words = (CountVectorizer(token_pattern=WORD).build_tokenizer(), str.lower)
-    split = [[words[0](words[1](text)) for text in texts] for texts in (table.sentence1, table.sentence2)]
+    """Return 15 counts of each pair that know no word, float64 [pairs, 15]; of the first COUNTED_WORDS of each sentence."""
+    tokens = CountVectorizer(token_pattern=WORD).build_tokenizer()
+    split = [[tokens(text.lower())[:COUNTED_WORDS] for text in texts] for texts in (table.sentence1, table.sentence2)]
     return np.array([_counts(one, two) for one, two in zip(*split, strict=True)], dtype=np.float64).reshape(-1, 15)
 
 

@@ -15,9 +15,9 @@ def compare_same_words(encoder: PreTrainedModel, layer: int) -> None:
 
     - Keys equal queries, so that a token attends to tokens of the same content. In the rotary pairs that turn fast the sign
       of the keys is opposite: at distance 0 this takes away from the score, elsewhere it averages out. So a word attends to
-      the same word in the other sentence rather than to itself, and one without such a word to all tokens alike.
-    - Values are the tokens themselves, and the output is their negative: a word that has the same role in the other
-      sentence is cancelled, a word that has another role there, or is not there, remains.
+      the same word in the other sentence more than to itself; one that is not there attends mostly to itself.
+    - Values are the tokens themselves, and the output is their negative: of a word that has the same role in the other
+      sentence little is left, of a word that has another role there more. Training tells the word that is not there apart.
 
     Args:
         layer: its number, from 0.

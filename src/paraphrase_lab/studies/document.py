@@ -87,7 +87,8 @@ def _floors(outcome: StudyOutcome) -> str:
     }
     best = max if HIGHER_IS_BETTER[outcome.study.metric] else min
     reached = [f"{name} {shown(metric, best(values))}" for name, values in found.items() if values]
-    return f"Floors on the same test pairs, {with_unit(metric)}: {', '.join(reached)}." if reached else ""
+    said = "Floors on the same test pairs, the best of all trainings' pairs"
+    return f"{said}, {with_unit(metric)}: {', '.join(reached)}." if reached else ""
 
 
 def _spread(metric: str, recipe: Recipe) -> str:

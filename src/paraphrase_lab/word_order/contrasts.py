@@ -15,7 +15,7 @@ SAME_FORM_SHARE = 0.1
 REWORDED_SHARE = 0.8
 """Share of paraphrases that are reworded, where the kind does not ask for it."""
 FULL_STOPS = (("", ""),) * 7 + ((".", "."),) * 2 + ((".", ""), ("", "."))
-CONTRACTED = re.compile(r"\b(did|was|is|does|do|are|were) not\b")
+CONTRACTED = re.compile(r"\b(did|was|is|does|do) not\b")
 TRIES = 100
 
 
@@ -25,7 +25,7 @@ class WordOrderPair(NamedTuple):
     label: int
     family: str
     kind: str = ORDER
-    """What makes the non-paraphrase of the contrast that the pair belongs to: an exchange of words, or others of the kinds."""
+    """How the non-paraphrase of its contrast was made."""
 
 
 class Meaning(NamedTuple):
@@ -107,7 +107,7 @@ def contrast(
 
     Empty where these words have no synonym to reword them, or no word can be replaced without leaving the split.
     """
-    groups = rng.choice((family.groups, family.negated)) if kind == NEGATED else family.groups
+    groups = rng.choice((family.groups, family.negated)) if kind == NEGATED else family.always or family.groups
     group = _weighted([one for one in groups if len(one) > 1] if kind == ORDER else groups, rng)
     first = rng.choice(group)
     same, form, other_form = meaning, _another(group, first, rng), _another(group, first, rng)

@@ -227,9 +227,9 @@ FAMILIES: tuple[Family, ...] = (
 
 HELD_OUT_FAMILIES: tuple[Family, ...] = (
     family("cleft", "a:b", {"a_b": n.PEOPLE, "did": v.DEEDS, "time": c.TIMES},
-           ("it was {a} who {did} {b} {time}", "it was {b} who {a} {did} {time}"), ("{a} {did} {b} {time}",)),
+           ("it was {a} who {did} {b} {time}", "it was {b} who {a} {did} {time}"), ("{a} {did} {b} {time}",), always=1),
     family("relative", "a:b", {"a_b": n.WORKERS, "did": v.DEEDS, "p": v.REACTIONS},
-           ("{a} who {did} {b} {p}",), ("{a} {did} {b} and {p}",)),
+           ("{a} who {did} {b} {p}",), ("{a} {did} {b} and {p}",), always=1),
     family("question", "a:b", {"a_b": n.PEOPLE, "did": v.DEEDS, "time": c.TIMES},
            ("did {a} {did.base} {b} {time}?",), ("was {b} {did.done} by {a} {time}?",)),
     family("belief", "a:b", {"a_b": n.PEOPLE, "quality": a.OPPOSED},

@@ -53,45 +53,73 @@ def generate(
     test_pairs: int = 2_000,
     seed: int = 0,
     *,
+    test_constructions: str = "trained",
+    train_kinds: Sequence[str] | None = None,
+    evaluation_kinds: Sequence[str] | None = None,
+    **shares: float,
+) -> dict[str, list[WordOrderPair]]:
+    """Generate the three splits, as `generate_split` does.
+
+    `train_kinds` and `evaluation_kinds` leave the other kinds out of train, or of validation and test; the sizes stay the same.
+    """
+    held_out = test_constructions == HELD_OUT
+    return {
+        "train": generate_split("train", train_pairs, seed, kinds=train_kinds, **shares),
+        "validation": generate_split("validation", validation_pairs, seed, kinds=evaluation_kinds, **shares),
+        "test": generate_split("test", test_pairs, seed, kinds=evaluation_kinds, held_out=held_out, **shares),
+    }
+
+
+def generate_split(
+    split: str,
+    size: int,
+    seed: int = 0,
+    *,
+    kinds: Sequence[str] | None = None,
+    held_out: bool = False,
     reworded_share: float = 0.0,
     replaced_share: float = 0.0,
     negated_share: float = 0.0,
     unrelated_share: float = 0.0,
-    test_constructions: str = "trained",
-    train_kinds: Sequence[str] | None = None,
-    evaluation_kinds: Sequence[str] | None = None,
-) -> dict[str, list[WordOrderPair]]:
-    """Generate the three splits, equal for equal arguments on every platform; no split depends on the sizes of the others.
+) -> list[WordOrderPair]:
+    """Generate `size` pairs of a split, equal for equal arguments on every platform; fewer are the first of more.
 
     The shares (0 to 1, together at most 1) are those of the kinds of pairs whose words differ; the rest are exchanges of words.
-    Families take turns, and the two labels of one word combination are neighbours. `train_kinds` and `evaluation_kinds`
-    leave the other kinds out of train, or of validation and test; the sizes stay the same.
-    Raises UserError where a split would need more word combinations than the grammar holds.
+    Families take turns, and the two labels of one word combination are neighbours.
+
+    Args:
+        kinds: of these alone; None: of all.
+        held_out: of the constructions that no other split has.
+
+    Raises:
+        UserError: the split would need more word combinations than the grammar holds, or kinds that its constructions lack.
     """
     shares = {REWORDED: reworded_share, REPLACED: replaced_share, NEGATED: negated_share, UNRELATED: unrelated_share}
     shares = {ORDER: 1 - sum(shares.values()), **shares}
-    sizes = {"train": train_pairs, "validation": validation_pairs, "test": test_pairs}
-    splits = {}
-    for split, size in sizes.items():
-        held_out = split == "test" and test_constructions == HELD_OUT
-        kinds = (train_kinds if split == "train" else evaluation_kinds) or tuple(shares)
-        of_kinds = {kind: share for kind, share in shares.items() if kind in kinds}
-        pairs = _pairs(HELD_OUT_FAMILIES if held_out else FAMILIES, split, seed, of_kinds)
-        splits[split] = list(islice(pairs, size))
-        if not 0 < size <= len(splits[split]):
-            most = len(splits[split]) + sum(1 for _ in pairs)
-            raise UserError(
-                f"word_order has no {split} split of {size} pairs.",
-                valid=f"{split}_pairs is 1 to {most}: the grammar holds {most} {split} pairs with these shares.",
-            )
-    return splits
+    families = HELD_OUT_FAMILIES if held_out else FAMILIES
+    there = sorted(set().union(*map(kinds_of, families)))
+    wanted = {kind: share for kind, share in shares.items() if share > 1e-9 and kind in (kinds or shares)}
+    wanted = {kind: share for kind, share in wanted.items() if kind in there}
+    if not wanted:
+        asked = ", ".join(kinds or [kind for kind in shares if shares[kind] > 1e-9])
+        raise UserError(
+            f"no construction of this {split} split has pairs of the kind {asked}", valid=f"kinds: {', '.join(there)}"
+        )
+    pairs = _pairs(families, split, seed, wanted)
+    found = list(islice(pairs, size))
+    if not 0 < size <= len(found):
+        most = len(found) + sum(1 for _ in pairs)
+        raise UserError(
+            f"word_order has no {split} split of {size} pairs.",
+            valid=f"{split}_pairs is 1 to {most}: the grammar holds {most} {split} pairs with these shares.",
+        )
+    return found
 
 
 def _pairs(families: Sequence[Family], split: str, seed: int, shares: Mapping[str, float]) -> Iterator[WordOrderPair]:
     """Walk through a split until no family that can give the next kind has words left; a contrast has two pairs."""
     streams = {family.name: _combinations(family, seed, split) for family in families}
     queues = {kind: deque(family for family in families if kind in kinds_of(family)) for kind in shares}
-    shares = {kind: share for kind, share in shares.items() if queues[kind]}
     rng = random.Random(f"{seed} {split} {families[0].name}")
     given = dict.fromkeys(shares, 0)
 
@@ -141,5 +169,5 @@ def _split_of(combination: Combination, seed: int) -> str:
 
 
 def _is_example(combination: Combination) -> bool:
-    words = set(map(str, chain(*combination)))
+    words = {text for word in chain(*combination) for text in (word.text, word.other, str(word.same))}
     return any(example <= words for example in EXAMPLES)

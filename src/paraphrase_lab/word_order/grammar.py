@@ -25,6 +25,9 @@ class Word:
     def __str__(self) -> str:
         return self.text
 
+    def __hash__(self) -> int:
+        return hash(self.text)  # of one string, which keeps it
+
     @property
     def me(self) -> str:
         """The object form of a pronoun: I, me."""
@@ -66,8 +69,8 @@ class Draw(NamedTuple):
 class Family(NamedTuple):
     """One construction.
 
-    Each of `swaps` is a set of role pairs whose exchange, at once, changes the meaning. Every form of every group says the
-    same of the same roles; every form of a group of `negated` says something that cannot be true beside it.
+    Each of `swaps` names pairs of roles: exchanging the words of all its pairs gives another meaning. All forms of all groups
+    mean the same; a form of `negated` contradicts them.
     """
 
     name: str
@@ -75,6 +78,8 @@ class Family(NamedTuple):
     swaps: tuple[tuple[tuple[str, str], ...], ...]
     groups: tuple[Group, ...]
     negated: tuple[Group, ...] = ()
+    always: tuple[Group, ...] = ()
+    """Groups of which every contrast has a form; empty: any of them."""
 
     @property
     def combinations(self) -> int:
@@ -91,9 +96,9 @@ class Family(NamedTuple):
 
     @property
     def keeps_words(self) -> bool:
-        """Tell whether there are swaps, each between words of one list: the sentences keep their bag of words.
+        """Tell whether there are swaps, and each leaves the words of a sentence the same.
 
-        "Ben's teacher is Eva" and "Eva is Ben's teacher" do, but the exchange of Ben and Eva does not.
+        Not where the two words come from different lists, or one has an 's: "Ben's teacher is Eva", "Eva's teacher is Ben".
         """
         lists = {role: number for number, draw in enumerate(self.draws) for role in draw.roles}
         if any("'s" in form for group in self.groups for form in group):
@@ -117,8 +122,13 @@ def _unrank(rank: int, size: int) -> tuple[int, ...]:
     return tuple(positions)
 
 
-def family(name: str, swaps: str, words: Mapping[str, Words], *groups: Group, negated: Sequence[Group] = ()) -> Family:
-    """`words` maps roles joined by `_` to their list; `a:b p:q a:b,p:q` are three swaps, the last one of two pairs at once."""
+def family(
+    name: str, swaps: str, words: Mapping[str, Words], *groups: Group, negated: Sequence[Group] = (), always: int = 0
+) -> Family:
+    """`words` maps roles joined by `_` to their list; `a:b p:q a:b,p:q` are three swaps, the last one of two pairs at once.
+
+    `always` counts the first groups of which every contrast has a form; 0: any of them.
+    """
     draws = tuple(Draw(choices, tuple(roles.split("_"))) for roles, choices in words.items())
     pairs = tuple(tuple((pair.split(":")[0], pair.split(":")[1]) for pair in swap.split(",")) for swap in swaps.split())
-    return Family(name, draws, pairs, groups, tuple(negated))
+    return Family(name, draws, pairs, groups, tuple(negated), groups[:always])
