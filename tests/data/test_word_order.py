@@ -127,7 +127,7 @@ def test_a_converse_says_the_same_and_other_words_do_not(mixed: Splits) -> None:
             if one and two and {one[0], one[2]} == {two[0], two[2]}:  # no synonyms
                 assert (one == two) == bool(pair.label), pair
                 seen[pair.family] += 1
-    assert min(seen[family] for family in ("comparison", "deed", "sequence")) >= 10
+    assert min(seen[family] for family in ("comparison", "deed", "sequence")) >= 5, seen
 
 
 def _who(sentence: str, opposite: dict[str, str]) -> tuple[str, str, str] | None:

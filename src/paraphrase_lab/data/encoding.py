@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def _encode(first: list[str], second: list[str], tokenizer: Any, max_length: int
     with_segments = "token_type_ids" in tokenizer.model_input_names
     tokens, segments, full_lengths = [], [], []
     starts = range(0, len(first), CHUNK_PAIRS)
-    quiet = quiet or len(first) < 2 * CHUNK_PAIRS
+    quiet = quiet or len(first) < 2 * CHUNK_PAIRS or not sys.stdout.isatty()  # in a file the bar would be an empty line
     for start in track(starts, description=f"encoding {name}", disable=quiet, transient=True):
         chunk = (first[start : start + CHUNK_PAIRS], second[start : start + CHUNK_PAIRS])
         settings = dict(return_attention_mask=False, return_token_type_ids=with_segments, verbose=False)
