@@ -51,7 +51,7 @@ def test_one_composition_does_not_leak_into_the_next() -> None:
     with Composer() as composer:
         composed(composer, ["model.num_layers=9", "callbacks.early_stopping=null"])
         again = composed(composer)
-    assert again.model.num_layers == 2
+    assert again.model.num_layers == 3
     assert again.callbacks.early_stopping.patience == 5
 
 
