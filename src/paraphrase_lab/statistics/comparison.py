@@ -136,7 +136,7 @@ class Comparison:
 
     @property
     def explanation(self) -> str:
-        """What the columns p and outcome mean."""
+        """The meaning of the columns p and outcome, in three sentences."""
         return (
             f"p is corrected for the number of questions (Holm). Better: p below {round(self.level, 4):g}. Equal: shown to "
             "differ by less than what counts as equal. Undecided: neither is shown."
