@@ -185,12 +185,13 @@ def test_tiny_compares_in_one_of_its_layers() -> None:
         Tiny(num_layers=2, hidden_size=32, num_heads=2, vocab_size=400, comparing_layer=3)
     recipe = Tiny(num_layers=1, hidden_size=32, num_heads=2, vocab_size=400)
     tokenizer, local, all_tokens = recipe.tokenizer(SENTENCES), "sliding_attention", "full_attention"
-    for arguments, layers in (
+    cases: tuple[tuple[dict[str, Any], list[str]], ...] = (
         ({"num_layers": 1}, [all_tokens]),
         ({"num_layers": 2}, [local, all_tokens]),
         ({"num_layers": 3}, [local, all_tokens, local]),
         ({"num_layers": 3, "comparing_layer": 3}, [local, local, all_tokens]),
-    ):
+    )
+    for arguments, layers in cases:
         recipe = Tiny(**arguments, hidden_size=32, num_heads=2, vocab_size=400)
         assert recipe.encoder(tokenizer, 64).config.layer_types == layers
 

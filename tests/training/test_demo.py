@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -25,7 +26,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def predicted(run: Path, pairs: list[tuple[str, str]], directory: Path) -> pd.DataFrame:
+def predicted(run: Path, pairs: list[tuple[str, str]], directory: Path) -> Any:
     with (directory / "pairs.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("sentence1", "sentence2"), *pairs])
     output = directory / "scored.csv"
@@ -36,7 +37,7 @@ def predicted(run: Path, pairs: list[tuple[str, str]], directory: Path) -> pd.Da
 def test_on_generated_pairs(demo: Path) -> None:
     metrics = record(demo)["metrics"]
     assert metrics["test/identical_positive_rate"] >= 0.98 and metrics["test/random_positive_rate"] <= 0.05
-    table = pd.read_parquet(demo / "predictions.parquet")
+    table: Any = pd.read_parquet(demo / "predictions.parquet")
     test = table[table["split"] == "test"]
     right = test["prediction"] == test["label"]
     by_kind = right.groupby(test["id"].str.split("-").str[1]).mean()
@@ -44,7 +45,8 @@ def test_on_generated_pairs(demo: Path) -> None:
 
 
 def test_one_name_replaced_is_another_meaning(demo: Path, tmp_path: Path) -> None:
-    table, names, rng = pd.read_parquet(demo / "predictions.parquet"), {str(name) for name in NAMES}, random.Random(0)
+    table: Any = pd.read_parquet(demo / "predictions.parquet")
+    names, rng = {str(name) for name in NAMES}, random.Random(0)
     pairs = []
     for sentence in sorted(set(table[table["split"] == "test"]["sentence1"])):
         words = sentence.split()
@@ -69,7 +71,7 @@ def test_the_flight(demo: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["plain_pairs", "plain_pairs_unseen"])
 def test_on_plain_pairs(demo: Path, tmp_path: Path, name: str) -> None:
     """Right on four of five that it does not mark as beyond it, and at most half are marked."""
-    asked = pd.read_csv(FIXTURES / f"{name}.csv")
+    asked: Any = pd.read_csv(FIXTURES / f"{name}.csv")
     found = predicted(demo, list(zip(asked["sentence1"], asked["sentence2"], strict=True)), tmp_path)
     known = found["beyond_training"].isna()
     assert known.sum() >= 20

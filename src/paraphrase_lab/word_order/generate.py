@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, count, islice
+from typing import Any
 
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.word_order.contrasts import (
@@ -56,9 +57,9 @@ def generate(
     test_constructions: str = "trained",
     train_kinds: Sequence[str] | None = None,
     evaluation_kinds: Sequence[str] | None = None,
-    **shares: float,
+    **shares: Any,
 ) -> dict[str, list[WordOrderPair]]:
-    """Generate the three splits, as `generate_split` does.
+    """Generate the three splits, as `generate_split` does, with its shares.
 
     `train_kinds` and `evaluation_kinds` leave the other kinds out of train, or of validation and test; the sizes stay the same.
     """
