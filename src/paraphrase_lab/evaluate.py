@@ -21,8 +21,7 @@ from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.seen import REFUSE, PairsToScore, changed_since_training, other_pairs, own_split
-from paraphrase_lab.metrics.floors import FLOOR_NAMES
-from paraphrase_lab.metrics.names import HISTORY, PREFIX
+from paraphrase_lab.metrics.names import FLOOR_NAMES, HISTORY, PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.directory import MODEL_DIR
 from paraphrase_lab.model.export import TrainedModel

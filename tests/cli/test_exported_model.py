@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from commands import paraphrase
 from encoders import save_checkpoint
-from paraphrase_lab.word_order.generate import generate
+from generated_pairs import generate
 
 PAIRS = [(pair.sentence1, pair.sentence2) for pair in generate(500, 1, 1)["train"]]
 

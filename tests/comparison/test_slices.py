@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from generated_pairs import generate
 from paraphrase_lab.comparison.slices import ALL, LENGTH_BANDS, SAME_BAG, slices
 from paraphrase_lab.data.overlap import PAWS_BANDS, bands_for
-from paraphrase_lab.word_order.generate import generate
 
 
 def names(first: str, second: str) -> set[str]:

@@ -13,13 +13,13 @@ import pytest
 from transformers import ByT5Tokenizer, DataCollatorWithPadding
 
 from encoders import FAMILIES, SENTENCES, tokenizer_of
+from generated_pairs import generate
 from paraphrase_lab.data import encoding
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import EncodedPairs, encode, refuse_truncation, tokenizer_fingerprint
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.model.tokenizer import train_tokenizer
-from paraphrase_lab.word_order.generate import generate
 
 
 def table_of(pairs: list[tuple[str, str]]) -> PairTable:

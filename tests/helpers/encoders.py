@@ -16,7 +16,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from paraphrase_lab.word_order.generate import generate
+from generated_pairs import generate
 
 FAMILIES = ("bert", "roberta", "modernbert", "deberta-v2")
 SENTENCES = [sentence for pair in generate(200, 1, 1)["train"] for sentence in (pair.sentence1, pair.sentence2)]

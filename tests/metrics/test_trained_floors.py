@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from paraphrase_lab.data.pair_table import PairTable
-from paraphrase_lab.metrics.floors import FLOOR_NAMES, FloorCache, floors, pair_counts
+from paraphrase_lab.metrics.floors import FloorCache, floors, pair_counts
+from paraphrase_lab.metrics.names import FLOOR_NAMES
 
 NAMES = ("Ann", "Bob", "Cat", "Dan", "Eve", "Fay", "Gus", "Hal")
 

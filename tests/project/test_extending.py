@@ -12,7 +12,7 @@ import pytest
 import safetensors
 
 from commands import ROOT, Block, blocks, paraphrase, write_documented_files
-from paraphrase_lab.word_order.generate import generate
+from generated_pairs import generate
 
 DOCUMENT = ROOT / "docs" / "extending.md"
 CHOSEN = ("--config-dir", "mylab/conf", "data=triplets", "model=gru", "loss=focal", "metrics=mine")

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import pytest
 
 from commands import ROOT, blocks, documents, paraphrase, write_documented_files
+from generated_pairs import generate
 from paraphrase_lab.paths import CONF_DIR
-from paraphrase_lab.word_order.generate import WordOrderPair, generate
+from paraphrase_lab.word_order.contrasts import WordOrderPair
 from reported_runs import write_reported_sweep
 
 README = ROOT / "README.md"

@@ -88,7 +88,8 @@ def _conclude(result: CheckedRequest, trials: Trials, directory: Path) -> None:
     print("  " + " ".join(f"{key}={value}" for key, value in best.parameters.items()))
     expected = trials.expected_best()
     half = max(1, len(expected) // 2)
-    print(f"expected best of {half} trials {expected[half - 1]:.4f}, of {len(expected)} {expected[-1]:.4f}, were they random")
+    values = f"expected best of {half} trials {expected[half - 1]:.4f}, of {len(expected)} {expected[-1]:.4f}"
+    print(f"{values} (as if drawn at random)")
     print(f"values over trials and parameters: {directory / PLOT_FILE}")
     print("test was not scored; this trains the best parameters and scores test:")
     print(f"  {_command(result, best.parameters)}")

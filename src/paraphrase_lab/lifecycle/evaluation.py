@@ -19,8 +19,14 @@ from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.files import atomic_directory, atomic_write
 from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide, ece_if_calibrated
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.floors import FLOOR_NAMES
-from paraphrase_lab.metrics.names import ECE_IF_CALIBRATED, FITTED, FITTED_NOTE, NEED_BOTH_LABELS, PROBE_HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import (
+    ECE_IF_CALIBRATED,
+    FITTED,
+    FITTED_NOTE,
+    FLOOR_NAMES,
+    NEED_BOTH_LABELS,
+    PROBE_HIGHER_IS_BETTER,
+)
 from paraphrase_lab.metrics.symmetry import absurd_probes, order_metrics, probe_metrics, probe_tables
 from paraphrase_lab.model.export import TrainedModel
 from paraphrase_lab.model.inference import score

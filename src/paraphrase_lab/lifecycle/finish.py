@@ -20,7 +20,6 @@ from paraphrase_lab.lifecycle.evaluation import ScoredSplit
 from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
-from paraphrase_lab.metrics.floors import FLOORS
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.card import model_card
@@ -85,6 +84,8 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
     if splits and not run.searching:  # last: nothing else waits for them
+        from paraphrase_lab.metrics.floors import FLOORS  # of scikit-learn, which a training has no other use for
+
         baselines = evaluation.split_baselines(prefixed, FLOORS.of(run.tables.splits["train"], scored[splits[-1]].table))
         evaluation.print_floors(console, PREFIX[splits[-1]], baselines[PREFIX[splits[-1]]])
         run.watch.lap("floors")

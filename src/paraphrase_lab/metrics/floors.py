@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.metrics.binary import binary_metrics
+from paraphrase_lab.metrics.names import FLOOR_NAMES
 
-FLOOR_NAMES = ("bag_of_words", "bigrams", "counts")
 TRAINED_ON = 10_000
 SCORED_ON = 10_000
 """Most pairs that a floor is trained on and scored on: drawn once for a data set, so that a large one costs seconds as well."""

@@ -11,6 +11,8 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "accuracy": True, "f1": True, "precision": True, "recall": True, "roc_auc": True, "average_precision": True,
     "nll": False, "brier": False, "ece": False,
 }  # fmt: skip
+FLOOR_NAMES = ("bag_of_words", "bigrams", "counts")
+"""Classifiers without a neural network, of floors.py."""
 ECE_IF_CALIBRATED = "ece_if_calibrated"
 """Names the ece that these probabilities would have on average if they were true: what no calibration can improve on."""
 NEED_BOTH_LABELS = ("roc_auc", "average_precision")

@@ -6,8 +6,7 @@ from itertools import product
 from typing import Any
 
 from paraphrase_lab.markdown import markdown_table
-from paraphrase_lab.metrics.floors import FLOOR_NAMES
-from paraphrase_lab.metrics.names import FITTED, HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import FITTED, FLOOR_NAMES, HIGHER_IS_BETTER
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import difference_columns

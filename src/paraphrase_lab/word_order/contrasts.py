@@ -9,7 +9,7 @@ from typing import NamedTuple
 from paraphrase_lab.word_order.circumstances import KEPT, others
 from paraphrase_lab.word_order.grammar import Combination, Family, Group, Word
 
-ORDER, REWORDED, REPLACED, NEGATED, UNRELATED = "order", "reworded", "replaced", "negated", "unrelated"
+KINDS = ORDER, REWORDED, REPLACED, NEGATED, UNRELATED = "order", "reworded", "replaced", "negated", "unrelated"
 SAME_FORM_SHARE = 0.1
 """Share of pairs whose two sentences have the same form: their paraphrases are repeated sentences."""
 REWORDED_SHARE = 0.8

@@ -11,20 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, count, islice
-from typing import Any
 
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.word_order.contrasts import (
-    NEGATED,
-    ORDER,
-    REPLACED,
-    REWORDED,
-    UNRELATED,
-    WordOrderPair,
-    contrast,
-    drawn,
-    kinds_of,
-)
+from paraphrase_lab.word_order.contrasts import KINDS, WordOrderPair, contrast, drawn, kinds_of
 from paraphrase_lab.word_order.families import FAMILIES, HELD_OUT_FAMILIES
 from paraphrase_lab.word_order.grammar import Combination, Family
 
@@ -48,63 +37,29 @@ SPLITS = ("validation", "test", *8 * ("train",))
 HELD_OUT = "held_out"
 
 
-def generate(
-    train_pairs: int = 50_000,
-    validation_pairs: int = 2_000,
-    test_pairs: int = 2_000,
-    seed: int = 0,
-    *,
-    test_constructions: str = "trained",
-    train_kinds: Sequence[str] | None = None,
-    evaluation_kinds: Sequence[str] | None = None,
-    **shares: Any,
-) -> dict[str, list[WordOrderPair]]:
-    """Generate the three splits, as `generate_split` does, with its shares.
-
-    `train_kinds` and `evaluation_kinds` leave the other kinds out of train, or of validation and test; the sizes stay the same.
-    """
-    held_out = test_constructions == HELD_OUT
-    return {
-        "train": generate_split("train", train_pairs, seed, kinds=train_kinds, **shares),
-        "validation": generate_split("validation", validation_pairs, seed, kinds=evaluation_kinds, **shares),
-        "test": generate_split("test", test_pairs, seed, kinds=evaluation_kinds, held_out=held_out, **shares),
-    }
-
-
 def generate_split(
-    split: str,
-    size: int,
-    seed: int = 0,
-    *,
-    kinds: Sequence[str] | None = None,
-    held_out: bool = False,
-    reworded_share: float = 0.0,
-    replaced_share: float = 0.0,
-    negated_share: float = 0.0,
-    unrelated_share: float = 0.0,
+    split: str, size: int, seed: int, shares: Mapping[str, float], kinds: Sequence[str] = (), *, held_out: bool = False
 ) -> list[WordOrderPair]:
     """Generate `size` pairs of a split, equal for equal arguments on every platform; fewer are the first of more.
 
-    The shares (0 to 1, together at most 1) are those of the kinds of pairs whose words differ; the rest are exchanges of words.
     Families take turns, and the two labels of one word combination are neighbours.
 
     Args:
-        kinds: of these alone; None: of all.
-        held_out: of the constructions that no other split has.
+        shares: of each kind of pair; only their ratio counts.
+        kinds: of these alone; empty: of all.
+        held_out: of the constructions that no other split has; the kinds that these lack are left out.
 
     Raises:
         UserError: the split would need more word combinations than the grammar holds, or kinds that its constructions lack.
     """
-    shares = {REWORDED: reworded_share, REPLACED: replaced_share, NEGATED: negated_share, UNRELATED: unrelated_share}
-    shares = {ORDER: 1 - sum(shares.values()), **shares}
     families = HELD_OUT_FAMILIES if held_out else FAMILIES
-    there = sorted(set().union(*map(kinds_of, families)))
-    wanted = {kind: share for kind, share in shares.items() if share > 1e-9 and kind in (kinds or shares)}
-    wanted = {kind: share for kind, share in wanted.items() if kind in there}
+    there = set().union(*map(kinds_of, families))
+    asked = [kind for kind in shares if kind in (kinds or shares)]
+    wanted = {kind: shares[kind] for kind in asked if kind in there}
     if not wanted:
-        asked = ", ".join(kinds or [kind for kind in shares if shares[kind] > 1e-9])
         raise UserError(
-            f"no construction of this {split} split has pairs of the kind {asked}", valid=f"kinds: {', '.join(there)}"
+            f"no construction of this {split} split has pairs of the kind {', '.join(asked)}",
+            valid=f"kinds: {', '.join(kind for kind in KINDS if kind in there)}",
         )
     pairs = _pairs(families, split, seed, wanted)
     found = list(islice(pairs, size))
@@ -129,11 +84,11 @@ def _pairs(families: Sequence[Family], split: str, seed: int, shares: Mapping[st
 
     def unrelated(family: Family) -> str:
         others = [one for one in families if one.name != family.name]
-        for _ in count():  # a small family may have no combination in this split
+        while True:  # a small family may have no combination in this split
             other = rng.choice(others)
             if is_own(combination := other.combination(rng.randrange(other.combinations))):
-                break
-        return drawn(other, combination, rng).sentence(rng.choice(rng.choice(other.groups)), rng, contracted=False)
+                meaning = drawn(other, combination, rng)
+                return meaning.sentence(rng.choice(rng.choice(other.groups)), rng, contracted=False)
 
     for number in count(1):
         kind = max(shares, key=lambda kind: shares[kind] * number / sum(shares.values()) - given[kind])
