@@ -264,6 +264,39 @@ def test_more_pairs_than_the_grammar_holds(monkeypatch: pytest.MonkeyPatch) -> N
         generate(train_pairs=0)
 
 
+def test_two_negated_sentences_that_mean_the_same_have_the_same_negation(mixed: Splits) -> None:
+    """The soup that is not so cold need not be so hot."""
+    seen = 0
+    for pair in mixed["train"]:
+        if pair.kind == "negated" and pair.label and pair.family.endswith("_degree"):
+            negated = [" not " in text or "n't " in text for text in pair[:2]]
+            assert negated[0] == negated[1], pair
+            seen += any(negated)
+    assert seen >= 20
+
+
+def test_another_time_is_one_that_cannot_be_the_same(mixed: Splits) -> None:
+    """Yesterday may be a Monday."""
+    days = {f"on {day}day" for day in ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")}
+    seen = 0
+    for pair in mixed["train"]:
+        one, two = (f" {plain(text)} " for text in pair[:2])
+        if pair.kind == "replaced" and not pair.label and pair.family.endswith("_time"):
+            on_a_day = [any(f" {day} " in text for day in days) for text in (one, two)]
+            assert on_a_day[0] == on_a_day[1], pair
+            seen += on_a_day[0]
+    assert seen >= 20
+
+
+def test_a_sentence_writes_its_numbers_in_one_way(mixed: Splits) -> None:
+    written = {"two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"}
+    for pair in mixed["train"]:
+        if pair.family in ("amount", "things", "hours"):
+            for text in pair[:2]:
+                tokens = set(plain(text).split())
+                assert not (tokens & written and any(token.isdigit() for token in tokens)), text
+
+
 def test_no_list_holds_a_word_and_its_synonym() -> None:
     """A replacement by a synonym would be a paraphrase, and the same words could be in two splits."""
     for family in (*FAMILIES, *HELD_OUT_FAMILIES):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paraphrase_lab.data.pair_table import PairTable
-from paraphrase_lab.metrics.floors import FloorCache, floors, pair_counts
+from paraphrase_lab.metrics.floors import COUNTED_WORDS, FloorCache, floors, pair_counts
 from paraphrase_lab.metrics.names import FLOOR_NAMES
 
 NAMES = ("Ann", "Bob", "Cat", "Dan", "Eve", "Fay", "Gus", "Hal")
@@ -71,6 +71,11 @@ def test_counts_know_no_word() -> None:
     other = pair_counts(table([("Eve hears Gus .", "Gus hears Eve .", 1)]))
     assert one.shape == (1, 15) and (one == other).all()
     assert (pair_counts(table([("Ann sees Bob .", "Ann sees Bob .", 0)])) != one).any()
+
+
+def test_counts_are_of_the_first_words_of_a_long_sentence() -> None:
+    start = " ".join(f"word{number}" for number in range(COUNTED_WORDS))
+    assert (pair_counts(table([(f"{start} a b", f"{start} c", 1)])) == pair_counts(table([(start, start, 1)]))).all()
 
 
 def test_one_label_or_no_words_are_no_obstacle() -> None:
