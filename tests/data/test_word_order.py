@@ -6,6 +6,7 @@ import csv
 import subprocess
 import sys
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from paraphrase_lab.errors import UserError
 from paraphrase_lab.word_order import generate as word_order
 from paraphrase_lab.word_order.contrasts import WordOrderPair, kinds_of
 from paraphrase_lab.word_order.families import FAMILIES, HELD_OUT_FAMILIES
-from paraphrase_lab.word_order.generate import FLIGHT_WORDS
-from paraphrase_lab.word_order.grammar import Family
+from paraphrase_lab.word_order.generate import EXAMPLES, FLIGHT_WORDS
+from paraphrase_lab.word_order.grammar import Draw, Family
 from work import lines_executed
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -167,14 +168,35 @@ def test_held_out_constructions_are_in_no_other_split(mixed: Splits) -> None:
 
 
 @pytest.mark.parametrize("name", ["plain_pairs", "plain_pairs_unseen"])
-def test_the_plain_pairs_are_no_training_pairs(name: str) -> None:
+def test_the_plain_pairs_are_no_training_pairs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The grammar was written with the first ones in sight, the others later by someone who had not read it."""
     with (FIXTURES / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 40 and Counter(row["label"] for row in rows) == {"0": 20, "1": 20}
     asked = {frozenset((plain(row["sentence1"]), plain(row["sentence2"]))) for row in rows}
-    trained = {frozenset((plain(pair.sentence1), plain(pair.sentence2))) for pair in generate(60_000, **SHARES)["train"]}
-    assert not asked & trained
+    near = ("hunt", "chase", "kin", "dish_degree", "story", "opposite", "age")  # all their words, not a sample of them
+    monkeypatch.setattr(word_order, "FAMILIES", [family for family in FAMILIES if family.name in near])
+    train = generate(12_000, 100, 100, **SHARES)["train"]
+    assert len({pair.family for pair in train}) == len(near)
+    assert not asked & {frozenset((plain(pair.sentence1), plain(pair.sentence2))) for pair in train}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: " ".join(sorted(example)))
+def test_no_split_holds_the_words_of_an_example(example: frozenset[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of families with the words of the example alone."""
+
+    def only(draw: Draw) -> Draw:
+        kept = tuple(word for word in draw.words if {str(word), word.other, str(word.same)} & example)
+        return draw._replace(words=kept if len(kept) >= len(draw.roles) else draw.words[: len(draw.roles)])
+
+    tried = 0
+    for family in (*FAMILIES, *HELD_OUT_FAMILIES):
+        narrow = family._replace(draws=tuple(only(draw) for draw in family.draws))
+        if example <= {str(word) for draw in narrow.draws for word in draw.words}:
+            found = [one for split in ("train", "validation", "test") for one in word_order._combinations(narrow, 0, split)]
+            assert not [one for one in found if example <= set(map(str, chain(*one)))], family.name
+            tried += 1
+    assert tried
 
 
 @pytest.mark.parametrize("features", ["words", "overlap"])

@@ -17,6 +17,8 @@ def test_looks(first: int, last: int, seeds: list[int]) -> None:
     looks = planned_looks(first, last)
     assert [look.seeds for look in looks] == seeds
     assert sum(look.level for look in looks) == pytest.approx(0.05)
+    spent = np.cumsum([look.level for look in looks])
+    assert spent == pytest.approx(0.05 * (np.array(seeds) / last) ** 2), "few seeds may spend little"
 
 
 def ever_different(looks: list[Look], simulations: int = 2_000) -> float:
