@@ -183,7 +183,7 @@ def test_the_plain_pairs_are_no_training_pairs(name: str, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: " ".join(sorted(example)))
 def test_no_split_holds_the_words_of_an_example(example: frozenset[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of families with the words of the example alone."""
+    """Families are narrowed to the words of the example."""
 
     def only(draw: Draw) -> Draw:
         kept = tuple(word for word in draw.words if {str(word), word.other, str(word.same)} & example)

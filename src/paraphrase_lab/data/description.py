@@ -48,7 +48,7 @@ def describe_split(
 ) -> dict[str, Any]:
     """Return everything that `describe` says about one split. Sentences are the same only when every character is.
 
-    - overlap: Jaccard of the two sets of words; words are the lower-cased sentence split at white space.
+    - overlap: Jaccard of the two sets of words; words are those of `overlap.words_of`.
     - same_bag: pairs with the same words, each as often: they differ in word order (or case) only, if at all.
     - clusters: pairs connected by shared sentences; effective_pairs is Kish's n² / Σ size², the number of independent
       pairs this split would be worth if a model got each cluster right or wrong as a whole.

@@ -48,8 +48,11 @@ def bands_for(overlap: np.ndarray) -> OverlapBands:
 
 
 def words_of(sentence: str) -> list[str]:
-    """Return the lower-cased words between white space, without the punctuation around them."""
-    return [word for token in sentence.lower().split() if (word := token.strip(PUNCTUATION))]
+    """Return the lower-cased words between white space, without the punctuation around them.
+
+    Punctuation that stands alone is a word, as in PAWS, whose sentences are split at it.
+    """
+    return [token.strip(PUNCTUATION) or token for token in sentence.lower().split()]
 
 
 def word_overlap(sentence1: Sequence[str], sentence2: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
