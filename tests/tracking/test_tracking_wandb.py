@@ -44,7 +44,7 @@ def test_a_run_online_has_everything(wandb_server: WandbServer, own_places: Path
     assert (seen.state, seen.exit_code, seen.group, seen.job_type) == ("finished", 0, None, "train")
     assert seen.display_name.startswith("num_layers=1 hidden_size=16") and seen.display_name.endswith("seed=3")
     assert seen.tags == ["word_order", "tiny"]
-    assert seen.config["model"]["num_layers"] == 1 and seen.config["optimizer"]["lr"] == pytest.approx(0.0005)
+    assert seen.config["model"]["num_layers"] == 1 and seen.config["optimizer"]["lr"] == pytest.approx(0.001)
     assert seen.config["run"]["fingerprint"] == values["fingerprint"] and not {"logger", "resume"} & set(seen.config)
     assert steps(seen.history) == logged_steps(run_dir)
     for name, value in values["metrics"].items():

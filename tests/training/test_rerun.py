@@ -59,7 +59,7 @@ def test_a_relative_path_is_that_of_the_training(
     write_pairs(there / "pairs.csv", "horse")
     assert paraphrase("rerun", str(there / "run"), "hydra.run.dir=other", "optimizer.lr=0.1", "seed=5") == 0
     printed = "".join(capfd.readouterr())
-    assert "(former values in brackets): settings: seed=5 (0), optimizer.lr=0.1 (0.0005)" in printed
+    assert "(former values in brackets): settings: seed=5 (0), optimizer.lr=0.1 (0.001)" in printed
     assert "(former values in brackets): data: train " in printed
     assert f"other numbers than {there / 'run'}:" in printed and "difference" in printed
     assert record(Path("other"))["rerun_of"]["same_metrics"] is False
