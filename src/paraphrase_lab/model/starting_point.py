@@ -61,7 +61,8 @@ def refuse_other_weights(encoder: PreTrainedModel, loading: Mapping[str, Any], n
     """Refuse weights that are not those of the encoder: transformers would leave it random.
 
     Raises:
-        UserError: weights of another shape, or of another architecture.
+        UserError: weights of another shape, of another architecture, or without word embeddings: conversions of models that
+            were trained on masked words may keep these in the layer alone that gave the words.
     """
     inside = f"{encoder.base_model_prefix}."
     other = sorted(key for key in _keys(loading["mismatched_keys"]) if key.startswith(inside))
@@ -72,10 +73,17 @@ def refuse_other_weights(encoder: PreTrainedModel, loading: Mapping[str, Any], n
         )
     names = [key for key, _ in encoder.named_parameters() if key.startswith(inside)]
     missing = set(_keys(loading["missing_keys"])) & set(names)
+    words = [key for key, one in encoder.named_parameters() if one is encoder.get_input_embeddings().weight and key in missing]
     if len(missing) > len(names) / 2:
         raise UserError(
             f"model.name={name}: its weights lack {len(missing):,} of the {len(names):,} tensors of {type(encoder).__name__}",
             hint="copy config.json and weights of the same model there; model.random_weights=true trains from scratch",
+        )
+    if words:
+        raise UserError(
+            f"model.name={name}: its weights lack the word embeddings, {words[0]}",
+            hint=f"AutoModelForMaskedLM.from_pretrained('{name}').save_pretrained(DIRECTORY) writes them where they are those "
+            "of its last layer: then model.name=DIRECTORY",
         )
 
 
