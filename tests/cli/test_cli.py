@@ -59,6 +59,8 @@ def test_check_says_so_when_all_is_well(capsys: pytest.CaptureFixture[str]) -> N
         ("paraphrase evaluate l", {"latest"}),
         ("paraphrase compare runs/sweep/0 la", {"latest"}),
         ("paraphrase predict runs/sweep/0 ", set()),
+        ("paraphrase predict runs/sweep/0 ru", {"runs/sweep", "runs/sweep/0"}),
+        ("paraphrase evaluate runs/sweep/0 ru", {"runs/sweep", "runs/sweep/0"}),
         ("paraphrase evaluate runs/sweep/0 data=pairs data.pa", {"data.path="}),
         ("paraphrase evaluate runs/sweep/0 --prec", {"--precision"}),
         ("paraphrase train resume=", {"resume=auto", "resume=runs/sweep", "resume=runs/sweep/0"}),

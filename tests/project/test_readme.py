@@ -95,6 +95,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path:
     directory = tmp_path_factory.mktemp("documents")
     write_reported_sweep(directory / "runs" / "depth")
     shutil.copytree(tiny_run, directory / "runs" / "demo")
+    for seed in "012":
+        shutil.copytree(tiny_run, directory / "runs" / "seeds" / seed)
     (directory / "runs" / "demo" / "run.json").touch()  # the latest
     splits = generate(train_pairs=240, validation_pairs=120, test_pairs=240)
     (directory / "paws").mkdir()

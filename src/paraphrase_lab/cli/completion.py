@@ -93,8 +93,9 @@ def candidates(typed: Sequence[str]) -> Iterable[str]:
         return ["latest", *_runs()]
     if verb in OF_OVERRIDES:
         overrides = [one for one in before[1:] if "=" in one]
-        return (found for found in _by_hydra([*overrides, word]) if found.startswith(OF_OVERRIDES[verb]))
-    return []
+        completed = [found for found in _by_hydra([*overrides, word]) if found.startswith(OF_OVERRIDES[verb])]
+        return completed if overrides or verb != "evaluate" else [*completed, *_runs()]
+    return _runs() if verb == "predict" and word else []  # what begins anew may be a sentence
 
 
 def _options(verb: str) -> Iterable[str]:

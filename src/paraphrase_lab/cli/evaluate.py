@@ -3,24 +3,29 @@
 import argparse
 import shlex
 from pathlib import Path
+from statistics import fmean
 
 from paraphrase_lab.cli.request import add_to_path
+from paraphrase_lab.cli.several_runs import ensemble_directories, is_run
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.quoting import expand_home
 from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
-from paraphrase_lab.errors import TrainingError, with_hint
+from paraphrase_lab.errors import TrainingError, UserError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
 from paraphrase_lab.storage import require_writable
 
 HELP = """The run's own saved configuration and weights; its calibration stays as fitted on its validation split.
 `data=pairs data.path=FILE` evaluates on other data, read and encoded as the run's own (max_length, columns, labels,
-on_bad_rows) unless typed; `data.max_length=64` changes one key."""
+on_bad_rows) unless typed; `data.max_length=64` changes one key.
+Several runs are an ensemble: the mean of their probabilities, from the predictions that they have written."""
 
 
 def run(words: list[str]) -> int:
     arguments = arguments_parser().parse_intermixed_args(words)
     add_to_path()
+    if any(map(is_run, arguments.overrides)):
+        return _evaluate_ensemble([arguments.run, *arguments.overrides], arguments)
     return _evaluate(run_directory(arguments.run), arguments)
 
 
@@ -29,7 +34,8 @@ def arguments_parser() -> argparse.ArgumentParser:
         "paraphrase evaluate", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=with_home, metavar="RUN", help="a run directory, or `latest`")
-    parser.add_argument("overrides", nargs="*", type=expand_home, help="Hydra overrides of the run's configuration")
+    further = "Hydra overrides of the run's configuration; or further runs, whose answers are averaged"
+    parser.add_argument("overrides", nargs="*", type=expand_home, metavar="OVERRIDE|RUN", help=further)
     parser.add_argument(
         "--also",
         nargs="+",
@@ -99,4 +105,38 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
         f"paraphrase compare {place} OTHER_RUN",
         f"paraphrase report {place}",
     )
+    return 0
+
+
+def _evaluate_ensemble(names: list[str], arguments: argparse.Namespace) -> int:
+    """Print the metrics of an ensemble; with --output they are also written, as ensemble.json."""
+    if arguments.also or arguments.config_dir or arguments.precision != "32" or arguments.seen != "refuse":
+        raise UserError(
+            "an ensemble is evaluated from what its runs have written, and nothing is scored",
+            valid="paraphrase evaluate RUN RUN … [--split validation|test] [--output DIR]",
+            hint="paraphrase predict RUN RUN … --input FILE --output SCORES scores other pairs",
+        )
+    directories, split = ensemble_directories(names), arguments.split or "test"
+    from rich.console import Console
+    from rich.table import Table
+
+    from paraphrase_lab.comparison.ensemble import evaluate_ensemble
+    from paraphrase_lab.files import write_json
+
+    done = evaluate_ensemble(directories, split)
+    table = Table("metric", "ensemble", "mean of the runs", "lowest", "highest")
+    for name, value in done.ensemble.items():
+        values = [metrics[name] for metrics in done.runs]
+        table.add_row(name, *(f"{one:.4f}" for one in (value, fmean(values), min(values), max(values))))
+    console = Console()
+    title = f"{split}: the mean of the probabilities of {len(directories)} runs, on {done.pairs:,} pairs"
+    console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
+    console.print(table)
+    if arguments.output:
+        require_writable(arguments.output, hint="--output names another directory")
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        alone = {str(directory.absolute()): metrics for directory, metrics in zip(directories, done.runs, strict=True)}
+        report = {"split": split, "pairs": done.pairs, "ensemble": done.ensemble, "runs": alone}
+        write_json(arguments.output / "ensemble.json", report)
+        console.print(f"metrics: {arguments.output / 'ensemble.json'}", markup=False, soft_wrap=True)
     return 0

@@ -7,40 +7,38 @@ import shlex
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paraphrase_lab.cli.request import add_to_path
+from paraphrase_lab.cli.several_runs import ensemble_directories, runs_and_sentences
 from paraphrase_lab.data.options import DELIMITERS, FORMAT_NAMES, QUOTING, READING, ReadOptions, kept_hint, kept_quoting
 from paraphrase_lab.data.rows import is_blank
 from paraphrase_lab.errors import UserError, with_hint
 from paraphrase_lab.paths import user_path, with_home
-from paraphrase_lab.runs.record import run_directory
 
 if TYPE_CHECKING:
-    from paraphrase_lab.predict import RunScorer
+    from paraphrase_lab.predict import EnsembleScorer, RunScorer
 
 HELP = """Scores pairs with a run's model: the probability of a paraphrase, and 1 where it reaches the run's threshold, else 0.
+Several runs are an ensemble: the mean of their calibrated probabilities. Their models need not be alike.
 Files: csv, tsv, jsonl, parquet, json, arrow, or - for a pipe. Killed in the middle, the same command continues."""
 
 
 def run(words: list[str]) -> int:
     arguments = arguments_parser().parse_intermixed_args(words)
     from_file = arguments.input is not None or arguments.output is not None
-    if from_file == bool(arguments.sentences) or (from_file and not (arguments.input and arguments.output)):
+    runs, sentences = runs_and_sentences(arguments, from_file=from_file)
+    if from_file == bool(sentences) or (from_file and not (arguments.input and arguments.output)):
         raise UserError("nothing to score", valid='paraphrase predict RUN "A" "B", or --input FILE --output FILE')
-    if arguments.sentences and len(arguments.sentences) % 2:
-        raise UserError(
-            f"give an even number of sentences: got {len(arguments.sentences)}",
-            valid='paraphrase predict RUN "A" "B" ["A" "B" …]',
-        )
-    for number, sentence in enumerate(arguments.sentences, start=1):
+    for number, sentence in enumerate(sentences, start=1):
         if is_blank(sentence):
             raise UserError(f"sentence {number} is empty", valid="every sentence has at least one word")
     add_to_path()
-    directory = run_directory(arguments.run)
+    directories = ensemble_directories(runs)
     typed = shlex.join(["paraphrase", "predict", *words])
-    return _score_file(directory, arguments, typed) if from_file else _score_sentences(directory, arguments)
+    return _score_file(directories, arguments, typed) if from_file else _score_sentences(directories, sentences, arguments)
 
 
 def arguments_parser() -> argparse.ArgumentParser:
@@ -48,7 +46,8 @@ def arguments_parser() -> argparse.ArgumentParser:
         "paraphrase predict", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=with_home, metavar="RUN", help="a run directory, or `latest`")
-    parser.add_argument("sentences", nargs="*", metavar="SENTENCE", help="pairs of sentences")
+    parser.add_argument("words", nargs="*", metavar="RUN|SENTENCE", help="further runs, whose answers are averaged; then pairs")
+    parser.add_argument("--pairs", nargs="+", metavar="SENTENCE", help="pairs of sentences; all words before are runs")
     parser.add_argument("--input", type=user_path, metavar="FILE", help="- reads a pipe")
     parser.add_argument("--output", type=user_path, metavar="FILE", help="- writes to a pipe, in the format of the input")
     columns = "of the input file (default: those of the run, else sentence1 sentence2)"
@@ -116,25 +115,30 @@ def _columns(
     return next((one for one in candidates if set(one) <= set(present)), candidates[-1]), options
 
 
-def _scorer(directory: Path, arguments: argparse.Namespace) -> RunScorer:
+def _scorer(directories: list[Path], arguments: argparse.Namespace) -> RunScorer | EnsembleScorer:
     from paraphrase_lab.lifecycle.trained import load_run
-    from paraphrase_lab.predict import RunScorer
+    from paraphrase_lab.predict import EnsembleScorer, RunScorer, fit_into_memory
     from paraphrase_lab.runtime.hardware import resolve_precision, this_machine
 
     precision, _ = resolve_precision(arguments.precision, this_machine())
-    _, model = load_run(directory)
-    return RunScorer(directory, model, precision=precision, batch_tokens=arguments.batch_tokens)
+
+    def load(directory: Path) -> RunScorer:
+        return RunScorer(directory, load_run(directory)[1], precision=precision, batch_tokens=arguments.batch_tokens)
+
+    if len(directories) == 1:
+        return load(directories[0])
+    return EnsembleScorer([partial(load, one) for one in directories], keep_models=fit_into_memory(directories))
 
 
-def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
+def _score_sentences(directories: list[Path], sentences: list[str], arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from paraphrase_lab.data.beyond_training import COLUMN, FlagCounts
 
-    scorer = _scorer(directory, arguments)
-    pairs = list(zip(arguments.sentences[::2], arguments.sentences[1::2], strict=True))
+    scorer = _scorer(directories, arguments)
+    pairs = list(zip(sentences[::2], sentences[1::2], strict=True))
     probabilities, beyond = scorer.score(pairs), scorer.beyond_training(pairs)
     counts = FlagCounts()
     counts.add(beyond)
@@ -144,18 +148,17 @@ def _score_sentences(directory: Path, arguments: argparse.Namespace) -> int:
         table.add_row(Text(first), Text(second), f"{probability:.4f}", answer, *([Text(text)] if counts.flagged else []))
     console = Console()
     console.print(table)
-    for line in filter(None, (counts.line(), _not_on_record(scorer, directory))):
+    for line in filter(None, (counts.line(), *_not_on_record(scorer))):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def _not_on_record(scorer: RunScorer, directory: Path) -> str:
-    if scorer.known is not None:
-        return ""
-    return f"{directory} does not say which words, scripts and lengths it was trained on: pairs beyond them are not marked"
+def _not_on_record(scorer: RunScorer | EnsembleScorer) -> list[str]:
+    told = "does not say which words, scripts and lengths it was trained on: pairs beyond them are not marked"
+    return [f"{directory} {told}" for directory in scorer.without_record]
 
 
-def _score_file(directory: Path, arguments: argparse.Namespace, typed: str) -> int:
+def _score_file(directories: list[Path], arguments: argparse.Namespace, typed: str) -> int:
     from rich.console import Console
 
     from paraphrase_lab.check.saved_config import saved_config
@@ -165,14 +168,14 @@ def _score_file(directory: Path, arguments: argparse.Namespace, typed: str) -> i
     from paraphrase_lab.scoring.stream import score_file
 
     console = Console(stderr=True)
-    data = saved_config(directory).data
+    data = saved_config(directories[0]).data
     options, piped = _read_options(data, arguments), is_pipe(arguments.output)
     with ExitStack() as stack:
         source, output = stack.enter_context(files_for(arguments.input, arguments.output, options))
         columns, options = _columns(data, arguments, source, options)
         stack.enter_context(with_hint(_kept_hint(options, arguments), source))
         require_columns(source, columns, options)
-        scorer = _scorer(directory, arguments)
+        scorer = _scorer(directories, arguments)
         done = score_file(
             scorer,
             source,
@@ -198,6 +201,6 @@ def _score_file(directory: Path, arguments: argparse.Namespace, typed: str) -> i
         where = "above" if piped else f"see {done.output}.bad_rows.csv"
         lines.append(f"{done.bad_rows:,} rows could not be scored: {where}")
     told = console if piped else Console()
-    for line in filter(None, ("; ".join(lines), done.beyond_training, _not_on_record(scorer, directory))):
+    for line in filter(None, ("; ".join(lines), done.beyond_training, *_not_on_record(scorer))):
         told.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0

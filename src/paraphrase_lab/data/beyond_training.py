@@ -51,6 +51,15 @@ def beyond_training(
     return texts
 
 
+def any_beyond(texts: Iterable[str]) -> str:
+    """Return one text for a pair from those of several trainings: of each kind the one that says most."""
+    found: dict[str, str] = {}
+    for part in (part for text in texts if text for part in text.split("; ")):
+        kind = part.partition(": ")[0]
+        found[kind] = max(found.get(kind, ""), part, key=len)
+    return "; ".join(found.values())
+
+
 def unknown_token(tokenizer: Any) -> int | None:
     """Return the token that stands for whatever the tokenizer does not know; None where it has no other meaning alone."""
     number, others = tokenizer.unk_token_id, ("bos", "eos", "cls", "sep", "pad", "mask")

@@ -110,6 +110,17 @@ def cpu_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def free_memory() -> int | None:
+    """Return the free bytes of the device that scores: the GPU's where there is one, else the machine's; None: unknown."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.mem_get_info()[0]
+    file = Path("/proc/meminfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
+
+
 def _cpu_information(key: str) -> str:
     """Return the first value of the key in /proc/cpuinfo; empty where there is none."""
     file = Path("/proc/cpuinfo")
