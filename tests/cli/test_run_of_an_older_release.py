@@ -76,6 +76,7 @@ def test_keys_that_came_later() -> None:
     pretrained = completed({**whole, "model._target_": "paraphrase_lab.model.encoder.Pretrained", "data.quoting": "none"})
     assert pretrained["model.trust_remote_code"] is False and "model.name" not in pretrained
     assert pretrained["data.quoting"] == "none", "what a run has stays"
+    assert pretrained["model.lora.rank"] is None and "model.lora" not in pretrained
     tiny = completed({**whole, "model._target_": "paraphrase_lab.model.encoder.Tiny"})
     assert tiny["model.compare_from_start"] is False, "runs of today are another recipe"
     assert completed({"seed": 1, "model.num_layers": 2}) == {"seed": 1, "model.num_layers": 2}

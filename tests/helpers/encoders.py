@@ -12,19 +12,23 @@ from transformers import (
     BertConfig,
     DebertaV2Config,
     ModernBertConfig,
+    MPNetConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
+    XLMRobertaConfig,
 )
 
 from generated_pairs import generate
 
 FAMILIES = ("bert", "roberta", "modernbert", "deberta-v2")
+LIKE_ROBERTA: dict[str, Any] = {"roberta": RobertaConfig, "xlm-roberta": XLMRobertaConfig, "mpnet": MPNetConfig}
+"""Families that count positions from the pad id on, and have no segments."""
 SENTENCES = [sentence for pair in generate(200, 1, 1)["train"] for sentence in (pair.sentence1, pair.sentence2)]
 
 
 def tokenizer_of(family: str) -> Any:
     """With the special tokens, pad id, pair template and inputs of the family."""
-    roberta = family == "roberta"
+    roberta = family in LIKE_ROBERTA
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if roberta else ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
     cls, pad, sep, unk, mask = special if roberta else (special[1], special[0], *special[2:])
     backend = Tokenizer(models.BPE(unk_token=unk))
@@ -60,9 +64,9 @@ def config_of(family: str, tokenizer: Any, dropout: float = 0.0, max_tokens: int
     dropouts: dict[str, Any] = dict(hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     if family == "bert":
         return BertConfig(**common, **dropouts, max_position_embeddings=max_tokens)
-    if family == "roberta":
+    if family in LIKE_ROBERTA:
         # Positions are counted from pad id + 1 = 2.
-        return RobertaConfig(**common, **dropouts, max_position_embeddings=max_tokens + 2, type_vocab_size=1)
+        return LIKE_ROBERTA[family](**common, **dropouts, max_position_embeddings=max_tokens + 2, type_vocab_size=1)
     if family == "modernbert":
         own: dict[str, Any] = dict(
             mlp_dropout=dropout, attention_dropout=dropout, embedding_dropout=dropout, classifier_dropout=dropout,

@@ -25,14 +25,19 @@ def keys() -> dict[str, set[str]]:
     """Return for each group all keys that one of its schemas has."""
     bases = {group: [base] for group, base in GROUP_BASES.items()}
     return {
-        group: {
-            field.name
-            for schema in [*schemas.values(), *bases.get(group, [])]
-            for field in dataclasses.fields(schema)
-            if field.name not in HIDDEN
-        }
+        group: {name for schema in [*schemas.values(), *bases.get(group, [])] for name in names(schema) if name not in HIDDEN}
         for group, schemas in SCHEMAS.items()
     }
+
+
+def names(schema: type) -> set[str]:
+    """Return the names of a schema's keys, those of keys below a key with a dot."""
+    found = set()
+    for field in dataclasses.fields(schema):
+        inner = field.default_factory
+        below = names(inner) if isinstance(inner, type) and dataclasses.is_dataclass(inner) else set()
+        found |= {f"{field.name}.{name}" for name in below} or {field.name}
+    return found
 
 
 def quoted(text: str) -> set[str]:
@@ -52,7 +57,7 @@ def test_every_key_that_is_named_exists() -> None:
     named = {}
     for document in documents():
         for text in quoted(document.read_text(encoding="utf-8")):
-            if match := re.match(r"\+?(\w+\.\w+)(=.*)?$", text):
+            if match := re.match(r"\+?(\w+\.[a-z_]\w*(?:\.\w+)?)(=.*)?$", text):
                 named[match[1]] = document.name
     groups = {key: place for key, place in named.items() if key.partition(".")[0] in keys()}
     assert len(groups) > 50

@@ -122,7 +122,7 @@ def test_what_is_inside(wheel: Path) -> None:
 
 def test_nothing_is_required_that_an_index_does_not_have(wheel: Path) -> None:
     """The launcher is bundled until it is published: someone else could take its name."""
-    every_extra = ("aws", "docs", "local-aws", "reports", "sagemaker", "search", "trackio")
+    every_extra = ("aws", "docs", "local-aws", "lora", "reports", "sagemaker", "search", "trackio")
     assert not [name for name in required_by(wheel, *every_extra) if "launcher" in name]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from paraphrase_lab.check import training as rules
+from paraphrase_lab.check.adapters import adapter_findings
 from paraphrase_lab.check.findings import Findings
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
@@ -51,6 +52,7 @@ def _names_the_hub(plain: dict[str, Any]) -> bool:
 def _training_findings(plain: dict[str, Any], machine: Machine | None, *, remote: bool) -> Iterator[str]:
     yield from rules.monitor_problems(plain)
     yield from rules.model_problems(plain)
+    yield from adapter_findings(plain, remote=remote)
     if machine is None and not remote:
         try:
             machine = this_machine(plain["trainer"]["accelerator"])

@@ -53,9 +53,18 @@ def schema_of(config: DictConfig, group: str) -> tuple[type | None, bool]:
 
 
 def key_at(config: DictConfig, dotted: str) -> Key | None:
-    parts = dotted.partition("[")[0].split(".")
-    schema = TrainConfig if len(parts) == 1 else schema_of(config, parts[0])[0]
-    return keys_of(schema).get(parts[-1]) if schema is not None and len(parts) <= 2 else None
+    """Return the key of a value; None where the schema has none, or keys below it."""
+    *above, name = dotted.partition("[")[0].split(".")
+    schema = schema_of(config, above[0])[0] if above else TrainConfig
+    for part in above[1:]:
+        schema = inner_schema(keys_of(schema).get(part)) if schema is not None else None
+    found = keys_of(schema).get(name) if schema is not None else None
+    return None if inner_schema(found) else found
+
+
+def inner_schema(key: Key | None) -> type | None:
+    """Return the schema of the keys below a key, as of model.lora; None where it holds a value."""
+    return key.hint if key is not None and isinstance(key.hint, type) and dataclasses.is_dataclass(key.hint) else None
 
 
 def described(key: Key) -> str:

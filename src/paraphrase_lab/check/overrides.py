@@ -137,14 +137,15 @@ def _value_problem(config: DictConfig, override: Override, error: Exception) -> 
     full_key = str(getattr(cause, "full_key", None) or key)
     if isinstance(cause, (ConfigKeyError, ConfigAttributeError)):
         return no_such_key(config, full_key, typed=text)
+    inside = names_in(first_missing(config, key.split("."))[0])
     if override.is_delete():
-        if key_at(config, key) is not None:
+        if inside or key_at(config, key) is not None:
             return f"{text}: {key} cannot be left out, every configuration has it. Set it to another value."
         return f"{text}: {str(error).splitlines()[0]}"
     known = key_at(config, full_key)
     if isinstance(cause, ValidationError) and known is not None:
         problem = fitting(known, override.value())[1] if full_key == key else None
         return f"{text} {problem or f'must be {described(known)}.'}"
-    if isinstance(child(config, key.partition(".")[0]), DictConfig) and names_in(child(config, key)):
-        return f"{text}: {key} is a mapping with the keys {listed(names_in(child(config, key)))}."
+    if inside:
+        return f"{text}: {key} is a mapping with the keys {listed(inside)}."
     return f"{text}: {str(cause).splitlines()[0].rstrip('.')}."

@@ -48,6 +48,14 @@ def both_orders(values: Values) -> Iterator[str]:
         )
 
 
+def lora(values: Values) -> Iterator[str]:
+    if values.get("model.lora.rank") is not None and values.get("model.random_weights"):
+        yield (
+            "model.lora.rank and model.random_weights=true exclude each other: adapters adjust trained weights and would leave "
+            "random ones as they are. Set model.lora.rank=null or model.random_weights=false."
+        )
+
+
 def class_weights(values: Values) -> Iterator[str]:
     for key in ("model.class_weights", "loss.class_weights"):
         weights = values.get(key)
@@ -133,6 +141,6 @@ def pairs(values: Values) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[Values], Iterator[str]], ...] = (
-    warmup, batch, both_orders, class_weights, betas, labels, monitor, devices, hardware, steps, partial, resume, pairs,
+    warmup, batch, both_orders, lora, class_weights, betas, labels, monitor, devices, hardware, steps, partial, resume, pairs,
     metric_problems,
 )  # fmt: skip

@@ -47,9 +47,9 @@ def saved_config(run_dir: Path) -> DictConfig:
     config = OmegaConf.create(renamed_config({**TOP_LEVEL, **{str(key): value for key, value in saved.items()}}))
     for group in (*GROUP_BASES, "trainer"):
         for key, value in defaults_of(group, config[group].get("_target_")):
-            name = key.removeprefix(f"{group}.")
-            if name not in config[group]:
-                config[group][name] = value
+            parent, _, name = key.rpartition(".")
+            if name not in (OmegaConf.select(config, parent) or ()):
+                OmegaConf.update(config, key, value, force_add=True)
     if working_dir := record.values.get("working_dir"):
         for key in PLACES_OF_DATA:
             file = OmegaConf.select(config, key)

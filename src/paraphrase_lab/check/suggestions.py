@@ -14,7 +14,7 @@ OTHER_LIBRARIES = {
     "hidden": "hidden_size", "dim": "hidden_size", "num_hidden_layers": "num_layers", "depth": "num_layers",
     "num_attention_heads": "num_heads", "max_seq_length": "max_length", "per_device_train_batch_size": "batch_size",
     "num_train_epochs": "max_epochs", "gradient_accumulation_steps": "accumulate_grad_batches",
-    "max_grad_norm": "gradient_clip_val", "warmup_ratio": "warmup_fraction", "learning_rate": "lr",
+    "max_grad_norm": "gradient_clip_val", "warmup_ratio": "warmup_fraction", "learning_rate": "lr", "r": "rank",
 }  # fmt: skip
 """The names of other libraries for a key, with ours."""
 
@@ -93,7 +93,12 @@ def no_such_key(config: DictConfig, key: str, *, typed: str = "", groups: Sequen
         return f"{subject}{place} is a value and has no keys, so there is no '{key}'."
     siblings = [name for name in names_in(parent) if name != part]
     near = closest(part, [*siblings, *groups] if not place else siblings)
-    meant = [_corrected(config, place, near, parts[depth + 1 :])] if near else _same_name_below_another_key(config, parts[-1])
+    if len(parts) > 1 and (ends := [known for known in dotted_keys(config) if known.endswith(f".{key}")]):
+        meant = ends[:3]
+    elif near:
+        meant = [_corrected(config, place, near, parts[depth + 1 :])]
+    else:
+        meant = _same_name_below_another_key(config, parts[-1])
     problem = f"{subject}there is no key '{key}'."
     if meant:
         return f"{problem}{did_you_mean(*meant)}"

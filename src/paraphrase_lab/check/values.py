@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueError, OmegaConfBaseException
 from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 
-from paraphrase_lab.check.fields import Key, described, fitting, key_at, keys_of, schema_of
+from paraphrase_lab.check.fields import Key, described, fitting, inner_schema, key_at, keys_of, schema_of
 from paraphrase_lab.check.rules import RULES
 from paraphrase_lab.check.suggestions import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent, leaves, raw_value, root_of
@@ -83,6 +83,8 @@ def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], 
             yield Problem(f"{dotted} is not there: it must be {described(key)}.", (dotted,))
         elif OmegaConf.is_missing(node, key.name):
             yield Problem(f"{dotted} has no value yet: give it with {dotted}=VALUE ({described(key)}).", (dotted,))
+        elif (inner := inner_schema(key)) is not None:
+            yield from _inner(config, dotted, child(node, key.name), inner, values)
         else:
             try:
                 value = node[key.name]
@@ -94,6 +96,15 @@ def _fields(config: DictConfig, group: str, node: DictConfig, known: list[Key], 
                 values[dotted] = value
             else:
                 yield Problem(f"{dotted}={shown(value)} {problem}", (dotted,), followed(raw_value(child(node, key.name))))
+
+
+def _inner(config: DictConfig, dotted: str, node: Any, schema: type, values: dict[str, Any]) -> Iterator[Problem]:
+    known = keys_of(schema)
+    if not isinstance(node, DictConfig) or is_absent(node):
+        yield Problem(f"{dotted} must be a mapping with the keys {', '.join(known)}.", (dotted,))
+        return
+    yield from (Problem(no_such_key(config, f"{dotted}.{name}")) for name in names_in(node) if name not in known)
+    yield from _fields(config, dotted, node, list(known.values()), values)
 
 
 def _open_mapping(config: DictConfig, group: str) -> Iterator[Problem]:

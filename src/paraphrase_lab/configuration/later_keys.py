@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING as NO_DEFAULT
-from dataclasses import fields
+from dataclasses import asdict, fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -54,5 +54,6 @@ def defaults_of(group: str, target: Any) -> tuple[tuple[str, Any], ...]:
         value = one.default_factory() if one.default_factory is not NO_DEFAULT else one.default
         if value != MISSING and not isinstance(value, Mapping):  # an empty mapping is no key
             key = f"{group}.{one.name}"
-            found.append((key, BEFORE.get(key, value)))
+            below = asdict(value) if is_dataclass(value) and not isinstance(value, type) else None
+            found += [(f"{key}.{name}", inner) for name, inner in below.items()] if below else [(key, BEFORE.get(key, value))]
     return tuple(found)

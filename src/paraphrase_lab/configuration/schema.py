@@ -56,6 +56,24 @@ class TinyConfig(ModelConfig):
 
 
 @dataclass
+class LoraConfig:
+    """Low-rank adapters in place of training all weights; the names are those of peft."""
+
+    rank: Optional[int] = limited(None, minimum=1, maximum=4096)
+    """Width of the adapters; null: no adapters, all weights are trained."""
+    alpha: Optional[float] = limited(None, above=0.0)
+    """An adapter's output is multiplied by alpha / rank; null: twice the rank."""
+    dropout: float = limited(0.0, minimum=0.0, maximum=0.9)
+    """Share of the adapters' inputs that is dropped."""
+    target_modules: Optional[list[str]] = None
+    """Ends of the names of linear layers, as in [query,value]; null: all linear layers of the encoder."""
+    use_rslora: bool = False
+    """Multiply by alpha / sqrt(rank), for high ranks."""
+    use_dora: bool = False
+    """Learn the length of each weight vector apart from its direction: slower."""
+
+
+@dataclass
 class PretrainedConfig(ModelConfig):
     _target_: str = "paraphrase_lab.model.encoder.Pretrained"
     name: str = MISSING
@@ -67,6 +85,7 @@ class PretrainedConfig(ModelConfig):
     """The checkpoint's architecture and tokenizer without its weights: what does pre-training bring?"""
     trust_remote_code: bool = False
     """Run the code that comes with a checkpoint whose architecture transformers does not know."""
+    lora: LoraConfig = field(default_factory=LoraConfig)
 
 
 @dataclass

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.console import Console
-from safetensors.torch import load_model
 
 from paraphrase_lab import build, plots
 from paraphrase_lab.data.known_input import KnownInput
@@ -27,10 +26,11 @@ from paraphrase_lab.model.directory import model_directory
 from paraphrase_lab.model.encoder import Tiny
 from paraphrase_lab.model.export import MODEL_DIR, TrainedModel, kind_of, save_model
 from paraphrase_lab.model.head import takes_bias
+from paraphrase_lab.model.lora import count, merge_adapters
 from paraphrase_lab.runs.record import now
 from paraphrase_lab.tracking import hooks
 from paraphrase_lab.tracking.metrics_csv import read_rows
-from paraphrase_lab.training.checkpoints import BestCheckpoint
+from paraphrase_lab.training.checkpoints import BestCheckpoint, load_weights
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,9 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     encoder: Any = trainer.lightning_module.encoder
     encoder.zero_grad(set_to_none=True)  # a copy of the parameters' size that scoring has no use for
     encoder.to(trainer.strategy.root_device)  # Lightning took it to the CPU after fit
-    load_model(encoder, best.path)
+    load_weights(encoder, best.path)
+    trained = count(encoder, trained=True)
+    merge_adapters(encoder)  # before anything is scored: the numbers are those of the exported model
     splits = _splits(run)
     both = splits[-1:] if splits[-1:] == ["test"] or not run.searching else []  # scored with the sentences swapped, too
     model = TrainedModel(encoder, run.datamodule.tokenizer, NEUTRAL, run.config.data.max_length)
@@ -79,8 +81,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     run.record.update(
         status="finished", ended=now(),
         best={"monitor": best.monitor, "value": best.value, "step": best.step}, steps=trainer.global_step,
-        parameters=sum(parameter.numel() for parameter in encoder.parameters()), seconds=run.watch.seconds,
-        model=MODEL_DIR if keep else None,
+        parameters=count(encoder), trained_parameters=trained, seconds=run.watch.seconds, model=MODEL_DIR if keep else None,
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
     if splits and not run.searching:  # last: nothing else waits for them

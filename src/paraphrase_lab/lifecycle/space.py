@@ -17,7 +17,8 @@ STATES_OF_ADAM = 2
 
 
 def require_space(run: Run, encoder: nn.Module, *, is_continued: bool) -> None:
-    """Compare the free space with what the checkpoints take: the best weights, and last.ckpt with the optimiser's state.
+    """Compare the free space with what the checkpoints take: the best of the trained weights, and last.ckpt with all of them
+    and the optimiser's state.
 
     Raises:
         UserError: not even the first checkpoint fits.
@@ -26,14 +27,14 @@ def require_space(run: Run, encoder: nn.Module, *, is_continued: bool) -> None:
     trained = sum(one.numel() * one.element_size() for one in encoder.parameters() if one.requires_grad)
     states = STATES_OF_ADAM if "adam" in str(run.config.optimizer.get("_target_")).lower() else 0
     last = weights + states * trained
-    least = last if is_continued else weights + last
+    least = last if is_continued else trained + last
     free = free_bytes(run.directory)
     if free < least:
         raise UserError(
             f"{run.directory} has {size(free)} of free space, and the first checkpoint of this run takes {size(least)}",
             hint="free some space, or hydra.run.dir=DIRECTORY on another disk",
         )
-    if free < (most := 2 * (weights + last)):  # while a checkpoint takes the place of another, both are there
+    if free < (most := 2 * (trained + last)):  # while a checkpoint takes the place of another, both are there
         log.warning("%s has %s of free space; this run may need %s", run.directory, size(free), size(most))
 
 

@@ -1,6 +1,6 @@
 """Makes an encoder and its tokenizer: from scratch or from a checkpoint, always a plain Hugging Face classifier."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -19,12 +19,14 @@ from transformers import (
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.model.directory import model_directory
 from paraphrase_lab.model.initial_weights import ROTARY_BASE, compare_same_words
+from paraphrase_lab.model.lora import Lora, add_adapters
 from paraphrase_lab.model.starting_point import (
     fit_tokenizer,
     fit_vocabulary,
     longest_input,
     note_head,
     refuse_other_weights,
+    untrained,
 )
 from paraphrase_lab.model.tokenizer import train_tokenizer
 
@@ -134,6 +136,7 @@ class Pretrained:
     Args:
         name: a Hub name, a directory, or a run, whose exported model is meant.
         trust_remote_code: run the code that comes with a checkpoint whose architecture transformers does not know.
+        lora: rank, alpha, dropout and the like of adapters in place of training all weights.
     """
 
     def __init__(
@@ -143,8 +146,10 @@ class Pretrained:
         dropout: float | None = None,
         random_weights: bool = False,
         trust_remote_code: bool = False,
+        lora: Mapping[str, Any] | None = None,
     ) -> None:
         self.name, self.dropout, self.random_weights = name, dropout, random_weights
+        self.lora = Lora(**(lora or {}))
         self.place = str(model_directory(name) or name)
         self.revision = revision
         self._options: dict[str, Any] = {"revision": revision, "trust_remote_code": trust_remote_code}
@@ -173,10 +178,13 @@ class Pretrained:
         if loading is not None:
             refuse_other_weights(encoder, loading, self.name)
             note_head(encoder, labels, loading, self.name)
-        fit_vocabulary(encoder, tokenizer, self.name)
+        has_new_tokens = fit_vocabulary(encoder, tokenizer, self.name)
         longest = longest_input(encoder)
         if longest is not None and max_length > longest:
             raise UserError(f"{self.name} takes {longest} tokens at most, data.max_length is {max_length}")
+        if self.lora.rank is not None:
+            new = untrained(encoder, loading, with_embeddings=has_new_tokens)
+            add_adapters(encoder, self.lora, new)
         return encoder
 
     def _loaded(self, config: PreTrainedConfig) -> tuple[PreTrainedModel, dict[str, Any] | None]:

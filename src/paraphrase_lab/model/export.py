@@ -15,6 +15,7 @@ from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.model.directory import MODEL_DIR
 from paraphrase_lab.model.encoder import ENCODER_INPUTS, LABELS
 from paraphrase_lab.model.head import calibrate_head
+from paraphrase_lab.model.lora import merge_adapters
 
 CONFIG_KEY = "paraphrase_lab"
 HEAD_KEY = "head_is_calibrated"
@@ -113,6 +114,7 @@ def load_model(run_dir: Path, build_own: Callable[[PreTrainedTokenizerBase, int]
         encoder = own_class.from_pretrained(directory, dtype="float32")
     else:
         encoder = build_own(tokenizer, max_length)
+        merge_adapters(encoder)  # as they were before the weights were saved
         try:
             load_weights(encoder, directory / "model.safetensors")
         except RuntimeError as error:

@@ -43,18 +43,20 @@ def _takes_segments(config: PreTrainedConfig) -> bool:
     return model is None or "token_type_ids" in inspect.signature(model.forward).parameters
 
 
-def fit_vocabulary(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Add rows to the embeddings where the tokenizer has got tokens since they were trained."""
+def fit_vocabulary(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> bool:
+    """Add rows to the embeddings where the tokenizer has got tokens since they were trained; return whether it has."""
     embeddings: Any = encoder.get_input_embeddings()
     if encoder.config.pad_token_id is None:
         encoder.config.pad_token_id = tokenizer.pad_token_id
     wanted = max([len(tokenizer), *(number + 1 for number in tokenizer.get_vocab().values())])
-    if wanted > embeddings.num_embeddings:
+    has_new_tokens = wanted > embeddings.num_embeddings
+    if has_new_tokens:
         log.warning(
             "the tokenizer of %s has %s tokens and its embeddings %s rows: the others are added, and trained from scratch",
             name, f"{wanted:,}", f"{embeddings.num_embeddings:,}",
         )  # fmt: skip
         encoder.resize_token_embeddings(wanted, mean_resizing=False)
+    return has_new_tokens
 
 
 def refuse_other_weights(encoder: PreTrainedModel, loading: Mapping[str, Any], name: str) -> None:
@@ -111,6 +113,13 @@ def is_reversed(labels: Mapping[int, str]) -> bool:
     """Tell whether label 0 of two means "paraphrase" by its name, and label 1 does not."""
     means = [guessed_meaning(str(labels[number])) for number in (0, 1)] if len(labels) == 2 else []
     return means[:1] == [1] and means[1] != 1
+
+
+def untrained(encoder: PreTrainedModel, loading: Mapping[str, Any] | None, *, with_embeddings: bool) -> set[str]:
+    """Return the names of the parameters that were not in the weights; `with_embeddings`: those of words, too."""
+    absent = {key for kind in ("missing_keys", "mismatched_keys") for key in _keys((loading or {}).get(kind, ()))}
+    embeddings = encoder.get_input_embeddings().weight if with_embeddings else None
+    return {name for name, parameter in encoder.named_parameters() if name in absent or parameter is embeddings}
 
 
 def _keys(found: Any) -> list[str]:

@@ -31,7 +31,7 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
         for kind, values in kinds.items():
             found |= {f"baselines/{split}/{kind}/{name}": values[name] for name in BASELINES_SHOWN if name in values}
     found |= {f"seconds/{name}": value for name, value in (record.get("seconds") or {}).items()}
-    found |= {name: record[name] for name in ("steps", "parameters") if name in record}
+    found |= {name: record[name] for name in ("steps", "parameters", "trained_parameters") if name in record}
     found |= {f"calibration/{name}": value for name, value in (record.get("calibration") or {}).items()}
     found |= {f"sagemaker/{name}": value for name, value in sagemaker_job().items()}
     pairs, seconds = (record.get("batches") or {}).get("effective_pairs"), (record.get("seconds") or {}).get("training")

@@ -12,7 +12,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, Checkpoint
 from safetensors import safe_open
-from safetensors.torch import save_model
+from safetensors.torch import load_model, save_file, save_model
+from torch import nn
 
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.training.averaging import validated_weights
@@ -57,7 +58,7 @@ class BestCheckpoint(Checkpoint):
             if trainer.is_global_zero:
                 self.directory.mkdir(parents=True, exist_ok=True)
                 with atomic_write(self.path) as unfinished, validated_weights(trainer, pl_module):
-                    save_model(pl_module.encoder, str(unfinished))  # type: ignore[arg-type]
+                    save_weights(pl_module.encoder, unfinished)  # type: ignore[arg-type]
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
         """Remove the old weights. By now last.ckpt names the new ones; a run killed before that resumes from the old ones."""
@@ -69,6 +70,26 @@ class BestCheckpoint(Checkpoint):
         if self.value is None or math.isnan(self.value):
             return True
         return value > self.value if self.mode == "max" else value < self.value
+
+
+def save_weights(encoder: nn.Module, path: Path) -> None:
+    """Write the weights that training changes: all of them, or what is left where some are frozen, as beside adapters."""
+    if not has_frozen(encoder):
+        save_model(encoder, str(path))
+        return
+    parameters = {name for name, _ in encoder.named_parameters(remove_duplicate=False)}
+    trained = {name for name, one in encoder.named_parameters() if one.requires_grad}
+    state = encoder.state_dict()
+    save_file({name: state[name].contiguous() for name in state if name in trained or name not in parameters}, path)
+
+
+def load_weights(encoder: nn.Module, path: Path) -> None:
+    """Read what `save_weights` wrote; frozen weights stay as they are."""
+    load_model(encoder, path, strict=not has_frozen(encoder))
+
+
+def has_frozen(encoder: nn.Module) -> bool:
+    return not all(parameter.requires_grad for parameter in encoder.parameters())
 
 
 class ResumeCheckpoint(Checkpoint):
