@@ -151,8 +151,7 @@ def test_a_killed_sweep_continues_and_keeps_what_is_finished(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", ["batch 10 SIGKILL", "validation_end 2 SIGTERM"])
-def test_adapters_killed_and_resumed(kill: str, tmp_path: Path) -> None:
+def test_adapters_killed_and_resumed(tmp_path: Path) -> None:
     pytest.importorskip("peft", reason='needs pip install "paraphrase-lab[lora]"')
     words = [word for word in SMALL if not word.startswith("model.")]
     checkpoint = save_checkpoint(tmp_path / "checkpoint", "bert", dropout=0.1)
@@ -160,9 +159,8 @@ def test_adapters_killed_and_resumed(kill: str, tmp_path: Path) -> None:
     small = (*words, *lora, "model.batch_size=25", "model.learning_rate=2e-3")
     whole = train(tmp_path, *small, "hydra.run.dir=runs/whole")
     assert whole.returncode == 0, whole.stderr
-    killed = train(tmp_path, *small, "hydra.run.dir=runs/killed", kill=kill)
-    number = signal.Signals[kill.split()[-1]]
-    assert killed.returncode == (-number if number == signal.SIGKILL else 128 + number), killed.stderr
+    killed = train(tmp_path, *small, "hydra.run.dir=runs/killed", kill="batch 41 SIGKILL")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     resumed = train(tmp_path, *small, "resume=auto")
     assert resumed.returncode == 0 and "continuing runs/killed (interrupted)" in resumed.stderr, resumed.stderr
     assert outcome(tmp_path / "runs/killed") == outcome(tmp_path / "runs/whole")
