@@ -169,8 +169,7 @@ VALUES = [
     ("model=pretrained", "model.name has no value yet: give it with model.name=VALUE (text)."),
     (
         "data=pairs",
-        "data=pairs does not say where the pairs are: "
-        "data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE.",
+        "nothing says where the pairs are: data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE.",
     ),
 ]
 

@@ -120,6 +120,18 @@ def test_what_was_kept_from_the_run_is_named_where_a_file_does_not_fit(
     assert "kept from the run" not in capsys.readouterr().err
 
 
+def test_a_public_data_set_is_read_as_its_file_says_and_not_as_the_run_was(
+    headerless_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
+    for split in ("train", "test"):
+        lines = "".join(f'{i % 2}\t1\t2\t"{split} {i}" said b\tb said {split} {i}\n' for i in range(6))
+        (tmp_path / f"msr_paraphrase_{split}.txt").write_text(header + lines, encoding="utf-8")
+    assert paraphrase("evaluate", str(headerless_run), "data=mrpc_tsv", f"data.path='{tmp_path}'") == 0
+    said = capsys.readouterr().out
+    assert "data.label=Quality (same)" in said and "data.columns=[] ([" in said and "max_length" not in said
+
+
 def test_directories_that_are_no_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,12 +71,18 @@ def test_the_mapping_of_the_message_can_be_pasted_into_a_shell(found: dict[str, 
 
 def test_the_message_where_no_mapping_would_help() -> None:
     assert label_hint(Counter({"": 3, "-1": 2}), ZERO_ONE) == "labels found: '' (3), '-1' (2): there are none to train on"
-    for few in ({"0.0": 1, "1.0": 1, "2.0": 2, "5.0": 3}, {"0": 5, "0.5": 5, "1": 5}):
-        assert label_hint(Counter(few), ZERO_ONE).endswith(
-            "They look like scores: make labels of them, 0 (other meaning) and 1 (paraphrase)"
-        )
+    said = "They look like scores: 'data.score_range={}' data.positive_from=NUMBER makes paraphrases of those from NUMBER on, "
+    for few, scale in (
+        ({"0.0": 1, "1.0": 1, "2.0": 2, "5.0": 3}, "[0,5]"),
+        ({"0": 5, "0.5": 5, "1": 5}, "[0,1]"),
+        ({"-0.5": 5, "0.5": 5, "1": 5}, "[-0.5,1]"),
+        ({"250": 5, "7,5": 5}, "[0,250]"),
+    ):
+        assert said.format(scale) in label_hint(Counter(few), ZERO_ONE)
     scores = Counter({f"{number / 7:.3f}": 1 for number in range(40)})
-    assert "and 28 others. They look like scores: make labels of them" in label_hint(scores, ZERO_ONE)
+    assert f"and 28 others. {said.format('[0,10]')}" in label_hint(scores, ZERO_ONE)
+    words = Counter({f"word{number}": 1 for number in range(40)})
+    assert label_hint(words, ZERO_ONE).endswith("scores: make labels of them, 0 (other meaning) and 1 (paraphrase)")
     assert label_hint(Counter({"0": 3, "1": 3, "-1": 1}), ZERO_ONE) == "labels found: '0' (3), '1' (3), '-1' (1)"
 
 

@@ -70,7 +70,7 @@ def test_two_files_for_the_training_pairs_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({}, r"data=pairs does not say where the pairs are\ndata\.path=FILE"),
+        ({}, r"nothing says where the pairs are\ndata\.path=FILE"),
         ({"path": "{tmp}"}, r"has no file of pairs\ntrain\.\*, validation\.\*, test\.\* with one of \.csv"),
         ({"path": "{tmp}/gone.csv"}, r"there is no file .*gone\.csv\ndata files in .*: pairs\.tsv"),
         ({"path": "{tmp}/notes.txt", "label": "x"}, r"notes\.txt has no column 'x'\nits columns: id, sentence1, "),
@@ -167,6 +167,16 @@ def test_a_data_set_as_on_the_hub(hub_directory: Path) -> None:
         load_tables(HubPairs(str(hub_directory), "mine", sentence1="q", sentence2="r"))
     with pytest.raises(UserError, match=r"/train:2: the label is none of True: 'False'"):
         load_tables(HubPairs(str(hub_directory), "mine", sentence1="q", sentence2="r", label="same", labels={"True": 1}))
+
+
+def test_splits_of_the_hub_under_other_names(hub_directory: Path) -> None:
+    columns: dict[str, Any] = {"sentence1": "q", "sentence2": "r", "label": "same"}
+    source = HubPairs(str(hub_directory), "mine", **columns, splits={"train": "test", "test": "unlabelled", "validation": None})
+    assert list(source.splits()) == ["train", "test"]
+    with pytest.raises(
+        UserError, match=r"has no split named gone\nits splits and files: dev, test, train, unlabelled\ndata\.splits\.test"
+    ):
+        HubPairs(str(hub_directory), "mine", **columns, splits={"test": "gone"}).splits()
 
 
 def test_word_order_knows_its_size_and_names_its_pairs() -> None:

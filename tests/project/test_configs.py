@@ -26,7 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "experiment"
 CLUSTER = Machine("gpu", 8, "stand-in", bf16=True, fp16=True)
 NEEDS = {
-    "data=pairs": ("data.path=owner/pairs",),
+    **{
+        f"data={name}": ("data.path=owner/pairs",)
+        for name in ("pairs", "paws_qqp", "mrpc_tsv", "qqp_tsv", "stsb_tsv", "mnli_tsv")
+    },
     "model=pretrained": ("model.name=owner/encoder",),
     "hparams_search=optuna": ("optimizer.lr=interval(1e-4,1e-2)",),
 }

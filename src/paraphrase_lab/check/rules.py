@@ -73,11 +73,11 @@ def betas(values: Values) -> Iterator[str]:
 
 def labels(values: Values) -> Iterator[str]:
     given = values.get("data.labels")
-    if given and set(given.values()) != {0, 1}:
-        pairs = ",".join(f"{name}:{label}" for name, label in given.items())
+    if given and set(given.values()) - {None} != {0, 1}:
+        pairs = ",".join(f"{name}:{'null' if label is None else label}" for name, label in given.items())
         yield (
             f"data.labels={{{pairs}}} must lead to 0 (another meaning) and 1 (a paraphrase), both of them and nothing else, "
-            "as in 'data.labels={no:0,yes:1}'."
+            "as in 'data.labels={no:0,yes:1}'; null leaves the pairs of a label out."
         )
 
 
@@ -132,10 +132,7 @@ def pairs(values: Values) -> Iterator[str]:
     path = values.get("data.path") or ""
     is_file = path.endswith(FILE_ENDINGS) or path.startswith((".", "/", "~")) or path.count("/") > 1
     if all(values.get(f"data.{key}", "reported") is None for key in ("path", "train", "validation", "test")):
-        yield (
-            "data=pairs does not say where the pairs are: "
-            "data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE."
-        )
+        yield ("nothing says where the pairs are: data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE.")
     elif is_file and not can_exist(path):
         yield f"data.path={path} {absence(path)}"
 

@@ -25,8 +25,10 @@ from paraphrase_lab.runs.record import RunRecord
 
 CHANGEABLE = ("data", "metrics")
 COLUMNS = ("sentence1", "sentence2", "label", "labels")
-KEPT = ("max_length", "on_truncation", "on_bad_rows", "evaluation_batch_tokens", *COLUMNS, *READING)
-"""Keys of data that say how pairs are read and encoded: `data=pairs` of an evaluation keeps those of the run."""
+ENCODING = ("max_length", "on_truncation", "evaluation_batch_tokens")
+KEPT = (*ENCODING, "on_bad_rows", *COLUMNS, *READING)
+"""Keys of data that say how pairs are read and encoded: `data=pairs` of an evaluation keeps those of the run, and another
+data set, whose file says how it is read, keeps ENCODING."""
 CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
 """Keys of data that decide how pairs are cut into splits."""
 
@@ -86,7 +88,9 @@ def with_overrides(saved: DictConfig, request: Request, changeable: Collection[s
             for name in groups:
                 config[name] = today[name]
             if "data" in groups:
-                _keep(saved.data, config.data, {keys[text].removeprefix("data.") for text in inside})
+                is_plain = any(keys[text] == "data" and composer.parse(text).value() == "pairs" for text in inside)
+                given = {keys[text].removeprefix("data.") for text in inside}
+                _keep(saved.data, config.data, given, KEPT if is_plain else ENCODING)
         problems = [problem for text in keys if text not in inside and (problem := _set(config, composer.parse(text)))]
     if not problems:
         known = set(value_problems(saved))  # of an older release, say
@@ -112,13 +116,13 @@ def _readable(texts: Sequence[str], saved: DictConfig, composer: Composer, *, ev
     return tuple(readable)
 
 
-def _keep(saved: DictConfig, chosen: DictConfig, given: Collection[str]) -> None:
-    """Give newly chosen data the run's own way of reading and encoding pairs, except where keys were `given`.
+def _keep(saved: DictConfig, chosen: DictConfig, given: Collection[str], kept: Sequence[str]) -> None:
+    """Give newly chosen data the run's own values of the keys `kept`, except where keys were `given`.
 
     The same files are also cut into splits as they were.
     """
     is_same = _source(saved) == _source(chosen)
-    for name in (*KEPT, *(CUTS if is_same else ())):
+    for name in (*kept, *(CUTS if is_same else ())):
         if name in saved and name in chosen and name not in given:
             chosen[name] = kept_quoting(saved[name]) if name == "quoting" and not is_same else saved[name]
 

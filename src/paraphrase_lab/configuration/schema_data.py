@@ -83,8 +83,20 @@ class PairsConfig(DataConfig):
     sentence1: str = "sentence1"
     sentence2: str = "sentence2"
     label: str = "label"
-    labels: dict[Any, int] = open_mapping()
-    """From the value in the file to 0 (other meaning) or 1 (paraphrase); empty: the values are 0 and 1, or false and true."""
+    labels: dict[Any, Optional[int]] = open_mapping()
+    """From the value in the file to 0 (other meaning), 1 (paraphrase) or null (pairs with it are left out); empty: the values
+    are 0 and 1, or false and true."""
+    positive_from: Optional[float] = None
+    """Labels are scores, and from this one on a pair is a paraphrase; null: labels are classes."""
+    score_range: Optional[list[float]] = None
+    """The lowest and the highest score, with positive_from: another number is no score."""
+    placeholders: list[str] = field(default_factory=list)
+    """Texts that stand for a sentence that is missing: pairs with one are left out."""
+    python_bytes: bool = False
+    """Sentences are written as Python prints bytes, b'...'."""
+    splits: dict[str, Any] = open_mapping()
+    """From train, validation and test to the name of a file in the directory, without its ending, or of a split of the Hub; a
+    list: the first that is there; null: without this split. What is not said has one of the usual names."""
     format: Optional[str] = chosen(None, "csv", "tsv", "jsonl", "json", "parquet", "arrow")
     """null: by the ending of a file (.gz, .bz2, .xz and .zst may follow), or by its content where the ending says nothing."""
     delimiter: Optional[str] = None

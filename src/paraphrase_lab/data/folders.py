@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +12,89 @@ from paraphrase_lab.data.formats import FORMATS, named_format
 from paraphrase_lab.data.pair_table import SPLITS
 from paraphrase_lab.errors import UserError
 
-ALIASES = {"train": ("train",), "validation": ("validation", "dev", "valid", "val"), "test": ("test",)}
+Names = Mapping[str, Sequence[str]]
+"""The names that each split may have: those of files without their endings, or those of the Hub."""
+ALIASES: Names = {"train": ("train",), "validation": ("validation", "dev", "valid", "val"), "test": ("test",)}
+"""The names that need not be given."""
 
 
-def split_of(name: str) -> str | None:
-    return next((split for split, names in ALIASES.items() if name in names), None)
+def split_names(given: Mapping[str, Any] | None) -> Names:
+    """Return the names of each split where a user has given a name, several of which the first counts that is there, or null.
+
+    Raises:
+        UserError: another split than train, validation and test, or a name that is no text.
+    """
+    names = dict(ALIASES)
+    for split, value in (given or {}).items():
+        chosen = [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+        if split not in SPLITS or not all(isinstance(name, str) and name for name in chosen):
+            raise UserError(
+                f"data.splits={{{split}:{value}}} does not name a split",
+                valid="train, validation and test, each with the name of a file without its ending, or of a split of the Hub",
+                hint="as in 'data.splits={validation:dev_matched,test:null}', where null does without a split",
+            )
+        names[split] = tuple(chosen)
+    return names
 
 
-def split_files(directory: Path, splits: Sequence[str] = SPLITS, subset: str | None = None) -> dict[str, list[Path]]:
+def split_of(name: str, names: Names = ALIASES) -> str | None:
+    return next((split for split, known in names.items() if name in known), None)
+
+
+def refuse_missing_splits(found: Collection[str], names: Names, place: str, present: Iterable[str]) -> None:
+    """Raise UserError where no file or Hub split has any of the names that a user has given for one."""
+    for split in [split for split in SPLITS if names[split] not in (ALIASES[split], ())]:
+        if split not in found:
+            raise UserError(
+                f"{place} has no split named {' or '.join(names[split])}",
+                valid=f"its splits and files: {', '.join(sorted(present)) or 'none'}",
+                hint=f"data.splits.{split}=NAME names another, data.splits.{split}=null does without",
+            )
+
+
+def split_files(
+    directory: Path, splits: Sequence[str] = SPLITS, subset: str | None = None, names: Names = ALIASES
+) -> dict[str, list[Path]]:
     """Return the files of each split that is there; those of a split with several parts in order.
 
     Raises:
-        UserError: no file of pairs, two files for one split, or several configurations and none chosen by `subset`.
+        UserError: no file of pairs, two files for one split, or several configurations and none chosen by `subset`; none has
+            a name that was given.
     """
-    found = _saved_to_disk(directory) or _named_in_readme(directory, subset) or _by_name(directory, splits, subset)
+    found = (
+        _saved_to_disk(directory, names)
+        or _named_in_readme(directory, subset, names)
+        or _by_name(directory, splits, subset, names)
+    )
     if not found and tuple(splits) == SPLITS:
-        folders = sorted(entry.name for entry in directory.iterdir() if entry.is_dir() and _by_name(entry, splits, None))
+        folders = sorted(entry.name for entry in directory.iterdir() if entry.is_dir() and _by_name(entry, splits, None, names))
         raise UserError(
             f"{directory} has no file of pairs",
-            valid=f"train.*, validation.*, test.* with one of {', '.join(FORMATS)}",
+            valid=f"{', '.join(f'{name}.*' for name in _first(names))} with one of {', '.join(FORMATS)}",
             hint=f"data.subset={folders[0]} reads the folder of that name" if folders else "",
         )
+    refuse_missing_splits([*found, *(set(SPLITS) - set(splits))], names, str(directory), _present(directory / (subset or "")))
     return {split: files for split, files in found.items() if split in splits}
 
 
-def _by_name(directory: Path, splits: Sequence[str], subset: str | None) -> dict[str, list[Path]]:
+def _first(names: Names) -> list[str]:
+    return [names[split][0] for split in SPLITS if names[split]]
+
+
+def _present(directory: Path) -> list[str]:
+    return [entry.name for entry in directory.iterdir()] if directory.is_dir() else []
+
+
+def _by_name(directory: Path, splits: Sequence[str], subset: str | None, names: Names) -> dict[str, list[Path]]:
     places = [place for place in (directory / (subset or ""), directory / (subset or "") / "data") if place.is_dir()]
     found: dict[str, list[Path]] = {}
     for split in splits:
-        for place, stem in ((place, stem) for place in places for stem in ALIASES[split]):
-            files = sorted(file for file in place.iterdir() if file.is_file() and named_format(file) and _stem(file) == stem)
+        for place, stem in ((place, stem) for place in places for stem in names[split]):
+            named = sorted(file for file in place.iterdir() if file.is_file() and stem in _stems(file))
+            # A .txt may be anything, unless its name was given.
+            files = [file for file in named if named_format(file)] or [
+                file for file in named if file.suffix == ".txt" and names[split] is not ALIASES[split]
+            ]
             parts = [file for file in files if _is_part(file)]
             whole = [file for file in files if file not in parts]
             if len(whole) > 1 or (whole and parts):
@@ -61,6 +114,11 @@ def _stem(file: Path) -> str:
     return re.sub(r"-\d{5}(?:-of-\d{5}.*)?$", "", file.name.partition(".")[0])
 
 
+def _stems(file: Path) -> tuple[str, str]:
+    """Return the name before the first dot, and before its last ending: of multinli_1.0_train.jsonl only the second is one."""
+    return _stem(file), file.stem
+
+
 def _is_part(file: Path) -> bool:
     return re.search(r"-\d{5}", file.name) is not None
 
@@ -72,13 +130,15 @@ def _refuse_missing_parts(parts: Sequence[Path]) -> None:
         raise UserError(f"{whole}: {', '.join(file.name for file in parts)}", hint="download or copy the missing ones")
 
 
-def _saved_to_disk(directory: Path) -> dict[str, list[Path]]:
+def _saved_to_disk(directory: Path, names: Names) -> dict[str, list[Path]]:
     """Return the files of `Dataset.save_to_disk`, whose order stands in state.json, and of a DatasetDict."""
     if (directory / "state.json").is_file():
         return {"train": _state_files(directory)}
     if not (directory / "dataset_dict.json").is_file():
         return {}
-    folders = {split: entry for entry in sorted(directory.iterdir()) if entry.is_dir() and (split := split_of(entry.name))}
+    folders = {
+        split: entry for entry in sorted(directory.iterdir()) if entry.is_dir() and (split := split_of(entry.name, names))
+    }
     return {split: _state_files(folders[split]) for split in SPLITS if split in folders}
 
 
@@ -95,21 +155,22 @@ def _state_files(directory: Path) -> list[Path]:
     return files
 
 
-def _named_in_readme(directory: Path, subset: str | None) -> dict[str, list[Path]]:
+def _named_in_readme(directory: Path, subset: str | None, names: Names) -> dict[str, list[Path]]:
     """Return the files that a data set's card names for the chosen configuration; empty where there is none, or no file."""
     configs = [entry for entry in _card(directory).get("configs") or [] if isinstance(entry, dict) and "data_files" in entry]
-    names = [str(entry.get("config_name", "default")) for entry in configs]
+    subsets = [str(entry.get("config_name", "default")) for entry in configs]
     if subset is not None:
-        configs = [entry for entry, name in zip(configs, names, strict=True) if name == subset]
+        configs = [entry for entry, name in zip(configs, subsets, strict=True) if name == subset]
     if len(configs) > 1:
         configs = [entry for entry in configs if entry.get("default")] or configs
     if len(configs) > 1:
         raise UserError(
-            f"{directory} holds several data sets: {', '.join(names)}", hint=f"data.subset={names[0]} reads the first of them"
+            f"{directory} holds several data sets: {', '.join(subsets)}",
+            hint=f"data.subset={subsets[0]} reads the first of them",
         )
     found: dict[str, list[Path]] = {}
     for entry in configs[0]["data_files"] if configs and isinstance(configs[0]["data_files"], list) else []:
-        split = split_of(str(entry.get("split")))
+        split = split_of(str(entry.get("split")), names)
         patterns = entry.get("path")
         paths = [patterns] if isinstance(patterns, str) else patterns or []
         files = sorted(file for pattern in paths for file in directory.glob(pattern) if file.is_file())

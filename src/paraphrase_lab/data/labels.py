@@ -26,10 +26,15 @@ CLASS_SHARE = 0.01
 _IN_A_KEY = re.compile(r"[A-Za-z0-9_/+.*@ -]")
 
 
-def label_mapping(given: Mapping[Any, int] | None) -> dict[str, int]:
-    """Return the mapping with text as keys. YAML reads yes, no, on and true as booleans; a file may write any of them."""
+def label_mapping(given: Mapping[Any, int | None] | None) -> dict[str, int]:
+    """Return the mapping with text as keys. YAML reads yes, no, on and true as booleans; a file may write any of them.
+
+    Labels without a meaning, those of pairs to leave out, are not in it.
+    """
     mapping = {}
     for key, value in (given or ZERO_ONE).items():
+        if value is None:
+            continue
         if isinstance(key, bool):
             mapping |= dict.fromkeys(("true", "yes", "on") if key else ("false", "no", "off"), int(value))
         text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), str(key))
@@ -108,10 +113,21 @@ def label_hint(found: Counter[str], labels: Mapping[str, int]) -> str:
     if not values:
         return f"{said}: there are none to train on"
     if len(values) > SHOWN_VALUES or are_scores(values):
-        return f"{said}. They look like scores: make labels of them, 0 (other meaning) and 1 (paraphrase)"
+        return f"{said}. They look like scores{_scored(values)}"
     if all(meaning(value, labels) is not None for value in values):
         return said  # only absent ones are wrong
     return f"{said}\n{fitting(values)}"
+
+
+def _scored(values: Sequence[str]) -> str:
+    """Return how to make labels of scores, where their scale can be told."""
+    numbers = [float(value.replace(",", ".")) for value in values if _is_number(value)]
+    if len(numbers) < len(values):
+        return ": make labels of them, 0 (other meaning) and 1 (paraphrase)"
+    low, high = min(0.0, *numbers), max(numbers)
+    high = next((end for end in (1, 5, 10, 100) if high <= end), high)
+    scale = f"'data.score_range=[{low:g},{high:g}]' data.positive_from=NUMBER"
+    return f": {scale} makes paraphrases of those from NUMBER on, and other meanings of the rest"
 
 
 def _says_none(value: str, found: Mapping[str, int]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,18 +28,30 @@ class RawPair(NamedTuple):
     line: int
 
 
+class LeftOut(NamedTuple):
+    """A row that the configuration leaves out; the reason completes "3 pairs of train left out: "."""
+
+    reason: str
+
+
 class CheckedPairs(NamedTuple):
     table: PairTable
     problems: list[BadRow]
     labels: Counter[str]
     """How often each label was found, as text."""
+    left_out: Counter[str]
+    """How often each reason to leave a row out was found."""
 
 
-def check_pairs(rows: Iterable[RawPair | BadRow], labels: dict[str, int]) -> CheckedPairs:
+def check_pairs(rows: Iterable[RawPair | BadRow | LeftOut], labels: dict[str, int]) -> CheckedPairs:
     ids, first, second, answers = [], [], [], []
     problems: list[BadRow] = []
     found: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     for row in rows:
+        if isinstance(row, LeftOut):
+            left_out[row.reason] += 1
+            continue
         if isinstance(row, BadRow):
             problems.append(row)
             continue
@@ -51,7 +63,7 @@ def check_pairs(rows: Iterable[RawPair | BadRow], labels: dict[str, int]) -> Che
             first.append(row.sentence1)
             second.append(row.sentence2)
             answers.append(meaning(row.label, labels))
-    return CheckedPairs(PairTable(ids, first, second, np.asarray(answers, dtype=np.int64)), problems, found)
+    return CheckedPairs(PairTable(ids, first, second, np.asarray(answers, dtype=np.int64)), problems, found, left_out)
 
 
 def _problem(row: RawPair, labels: dict[str, int]) -> BadRow | None:
@@ -77,6 +89,15 @@ def unusable_rows(read: Sequence[CheckedPairs], labels: dict[str, int], on_bad_r
         hints = hints if many_unfit else hints[::-1]
         raise bad_rows_error(problems, limit=3 if all_unfit or more_classes else 20, hint="\n".join(hints))
     return problems
+
+
+def left_out_notes(read: Mapping[str, CheckedPairs]) -> list[str]:
+    """Return what is left out of each split, and why."""
+    return [
+        f"{count:,} pair{'s' if count > 1 else ''} of {split} left out: {reason}"
+        for split, one in read.items()
+        for reason, count in one.left_out.items()
+    ]
 
 
 def refuse_one_label(splits: dict[str, PairTable], labels: dict[str, int]) -> None:

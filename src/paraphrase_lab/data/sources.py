@@ -4,23 +4,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from paraphrase_lab.data.cells import Cells
 from paraphrase_lab.data.columns import require_columns, suggested_columns
 from paraphrase_lab.data.files import RowReader, column_names, count_rows, has_rows, stored_label_names
-from paraphrase_lab.data.folders import split_files
+from paraphrase_lab.data.folders import Names, refuse_missing_splits, split_files, split_names
 from paraphrase_lab.data.formats import TEXT_FORMATS, file_format, named_format
 from paraphrase_lab.data.generated import WordOrder
 from paraphrase_lab.data.labels import ZERO_ONE, label_mapping, meaning, names_problem
 from paraphrase_lab.data.opening import is_pipe
 from paraphrase_lab.data.options import ReadOptions
 from paraphrase_lab.data.pair_table import SPLITS
-from paraphrase_lab.data.pairs import RawPair
+from paraphrase_lab.data.pairs import LeftOut, RawPair
 from paraphrase_lab.data.rows import BadRow, Row, as_text, value_at
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import user_path
 
 __all__ = ["Paws", "Pairs", "WordOrder"]
 """Saved configurations name them here."""
-Rows = Iterable[RawPair | BadRow]
+Rows = Iterable[RawPair | BadRow | LeftOut]
 
 
 class Pairs:
@@ -37,12 +38,17 @@ class Pairs:
         sentence1: str = "sentence1",
         sentence2: str = "sentence2",
         label: str = "label",
-        labels: dict[str, int] | None = None,
+        labels: dict[str, int | None] | None = None,
         format: str | None = None,
         delimiter: str | None = None,
         quoting: str = "auto",
         encoding: str = "utf-8",
         columns: Sequence[str] | None = None,
+        splits: Mapping[str, Any] | None = None,
+        positive_from: float | None = None,
+        score_range: Sequence[float] | None = None,
+        placeholders: Sequence[str] | None = None,
+        python_bytes: bool = False,
     ) -> None:
         self.path, self.subset, self.revision = path, subset, revision
         self.given = {"train": train, "validation": validation, "test": test}
@@ -60,6 +66,8 @@ class Pairs:
                 valid="three columns: two of sentences and one of labels",
             )
         self.labels = label_mapping(labels)
+        self.cells = Cells(labels or {}, positive_from, score_range, placeholders or (), python_bytes)
+        self.names = split_names(splits)
         self.options = ReadOptions(format, delimiter, quoting, encoding, tuple(columns or ()))
 
     def files(self) -> dict[str, list[Path]]:
@@ -67,7 +75,7 @@ class Pairs:
         named = {split: [user_path(file)] for split, file in self.given.items() if file}
         path = user_path(self.path) if self.path else None
         if path is not None and path.is_dir():
-            return {**split_files(path, [split for split in SPLITS if split not in named], self.subset), **named}
+            return {**split_files(path, [split for split in SPLITS if split not in named], self.subset, self.names), **named}
         if path is not None and _is_file(path):
             if "train" in named:
                 raise UserError(
@@ -77,7 +85,7 @@ class Pairs:
             return {"train": [path], **named}
         if path is None and not named:
             raise UserError(
-                "data=pairs does not say where the pairs are",
+                "nothing says where the pairs are",
                 valid="data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME, or data.train=FILE data.test=FILE",
             )
         return named
@@ -89,7 +97,8 @@ class Pairs:
 
     def splits(self) -> dict[str, Rows]:
         files, hub_name = self.files(), self.hub_name
-        splits = _hub_splits(hub_name, self.subset, self.revision) if hub_name else {}
+        wanted = {split: () if split in files else names for split, names in self.names.items()}
+        splits = _hub_splits(hub_name, self.subset, self.revision, wanted) if hub_name else {}
         found: dict[str, Rows] = {split: self._hub_rows(f"{hub_name}/{split}", rows) for split, rows in splits.items()}
         self.require_columns()
         return found | {split: self._file_rows(parts) for split, parts in files.items()}
@@ -119,7 +128,7 @@ class Pairs:
         known = [number for number in counts if number is not None]
         return sum(known) if known and len(known) == len(counts) else None
 
-    def _file_rows(self, files: Sequence[Path]) -> Iterator[RawPair | BadRow]:
+    def _file_rows(self, files: Sequence[Path]) -> Iterator[RawPair | BadRow | LeftOut]:
         before = 0
         for file in files:
             names = self._label_names(str(file), stored_label_names(file, self.columns[2], self.options))
@@ -128,7 +137,7 @@ class Pairs:
                 yield row if isinstance(row, BadRow) else self._pair(row.values, str(file), row.line, names, before)
             before += row.line if row is not None else 0
 
-    def _hub_rows(self, place: str, rows: Any) -> Iterator[RawPair]:
+    def _hub_rows(self, place: str, rows: Any) -> Iterator[RawPair | BadRow | LeftOut]:
         names = self._label_names(place, getattr((getattr(rows, "features", None) or {}).get(self.columns[2]), "names", None))
         for number, row in enumerate(rows, start=1):
             if number == 1 and (missing := [column for column in self.columns if column not in row]):
@@ -154,7 +163,7 @@ class Pairs:
 
     def _pair(
         self, values: Mapping[str, Any], place: str, line: int, names: Sequence[str] | None = None, before: int = 0
-    ) -> RawPair:
+    ) -> RawPair | LeftOut | BadRow:
         """
         Args:
             names: of the numbers that stand for labels.
@@ -164,7 +173,7 @@ class Pairs:
         if names and isinstance(label, int) and 0 <= label < len(names) and not isinstance(label, bool):
             label = names[label]
         name = values.get("id")
-        return RawPair(sentence1, sentence2, label, str(line + before if name is None else name), place, line)
+        return self.cells.read(RawPair(sentence1, sentence2, label, str(line + before if name is None else name), place, line))
 
 
 class Paws(Pairs):
@@ -197,7 +206,7 @@ def _is_file(path: Path) -> bool:
     return path.is_file() or named_format(path) is not None
 
 
-def _hub_splits(name: str, subset: str | None, revision: str | None) -> dict[str, Iterable[dict]]:
+def _hub_splits(name: str, subset: str | None, revision: str | None, names: Names) -> dict[str, Any]:
     import datasets  # takes a second to import, and only Hub data needs it
 
     try:
@@ -211,6 +220,10 @@ def _hub_splits(name: str, subset: str | None, revision: str | None) -> dict[str
         ) from error
     if not isinstance(loaded, datasets.DatasetDict):
         raise UserError(f"{name} is not a data set with splits")
-    aliases = {"dev": "validation", "valid": "validation"}
-    known: dict[str, Any] = {aliases.get(str(split), str(split)): rows for split, rows in loaded.items()}
-    return {split: known[split] for split in SPLITS if split in known}
+    found: dict[str, Any] = {
+        split: loaded[one]
+        for split in SPLITS
+        if (one := next((one for one in names[split] if one in loaded), None)) is not None
+    }
+    refuse_missing_splits(found, names, name, map(str, loaded))
+    return found

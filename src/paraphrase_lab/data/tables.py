@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 from paraphrase_lab.data.clusters import largest_share, sentence_clusters, split_by_clusters
 from paraphrase_lab.data.labels import hidden_labels, is_hidden
 from paraphrase_lab.data.pair_table import SPLITS, PairTable, PairTables
-from paraphrase_lab.data.pairs import RawPair, check_pairs, refuse_one_label, unusable_rows
+from paraphrase_lab.data.pairs import LeftOut, RawPair, check_pairs, left_out_notes, refuse_one_label, unusable_rows
 from paraphrase_lab.data.rows import BadRow
 from paraphrase_lab.data.shared_pairs import refuse_same_pairs, shared_sentences
 from paraphrase_lab.errors import UserError
@@ -32,7 +32,7 @@ class PairSource(Protocol):
     labels: dict[str, int]
     """From the text of a label to 0 (other meaning) or 1 (paraphrase)."""
 
-    def splits(self) -> dict[str, Iterable[RawPair | BadRow]]:
+    def splits(self) -> Mapping[str, Iterable[RawPair | BadRow | LeftOut]]:
         """The splits there are, of train, validation and test."""
         ...
 
@@ -67,6 +67,7 @@ def load_tables(
     fractions = {"validation": validation_fraction, "test": test_fraction}
     unused = list(fractions) if "validation" in splits else [] if is_single else ["test"]
     notes = [
+        *left_out_notes(read),
         *notes_of_hidden,
         *empty_notes,
         *(
@@ -129,7 +130,7 @@ def load_split(
         raise UserError(f"the {name} split has no usable pairs", hint="`paraphrase data` describes what is read")
     if limit is not None:
         table = table.select(range(len(table))[:limit])
-    return shown, PairTables({shown: table}, problems, [], labels=read.labels)
+    return shown, PairTables({shown: table}, problems, left_out_notes({shown: read}), labels=read.labels)
 
 
 def first_pairs(tables: PairTables, name: str, limit: int | None) -> PairTables:
