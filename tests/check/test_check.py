@@ -194,7 +194,7 @@ def test_values_that_exclude_each_other() -> None:
     (labels,) = problems("data=pairs", "data.path=me/pairs", "data.labels={no:0,yes:2}")
     assert labels.endswith(
         "must lead to 0 (another meaning) and 1 (a paraphrase), both of them and nothing else, "
-        "as in 'data.labels={no:0,yes:1}'."
+        "as in 'data.labels={no:0,yes:1}'; null leaves the pairs of a label out."
     )
 
 

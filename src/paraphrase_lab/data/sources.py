@@ -38,7 +38,7 @@ class Pairs:
         sentence1: str = "sentence1",
         sentence2: str = "sentence2",
         label: str = "label",
-        labels: dict[str, int | None] | None = None,
+        labels: Mapping[str, int | None] | None = None,
         format: str | None = None,
         delimiter: str | None = None,
         quoting: str = "auto",
