@@ -82,6 +82,7 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
 
     from paraphrase_lab.evaluate import evaluate_run
     from paraphrase_lab.lifecycle.evaluation import print_metrics
+    from paraphrase_lab.lifecycle.group_tables import print_groups
     from paraphrase_lab.lifecycle.trained import load_run
     from paraphrase_lab.runtime.next_commands import print_next
 
@@ -96,6 +97,7 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
         for note in done.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
         print_metrics(console, done.title, done.metrics, done.baselines)
+        print_groups(console, f"{done.title}, group by group", done.groups)
         if done.unwritten:
             raise TrainingError(f"{done.unwritten}: the evaluation is not, or not wholly, in {done.directory}")
         console.print(f"predictions, metrics and plots: {done.directory}", markup=False, soft_wrap=True)

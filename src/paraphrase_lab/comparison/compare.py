@@ -139,7 +139,7 @@ def _masks(given: Predictions, clusters: np.ndarray, by_slice: bool) -> tuple[di
     """Return the slices that are large enough and no repetition of another, and a note about slices that are too small."""
     kept = {ALL: np.ones(len(clusters), dtype=bool)}
     small = []
-    for name, mask in (slices(given.sentence1, given.sentence2) if by_slice else {}).items():
+    for name, mask in (slices(given.sentence1, given.sentence2, given.groups) if by_slice else {}).items():
         if any(np.array_equal(mask, other) for other in kept.values()):
             continue
         if len(np.unique(clusters[mask])) < FEWEST_CLUSTERS:

@@ -36,7 +36,7 @@ def in_order_of(first: Predictions, given: Predictions) -> Predictions:
     )
     return given._replace(
         ids=ids, sentence1=sentence1, sentence2=sentence2, labels=given.labels[places], margins=given.margins[places],
-        probabilities=given.probabilities[places],
+        probabilities=given.probabilities[places], groups=given.groups and [given.groups[place] for place in places],
     )  # fmt: skip
 
 

@@ -13,8 +13,11 @@ LENGTH_BANDS = ("<6", "6-9", "10-14", "15-19", "20-24", ">=25")
 """Names of the bands between the edges, in words of a pair's longer sentence."""
 
 
-def slices(sentence1: Sequence[str], sentence2: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return a mask bool [pairs] of each slice that holds a pair: "all", overlap bands, the same bag of words, length bands.
+def slices(
+    sentence1: Sequence[str], sentence2: Sequence[str], groups: Sequence[str | None] | None = None
+) -> dict[str, np.ndarray]:
+    """Return a mask bool [pairs] of each slice that holds a pair: "all", the groups of the data, overlap bands, the same bag
+    of words, length bands.
 
     The bands of overlap share no pair, nor do those of length. The same bag of words is the word-swap core of PAWS
     (Zhang, Baldridge, He 2019): only the order of the words can tell its pairs apart.
@@ -23,6 +26,9 @@ def slices(sentence1: Sequence[str], sentence2: Sequence[str]) -> dict[str, np.n
     bands = bands_for(overlap)
     band = bands.of(overlap)
     found = {ALL: np.ones(len(sentence1), dtype=bool)}
+    if groups is not None:
+        names = np.array([name or "" for name in groups])
+        found |= {f"group {name}": names == name for name in dict.fromkeys(names.tolist()) if name}
     found |= {f"overlap {name}": band == number for number, name in enumerate(bands.names)}
     found[SAME_BAG] = same_bag
     longer = [max(len(words_of(first)), len(words_of(second))) for first, second in zip(sentence1, sentence2, strict=True)]

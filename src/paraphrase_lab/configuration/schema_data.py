@@ -83,6 +83,8 @@ class PairsConfig(DataConfig):
     sentence1: str = "sentence1"
     sentence2: str = "sentence2"
     label: str = "label"
+    group: Optional[str] = None
+    """A column with the kind, source or domain of a pair: results are also shown for each of them."""
     labels: dict[Any, Optional[int]] = open_mapping()
     """From the value in the file to 0 (other meaning), 1 (paraphrase) or null (pairs with it are left out); empty: the values
     are 0 and 1, or false and true."""

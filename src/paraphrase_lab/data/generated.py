@@ -65,7 +65,7 @@ class WordOrder:
         pairs = generated_split(split, self.pairs[split], self.seed, shares, self.kinds[split], held_out)
         for number, pair in enumerate(pairs, start=1):
             id = f"{pair.family}-{pair.kind}-{number}"
-            yield RawPair(pair.sentence1, pair.sentence2, pair.label, id, "word_order", number)
+            yield RawPair(pair.sentence1, pair.sentence2, pair.label, id, "word_order", number, pair.kind)
 
     def count(self, split: str) -> int | None:
         return self.pairs.get(split)

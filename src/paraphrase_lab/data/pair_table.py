@@ -27,6 +27,8 @@ class PairTable:
     sentence1: list[str]
     sentence2: list[str]
     labels: np.ndarray  # int64 [pairs]
+    groups: list[str | None] | None = None
+    """The kind, source or domain of each pair, where the data name any: results are also counted by them."""
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,7 +43,11 @@ class PairTable:
     def select(self, indices: Sequence[int] | np.ndarray) -> PairTable:
         rows = [int(index) for index in indices]
         selected = PairTable(
-            [self.ids[i] for i in rows], [self.sentence1[i] for i in rows], [self.sentence2[i] for i in rows], self.labels[rows]
+            [self.ids[i] for i in rows],
+            [self.sentence1[i] for i in rows],
+            [self.sentence2[i] for i in rows],
+            self.labels[rows],
+            None if self.groups is None else [self.groups[i] for i in rows],
         )
         if "sentence_hashes" in vars(self):
             vars(selected)["sentence_hashes"] = self.sentence_hashes[rows]

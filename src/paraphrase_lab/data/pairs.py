@@ -26,6 +26,8 @@ class RawPair(NamedTuple):
     id: str
     file: str
     line: int
+    group: str | None = None
+    """The kind, source or domain that its results are also counted in."""
 
 
 class LeftOut(NamedTuple):
@@ -44,7 +46,7 @@ class CheckedPairs(NamedTuple):
 
 
 def check_pairs(rows: Iterable[RawPair | BadRow | LeftOut], labels: dict[str, int]) -> CheckedPairs:
-    ids, first, second, answers = [], [], [], []
+    ids, first, second, answers, groups = [], [], [], [], []
     problems: list[BadRow] = []
     found: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
@@ -63,7 +65,9 @@ def check_pairs(rows: Iterable[RawPair | BadRow | LeftOut], labels: dict[str, in
             first.append(row.sentence1)
             second.append(row.sentence2)
             answers.append(meaning(row.label, labels))
-    return CheckedPairs(PairTable(ids, first, second, np.asarray(answers, dtype=np.int64)), problems, found, left_out)
+            groups.append(row.group)
+    table = PairTable(ids, first, second, np.asarray(answers, dtype=np.int64), groups if any(groups) else None)
+    return CheckedPairs(table, problems, found, left_out)
 
 
 def _problem(row: RawPair, labels: dict[str, int]) -> BadRow | None:

@@ -49,6 +49,7 @@ class Pairs:
         score_range: Sequence[float] | None = None,
         placeholders: Sequence[str] | None = None,
         python_bytes: bool = False,
+        group: str | None = None,
     ) -> None:
         self.path, self.subset, self.revision = path, subset, revision
         self.given = {"train": train, "validation": validation, "test": test}
@@ -58,7 +59,7 @@ class Pairs:
                     f"data.{key}={file} is a pipe, and data are read several times",
                     hint=f"save them to a file: data.{key}=FILE",
                 )
-        self.columns = (sentence1, sentence2, label)
+        self.columns, self.group = (sentence1, sentence2, label), group
         if len(set(self.columns)) < 3:
             twice = next(name for name in self.columns if self.columns.count(name) > 1)
             raise UserError(
@@ -111,7 +112,11 @@ class Pairs:
         files = self.files()
         for split, parts in files.items():
             for file in parts:
-                require_columns(file, self.columns[:2] if self._is_secret(split, file) else self.columns, self.options)
+                there = require_columns(file, self.columns[:2] if self._is_secret(split, file) else self.columns, self.options)
+                if self.group and self.group not in there:
+                    raise UserError(
+                        f"{file} has no column '{self.group}', which data.group names", valid=f"its columns: {', '.join(there)}"
+                    )
             if (split == "train" or len(files) == 1) and not any(has_rows(file, self.options) for file in parts):
                 is_text = file_format(parts[0], self.options) in TEXT_FORMATS
                 raise UserError(f"{parts[0]} has {'a header' if is_text else 'columns'} and no rows", valid="a row is a pair")
@@ -173,7 +178,10 @@ class Pairs:
         if names and isinstance(label, int) and 0 <= label < len(names) and not isinstance(label, bool):
             label = names[label]
         name = values.get("id")
-        return self.cells.read(RawPair(sentence1, sentence2, label, str(line + before if name is None else name), place, line))
+        group = as_text(value_at(values, self.group)) if self.group else None
+        id = str(line + before if name is None else name)
+        pair = RawPair(sentence1, sentence2, label, id, place, line, None if group is None else str(group))
+        return self.cells.read(pair)
 
 
 class Paws(Pairs):

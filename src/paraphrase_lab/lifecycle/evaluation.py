@@ -19,6 +19,7 @@ from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.files import atomic_directory, atomic_write
 from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, decide, ece_if_calibrated
 from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.metrics.groups import GroupResult, group_results
 from paraphrase_lab.metrics.names import (
     ECE_IF_CALIBRATED,
     FITTED,
@@ -100,6 +101,12 @@ def split_baselines(
     return found
 
 
+def split_groups(scored: ScoredSplit, calibration: Calibration) -> dict[str, GroupResult]:
+    """Return the results of each group of the split's pairs; empty where the data name no groups."""
+    table, probabilities = scored.table, calibration.probabilities(scored.margins)
+    return group_results(table.groups, table.labels, probabilities, calibration.threshold)
+
+
 def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibration, path: Path) -> None:
     parts = []
     for split, (table, margins, swapped, _) in splits.items():
@@ -114,6 +121,7 @@ def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibratio
             "probability": probabilities,
             "prediction": decide(probabilities, calibration.threshold).astype(np.int8),
             "swapped_margin": pa.nulls(len(table), pa.float64()) if swapped is None else swapped,
+            "group": pa.array(table.groups or [None] * len(table), pa.string()),
         }))  # fmt: skip
     with atomic_write(path) as unfinished:
         pq.write_table(pa.concat_tables(parts), unfinished)
@@ -127,6 +135,8 @@ def draw(split: str, scored: ScoredSplit, calibration: Calibration, directory: P
         plots.plot_precision_recall(labels, probabilities, calibration.threshold, unfinished / f"{split}_precision_recall.png")
         plots.plot_reliability(labels, expit(scored.margins), probabilities, unfinished / f"{split}_reliability.png")
         plots.plot_scores(labels, probabilities, calibration.threshold, unfinished / f"{split}_scores.png")
+        if len(groups := split_groups(scored, calibration)) > 1:
+            plots.plot_groups(groups, unfinished / f"{split}_groups.png", f"Accuracy on {split}, group by group")
 
 
 def print_metrics(

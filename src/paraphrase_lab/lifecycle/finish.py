@@ -16,9 +16,11 @@ from paraphrase_lab.files import atomic_directory
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.card import card_facts
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit
+from paraphrase_lab.lifecycle.group_tables import print_groups
 from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
+from paraphrase_lab.metrics.groups import as_record
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.card import model_card
@@ -71,9 +73,13 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     keep = _wanted(run, run.config.keep_model)
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, baselines)  # first: the disk may be full
+    groups = {PREFIX[split]: evaluation.split_groups(given, calibration) for split, given in scored.items()}
+    if splits:
+        print_groups(console, f"{splits[-1]}, group by group", groups[PREFIX[splits[-1]]])
     for sentence in absurd_probes(metrics).values():
         log.warning(sentence)
-    run.record.update(metrics=metrics, baselines=baselines, calibration=calibration.to_dict())
+    by_group = {prefix: as_record(results) for prefix, results in groups.items() if results}
+    run.record.update(metrics=metrics, baselines=baselines, groups=by_group, calibration=calibration.to_dict())
     _write(run, scored, calibration)
     if keep:
         _export(run, model, metrics)

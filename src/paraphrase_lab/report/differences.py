@@ -104,7 +104,7 @@ def by_slice(material: Material) -> list[Block]:
 def _slice_table(material: Material) -> Table:
     """Tabulate the share of right predictions [slices x recipes], the mean over each recipe's runs."""
     first = material.evaluated[0].predictions
-    masks = slices(first.sentence1, first.sentence2)
+    masks = slices(first.sentence1, first.sentence2, first.groups)
     right: dict[str, list[np.ndarray]] = {}
     for one in material.evaluated:
         given = one.predictions

@@ -36,6 +36,8 @@ class Predictions(NamedTuple):
     bias: float
     fingerprint: str
     """The fingerprint of the data of that split."""
+    groups: list[str | None] | None = None
+    """The kind, source or domain of each pair, where the data name any."""
 
     @property
     def calibration(self) -> Calibration:
@@ -77,6 +79,7 @@ def scored_splits(run_dir: Path) -> list[str]:
 def with_calibration(run_dir: Path, split: str, rows: pa.Table, calibration: Calibration, fingerprint: str) -> Predictions:
     """Return the rows of a predictions.parquet, with probabilities by this calibration."""
     margins = rows.column("margin").to_numpy().astype(np.float64)
+    groups = rows.column("group").to_pylist() if "group" in rows.column_names else []
     return Predictions(
         run_dir, split, *(rows.column(name).to_pylist() for name in ("id", "sentence1", "sentence2")),
         labels=rows.column("label").to_numpy().astype(np.int64),
@@ -86,6 +89,7 @@ def with_calibration(run_dir: Path, split: str, rows: pa.Table, calibration: Cal
         temperature=calibration.temperature,
         bias=calibration.bias,
         fingerprint=fingerprint,
+        groups=groups if any(groups) else None,
     )  # fmt: skip
 
 

@@ -1,0 +1,73 @@
+"""The results of each group of pairs, of a kind, a source or a domain: one figure for all of them hides the weakest."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import binomtest
+
+from paraphrase_lab.metrics.binary import binary_metrics, decide
+
+OTHERS = "(none)"
+"""Names the pairs without a group where others have one."""
+
+
+class GroupResult(NamedTuple):
+    """`low` and `high` are the 95 % Wilson interval of the accuracy, which takes the pairs as independent."""
+
+    pairs: int
+    positive_rate: float
+    """Share of the pairs that are labelled paraphrase."""
+    accuracy: float
+    low: float
+    high: float
+    predicted_positive_rate: float
+    f1: float
+    roc_auc: float
+    """nan where all labels of the group are the same."""
+
+    @property
+    def majority(self) -> float:
+        """The accuracy of always giving the more frequent label of the group."""
+        return max(self.positive_rate, 1 - self.positive_rate)
+
+
+def group_results(
+    groups: Sequence[str | None] | None, labels: np.ndarray, probabilities: np.ndarray, threshold: float
+) -> dict[str, GroupResult]:
+    """Return the result of each group, in the order in which they come; empty without groups.
+
+    Args:
+        groups: the group of each pair [pairs].
+        labels: int64 [pairs]; probabilities: P(paraphrase) [pairs] in 0-1.
+    """
+    if groups is None:
+        return {}
+    names = np.array([OTHERS if name is None else name for name in groups])
+    found = {}
+    for name in dict.fromkeys(names.tolist()):
+        of_group = names == name
+        found[name] = _result(labels[of_group], probabilities[of_group], threshold)
+    return found
+
+
+def _result(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> GroupResult:
+    values, answers = binary_metrics(labels, probabilities, threshold), decide(probabilities, threshold)
+    right = int((answers == labels).sum())
+    interval = binomtest(right, len(labels)).proportion_ci(method="wilson")
+    return GroupResult(
+        len(labels), float(labels.mean()), values["accuracy"], float(interval.low), float(interval.high),
+        float(answers.mean()), values["f1"], values["roc_auc"],
+    )  # fmt: skip
+
+
+def as_record(results: Mapping[str, GroupResult]) -> dict[str, dict[str, Any]]:
+    """Return plain numbers for run.json, from which `from_record` reads them back."""
+    return {name: result._asdict() for name, result in results.items()}
+
+
+def from_record(recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, GroupResult]:
+    return {
+        name: GroupResult(**{key: float("nan") if value is None else value for key, value in values.items()})
+        for name, values in recorded.items()
+    }
