@@ -17,7 +17,7 @@ BEFORE = {
 }
 """What runs did that were saved before a key existed, where that is not its default."""
 
-TOP_LEVEL = {"threshold": "0.5"}
+TOP_LEVEL = {"threshold": "0.5", "checklist": False}
 """Keys of no group that runs have got since, with what runs did before."""
 
 

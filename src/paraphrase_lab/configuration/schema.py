@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional  # Optional: OmegaConf 2.3 does not read "X | None" from string annotations
 
-from paraphrase_lab.configuration.schema_data import DataConfig, PairsConfig, PawsConfig, WordOrderConfig
+from paraphrase_lab.configuration.schema_data import ChecklistConfig, DataConfig, PairsConfig, PawsConfig, WordOrderConfig
 from paraphrase_lab.configuration.schema_fields import MISSING, chosen, limited, open_mapping
 
 
@@ -173,6 +173,8 @@ class TrainConfig:
     keep_model: str = chosen("auto", "auto", "always", "never")
     threshold: str = chosen("0.5", "0.5", "fitted")
     """The probability from which a pair is a paraphrase; fitted: the best one on validation, not used by an exported model."""
+    checklist: bool = True
+    """Score the checklist of short English pairs after training: its dev half, and its test half where test is evaluated."""
     resume: Optional[str] = None
     study: Optional[StudyConfig] = None
     data: Any = MISSING
@@ -190,7 +192,7 @@ GROUP_BASES: dict[str, type] = {"data": DataConfig, "model": ModelConfig}
 """The keys a group's own files share, whatever their `_target_`."""
 
 SCHEMAS: dict[str, dict[str, type]] = {
-    "data": {"word_order": WordOrderConfig, "paws": PawsConfig, "pairs": PairsConfig},
+    "data": {"word_order": WordOrderConfig, "paws": PawsConfig, "pairs": PairsConfig, "checklist": ChecklistConfig},
     "model": {"tiny": TinyConfig, "pretrained": PretrainedConfig},
     "loss": {"cross_entropy": LossConfig},
     "optimizer": {"adamw": OptimizerConfig},

@@ -70,6 +70,11 @@ class PawsConfig(DataConfig):
 
 
 @dataclass
+class ChecklistConfig(DataConfig):
+    _target_: str = "paraphrase_lab.data.checklist.Checklist"
+
+
+@dataclass
 class PairsConfig(DataConfig):
     _target_: str = "paraphrase_lab.data.sources.Pairs"
     path: Optional[str] = None

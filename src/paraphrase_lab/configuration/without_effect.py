@@ -14,7 +14,7 @@ SAME_JOB = (
     "trainer.checkpoint_every_steps",
 )
 """Jobs that differ only here are the same job: `hydra.launcher.key_exclude` of every conf/compute/*.yaml."""
-SAME_RESULT = ("keep_model", "evaluate_test")
+SAME_RESULT = ("keep_model", "evaluate_test", "checklist")
 """They change what a run leaves behind: another job, but the same training."""
 PLACES_OF_DATA = ("data.path", "data.train", "data.validation", "data.test")
 """What the files hold is part of the data's own hash, and of a job's key through `key_files`."""

@@ -15,12 +15,13 @@ from paraphrase_lab.data.known_input import KnownInput
 from paraphrase_lab.files import atomic_directory
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.card import card_facts
+from paraphrase_lab.lifecycle.checklist import score_checklist
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit
-from paraphrase_lab.lifecycle.group_tables import print_groups
+from paraphrase_lab.lifecycle.group_tables import print_checklist, print_groups
 from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
-from paraphrase_lab.metrics.groups import as_record
+from paraphrase_lab.metrics.groups import accuracy_of, as_record
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.card import model_card
@@ -67,6 +68,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     metrics: dict[str, float] = {}
     for split, given in scored.items():
         metrics |= evaluation.split_metrics(PREFIX[split], given, calibration, own)
+    checklist = score_checklist(run.directory, model, run.datamodule, splits) if run.config.checklist else {}
     run.watch.lap("evaluation")
     prefixed = {PREFIX[split]: given for split, given in scored.items()}
     baselines = evaluation.split_baselines(prefixed)
@@ -74,13 +76,20 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     console = Console()
     evaluation.print_metrics(console, str(run.directory), metrics, baselines)  # first: the disk may be full
     groups = {PREFIX[split]: evaluation.split_groups(given, calibration) for split, given in scored.items()}
-    if splits:
-        print_groups(console, f"{splits[-1]}, group by group", groups[PREFIX[splits[-1]]])
+    groups |= {half: evaluation.split_groups(given, calibration) for half, given in checklist.items()}
+    metrics |= {f"{half}/accuracy": accuracy_of(groups[half]) for half in checklist}
+    for split in splits[-1:]:
+        print_groups(console, f"{PREFIX[split]}, group by group", groups[PREFIX[split]])
+    for half in list(checklist)[-1:]:
+        print_checklist(console, half, groups[half])
     for sentence in absurd_probes(metrics).values():
         log.warning(sentence)
     by_group = {prefix: as_record(results) for prefix, results in groups.items() if results}
-    run.record.update(metrics=metrics, baselines=baselines, groups=by_group, calibration=calibration.to_dict())
-    _write(run, scored, calibration)
+    run.record.update(
+        metrics=metrics, baselines=baselines, groups=by_group, calibration=calibration.to_dict(),
+        checklist={half: {"pairs": len(one.table), "fingerprint": one.table.fingerprint} for half, one in checklist.items()},
+    )  # fmt: skip
+    _write(run, scored, checklist, calibration)
     if keep:
         _export(run, model, metrics)
     run.watch.lap("writing")
@@ -119,12 +128,15 @@ def _splits(run: Run) -> list[str]:
     return [split for split in ("validation", "test") if split in run.tables.splits and (split != "test" or with_test)]
 
 
-def _write(run: Run, scored: dict[str, ScoredSplit], calibration: Calibration) -> None:
-    evaluation.write_predictions(scored, calibration, run.directory / "predictions.parquet")
+def _write(run: Run, scored: dict[str, ScoredSplit], checklist: dict[str, ScoredSplit], calibration: Calibration) -> None:
+    evaluation.write_predictions(scored | checklist, calibration, run.directory / "predictions.parquet")
     directory = run.directory / "plots"
     directory.mkdir(exist_ok=True)
     for split, given in scored.items():
         evaluation.draw(split, given, calibration, directory)
+    for half, given in checklist.items():
+        title = f"Capability checklist, {half.rpartition('_')[2]} half: {len(given.table)} short pairs, kind by kind"
+        plots.plot_groups(evaluation.split_groups(given, calibration), directory / f"{half}.png", title)
     if rows := read_rows(run.directory / "metrics.csv"):
         yes = float(scored["validation"].table.labels.mean())
         plots.plot_training([dict(row) for row in rows], directory / "training.png", majority_accuracy=max(yes, 1 - yes))

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from paraphrase_lab.metrics.groups import GroupResult
+from paraphrase_lab.metrics.groups import GroupResult, accuracy_of
 
 MOST_ROWS = 40
-UNDEFINED = "–"
 
 
 def print_groups(console: Console, title: str, results: Mapping[str, GroupResult]) -> None:
@@ -22,14 +20,19 @@ def print_groups(console: Console, title: str, results: Mapping[str, GroupResult
         title = f"{title}: the {MOST_ROWS} of {len(results):,} groups with the lowest accuracy"
     table = Table()
     table.add_column("group")
-    for name in ("pairs", "accuracy", "95% interval", "majority", "f1", "roc_auc", "labelled yes", "answered yes"):
+    for name in ("pairs", "accuracy", "95% interval", "majority", "answered yes"):
         table.add_column(name, justify="right", no_wrap=True, style="bold" if name == "accuracy" else None)
     for name, one in shown.items():
-        values = (one.f1, one.roc_auc)
         table.add_row(
             name, f"{one.pairs:,}", f"{one.accuracy:.4f}", f"{one.low:.3f}-{one.high:.3f}", f"{one.majority:.4f}",
-            *(UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in values),
-            f"{one.positive_rate:.1%}", f"{one.predicted_positive_rate:.1%}",
+            f"{one.predicted_positive_rate:.1%}",
         )  # fmt: skip
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table)
+
+
+def print_checklist(console: Console, half: str, results: Mapping[str, GroupResult]) -> None:
+    """Print the results of a half of the checklist, checklist_dev or checklist_test, kind by kind."""
+    pairs = sum(one.pairs for one in results.values())
+    title = f"{half}: {accuracy_of(results):.1%} of {pairs} short pairs are answered right, of which chance gets half"
+    print_groups(console, title, results)

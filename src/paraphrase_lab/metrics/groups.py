@@ -61,6 +61,12 @@ def _result(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> 
     )  # fmt: skip
 
 
+def accuracy_of(results: Mapping[str, GroupResult]) -> float:
+    """Return the accuracy on all pairs of the groups; nan without any."""
+    pairs = sum(one.pairs for one in results.values())
+    return sum(one.accuracy * one.pairs for one in results.values()) / pairs if pairs else float("nan")
+
+
 def as_record(results: Mapping[str, GroupResult]) -> dict[str, dict[str, Any]]:
     """Return plain numbers for run.json, from which `from_record` reads them back."""
     return {name: result._asdict() for name, result in results.items()}

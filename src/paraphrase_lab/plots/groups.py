@@ -14,7 +14,7 @@ LONGEST_NAME = 40
 def plot_groups(results: Mapping[str, GroupResult], path: Path, title: str) -> None:
     """Draw one line per group, the best first: accuracy, 95 % interval and the accuracy of the more frequent label.
 
-    A hollow mark: the interval does not exclude that accuracy.
+    A hollow mark: the interval does not exclude that accuracy. Groups of one label have no such line.
     """
     named = sorted(results.items(), key=lambda item: item[1].accuracy, reverse=True)
     accuracy, low, high, majority = (
@@ -25,9 +25,11 @@ def plot_groups(results: Mapping[str, GroupResult], path: Path, title: str) -> N
         axes = figure.subplots()
         axes.hlines(rows, low, high, color=BLUE, alpha=0.35, linewidth=4, label="95% interval")
         axes.plot(accuracy, rows, "o", color=BLUE, markersize=5, label="accuracy", clip_on=False, zorder=3)
-        unclear = low <= majority
-        axes.plot(accuracy[unclear], rows[unclear], "o", color=BLUE, markerfacecolor="white", markersize=5, clip_on=False, zorder=4)
-        axes.plot(majority, rows, "|", color=VERMILION, markersize=9, label="always the more frequent label", clip_on=False)
+        both = majority < 1
+        unclear = both & (low <= majority)
+        hollow = {"color": BLUE, "markerfacecolor": "white", "markersize": 5, "clip_on": False, "zorder": 4}
+        axes.plot(accuracy[unclear], rows[unclear], "o", **hollow, label="not clearly above it" if unclear.any() else None)
+        axes.plot(majority[both], rows[both], "|", color=VERMILION, markersize=9, label="always the more frequent label")
         axes.set_yticks(rows, [f"{wrapped(name, LONGEST_NAME)}  ({result.pairs:,})" for name, result in named])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(named) - 0.4, -0.6)
@@ -36,4 +38,4 @@ def plot_groups(results: Mapping[str, GroupResult], path: Path, title: str) -> N
         axes.set_title(title)
         percent(axes.xaxis)
         axes.set_xlabel("share of pairs answered right; in brackets the number of pairs", color=GREY)
-        figure.legend(loc="outside lower left", ncols=3)
+        figure.legend(loc="outside lower left", ncols=4)

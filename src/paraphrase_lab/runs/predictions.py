@@ -62,7 +62,8 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
             f"{run_dir} was interrupted before calibration", hint=f"`paraphrase train … resume={run_dir}` finishes it"
         )
     calibration = Calibration.from_dict(record.values["calibration"])
-    return with_calibration(run_dir, split, rows, calibration, record.values["data"][split]["fingerprint"])
+    recorded = {**record.values["data"], **record.values.get("checklist", {})}
+    return with_calibration(run_dir, split, rows, calibration, recorded[split]["fingerprint"])
 
 
 def missing_split(run_dir: Path, split: str, scored: Sequence[str], *notes: str) -> RunError:
