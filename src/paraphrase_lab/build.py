@@ -14,8 +14,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.check.targets import INJECTED, RUN_DIR_LOGGERS
+from paraphrase_lab.data.mixture import Source
 from paraphrase_lab.data.pair_table import PairTables
-from paraphrase_lab.data.tables import PairSource, load_tables
+from paraphrase_lab.data.tables import READING_ARGUMENTS, PairSource, load_tables
 from paraphrase_lab.errors import ConfigError, TrainingError, UserError
 from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.paths import cache_dir
@@ -51,20 +52,23 @@ def own_arguments(group: str, node: DictConfig) -> dict[str, Any]:
 
 
 def build_source(config: DictConfig) -> PairSource:
-    return build_object(own_arguments("data", config.data))
+    return _source(config.data)
+
+
+def _source(data: DictConfig) -> PairSource:
+    arguments = own_arguments("data", data)
+    if isinstance(sources := arguments.get("sources"), dict):  # a mixture: Hydra would build them with keys they do not take
+        parts = {name: Source(_source(data.sources[name]), _reading(data.sources[name])) for name in sources}
+        return build_object({name: value for name, value in arguments.items() if name != "sources"}, sources=parts)
+    return build_object(arguments)
+
+
+def _reading(data: DictConfig) -> dict[str, Any]:
+    return {name: data[name] for name in READING_ARGUMENTS}
 
 
 def build_tables(config: DictConfig) -> PairTables:
-    data = config.data
-    return load_tables(
-        build_source(config),
-        on_bad_rows=data.on_bad_rows,
-        validation_fraction=data.validation_fraction,
-        test_fraction=data.test_fraction,
-        split_seed=data.split_seed,
-        train_limit=data.train_limit,
-        evaluation_limit=data.evaluation_limit,
-    )
+    return load_tables(build_source(config), **_reading(config.data))
 
 
 def build_recipe(config: DictConfig) -> EncoderRecipe:
@@ -96,6 +100,7 @@ def build_datamodule(
         clusters_together=config.data.clusters_together,
         num_workers=config.data.num_workers,
         cache=cache_dir(),
+        max_length_of_group={str(name): source.max_length for name, source in (config.data.get("sources") or {}).items()},
     )
 
 
@@ -118,6 +123,7 @@ def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairD
         # With a gradient scaler torch's fused step unscales by itself, and Lightning refuses to clip then.
         fused_optimizer=precision != "16-mixed",
         own_metrics=build_metrics(config),
+        validation_groups=datamodule.tables.splits["validation"].groups if "sources" in config.data else None,
     )
 
 

@@ -39,7 +39,11 @@ def schema_of(config: DictConfig, group: str) -> tuple[type | None, bool]:
     Returns:
         The schema; whether the `_target_` is a researcher's own, whose arguments stand beside the keys of the schema.
     """
-    node = child(config, group)
+    return schema_of_node(child(config, group), group)
+
+
+def schema_of_node(node: Any, group: str) -> tuple[type | None, bool]:
+    """Find the schema of a node that stands where a file of the group was chosen: see `schema_of`."""
     known = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
     if known is not None and dataclasses.is_dataclass(known):
         return typing.cast(type, known), False

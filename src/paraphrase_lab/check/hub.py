@@ -28,12 +28,13 @@ def hub_problems(plain: dict[str, Any]) -> list[str]:
     if model["_target_"] == PRETRAINED and isinstance(model.get("name"), str):
         local = local_model_findings(model, data["max_length"])
         problems += [_model_problem(model)] if local is None else local
-    try:
-        name = getattr(data_source(plain), "hub_name", None)
-    except UserError:
-        name = None  # reported with the number of pairs
-    if name is not None:
-        problems.append(_data_problem(name, data.get("revision")))
+    for node in (data.get("sources") or {"data": data}).values():
+        try:
+            name = getattr(data_source({"data": node}), "hub_name", None)
+        except UserError:
+            continue  # reported with the number of pairs
+        if name is not None:
+            problems.append(_data_problem(name, node.get("revision")))
     return [problem for problem in problems if problem is not None]
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from paraphrase_lab.check.targets import INJECTED
 from paraphrase_lab.check.training import data_source
-from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
-from paraphrase_lab.data.tables import load_tables
+from paraphrase_lab.configuration.without_effect import places_of_data
+from paraphrase_lab.data.tables import READING_ARGUMENTS, load_tables
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import user_path
+from paraphrase_lab.runs.configuration import flat
 
 READ_AT_MOST_BYTES = 200_000_000
 """Larger files take too long to be read once more."""
-CUTS = ("on_bad_rows", "validation_fraction", "test_fraction", "split_seed", "train_limit", "evaluation_limit")
 READ_ALIKE = INJECTED["data"].not_passed - {"on_bad_rows", "validation_fraction", "test_fraction"}
 """Keys of data that change nothing of what can be read: jobs that differ only there share one reading."""
 
@@ -32,14 +32,15 @@ def reading_of(data: dict[str, Any]) -> str:
 
 
 def _problem(data: dict[str, Any]) -> str | None:
-    places = [user_path(place) for key in PLACES_OF_DATA if isinstance(place := data.get(key.removeprefix("data.")), str)]
+    given = flat({"data": data})
+    places = [user_path(place) for key in places_of_data(data) if isinstance(place := given.get(key), str)]
     files = [file for place in places for file in ([place] if place.is_file() else place.rglob("*")) if file.is_file()]
     if not files or sum(file.stat().st_size for file in files) > READ_AT_MOST_BYTES:
         return None
     try:
         source = data_source({"data": data})
         if getattr(source, "hub_name", None) is None:
-            load_tables(source, **{name: data[name] for name in CUTS})
+            load_tables(source, **{name: data[name] for name in READING_ARGUMENTS})
     except UserError as error:
         return f"data: {error}"
     return None

@@ -16,7 +16,7 @@ from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.later_keys import TOP_LEVEL, defaults_of
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
-from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
+from paraphrase_lab.configuration.without_effect import is_place_of_data, places_of_data
 from paraphrase_lab.data.options import READING, ReadOptions, kept_hint, kept_quoting
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.paths import user_path
@@ -53,7 +53,7 @@ def saved_config(run_dir: Path) -> DictConfig:
             if name not in (OmegaConf.select(config, parent) or ()):
                 OmegaConf.update(config, key, value, force_add=True)
     if working_dir := record.values.get("working_dir"):
-        for key in PLACES_OF_DATA:
+        for key in places_of_data(config.data):
             file = OmegaConf.select(config, key)
             if isinstance(file, str) and (from_there := Path(working_dir, file)).exists():
                 OmegaConf.update(config, key, str(from_there))
@@ -153,13 +153,24 @@ def _source(data: DictConfig) -> dict[str, Any]:
 def _absolute(data: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(data, resolve=True)
     assert isinstance(plain, dict)
-    places = {key.removeprefix("data.") for key in PLACES_OF_DATA}
-    return {str(name): str(user_path(value).absolute()) if name in places and value else value for name, value in plain.items()}
+    return _with_absolute({"data": plain})["data"]
+
+
+def _with_absolute(node: dict[Any, Any], above: str = "") -> dict[str, Any]:
+    """Return a copy in which places of data are absolute, those of the sources of a mixture among them."""
+    found: dict[str, Any] = {}
+    for name, value in node.items():
+        key = f"{above}{name}"
+        if isinstance(value, dict):
+            found[str(name)] = _with_absolute(value, f"{key}.")
+        else:
+            found[str(name)] = str(user_path(value).absolute()) if value and is_place_of_data(key) else value
+    return found
 
 
 def same_files(saved: DictConfig, config: DictConfig, name: str) -> list[str]:
     """Return a note where the files of the training were typed for an evaluation of the same pairs."""
-    typed_anew = any(OmegaConf.select(saved, key) != OmegaConf.select(config, key) for key in PLACES_OF_DATA)
+    typed_anew = any(OmegaConf.select(saved, key) != OmegaConf.select(config, key) for key in places_of_data(config.data))
     return [f"these are the files of the training: the run's own {name} split is scored"] if typed_anew else []
 
 

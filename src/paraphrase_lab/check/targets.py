@@ -120,6 +120,8 @@ def _bound(place: str, node: Mapping[str, Any], target: Callable[..., Any]) -> I
     is_entry = entry and "." not in entry and "[" not in entry
     name = node["_target_"]
     injected = INJECTED.get(f"{group}.*" if is_entry else place) or Injected()
+    if place.startswith("data.sources.") and place.count(".") == 2:  # a data set of a mixture
+        injected = INJECTED["data"]
     if name in RUN_DIR_LOGGERS:
         injected = RUN_DIR_LOGGER
     absent = [method for method in injected.methods if isinstance(target, type) and not hasattr(target, method)]

@@ -7,14 +7,17 @@ from typing import Any
 from paraphrase_lab.check.findings import Warned
 from paraphrase_lab.check.suggestions import closest, listed, meant_or_valid
 from paraphrase_lab.check.targets import INJECTED, located
+from paraphrase_lab.data.mixture import Source
+from paraphrase_lab.data.tables import READING_ARGUMENTS
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.metrics.names import HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import BY_GROUP, HIGHER_IS_BETTER
 from paraphrase_lab.runtime.hardware import Machine, cpu_cores, devices_used, resolve_precision
 
 
 def monitor_problems(plain: dict[str, Any]) -> Iterator[str]:
     """Find names that nothing logs. Training values go to the loggers only."""
     known = [f"val/{name}" for name in (*HIGHER_IS_BETTER, *plain["metrics"])]
+    known += [f"val_{source}/{name}" for source in plain["data"].get("sources") or () for name in BY_GROUP]
     watched = {"monitor": plain["monitor"]}
     for name, node in plain["callbacks"].items():
         if isinstance(node, dict) and isinstance(node.get("monitor"), str) and node["monitor"] != plain["monitor"]:
@@ -117,8 +120,16 @@ def training_pairs(plain: dict[str, Any]) -> int | None:
 
 def data_source(plain: dict[str, Any]) -> Any:
     """Construct the source of the pairs, which is cheap and loads nothing."""
-    arguments = {key: value for key, value in plain["data"].items() if key not in INJECTED["data"].not_passed}
-    target, _ = located(plain["data"]["_target_"])
+    return _source(plain["data"])
+
+
+def _source(data: dict[str, Any]) -> Any:
+    arguments = {key: value for key, value in data.items() if key not in INJECTED["data"].not_passed}
+    if isinstance(sources := arguments.get("sources"), dict):
+        arguments["sources"] = {
+            name: Source(_source(node), {key: node[key] for key in READING_ARGUMENTS}) for name, node in sources.items()
+        }
+    target, _ = located(data["_target_"])
     return target(**arguments) if target is not None else None
 
 

@@ -8,6 +8,7 @@ from omegaconf.errors import InterpolationKeyError, InterpolationToMissingValueE
 from omegaconf.errors import InterpolationValidationError as WrongTypeThere
 
 from paraphrase_lab.check.fields import Key, described, fitting, inner_schema, key_at, keys_of, schema_of
+from paraphrase_lab.check.mixture import mixture_problems
 from paraphrase_lab.check.rules import RULES
 from paraphrase_lab.check.suggestions import HIDDEN_KEYS, closest, did_you_mean, dotted_keys, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent, leaves, raw_value, root_of
@@ -42,6 +43,7 @@ def value_problems(config: DictConfig) -> list[str]:
         problems += _section(config, group, values)
     for group in OPEN_MAPPINGS:
         problems += _open_mapping(config, group)
+    problems += [Problem(sentence) for sentence in mixture_problems(config)]
     blamed = {key for problem in problems for key in problem.keys}
     first = [problem.sentence for problem in problems if problem.follows not in blamed]
     return list(dict.fromkeys([*first, *(sentence for rule in RULES for sentence in rule(values))]))

@@ -9,7 +9,7 @@ from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.cli.several_runs import ensemble_directories, is_run
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.quoting import expand_home
-from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA
+from paraphrase_lab.configuration.without_effect import places_of_data
 from paraphrase_lab.errors import TrainingError, UserError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
@@ -90,7 +90,9 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     console = Console()
     options = {"split": arguments.split, "precision": arguments.precision, "seen": arguments.seen, "places": places}
     for changed, overrides in zip(configs, requests, strict=True):
-        files = [user_path(file) for key in PLACES_OF_DATA if isinstance(file := OmegaConf.select(changed, key), str)]
+        files = [
+            user_path(file) for key in places_of_data(changed.data) if isinstance(file := OmegaConf.select(changed, key), str)
+        ]
         with with_hint(reading_hint(config, changed, overrides), *files):
             labels_are_typed = any(text.lstrip("+").startswith("data.labels") for text in overrides)
             done = evaluate_run(directory, changed, model, labels_are_typed=labels_are_typed, **options)

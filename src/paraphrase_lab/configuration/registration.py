@@ -8,7 +8,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from paraphrase_lab.configuration.schema import GROUP_BASES, SCHEMAS, TrainConfig
-from paraphrase_lab.configuration.without_effect import LOCAL_FILES, SAME_JOB
+from paraphrase_lab.configuration.without_effect import LOCAL_FILES, PLACES_OF_SOURCES, SAME_JOB
 
 
 def register() -> None:
@@ -18,7 +18,7 @@ def register() -> None:
         return
     store.store(name="schema", node=_opened(TrainConfig))
     files = [f"${{oc.select:{key},null}}" for key in LOCAL_FILES]
-    same_job = {"key_exclude": list(SAME_JOB), "key_files": files, "inputs": list(LOCAL_FILES)}
+    same_job = {"key_exclude": list(SAME_JOB), "key_files": files, "inputs": [*LOCAL_FILES, *PLACES_OF_SOURCES]}
     store.store(group="schema/compute", name="same_job", node={"hydra": {"launcher": same_job}})
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():

@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional  # Optional: OmegaConf 2.3 does not read "X | None" from string annotations
 
-from paraphrase_lab.configuration.schema_data import ChecklistConfig, DataConfig, PairsConfig, PawsConfig, WordOrderConfig
+from paraphrase_lab.configuration.schema_data import (
+    ChecklistConfig,
+    DataConfig,
+    MixtureConfig,
+    PairsConfig,
+    PawsConfig,
+    WordOrderConfig,
+)
 from paraphrase_lab.configuration.schema_fields import MISSING, chosen, limited, open_mapping
 
 
@@ -192,7 +199,13 @@ GROUP_BASES: dict[str, type] = {"data": DataConfig, "model": ModelConfig}
 """The keys a group's own files share, whatever their `_target_`."""
 
 SCHEMAS: dict[str, dict[str, type]] = {
-    "data": {"word_order": WordOrderConfig, "paws": PawsConfig, "pairs": PairsConfig, "checklist": ChecklistConfig},
+    "data": {
+        "word_order": WordOrderConfig,
+        "paws": PawsConfig,
+        "pairs": PairsConfig,
+        "mixture": MixtureConfig,
+        "checklist": ChecklistConfig,
+    },
     "model": {"tiny": TinyConfig, "pretrained": PretrainedConfig},
     "loss": {"cross_entropy": LossConfig},
     "optimizer": {"adamw": OptimizerConfig},

@@ -75,6 +75,16 @@ class ChecklistConfig(DataConfig):
 
 
 @dataclass
+class MixtureConfig(DataConfig):
+    _target_: str = "paraphrase_lab.data.mixture.Mixture"
+    sources: dict[str, Any] = open_mapping()
+    """Data sets by names of your own: `+data@data.sources.NAME=pairs` adds one, `~data@data.sources.NAME` drops one. Batches,
+    epochs and the largest max_length are those of the mixture."""
+    weights: dict[str, float] = open_mapping()
+    """How often each training pair of a source comes in an epoch; 1 where nothing is said, 0.5: half of the pairs."""
+
+
+@dataclass
 class PairsConfig(DataConfig):
     _target_: str = "paraphrase_lab.data.sources.Pairs"
     path: Optional[str] = None

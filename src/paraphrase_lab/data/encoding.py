@@ -52,19 +52,25 @@ class EncodedPairs:
 def encode(
     table: PairTable,
     tokenizer: Any,
-    max_length: int,
+    max_length: int | np.ndarray,
     *,
     swapped: bool = False,
     cache: Path | None = None,
     name: str = "",
     quiet: bool = False,
 ) -> EncodedPairs:
-    """Encode a split, or take it from `cache`. `swapped`: the second sentence first."""
+    """Encode a split, or take it from `cache`.
+
+    Args:
+        max_length: tokens of a pair at most: one number, or one for each pair [pairs].
+        swapped: the second sentence first.
+    """
     first, second = (table.sentence2, table.sentence1) if swapped else (table.sentence1, table.sentence2)
     if cache is None:
         return _encode(first, second, tokenizer, max_length, name, quiet)
+    limits = hashlib.sha256(max_length.tobytes()).hexdigest() if isinstance(max_length, np.ndarray) else max_length
     key = hashlib.sha256(
-        f"{FORMAT_VERSION}|{table.fingerprint}|{tokenizer_fingerprint(tokenizer)}|{max_length}|{swapped}".encode()
+        f"{FORMAT_VERSION}|{table.fingerprint}|{tokenizer_fingerprint(tokenizer)}|{limits}|{swapped}".encode()
     ).hexdigest()
     file = cache / "encoded" / f"{key}.npz"
     if (cached := _load(file)) is not None:
@@ -107,7 +113,10 @@ def tokenizer_fingerprint(tokenizer: Any) -> str:
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _encode(first: list[str], second: list[str], tokenizer: Any, max_length: int, name: str, quiet: bool) -> EncodedPairs:
+def _encode(
+    first: list[str], second: list[str], tokenizer: Any, max_length: int | np.ndarray, name: str, quiet: bool
+) -> EncodedPairs:
+    limits = np.broadcast_to(max_length, len(first))
     with_segments = "token_type_ids" in tokenizer.model_input_names
     tokens, segments, full_lengths = [], [], []
     starts = range(0, len(first), CHUNK_PAIRS)
@@ -117,8 +126,15 @@ def _encode(first: list[str], second: list[str], tokenizer: Any, max_length: int
         settings = dict(return_attention_mask=False, return_token_type_ids=with_segments, verbose=False)
         full = tokenizer(*chunk, truncation=False, **settings)
         full_lengths.extend(len(ids) for ids in full["input_ids"])
-        if any(len(ids) > max_length for ids in full["input_ids"]):
-            full = tokenizer(*chunk, truncation="longest_first", max_length=max_length, **settings)
+        lengths = np.array([len(ids) for ids in full["input_ids"]])
+        cut = lengths > limits[start : start + CHUNK_PAIRS]
+        for limit in np.unique(limits[start : start + CHUNK_PAIRS][cut]).tolist():
+            rows = np.flatnonzero(cut & (limits[start : start + CHUNK_PAIRS] == limit)).tolist()
+            texts = ([column[row] for row in rows] for column in chunk)
+            shorter = tokenizer(*texts, truncation="longest_first", max_length=limit, **settings)
+            for column in shorter.keys() & full.keys():
+                for row, ids in zip(rows, shorter[column], strict=True):
+                    full[column][row] = ids
         tokens.extend(np.asarray(ids, dtype=np.int32) for ids in full["input_ids"])
         if with_segments:
             segments.extend(np.asarray(ids, dtype=np.uint8) for ids in full["token_type_ids"])

@@ -1,5 +1,6 @@
 """The LightningDataModule: encodes the splits once, and hands out the same batches after a resume as without one."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ class PairDataModule(pl.LightningDataModule):
         swap: "none", "augment" (both orders of a pair, as two examples) or "paired" (as one example, for the consistency loss).
         batches_multiple_of: devices x accumulated batches, so that every optimiser step is a full one.
         clusters_together: training pairs that share a sentence stay in the same batch.
+        max_length_of_group: tokens of a pair of a group at most, where that is not `max_length`.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class PairDataModule(pl.LightningDataModule):
         clusters_together: bool = False,
         num_workers: int = 0,
         cache: Path | None = None,
+        max_length_of_group: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.tables, self.tokenizer, self.max_length = tables, tokenizer, max_length
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
         self.evaluation_batch_tokens, self.seed, self.swap = evaluation_batch_tokens, seed, swap
         self.num_workers, self.cache = num_workers, cache
+        self.max_length_of_group = dict(max_length_of_group or {})
         self.encoded = {split: self._encode(split) for split in tables.splits}
         self.truncation_notes = refuse_truncation(self.encoded, max_length, on_truncation)
         self.batches_multiple_of, self.clusters_together = batches_multiple_of, clusters_together
@@ -109,7 +113,14 @@ class PairDataModule(pl.LightningDataModule):
 
     def _encode(self, split: str, *, swapped: bool = False) -> EncodedPairs:
         table = self.tables.splits[split]
-        return encode(table, self.tokenizer, self.max_length, swapped=swapped, cache=self.cache, name=split)
+        limits = self._max_lengths(table)
+        return encode(table, self.tokenizer, limits, swapped=swapped, cache=self.cache, name=split)
+
+    def _max_lengths(self, table: PairTable) -> int | np.ndarray:
+        """Return max_length, or that of each pair's group [pairs] where groups have their own."""
+        if not self.max_length_of_group or table.groups is None:
+            return self.max_length
+        return np.array([self.max_length_of_group.get(str(group), self.max_length) for group in table.groups])
 
     def _evaluation_loader(self, encoded: EncodedPairs, labels: np.ndarray, rank: int = 0, world_size: int = 1) -> DataLoader:
         plan = BatchPlan(encoded.lengths, batch_tokens=self.evaluation_batch_tokens, multiple_of=world_size)

@@ -26,6 +26,12 @@ NO_TEST = (
 )
 
 
+READING_ARGUMENTS = (
+    "on_bad_rows", "validation_fraction", "test_fraction", "split_seed", "train_limit", "evaluation_limit",
+)  # fmt: skip
+"""Keys of a data set that `load_tables` takes."""
+
+
 class PairSource(Protocol):
     """The object that `data._target_` builds: cheap to construct, reads when asked."""
 
@@ -57,6 +63,29 @@ def load_tables(
         BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
         UserError: a source without pairs, or none to train on; a split whose pairs are all in another.
     """
+    fractions = {"validation": validation_fraction, "test": test_fraction}
+    whole: PairTables | None = getattr(source, "tables", None)  # of a mixture, which has read its sources by itself
+    splits, problems, notes = (
+        (dict(whole.splits), whole.bad_rows, list(whole.notes))
+        if whole is not None
+        else _read(source, on_bad_rows, fractions, split_seed)
+    )
+    if train_limit is not None and "train" in splits and train_limit < len(splits["train"]):
+        drawn = np.random.default_rng(split_seed).permutation(len(splits["train"]))[:train_limit]
+        splits["train"] = splits["train"].select(np.sort(drawn))
+    if evaluation_limit is not None:
+        for name in splits.keys() - {"train"}:
+            splits[name] = splits[name].select(range(len(splits[name]))[:evaluation_limit])
+    ordered = {name: splits[name] for name in SPLITS if name in splits}
+    refuse_one_label(ordered, source.labels)
+    shared = shared_sentences(ordered)
+    return PairTables(ordered, problems, [*notes, *(one.note(len(ordered[one.split])) for one in shared)], shared)
+
+
+def _read(
+    source: PairSource, on_bad_rows: str, fractions: dict[str, float], split_seed: int
+) -> tuple[dict[str, PairTable], list[BadRow], list[str]]:
+    """Return the splits of a source, those that are cut off train among them, with its bad rows and notes."""
     read = {name: check_pairs(rows, source.labels) for name, rows in source.splits().items()}
     is_single = list(read) == ["train"]
     notes_of_hidden = []
@@ -64,7 +93,6 @@ def load_tables(
         notes_of_hidden = [f"{hidden_labels(read.pop('test').labels)}: training leaves it out, `paraphrase predict` scores it"]
     problems = unusable_rows([*read.values()], source.labels, on_bad_rows)
     splits, empty_notes = _without_empty({name: one.table for name, one in read.items()})
-    fractions = {"validation": validation_fraction, "test": test_fraction}
     unused = list(fractions) if "validation" in splits else [] if is_single else ["test"]
     notes = [
         *left_out_notes(read),
@@ -78,20 +106,11 @@ def load_tables(
     ]
     refuse_same_pairs(splits)
     if "validation" not in splits and "train" in splits:
-        splits, cut_notes = _cut(splits, validation_fraction, test_fraction if is_single else 0.0, split_seed)
+        splits, cut_notes = _cut(splits, fractions["validation"], fractions["test"] if is_single else 0.0, split_seed)
         notes += cut_notes
     if "train" in splits and "test" not in splits and not notes_of_hidden:
         notes.append(NO_TEST)
-    if train_limit is not None and "train" in splits and train_limit < len(splits["train"]):
-        drawn = np.random.default_rng(split_seed).permutation(len(splits["train"]))[:train_limit]
-        splits["train"] = splits["train"].select(np.sort(drawn))
-    if evaluation_limit is not None:
-        for name in splits.keys() - {"train"}:
-            splits[name] = splits[name].select(range(len(splits[name]))[:evaluation_limit])
-    ordered = {name: splits[name] for name in SPLITS if name in splits}
-    refuse_one_label(ordered, source.labels)
-    shared = shared_sentences(ordered)
-    return PairTables(ordered, problems, [*notes, *(one.note(len(ordered[one.split])) for one in shared)], shared)
+    return splits, problems, notes
 
 
 def load_split(
@@ -108,6 +127,12 @@ def load_split(
     Raises:
         UserError: the source has no such split.
     """
+    if getattr(source, "tables", None) is not None:
+        tables = load_tables(source, on_bad_rows=on_bad_rows, evaluation_limit=limit, **cuts)
+        name = wanted or "test"
+        if name not in tables.splits:
+            raise UserError(f"the data set has no {name} split", valid=f"splits: {', '.join(tables.splits)}")
+        return name, replace(tables, splits={name: tables.splits[name]})
     found = source.splits()
     name = wanted or ("test" if own or "test" in found else next(iter(found), "test"))
     is_cut = name not in found or name == "train"

@@ -11,6 +11,8 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "accuracy": True, "f1": True, "precision": True, "recall": True, "roc_auc": True, "average_precision": True,
     "nll": False, "brier": False, "ece": False,
 }  # fmt: skip
+BY_GROUP = ("accuracy", "f1", "nll")
+"""Logged at each validation for every source of a mixture, as in val_paws/accuracy."""
 FLOOR_NAMES = ("bag_of_words", "bigrams", "counts")
 """Classifiers without a neural network, of floors.py."""
 ECE_IF_CALIBRATED = "ece_if_calibrated"

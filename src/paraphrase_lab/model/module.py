@@ -1,7 +1,7 @@
 """The LightningModule: loss, what is logged when, and the metrics of a whole validation split."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from paraphrase_lab.metrics.binary import OwnMetric, ValidationAnswers, binary_metrics
+from paraphrase_lab.metrics.names import BY_GROUP
 from paraphrase_lab.model.encoder import ENCODER_INPUTS
 from paraphrase_lab.model.losses import symmetric_divergence
 from paraphrase_lab.model.memory import split_on_oom
@@ -35,6 +36,7 @@ class PairClassifier(pl.LightningModule):
         mean_pairs: pairs of an average batch. Batches hold about the same number of tokens, not of pairs; weighting each by
             its pairs lets every pair count the same.
         own_metrics: name -> function of (labels, probabilities, threshold), logged as val/<name>.
+        validation_groups: the source of each validation pair [pairs], in the order of the split: each has metrics of its own.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class PairClassifier(pl.LightningModule):
         consistency_weight: float = 0.0,
         fused_optimizer: bool = True,
         own_metrics: Mapping[str, OwnMetric] | None = None,
+        validation_groups: Sequence[str | None] | None = None,
     ) -> None:
         super().__init__()
         self.encoder, self.loss = encoder.train(), loss
@@ -56,6 +59,7 @@ class PairClassifier(pl.LightningModule):
         self.mean_pairs, self.layer_decay, self.fused_optimizer = mean_pairs, layer_decay, fused_optimizer
         self.consistency_weight = consistency_weight
         self.own_metrics = dict(own_metrics or {})
+        self.validation_groups = None if validation_groups is None else np.array(validation_groups)
         self.validation_outputs: list[tuple[Tensor, Tensor, Tensor]] = []
         self._reset_train_metrics()
 
@@ -131,8 +135,18 @@ class PairClassifier(pl.LightningModule):
         values = binary_metrics(labels, probabilities)
         values |= {name: float(metric(labels, probabilities, 0.5)) for name, metric in self.own_metrics.items()}
         self.validation_answers = ValidationAnswers.of(labels, probabilities)
-        logged = {f"val/{name}": value for name, value in values.items()}
+        logged = {f"val/{name}": value for name, value in values.items()} | self._of_groups(labels, probabilities)
         self.log_dict({**logged, "step": float(self.trainer.global_step)}, sync_dist=True, batch_size=1)
+
+    def _of_groups(self, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+        if self.validation_groups is None:
+            return {}
+        found = {}
+        for group in dict.fromkeys(self.validation_groups.tolist()):
+            rows = self.validation_groups == group
+            values = binary_metrics(labels[rows], probabilities[rows])
+            found |= {f"val_{group}/{name}": values[name] for name in BY_GROUP}
+        return found
 
     def _gathered_outputs(self) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and margins of the whole split [pairs], in its order and the same on every device."""

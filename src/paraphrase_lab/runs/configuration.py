@@ -8,7 +8,7 @@ from typing import Any
 
 from paraphrase_lab.configuration.later_keys import completed
 from paraphrase_lab.configuration.renamed import renamed_record
-from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA, WITHOUT_EFFECT
+from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT, is_place_of_data
 from paraphrase_lab.runs.short import shown
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any], working_
 
     def value(config: Mapping[str, Any], key: str, base: str) -> str:
         found = config[key]
-        is_place = key in PLACES_OF_DATA and isinstance(found, str)
+        is_place = is_place_of_data(key) and isinstance(found, str)
         return str(Path(base, Path(found).expanduser()).absolute()) if is_place else shown(found)
 
     def has_effect(key: str) -> bool:
-        return key in PLACES_OF_DATA or not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_EFFECT)
+        return is_place_of_data(key) or not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_EFFECT)
 
     shared = [key for key in now if key in before and has_effect(key)]
     changed = [key for key in shared if value(before, key, working_dir or ".") != value(now, key, ".")]

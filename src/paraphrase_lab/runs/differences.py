@@ -4,14 +4,13 @@ import json
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 
+from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT, is_place_of_data
 from paraphrase_lab.runs.configuration import GROUPS
-from paraphrase_lab.runs.fingerprint import WITHOUT_EFFECT
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import short_names, shown
 
 SEED = "seed"
-DATA_PLACES = ("data.path", "data.train", "data.validation", "data.test")
-NOISE = tuple(key for key in WITHOUT_EFFECT if key not in DATA_PLACES) + ("logger", "compute", "trainer")
+NOISE = tuple(key for key in WITHOUT_EFFECT if not is_place_of_data(key)) + ("logger", "compute", "trainer")
 """Keys, and groups under their own names, that do not affect a result; `trainer` only as the name of a file."""
 MAPPINGS_OF_NOISE = ("logger.", "study.")
 MISSING = object()
@@ -98,7 +97,7 @@ def _columns(rows: Sequence[RunRow]) -> dict[str, Column]:
     data = {json.dumps((row.record.get("fingerprint_parts") or {}).get("data"), sort_keys=True) for row in rows}
     places, columns = len(data) > 1, {}
     for key in dict.fromkeys(key for row in rows for key in row.config):
-        if key in NOISE or key.startswith(MAPPINGS_OF_NOISE) or (key in DATA_PLACES and not places):
+        if key in NOISE or key.startswith(MAPPINGS_OF_NOISE) or (is_place_of_data(key) and not places):
             continue
         given = [row.config.get(key, MISSING) for row in rows]
         if all(value is given[0] or (value == given[0] and type(value) is type(given[0])) for value in given):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
+from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT, is_place_of_data
 from paraphrase_lab.paths import PACKAGE_DIR
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "pytorch-lightning", "numpy", "scikit-learn", "hydra-core", "omegaconf")
@@ -52,6 +52,6 @@ def _with_effect(config: Mapping[Any, Any], above: str = "") -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in config.items():
         key = f"{above}{name}"
-        if key not in WITHOUT_EFFECT:
+        if key not in WITHOUT_EFFECT and not is_place_of_data(key):
             kept[str(name)] = _with_effect(value, f"{key}.") if isinstance(value, Mapping) else value
     return kept

@@ -1,0 +1,52 @@
+"""The first stage on the data sets of a mixture: each has the keys of its kind, with values that fit."""
+
+from collections.abc import Iterator
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from paraphrase_lab.check.fields import described, fitting, keys_of, schema_of_node
+from paraphrase_lab.check.suggestions import listed, names_in, no_such_key, shown
+from paraphrase_lab.configuration.hydra_internals import child, is_absent
+
+
+def mixture_problems(config: DictConfig) -> Iterator[str]:
+    data = child(config, "data")
+    sources = child(data, "sources") if isinstance(data, DictConfig) and not is_absent(data) else None
+    if not isinstance(sources, DictConfig) or is_absent(sources):
+        return
+    for name in names_in(sources):
+        yield from _source_problems(config, f"data.sources.{name}", child(sources, name))
+    weights = child(data, "weights")
+    for name in names_in(weights):
+        if name not in sources:
+            yield f"data.weights.{name}: there is no such source. Sources: {listed(names_in(sources))}."
+        elif not isinstance(weight := weights[name], int | float) or isinstance(weight, bool) or not weight > 0:
+            yield f"data.weights.{name}={shown(weight)} must be a number above 0: how often a pair comes in an epoch."
+
+
+def _source_problems(config: DictConfig, place: str, node: object) -> Iterator[str]:
+    if not isinstance(node, DictConfig) or is_absent(node) or "_target_" not in node:
+        yield f"{place} is no data set: +data@{place}=NAME chooses a file of data, as in +data@{place}=pairs."
+        return
+    schema, has_free_keys = schema_of_node(node, "data")
+    known = keys_of(schema) if schema is not None else {}
+    for name in names_in(node):
+        if name not in known:
+            if not has_free_keys:
+                yield no_such_key(config, f"{place}.{name}")
+            continue
+        if OmegaConf.is_missing(node, name):
+            yield f"{place}.{name} has no value yet: give it with {place}.{name}=VALUE ({described(known[name])})."
+            continue
+        try:
+            value = node[name]
+        except OmegaConfBaseException:
+            continue  # it is reported with all interpolations
+        plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        _, problem = fitting(known[name], plain)
+        if problem is not None:
+            yield f"{place}.{name}={shown(plain)} {problem}"
+    own, longest = node.get("max_length"), config.data.get("max_length")
+    if isinstance(own, int) and isinstance(longest, int) and own > longest:
+        yield f"{place}.max_length={own} is more than data.max_length={longest}, which the model takes: data.max_length={own}."

@@ -1,0 +1,78 @@
+"""The results of a suite: one row per data set, on the screen, in a file and as a picture."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from paraphrase_lab import plots
+from paraphrase_lab.data.clusters import sentence_clusters
+from paraphrase_lab.files import atomic_write
+from paraphrase_lab.lifecycle.evaluation import ScoredSplit
+from paraphrase_lab.metrics.binary import decide
+from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.metrics.groups import GroupResult
+from paraphrase_lab.statistics.bootstrap import cluster_weights, interval, resample
+from paraphrase_lab.statistics.metric_sums import Scored
+
+RESAMPLES = 2_000
+SHOWN = ("f1", "roc_auc", "ece", "flip_rate")
+
+
+class SuiteRow(NamedTuple):
+    """The result on one set; without pairs where `refused` says why there is none."""
+
+    name: str
+    result: GroupResult | None = None
+    metrics: dict[str, float] = {}
+    directory: Path | None = None
+    refused: str = ""
+
+
+def accuracy_interval(scored: ScoredSplit, calibration: Calibration) -> tuple[float, float]:
+    """Return the 95 % interval of the accuracy, by a bootstrap over clusters of pairs that share a sentence."""
+    table, probabilities = scored.table, calibration.probabilities(scored.margins)
+    clusters = sentence_clusters(table.sentence1, table.sentence2)
+    number = int(clusters.max(initial=0)) + 1
+    answers = decide(probabilities, calibration.threshold)
+    weights = cluster_weights(number, RESAMPLES, np.random.default_rng(0))
+    low, high = interval(resample("accuracy", Scored(table.labels, probabilities[None], answers[None]), clusters, weights), number)
+    return float(low[0]), float(high[0])
+
+
+def print_suite(console: Console, title: str, rows: Sequence[SuiteRow]) -> None:
+    table = Table()
+    table.add_column("set")
+    for name in ("pairs", "accuracy", "95% interval", "majority", *SHOWN):
+        table.add_column(name, justify="right", no_wrap=True, style="bold" if name == "accuracy" else None)
+    for row in rows:
+        if (one := row.result) is None:
+            table.add_row(row.name, "–")
+            continue
+        named = (f"{row.metrics[name]:.4f}" if name in row.metrics and np.isfinite(row.metrics[name]) else "–" for name in SHOWN)
+        table.add_row(
+            row.name, f"{one.pairs:,}", f"{one.accuracy:.4f}", f"{one.low:.3f}-{one.high:.3f}", f"{one.majority:.4f}", *named
+        )
+    console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
+    console.print(table)
+    for row in rows:
+        if row.refused:
+            console.print(f"{row.name} was not scored: {row.refused}", style="yellow", markup=False, soft_wrap=True)
+
+
+def write_suite(rows: Sequence[SuiteRow], directory: Path, title: str) -> None:
+    """Write results.csv and results.png into the directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    columns = ("pairs", "accuracy", "low", "high", "majority")
+    with atomic_write(directory / "results.csv") as unfinished, unfinished.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["set", *columns, *SHOWN, "evaluation", "not scored because"])
+        for row in rows:
+            values = ["" if row.result is None else getattr(row.result, name) for name in columns]
+            writer.writerow([row.name, *values, *(row.metrics.get(name, "") for name in SHOWN), row.directory or "", row.refused])
+    if scored := {row.name: row.result for row in rows if row.result is not None}:
+        plots.plot_groups(scored, directory / "results.png", title)
