@@ -21,6 +21,7 @@ from paraphrase_lab.errors import ConfigError, UserError
 from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.seen import REFUSE, PairsToScore, changed_since_training, other_pairs, own_split
+from paraphrase_lab.lifecycle.suite_table import whole_split
 from paraphrase_lab.metrics.groups import GroupResult, as_record
 from paraphrase_lab.metrics.names import FLOOR_NAMES, HISTORY, PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
@@ -45,6 +46,8 @@ class Evaluation(NamedTuple):
     baselines: dict[str, dict[str, dict[str, float]]]
     notes: list[str]
     groups: dict[str, GroupResult]
+    whole: GroupResult
+    """All pairs as one group; its interval knows of clusters of pairs that share a sentence."""
     unwritten: str = ""
     """Says why the directory does not hold everything."""
 
@@ -81,7 +84,7 @@ def evaluate_run(
     scored = evaluation.score_split(model, datamodule, name, used, both_orders=True)
     prefix = HISTORY if name == "validation" and not own else PREFIX[name]  # of other data, nothing was chosen on it
     metrics = evaluation.split_metrics(prefix, scored, model.calibration, build.build_metrics(config))
-    groups = evaluation.split_groups(scored, model.calibration)
+    groups, whole = evaluation.split_groups(scored, model.calibration), whole_split(scored, model.calibration)
     fingerprint = chosen.tables.splits[name].fingerprint
     baselines = evaluation.split_baselines({prefix: scored}, _known_floors(run_dir, name, fingerprint))
     key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
@@ -109,7 +112,7 @@ def evaluate_run(
             raise
     data = " ".join(str(part) for part in (config.data["_target_"].rpartition(".")[2], config.data.get("path")) if part)
     title = f"{run_dir}: {name} of {data}"  # as in `test of Paws ../paws`
-    return Evaluation(title, directory, metrics, baselines, notes, groups, unwritten)
+    return Evaluation(title, directory, metrics, baselines, notes, groups, whole, unwritten)
 
 
 def _beyond(run_dir: Path, model: TrainedModel, datamodule: PairDataModule, name: str) -> list[str]:

@@ -7,6 +7,7 @@ from statistics import fmean
 
 from paraphrase_lab.cli.request import add_to_path
 from paraphrase_lab.cli.several_runs import ensemble_directories, is_run
+from paraphrase_lab.cli.suite import evaluate_suite
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.quoting import expand_home
 from paraphrase_lab.configuration.without_effect import places_of_data
@@ -26,6 +27,8 @@ def run(words: list[str]) -> int:
     add_to_path()
     if any(map(is_run, arguments.overrides)):
         return _evaluate_ensemble([arguments.run, *arguments.overrides], arguments)
+    if arguments.suite:
+        return evaluate_suite(run_directory(arguments.run), arguments)
     return _evaluate(run_directory(arguments.run), arguments)
 
 
@@ -44,6 +47,11 @@ def arguments_parser() -> argparse.ArgumentParser:
         type=expand_home,
         metavar="OVERRIDE",
         help="one more data set; repeatable",
+    )
+    parser.add_argument(
+        "--suite",
+        metavar="NAME",
+        help="score the data sets of conf/suite/NAME.yaml, or of FILE.yaml, in one table; SET.data.path=DIR is for one set",
     )
     parser.add_argument("--split", choices=("train", "validation", "test"), help="default: test, or the only split there is")
     parser.add_argument(

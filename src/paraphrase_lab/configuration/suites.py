@@ -32,7 +32,9 @@ def read_suite(name: str, config_dir: str | None = None) -> dict[str, list[str]]
         raise UserError(f"{path} has no sets", valid="sets: {NAME: [data=paws], OTHER: [data=pairs, data.path=FILE]}")
     for set_name, overrides in sets.items():
         if not isinstance(overrides, list) or not all(isinstance(word, str) for word in overrides):
-            raise UserError(f"{path}: the set {set_name} is no list of overrides", valid=f"{set_name}: [data=pairs, data.path=FILE]")
+            raise UserError(
+                f"{path}: the set {set_name} is no list of overrides", valid=f"{set_name}: [data=pairs, data.path=FILE]"
+            )
     return {str(set_name): list(overrides) for set_name, overrides in sets.items()}
 
 

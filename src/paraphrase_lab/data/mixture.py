@@ -44,9 +44,8 @@ class Mixture:
             raise UserError(f"data.weights.{unknown[0]}: there is no such source", valid=f"sources: {', '.join(sources)}")
         for name, weight in self.weights.items():
             if not weight > 0:
-                raise UserError(
-                    f"data.weights.{name}={weight:g}", valid="a number above 0", hint=f"~data.sources.{name} drops it"
-                )
+                hint = f"~data@data.sources.{name} drops the source"
+                raise UserError(f"data.weights.{name}={weight:g}", valid="a number above 0", hint=hint)
 
     def splits(self) -> dict[str, Iterable[RawPair | BadRow]]:
         return {split: _rows(table) for split, table in self.tables.splits.items()}

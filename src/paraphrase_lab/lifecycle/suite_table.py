@@ -15,12 +15,12 @@ from paraphrase_lab.files import atomic_write
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit
 from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.groups import GroupResult
-from paraphrase_lab.statistics.bootstrap import cluster_weights, interval, resample
-from paraphrase_lab.statistics.metric_sums import Scored
+from paraphrase_lab.metrics.groups import OTHERS, GroupResult, group_results
+from paraphrase_lab.statistics.proportion import clustered_interval
 
-RESAMPLES = 2_000
-SHOWN = ("f1", "roc_auc", "ece", "flip_rate")
+SHOWN, NARROW = ("f1", "roc_auc", "ece", "flip_rate"), ("f1", "flip_rate")
+WIDE = 100
+"""Columns of a terminal that shows all of them."""
 
 
 class SuiteRow(NamedTuple):
@@ -33,27 +33,27 @@ class SuiteRow(NamedTuple):
     refused: str = ""
 
 
-def accuracy_interval(scored: ScoredSplit, calibration: Calibration) -> tuple[float, float]:
-    """Return the 95 % interval of the accuracy, by a bootstrap over clusters of pairs that share a sentence."""
+def whole_split(scored: ScoredSplit, calibration: Calibration) -> GroupResult:
+    """Return the result of all pairs, with an interval that knows of clusters of pairs that share a sentence."""
     table, probabilities = scored.table, calibration.probabilities(scored.margins)
-    clusters = sentence_clusters(table.sentence1, table.sentence2)
-    number = int(clusters.max(initial=0)) + 1
-    answers = decide(probabilities, calibration.threshold)
-    weights = cluster_weights(number, RESAMPLES, np.random.default_rng(0))
-    low, high = interval(resample("accuracy", Scored(table.labels, probabilities[None], answers[None]), clusters, weights), number)
-    return float(low[0]), float(high[0])
+    result = group_results([OTHERS] * len(table), table.labels, probabilities, calibration.threshold)[OTHERS]
+    right = (decide(probabilities, calibration.threshold) == table.labels).astype(np.float64)
+    low, high = clustered_interval(right, sentence_clusters(table.sentence1, table.sentence2))
+    return result if np.isnan(low) else result._replace(low=low, high=high)
 
 
 def print_suite(console: Console, title: str, rows: Sequence[SuiteRow]) -> None:
-    table = Table()
-    table.add_column("set")
-    for name in ("pairs", "accuracy", "95% interval", "majority", *SHOWN):
+    table, further = Table(), SHOWN if console.width >= WIDE else NARROW
+    table.add_column("set", no_wrap=True)
+    for name in ("pairs", "accuracy", "95% interval", "majority", *further):
         table.add_column(name, justify="right", no_wrap=True, style="bold" if name == "accuracy" else None)
     for row in rows:
         if (one := row.result) is None:
             table.add_row(row.name, "–")
             continue
-        named = (f"{row.metrics[name]:.4f}" if name in row.metrics and np.isfinite(row.metrics[name]) else "–" for name in SHOWN)
+        named = (
+            f"{row.metrics[name]:.4f}" if name in row.metrics and np.isfinite(row.metrics[name]) else "–" for name in further
+        )
         table.add_row(
             row.name, f"{one.pairs:,}", f"{one.accuracy:.4f}", f"{one.low:.3f}-{one.high:.3f}", f"{one.majority:.4f}", *named
         )
@@ -73,6 +73,8 @@ def write_suite(rows: Sequence[SuiteRow], directory: Path, title: str) -> None:
         writer.writerow(["set", *columns, *SHOWN, "evaluation", "not scored because"])
         for row in rows:
             values = ["" if row.result is None else getattr(row.result, name) for name in columns]
-            writer.writerow([row.name, *values, *(row.metrics.get(name, "") for name in SHOWN), row.directory or "", row.refused])
+            writer.writerow(
+                [row.name, *values, *(row.metrics.get(name, "") for name in SHOWN), row.directory or "", row.refused]
+            )
     if scored := {row.name: row.result for row in rows if row.result is not None}:
         plots.plot_groups(scored, directory / "results.png", title)

@@ -73,7 +73,8 @@ def as_record(results: Mapping[str, GroupResult]) -> dict[str, dict[str, Any]]:
 
 
 def from_record(recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, GroupResult]:
-    return {
-        name: GroupResult(**{key: float("nan") if value is None else value for key, value in values.items()})
-        for name, values in recorded.items()
-    }
+    found = {}
+    for name, values in recorded.items():
+        given: dict[str, Any] = {key: float("nan") if value is None else value for key, value in values.items()}
+        found[name] = GroupResult(**given)
+    return found

@@ -1,0 +1,67 @@
+"""`paraphrase evaluate RUN --suite NAME`: a run's model on several data sets, in one table."""
+
+import argparse
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from paraphrase_lab.configuration.composition import Request
+from paraphrase_lab.configuration.suites import overrides_of_sets, read_suite
+from paraphrase_lab.errors import KnownError, UserError
+from paraphrase_lab.storage import require_writable
+
+
+def evaluate_suite(directory: Path, arguments: argparse.Namespace) -> int:
+    """Score every set of the suite; return 2 where one could not be scored, after the others."""
+    from paraphrase_lab.check.saved_config import saved_config, with_overrides
+
+    if arguments.also:
+        raise UserError("--also adds a data set to a single one", hint="write a suite of your own: --suite FILE.yaml")
+    sets = overrides_of_sets(read_suite(arguments.suite, arguments.config_dir), arguments.overrides)
+    config = saved_config(directory)
+    configs = {
+        name: with_overrides(config, Request(tuple(overrides), arguments.config_dir)) for name, overrides in sets.items()
+    }
+    places = arguments.output or directory / "evaluations"
+    require_writable(places, hint="--output DIR writes the evaluation elsewhere")
+
+    from rich.console import Console
+
+    from paraphrase_lab.lifecycle.suite_table import print_suite, write_suite
+    from paraphrase_lab.runtime.next_commands import print_next
+
+    console = Console()
+    rows = _scored(console, directory, configs, arguments, places)
+    title = f"{directory} on the suite {Path(arguments.suite).stem}"
+    print_suite(console, title, rows)
+    folder = places / f"suite-{Path(arguments.suite).stem}"
+    write_suite(rows, folder, title)
+    console.print(f"results.csv and results.png: {folder}", markup=False, soft_wrap=True)
+    print_next(f"paraphrase compare {shlex.quote(str(directory))} OTHER_RUN")
+    return 2 if any(row.refused for row in rows) else 0
+
+
+def _scored(
+    console: object, directory: Path, configs: Mapping[str, DictConfig], arguments: argparse.Namespace, places: Path
+) -> list:
+    from paraphrase_lab.evaluate import evaluate_run
+    from paraphrase_lab.lifecycle.suite_table import SuiteRow
+    from paraphrase_lab.lifecycle.trained import load_run
+
+    _, model = load_run(directory)
+    options = {"split": arguments.split, "precision": arguments.precision, "seen": arguments.seen, "places": places}
+    rows: list[SuiteRow] = []
+    for name, changed in configs.items():
+        try:
+            done = evaluate_run(directory, changed, model, **options)
+        except KnownError as error:
+            rows.append(SuiteRow(name, refused=" ".join(str(error).split("\n"))))
+            continue
+        for note in done.notes:
+            console.print(f"{name}: {note}", style="yellow", markup=False, soft_wrap=True)  # type: ignore[attr-defined]
+        rows.append(
+            SuiteRow(name, done.whole, {key.partition("/")[2]: value for key, value in done.metrics.items()}, done.directory)
+        )
+    return rows

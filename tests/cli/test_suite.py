@@ -1,0 +1,128 @@
+"""`paraphrase evaluate RUN --suite`, and a training on a mixture with the checklist behind it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from checking import problems
+from commands import TINY, paraphrase, record
+from paraphrase_lab.configuration.suites import overrides_of_sets, read_suite
+from paraphrase_lab.errors import UserError
+
+SMALL = ("train_pairs=400", "validation_pairs=100", "test_pairs=100")
+
+
+def write_pairs(path: Path, count: int = 40, animal: str = "cat") -> Path:
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        rows = [(f"the {i} {animal}", f"a {animal} {i}", i % 2, "cats" if i < count // 2 else "dogs") for i in range(count)]
+        csv.writer(handle).writerows([("sentence1", "sentence2", "label", "topic"), *rows])
+    return path
+
+
+@pytest.fixture(scope="module")
+def mixed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mixed")
+    pairs = write_pairs(folder / "pairs.csv", 200)
+    sources = ["data@data.sources.paws=pairs", f"data.sources.paws.path={pairs}"]
+    sizes = [f"data.sources.word_order.{size}" for size in SMALL]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PARAPHRASE_CACHE_DIR", str(folder / "cache"))
+        words = (*TINY, "data=mixture", *sources, *sizes, "data.weights.paws=2", "data.sources.word_order.max_length=24")
+        assert paraphrase("train", *words, "monitor=val_paws/accuracy", f"hydra.run.dir={folder / 'run'}") == 0
+    return folder / "run"
+
+
+def test_a_mixture_has_results_for_each_source(mixed_run: Path) -> None:
+    made = record(mixed_run)
+    assert made["best"]["monitor"] == "val_paws/accuracy"
+    assert {name: one["pairs"] for name, one in made["groups"]["test"].items()} == {"paws": 20, "word_order": 80}
+    assert made["data"]["train"]["pairs"] == 2 * 160 + 400
+    rows = pq.read_table(mixed_run / "predictions.parquet", filters=[("split", "==", "test")])
+    assert rows.column("group").to_pylist().count("paws") == 20
+    header = (mixed_run / "metrics.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert {"val_paws/f1", "val_word_order/nll"} <= set(header)
+
+
+def test_the_checklist_is_scored_after_a_training(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = record(tiny_run)
+    assert {half: one["pairs"] for half, one in made["checklist"].items()} == {"checklist_dev": 252, "checklist_test": 252}
+    assert len(made["groups"]["checklist_test"]) == 21
+    right = sum(one["accuracy"] * one["pairs"] for one in made["groups"]["checklist_test"].values())
+    assert made["metrics"]["checklist_test/accuracy"] == pytest.approx(right / 252)
+    assert (tiny_run / "plots" / "checklist_test.png").is_file()
+    assert paraphrase("evaluate", str(tiny_run), "data=checklist") == 0
+    assert "role_swap" in capsys.readouterr().out
+
+
+def test_pairs_of_the_checklist_in_the_training_are_left_out_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from paraphrase_lab.data.checklist import checklist_table
+
+    table, pairs = checklist_table("test"), write_pairs(tmp_path / "pairs.csv", 200)
+    with pairs.open("a", newline="", encoding="utf-8") as handle:
+        rows = zip(table.sentence2, table.sentence1, table.labels.tolist(), ["x"] * len(table), strict=True)
+        csv.writer(handle).writerows(list(rows)[:12])
+    words = (*TINY, "data=pairs", f"data.train={pairs}", f"data.test={write_pairs(tmp_path / 'test.csv', animal='dog')}")
+    assert paraphrase("train", *words, f"hydra.run.dir={tmp_path / 'run'}") == 0
+    assert record(tmp_path / "run")["checklist"]["checklist_test"]["pairs"] == 240
+    assert "hold 12 of the 252 pairs of the checklist's checklist_test half" in capsys.readouterr().out
+
+
+def test_a_suite_is_one_table_and_what_cannot_be_scored_hides_nothing(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = write_pairs(tmp_path / "pairs.csv")
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("sets:\n  mine: [data=pairs, data.group=topic]\n  hub: [data=paws]\n  checklist: [data=checklist]\n")
+    words = ("evaluate", str(tiny_run), "--suite", str(suite), f"mine.data.path={pairs}", "--output", str(tmp_path / "out"))
+    assert paraphrase(*words) == 2
+    shown = capsys.readouterr().out
+    assert "hub was not scored: the data set google-research-datasets/paws could not be loaded" in shown
+    written = list(csv.DictReader((tmp_path / "out" / "suite-mine" / "results.csv").read_text(encoding="utf-8").splitlines()))
+    assert [(row["set"], row["pairs"]) for row in written] == [("mine", "40"), ("hub", ""), ("checklist", "252")]
+    assert (tmp_path / "out" / "suite-mine" / "results.png").is_file()
+    assert float(written[0]["low"]) < float(written[0]["accuracy"]) < float(written[0]["high"])
+
+
+def test_suites_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no suite 'both'\nsuites: both_ends; or the path of a .yaml file"):
+        read_suite("both")
+    for text, message in (
+        ("sets: {}", "has no sets"),
+        ("sets: {a: data=paws}", "the set a is no list of overrides"),
+        ("sets: [", "cannot be read"),
+    ):
+        (tmp_path / "x.yaml").write_text(text)
+        with pytest.raises(UserError, match=message):
+            read_suite(str(tmp_path / "x.yaml"))
+
+
+def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
+    sets = {"a": ["data=paws"], "b": ["data=pairs"]}
+    typed = ["a.data.path=here", "data.max_length=64"]
+    assert overrides_of_sets(sets, typed) == {
+        "a": ["data=paws", "data.path=here", "data.max_length=64"],
+        "b": ["data=pairs", "data.max_length=64"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.weights.word_orde=0.1"], "data.weights.word_orde: there is no such source. Sources: paws, word_order."),
+        (["data.weights.paws=-1"], "data.weights.paws=-1.0 must be a number above 0: how often a pair comes in an epoch."),
+        (["data.sources.paws.max_length=200"], "data.sources.paws.max_length=200 is more than data.max_length=128"),
+        (["data.sources.word_order.train_pair=3"], "Did you mean 'data.sources.word_order.train_pairs'?"),
+        (["data.sources.word_order.test_pairs=3"], "data.sources.word_order.test_pairs=3 must be a whole number, 100 or more."),
+        (
+            ["+data.sources.mine.path=x"],
+            "data.sources.mine is no data set: +data@data.sources.mine=NAME chooses a file of data",
+        ),
+    ],
+)
+def test_mistakes_in_a_mixture(overrides: list[str], message: str) -> None:
+    (found,) = problems("data=mixture", *overrides)
+    assert message in found
