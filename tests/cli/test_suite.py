@@ -10,7 +10,7 @@ import pytest
 
 from checking import problems
 from commands import TINY, paraphrase, record
-from paraphrase_lab.configuration.suites import overrides_of_sets, read_suite
+from paraphrase_lab.configuration.suite_files import overrides_of_sets, read_suite
 from paraphrase_lab.errors import UserError
 
 SMALL = ("train_pairs=400", "validation_pairs=100", "test_pairs=100")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from omegaconf import OmegaConf
 
+from hydra_sagemaker.job.inputs import keys_of
+
 if TYPE_CHECKING:
     from sagemaker_fixtures import Cloud
 
@@ -125,3 +127,12 @@ def test_detached_jobs_lead_back_to_local_data_too(reader: Cloud, tmp_path: Path
     result = json.loads((reader.output(0) / ".job/result.json").read_text(encoding="utf-8"))
     assert result["return_value"] == [["a.csv", "a"]] * 2
     assert OmegaConf.load(reader.output(0) / ".hydra/config.yaml").data.train == str(file)
+
+
+def test_a_star_stands_for_any_one_name() -> None:
+    sources = {"a": {"path": "x", "test": None}, "b": {"path": "y"}, "c": "no mapping"}
+    config = OmegaConf.create({"data": {"sources": sources}, "model": {"name": "m"}})
+    patterns = ["model.name", "data.sources.*.path", "data.sources.*.*.file", "other.*.path", "data.sources.a.path"]
+    assert keys_of(config, patterns) == [
+        "model.name", "data.sources.a.path", "data.sources.b.path", "data.sources.c.path",
+    ]  # fmt: skip

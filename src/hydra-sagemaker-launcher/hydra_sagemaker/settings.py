@@ -89,7 +89,8 @@ class SageMakerLauncherConf:
     """Files and directories here whose contents are part of a job's identity: data that is not bundled with the code."""
     inputs: list[str] = field(default_factory=list)
     """Configuration keys whose values may name files or directories here. What is not bundled with the code is uploaded as a
-    channel, named by its content, and the key has the path there in the job."""
+    channel, named by its content, and the key has the path there in the job. `*` stands for any one name, as in
+    `data.sources.*.path`."""
     inputs_max_mb: float = 500
     """Size of an input above which it is not uploaded; 0: never."""
     max_parallel: int = 4

@@ -51,7 +51,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--suite",
         metavar="NAME",
-        help="score the data sets of conf/suite/NAME.yaml, or of FILE.yaml, in one table; SET.data.path=DIR is for one set",
+        help="score the data sets of a suite, both_ends or FILE.yaml, in one table; SET.data.path=DIR is for one set",
     )
     parser.add_argument("--split", choices=("train", "validation", "test"), help="default: test, or the only split there is")
     parser.add_argument(

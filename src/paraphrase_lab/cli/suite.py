@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from paraphrase_lab.configuration.composition import Request
-from paraphrase_lab.configuration.suites import overrides_of_sets, read_suite
+from paraphrase_lab.configuration.suite_files import overrides_of_sets, read_suite
 from paraphrase_lab.errors import KnownError, UserError
 from paraphrase_lab.storage import require_writable
 

@@ -85,7 +85,7 @@ def load_tables(
 def _read(
     source: PairSource, on_bad_rows: str, fractions: dict[str, float], split_seed: int
 ) -> tuple[dict[str, PairTable], list[BadRow], list[str]]:
-    """Return the splits of a source, those that are cut off train among them, with its bad rows and notes."""
+    """Return the splits of a source, the ones that are cut off train among them, with its bad rows and notes."""
     read = {name: check_pairs(rows, source.labels) for name, rows in source.splits().items()}
     is_single = list(read) == ["train"]
     notes_of_hidden = []

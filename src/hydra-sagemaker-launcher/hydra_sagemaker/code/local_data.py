@@ -18,7 +18,7 @@ from hydra_sagemaker.code.bundled_files import is_dropping
 from hydra_sagemaker.code.named_files import Named, NamedFiles
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.job.identity import files_digest
-from hydra_sagemaker.job.inputs import CHANNELS, Input
+from hydra_sagemaker.job.inputs import CHANNELS, Input, keys_of
 from hydra_sagemaker.job.job import Job, hydra_config
 from hydra_sagemaker.settings import CodeIdentity, Mode, SageMakerLauncherConf
 
@@ -42,7 +42,7 @@ class LocalData:
         found: list[Input] = []
         problems: list[str] = []
         channels: dict[Path, str] = {}
-        for key in self.settings.inputs:
+        for key in keys_of(job.config, self.settings.inputs):
             if (text := _value(job, key)) is None:
                 continue
             if (named := PurePosixPath(text)).is_relative_to(CHANNELS):
@@ -63,7 +63,7 @@ class LocalData:
         """Return hashes of the inputs that the job reads where they are, unless they count as code already."""
         found: dict[str, str] = {}
         counts_as_code = self.settings.code.identity == CodeIdentity.files
-        for key in self.settings.inputs:
+        for key in keys_of(job.config, self.settings.inputs):
             if (text := _value(job, key)) is None or not (path := self._path(text)).exists():
                 continue
             is_bundled = self._is_bundled(text, path)
@@ -106,7 +106,7 @@ class LocalData:
 
     def _lacking(self, job: Job) -> Iterator[Named]:
         """Yield files and directories that the configuration names, that are not bundled and of which no setting speaks."""
-        for one in self._named.of(job, [*self.settings.inputs, *self.settings.key_exclude]):
+        for one in self._named.of(job, [*keys_of(job.config, self.settings.inputs), *self.settings.key_exclude]):
             holds_the_code = self.code.root.is_relative_to(one.path)
             if not holds_the_code and not job.output_dir.is_relative_to(one.path) and not self._is_bundled(one.text, one.path):
                 yield one

@@ -40,6 +40,22 @@ class Input:
         return f"{prefix}/inputs/{self.sha256}/"
 
 
+def keys_of(config: Mapping[Any, Any], patterns: Iterable[str]) -> list[str]:
+    """Return the keys, and for each with a `*` the keys of the configuration that it stands for."""
+    found: list[str] = []
+    for pattern in patterns:
+        before, star, after = pattern.partition(".*.")
+        if not star:
+            found.append(pattern)
+            continue
+        node: Any = config
+        for part in before.split("."):
+            node = node.get(part) if isinstance(node, Mapping) else None
+        if isinstance(node, Mapping):
+            found += keys_of(config, (f"{before}.{name}.{after}" for name in node))
+    return list(dict.fromkeys(found))
+
+
 def overridden(words: Sequence[str], inputs: Iterable[Input]) -> list[str]:
     """Return a job's overrides with the places of its inputs there, in place of the local ones."""
     values = {one.key: one.in_job for one in inputs}

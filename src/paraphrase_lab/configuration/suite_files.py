@@ -8,16 +8,16 @@ from pathlib import Path
 import yaml
 
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import CONF_DIR, user_path
+from paraphrase_lab.paths import user_path
 
-FOLDER = "suite"
+SHIPPED = Path(__file__).with_name("suites")
 
 
 def read_suite(name: str, config_dir: str | None = None) -> dict[str, list[str]]:
     """Return the overrides of each set of a suite, by the set's name.
 
     Args:
-        name: of a file in suite/ of `config_dir` or of the project, or the path of a file of one's own.
+        name: of a file in suites/ of `config_dir` or of the project, or the path of a .yaml file.
 
     Raises:
         UserError: no such suite, or a file that is none.
@@ -51,7 +51,7 @@ def overrides_of_sets(sets: dict[str, list[str]], typed: Sequence[str]) -> dict[
 def _path(name: str, config_dir: str | None) -> Path:
     if name.endswith((".yaml", ".yml")):
         return user_path(name)
-    folders = [folder / FOLDER for folder in ([user_path(config_dir)] if config_dir else []) + [CONF_DIR]]
+    folders = [*([user_path(config_dir) / SHIPPED.name] if config_dir else []), SHIPPED]
     for folder in folders:
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"
