@@ -108,10 +108,7 @@ def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairD
     from paraphrase_lab.model.module import PairClassifier
 
     if config.model.gradient_checkpointing:
-        if hasattr(encoder, "activation_checkpointing_enable"):  # newer releases of transformers 5 warn of the old name
-            encoder.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-        else:
-            encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        _compute_activations_twice(encoder)
     return PairClassifier(
         encoder,
         build_object(config.loss),
@@ -125,6 +122,19 @@ def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairD
         own_metrics=build_metrics(config),
         validation_groups=datamodule.tables.splits["validation"].groups if "sources" in config.data else None,
     )
+
+
+def _compute_activations_twice(encoder: PreTrainedModel) -> None:
+    """Raise UserError where the architecture only knows how to keep them."""
+    if not getattr(encoder, "supports_gradient_checkpointing", True):
+        raise UserError(
+            f"model.gradient_checkpointing=true: {type(encoder).__name__} of transformers does not support it",
+            hint="model.gradient_checkpointing=false; smaller batches with trainer.accumulate_grad_batches save memory, too",
+        )
+    if hasattr(encoder, "activation_checkpointing_enable"):  # newer releases of transformers 5 warn of the old name
+        encoder.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+    else:
+        encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
 
 
 def build_metrics(config: DictConfig) -> dict[str, Any]:

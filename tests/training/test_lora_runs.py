@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,9 @@ def test_a_plain_model_is_left_whose_frozen_weights_are_those_of_the_start(run: 
     values = record(run)
     assert values["parameters"] == sum(value.numel() for value in start.values())
     assert 0 < values["trained_parameters"] < values["parameters"] / 4
-    assert values["config"]["model.lora.rank"] == 2
+    assert values["config"]["model.lora.rank"] == 2 and values["versions"]["peft"] == version("peft")
+    card = (run / "model" / "README.md").read_text(encoding="utf-8")
+    assert "| `model.lora.rank` | `2` |" in card and "`model.lora.alpha`" not in card
 
 
 def test_the_commands_that_read_a_run(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +73,12 @@ def test_a_further_training_starts_at_the_merged_model(run: Path, tmp_path: Path
     words = (*LORA, f"model.name={run}", "trainer.max_steps=2", f"hydra.run.dir={tmp_path / 'further'}")
     assert paraphrase("train", *words) == 0
     assert record(tmp_path / "further")["status"] == "finished"
+
+
+def test_an_architecture_that_keeps_its_activations(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    start = save_checkpoint(tmp_path / "mpnet", "mpnet")
+    assert paraphrase("train", *LORA, f"model.name={start}", f"hydra.run.dir={tmp_path / 'run'}") == 2
+    assert "MPNetForSequenceClassification of transformers does not support it" in capfd.readouterr().err
 
 
 def test_a_run_of_before_the_key_had_no_adapters(run: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from paraphrase_lab.lifecycle.run import Run
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.model.card import CardFacts, base_of
+from paraphrase_lab.runs.configuration import flat
 from paraphrase_lab.tracking.redaction import redacted, redacted_words
 
 LANGUAGES = {"paraphrase_lab.data.sources.WordOrder": "en", "paraphrase_lab.data.sources.Paws": "en"}
@@ -34,9 +35,10 @@ def card_facts(run: Run, metrics: Mapping[str, float], calibration: Calibration)
 
 
 def _settings(plain: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
-    for name in SECTIONS:
-        value = plain[name]
-        values = {f"{name}.{key}": below for key, below in value.items()} if isinstance(value, Mapping) else {name: value}
-        found |= {key: below for key, below in values.items() if key.rpartition(".")[2] not in NOT_OF_TRAINING}
-    return {key: value for key, value in found.items() if value is not None and value != {}}
+    found = flat({name: plain[name] for name in SECTIONS})
+    without_effect = () if found.get("model.lora.rank") else ("model.lora",)
+    return {
+        key: value
+        for key, value in found.items()
+        if value is not None and key.rpartition(".")[2] not in NOT_OF_TRAINING and not key.startswith(without_effect)
+    }

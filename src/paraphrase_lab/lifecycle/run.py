@@ -64,12 +64,12 @@ class Run:
 
 def fingerprint_parts(plain: dict[str, Any], tables: PairTables, machine: Machine, precision: str) -> dict[str, Any]:
     """Return everything that can change the result of a run, by name; `plain`: the resolved configuration."""
-    trainer = plain["trainer"]
+    trainer, has_adapters = plain["trainer"], bool((plain["model"].get("lora") or {}).get("rank"))
     return {
         "configuration": fingerprint.config_fingerprint(plain),
         "data": tables.fingerprints,
         "code": fingerprint.code_fingerprint(own_code.source_files(own_code.own_modules(plain))),
-        "libraries": fingerprint.library_versions(),
+        "libraries": fingerprint.library_versions(also=["peft"] if has_adapters else []),
         "device": {
             "kind": machine.accelerator,
             "precision": precision,

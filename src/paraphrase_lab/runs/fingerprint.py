@@ -26,11 +26,12 @@ def code_fingerprint(own_files: Iterable[Path] = ()) -> str:
     return digest.hexdigest()
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(also: Iterable[str] = ()) -> dict[str, str]:
+    """Return the versions of the libraries that every run uses; `also`: further ones that this one uses."""
     from importlib.metadata import PackageNotFoundError, version  # lists of runs do without it
 
     found = {}
-    for library in (*LIBRARIES, "paraphrase-lab"):
+    for library in (*LIBRARIES, *also, "paraphrase-lab"):
         try:
             found[library] = version(library)
         except PackageNotFoundError:
