@@ -34,12 +34,25 @@ def test_scores_become_labels_from_a_threshold_on(tmp_path: Path) -> None:
     assert load_tables(Pairs(test=str(path), positive_from=0.1, score_range=[-1, 5])).splits["test"].labels.sum() == 5
 
 
+def test_scores_of_another_scale_are_never_left_out_as_bad_rows(tmp_path: Path) -> None:
+    path = pairs_file(tmp_path / "a.jsonl", [0, 0.9, 4.5, 2] * 10)
+    hint = r"They look like scores: 'data\.score_range=\[0,5\]' data\.positive_from=NUMBER"
+    with pytest.raises(BadRowsError, match=hint):
+        load_tables(Pairs(str(path), positive_from=0.8, score_range=[0, 1]), on_bad_rows="skip")
+
+
 @pytest.mark.parametrize("score", [5.1, -0.5, "high", True, "inf", [1]], ids=repr)
 def test_what_is_no_score_is_a_bad_row(tmp_path: Path, score: Any) -> None:
-    path = pairs_file(tmp_path / "a.jsonl", [score, 5, 0])
-    with pytest.raises(BadRowsError, match=r"a\.jsonl:1: the label is no score from 0 to 5: "):
+    path = pairs_file(tmp_path / "a.jsonl", [score, *[5, 0] * 60])
+    with pytest.raises(BadRowsError, match=r"a\.jsonl:1: the label is none of 0, 1: "):
         load_tables(Pairs(test=str(path), **GRADED))
-    assert len(load_tables(Pairs(test=str(path), **GRADED), on_bad_rows="skip").splits["test"]) == 2
+    assert len(load_tables(Pairs(test=str(path), **GRADED), on_bad_rows="skip").splits["test"]) == 120
+
+
+def test_a_one_below_the_scale_is_no_paraphrase(tmp_path: Path) -> None:
+    path = pairs_file(tmp_path / "a.jsonl", [1, 2, 5])
+    with pytest.raises(BadRowsError, match=r"a\.jsonl:1: the label is none of 0, 1: '1, no score'"):
+        load_tables(Pairs(test=str(path), positive_from=4, score_range=[2, 5]))
 
 
 @pytest.mark.parametrize("hidden", [-1, -1.0, "-1.0", "", None])
@@ -130,9 +143,15 @@ def test_splits_under_other_names(tmp_path: Path) -> None:
     assert Pairs(str(tmp_path), splits={"train": "c.de"}).files()["train"] == [tmp_path / "c.de.tsv"]
     given = Pairs(str(tmp_path), train=str(tmp_path / "a.tsv"), splits={"train": "gone"})
     assert given.files()["train"] == [tmp_path / "a.tsv"], "a file that is named goes before a name"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a_train.txt").touch()
+    with pytest.raises(
+        UserError, match=r"no file of pairs\n.*\nits files: a_train\.txt; 'data\.splits=\{train:NAME\}' says which"
+    ):
+        Pairs(str(tmp_path / "other")).files()
     with pytest.raises(
         UserError,
-        match=r"has no split named dev_x or devx\nits splits and files: a\.tsv, c\.de\.tsv, dev\.tsv, dev_b\.tsv, notes\.txt, "
-        r"test\.tsv\ndata\.splits\.validation=NAME names another, data\.splits\.validation=null does without",
+        match=r"has no split named dev_x or devx\nits splits and files: a\.tsv, c\.de\.tsv, dev\.tsv, dev_b\.tsv, notes"
+        r"\.txt, other, test\.tsv\ndata\.splits\.validation=NAME names another, data\.splits\.validation=null does without",
     ):
         Pairs(str(tmp_path), splits={"validation": ["dev_x", "devx"]}).files()

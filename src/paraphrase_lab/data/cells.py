@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paraphrase_lab.data.labels import HIDDEN, meaning, shown_label
+from paraphrase_lab.data.labels import ZERO_ONE, meaning, shown_label
 from paraphrase_lab.data.pairs import LeftOut, RawPair
-from paraphrase_lab.data.rows import BadRow
 from paraphrase_lab.errors import UserError
 
 _PRINTED_BYTES = re.compile(r"""b(['"]).*\1""", re.DOTALL)
@@ -41,8 +40,8 @@ class Cells:
         self._placeholders = frozenset(text.strip() for text in placeholders)
         self._python_bytes = python_bytes
 
-    def read(self, pair: RawPair) -> RawPair | LeftOut | BadRow:
-        """Return the pair with its sentences as text and a score as 0 or 1; LeftOut or BadRow in its place."""
+    def read(self, pair: RawPair) -> RawPair | LeftOut:
+        """Return the pair with its sentences as text and a score as 0 or 1, or LeftOut in its place."""
         if meaning(pair.label, self._unwanted) is not None:
             return LeftOut(f"their label is {shown_label(pair.label)!r}")
         if self._python_bytes:
@@ -52,15 +51,14 @@ class Cells:
                 return LeftOut(f"a sentence is {text.strip()!r}")
         return pair if self._positive_from is None else self._scored(pair, self._positive_from)
 
-    def _scored(self, pair: RawPair, positive_from: float) -> RawPair | BadRow:
+    def _scored(self, pair: RawPair, positive_from: float) -> RawPair:
+        """Return the pair with 0 or 1 for its score; a label that is no score stays, so that it is found and named as wrong."""
         low, high = self._scale
         score = _number(pair.label)
         if score is not None and low <= score <= high:
             return pair._replace(label=int(score >= positive_from))
-        shown = shown_label(pair.label)
-        if shown.strip().lower().removesuffix(".0") in HIDDEN:
-            return pair
-        return BadRow(pair.file, pair.line, f"the label is no score from {low:g} to {high:g}", shown)
+        looks_like_a_class = meaning(pair.label, ZERO_ONE) is not None
+        return pair._replace(label=f"{shown_label(pair.label)}, no score") if looks_like_a_class else pair
 
 
 def _scale(

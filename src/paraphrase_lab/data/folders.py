@@ -71,7 +71,7 @@ def split_files(
         raise UserError(
             f"{directory} has no file of pairs",
             valid=f"{', '.join(f'{name}.*' for name in _first(names))} with one of {', '.join(FORMATS)}",
-            hint=f"data.subset={folders[0]} reads the folder of that name" if folders else "",
+            hint=f"data.subset={folders[0]} reads the folder of that name" if folders else _naming(directory),
         )
     refuse_missing_splits([*found, *(set(SPLITS) - set(splits))], names, str(directory), _present(directory / (subset or "")))
     return {split: files for split, files in found.items() if split in splits}
@@ -79,6 +79,12 @@ def split_files(
 
 def _first(names: Names) -> list[str]:
     return [names[split][0] for split in SPLITS if names[split]]
+
+
+def _naming(directory: Path) -> str:
+    """Return how to say which split a file is, where there are files that may be of pairs."""
+    files = [name for name in _present(directory) if Path(name).suffix == ".txt" or named_format(Path(name))]
+    return f"its files: {', '.join(sorted(files)[:10])}; 'data.splits={{train:NAME}}' says which is train" if files else ""
 
 
 def _present(directory: Path) -> list[str]:

@@ -142,7 +142,7 @@ class Pairs:
                 yield row if isinstance(row, BadRow) else self._pair(row.values, str(file), row.line, names, before)
             before += row.line if row is not None else 0
 
-    def _hub_rows(self, place: str, rows: Any) -> Iterator[RawPair | BadRow | LeftOut]:
+    def _hub_rows(self, place: str, rows: Any) -> Iterator[RawPair | LeftOut]:
         names = self._label_names(place, getattr((getattr(rows, "features", None) or {}).get(self.columns[2]), "names", None))
         for number, row in enumerate(rows, start=1):
             if number == 1 and (missing := [column for column in self.columns if column not in row]):
@@ -168,7 +168,7 @@ class Pairs:
 
     def _pair(
         self, values: Mapping[str, Any], place: str, line: int, names: Sequence[str] | None = None, before: int = 0
-    ) -> RawPair | LeftOut | BadRow:
+    ) -> RawPair | LeftOut:
         """
         Args:
             names: of the numbers that stand for labels.
