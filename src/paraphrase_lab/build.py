@@ -22,6 +22,7 @@ from paraphrase_lab.metrics.names import higher_is_better
 from paraphrase_lab.paths import cache_dir
 
 if TYPE_CHECKING:
+    import numpy as np
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import Callback
     from pytorch_lightning.profilers import Profiler
@@ -80,12 +81,21 @@ def build_tokenizer(recipe: EncoderRecipe, tables: PairTables) -> PreTrainedToke
     return recipe.tokenizer(sentence for pair in zip(train.sentence1, train.sentence2, strict=True) for sentence in pair)
 
 
+def order_mode(config: DictConfig) -> str:
+    """Return in which orders training pairs are trained: "none" (as they are), "augment" or "paired" (in both)."""
+    return "augment" if config.model.swap_augmentation else "paired" if config.model.consistency_weight > 0 else "none"
+
+
 def build_datamodule(
-    config: DictConfig, tables: PairTables, tokenizer: PreTrainedTokenizerBase, *, devices: int = 1
+    config: DictConfig,
+    tables: PairTables,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    devices: int = 1,
+    teacher: Sequence[np.ndarray] = (),
 ) -> PairDataModule:
     from paraphrase_lab.data.module import PairDataModule
 
-    swap = "augment" if config.model.swap_augmentation else "paired" if config.model.consistency_weight > 0 else "none"
     return PairDataModule(
         tables,
         tokenizer,
@@ -94,17 +104,19 @@ def build_datamodule(
         batch_tokens=config.data.batch_tokens,
         evaluation_batch_tokens=config.data.evaluation_batch_tokens,
         seed=config.seed,
-        swap=swap,
+        swap=order_mode(config),
         on_truncation=config.data.on_truncation,
         batches_multiple_of=devices * config.trainer.accumulate_grad_batches,
         clusters_together=config.data.clusters_together,
         num_workers=config.data.num_workers,
         cache=cache_dir(),
         max_length_of_group={str(name): source.max_length for name, source in (config.data.get("sources") or {}).items()},
+        teacher=teacher,
     )
 
 
 def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairDataModule, precision: str) -> PairClassifier:
+    from paraphrase_lab.model.losses import Distillation
     from paraphrase_lab.model.module import PairClassifier
 
     if config.model.gradient_checkpointing:
@@ -117,6 +129,7 @@ def build_module(config: DictConfig, encoder: PreTrainedModel, datamodule: PairD
         mean_pairs=datamodule.plan.mean_pairs,
         layer_decay=config.model.layer_decay,
         consistency_weight=config.model.consistency_weight,
+        distillation=Distillation(config.distil.weight, config.distil.temperature) if config.distil.teacher else None,
         # With a gradient scaler torch's fused step unscales by itself, and Lightning refuses to clip then.
         fused_optimizer=precision != "16-mixed",
         own_metrics=build_metrics(config),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from paraphrase_lab.data.batching import BatchPlan, ordered_batches
 from paraphrase_lab.data.beyond_training import COLUMN, any_beyond, beyond_training
@@ -49,6 +50,10 @@ class RunScorer:
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         """Return P(paraphrase), float64 [pairs]."""
+        return expit(self.logits(pairs))
+
+    def logits(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
+        """Return logit(P(paraphrase)), float64 [pairs]."""
         if not pairs:
             return np.empty(0)
         encoded = self._encode(pairs)
@@ -62,7 +67,7 @@ class RunScorer:
             precision=self.precision,
             advance=self.advance,
         )
-        return self.model.calibration.probabilities(self.model.margins(differences))
+        return self.model.calibration.logits(self.model.margins(differences))
 
     def beyond_training(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
         """Return what of each pair the training never had, as in "new words: quagga"; empty where nothing."""

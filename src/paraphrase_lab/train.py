@@ -27,9 +27,11 @@ from paraphrase_lab.lifecycle.start import (
     tell_differences,
     write_run_header,
 )  # fmt: skip
+from paraphrase_lab.lifecycle.teacher import Teacher
 from paraphrase_lab.model.module import NonFiniteLoss
+from paraphrase_lab.paths import cache_dir
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
-from paraphrase_lab.runs.seen_pairs import run_of_model, seen_where_training_starts
+from paraphrase_lab.runs.seen_pairs import run_of_model, seen_by_earlier_run
 from paraphrase_lab.runtime.distributed import is_main_process
 from paraphrase_lab.runtime.hardware import cpu_threads, devices_used, resolve_precision, this_machine
 from paraphrase_lab.runtime.third_party import quiet_libraries, without_known_warnings
@@ -89,16 +91,23 @@ def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching
     tables = build.build_tables(config)
     if "train" not in tables.splits:
         raise UserError("the data set has no train split", hint="`paraphrase evaluate RUN data=…` needs none")
+    teacher = Teacher.of(config)
     if (earlier := run_of_model(config.model.get("name"))) is not None:
-        tables = seen_where_training_starts(tables, earlier)
+        tables = seen_by_earlier_run(tables, earlier, "whose model training starts from")
+    for one in teacher.runs if teacher is not None else ():
+        tables = seen_by_earlier_run(tables, one, "whose answers training copies")
     note_data(tables, directory)
     watch.lap("data")
     tokenizer = build.build_tokenizer(build.build_recipe(config), tables)
-    datamodule = build.build_datamodule(config, tables, tokenizer, devices=devices * config.trainer.num_nodes)
+    processes = devices * config.trainer.num_nodes
+    margins = teacher.margins(config, tables.splits["train"], precision, cache_dir()) if teacher is not None else []
+    if margins:
+        watch.lap("teacher")
+    datamodule = build.build_datamodule(config, tables, tokenizer, devices=processes, teacher=margins)
     watch.lap("encoding")
 
-    run = Run(settings, directory, record, tables, datamodule, machine, precision, devices, searching, watch, origin)
-    parts = fingerprint_parts(settings.plain, tables, machine, precision)
+    run = Run(settings, directory, record, tables, datamodule, machine, precision, devices, searching, watch, origin, teacher)
+    parts = fingerprint_parts(settings.plain, tables, machine, precision, teacher)
     if is_continued:
         refuse_or_restart(run, parts)  # by every process: another machine has a directory of its own
     if is_main_process():

@@ -57,6 +57,21 @@ def test_two_models(tmp_path: Path) -> None:
     assert "Nothing is known about other seeds: that needs 3 runs or more of each recipe." in found.notes
 
 
+def test_folds_are_repetitions_of_a_recipe(tmp_path: Path) -> None:
+    for layers, share in ((1, 0.7), (2, 0.85)):
+        for fold in range(3):
+            config = {"model.num_layers": layers, "data.folds": 3, "data.fold": fold}
+            run = write_run(tmp_path / f"{layers}-{fold}", share + 0.01 * fold, seed=0, config=config)
+            record = json.loads((run / "run.json").read_text())
+            record["fingerprint_parts"] = {"data": {"train": f"{fold}", "validation": f"{fold}", "test": "t"}}
+            (run / "run.json").write_text(json.dumps(record))
+    found = compared(tmp_path)
+    assert [(one.name, len(one.runs)) for one in found.candidates] == [("num_layers=1", 3), ("num_layers=2", 3)]
+    assert found.question == "recipes" and not any("Not only the seed" in note for note in found.notes)
+    alone = compared(*(tmp_path / f"1-{fold}" for fold in range(3)))
+    assert [one.name for one in alone.candidates] == ["fold=0", "fold=1", "fold=2"]
+
+
 def test_the_interval_is_that_of_clusters(tmp_path: Path) -> None:
     """Every pair three times over, in one cluster: as wide as from a third of the pairs, however many rows there are."""
     table = pair_table()

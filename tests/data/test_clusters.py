@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paraphrase_lab.data.clusters import plain_text, sentence_clusters, split_by_clusters
+from paraphrase_lab.data.clusters import folds_by_clusters, plain_text, sentence_clusters, split_by_clusters
 from paraphrase_lab.errors import UserError
 
 
@@ -127,3 +127,30 @@ def test_split_of_paws():
 def test_accents_that_are_coded_in_two_ways_are_one() -> None:
     composed, apart = (unicodedata.normalize(form, "Ça va à Zürich") for form in ("NFC", "NFD"))
     assert composed != apart and len(set(plain_text([composed, apart, apart.upper()]))) == 1
+
+
+@pytest.mark.parametrize("folds", [2, 5, 10])
+def test_folds_share_no_sentence_and_have_the_same_size_and_balance(folds: int) -> None:
+    first, second, labels = grouped_pairs(clusters=400, largest=12)
+    fold_of = folds_by_clusters(first, second, labels, folds, seed=3)
+    groups = [
+        {text for texts in (first, second) for text, one in zip(texts, fold_of, strict=True) if one == fold}
+        for fold in range(folds)
+    ]
+    assert sum(map(len, groups)) == len(set.union(*groups))
+    for label in (0, 1):
+        of_label = np.bincount(fold_of[labels == label], minlength=folds)
+        assert of_label.max() - of_label.min() <= 0.06 * of_label.mean() + 2
+    assert np.array_equal(fold_of, folds_by_clusters(first, second, labels, folds, seed=3))
+    assert not np.array_equal(fold_of, folds_by_clusters(first, second, labels, folds, seed=4))
+
+
+def test_a_large_cluster_fills_a_fold_of_its_own_and_the_others_stay_alike() -> None:
+    first = ["the same"] * 40 + [f"own {row}" for row in range(60)]
+    fold_of = folds_by_clusters(first, [f"other {row}" for row in range(100)], np.arange(100) % 2, 3, seed=0)
+    assert sorted(np.bincount(fold_of).tolist()) == [30, 30, 40]
+
+
+def test_more_folds_than_clusters() -> None:
+    with pytest.raises(UserError, match=r"data\.folds=3: shared sentences connect the 4 pairs into 2 clusters, too few"):
+        folds_by_clusters(["a", "b", "c", "x"], ["b", "c", "d", "y"], np.array([0, 1, 0, 1]), 3, seed=0)

@@ -146,6 +146,37 @@ def test_only_validation_is_cut_where_there_is_a_test_split_or_none_is_wanted(tm
     assert [note.partition(":")[0] for note in without.notes] == ["there is no test split"]
 
 
+def test_folds_of_a_single_file_leave_test_alone(tmp_path: Path) -> None:
+    path = tsv(tmp_path / "pairs.tsv", *CHAINS)
+    tables = [load(path, folds=5, fold=fold, split_seed=3) for fold in range(5)]
+    plain = load(path, split_seed=3)
+    assert {one.splits["test"].fingerprint for one in tables} == {plain.splits["test"].fingerprint}
+    validated = [pair for one in tables for pair in pairs_of(one.splits["validation"])]
+    whole = {*pairs_of(plain.splits["train"]), *pairs_of(plain.splits["validation"])}
+    assert len(validated) == len(whole) == 180 and set(validated) == whole
+    for one in tables:
+        assert {*pairs_of(one.splits["train"]), *pairs_of(one.splits["validation"])} == whole and one.shared == []
+    assert tables[2].notes == [
+        "180 pairs are in 5 folds by clusters of shared sentences (36, 36, 36, 36, 36 pairs); fold 2 is validation "
+        "(data.split_seed=3)"
+    ]
+    assert "data.validation_fraction=0.2 cuts nothing" in load(path, folds=5, validation_fraction=0.2).notes[0]
+
+
+def test_folds_take_a_given_validation_split_back(tmp_path: Path) -> None:
+    for start, name in ((0, "train"), (100, "validation"), (200, "test")):
+        tsv(tmp_path / f"{name}.tsv", *numbered(20, start))
+    tables = load(tmp_path, folds=4, fold=1)
+    assert {name: len(table) for name, table in tables.splits.items()} == {"train": 30, "validation": 10, "test": 20}
+    assert tables.notes[0] == "data.folds=4 puts train and the given validation split together"
+    assert pairs_of(tables.splits["test"]) == pairs_of(load(tmp_path).splits["test"])
+    cuts = {"folds": 4, "fold": 1, "own": True, "on_bad_rows": "error", "limit": None}
+    name, own = load_split(Pairs(str(tmp_path)), "validation", **cuts)
+    assert name == "validation" and own.fingerprints["validation"] == tables.fingerprints["validation"]
+    _, own = load_split(Pairs(str(tmp_path)), "test", **cuts)
+    assert own.fingerprints["test"] == tables.fingerprints["test"]
+
+
 def test_a_fraction_that_cuts_nothing_is_named(tmp_path: Path) -> None:
     for start, name in enumerate(("train", "validation", "test")):
         tsv(tmp_path / f"{name}.tsv", *numbered(9, start=100 * start))

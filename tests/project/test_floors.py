@@ -19,7 +19,7 @@ LAB, LAUNCHER, LOCAL_SAGEMAKER, PLUGINS = "paraphrase_lab", "hydra_sagemaker", "
 FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
     LAB: {
         5: ("cli", "remote", "__main__"),
-        4: ("train", "lifecycle", "evaluate", "predict", "comparison", "report", "studies"),
+        4: ("train", "lifecycle", "evaluate", "predict", "push", "comparison", "report", "studies"),
         3: ("build", "check"),
         2: (
             "data.module", "model.module", "model.inference", "training.averaging", "training.callbacks",
@@ -200,7 +200,7 @@ ANSWERS = [
     ((), 0),
     (("--help",), 0),
     (("--version",), 0),
-    *(((verb, "--help"), 0) for verb in ("train", "evaluate", "predict", "report", "study", "data", "check")),
+    *(((verb, "--help"), 0) for verb in ("train", "evaluate", "predict", "push", "report", "study", "data", "check")),
     (("trian",), 2),
     (("train", "+sed=1", "model.hiden=3", "optimizer.lrr=1"), 2),
     (("evaluate", "no/such/run"), 2),

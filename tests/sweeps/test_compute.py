@@ -47,10 +47,10 @@ def test_a_single_run_stays_in_this_process_or_is_a_sweep_of_one_where_a_launche
 @pytest.mark.parametrize("compute", ["local", "sagemaker", "sagemaker_spot", "sagemaker_local"])
 def test_the_content_of_data_files_is_part_of_a_job(compute: str) -> None:
     node = launcher(f"compute={compute}", "data=paws", f"data.path={CONF_DIR}")
-    assert list(node.key_files) == [str(CONF_DIR), None, None, None, None]
-    assert list(launcher(f"compute={compute}").key_files) == [None] * 5
+    assert list(node.key_files) == [str(CONF_DIR), *[None] * 5]
+    assert list(launcher(f"compute={compute}").key_files) == [None] * 6
     starting_point = launcher(f"compute={compute}", "model=pretrained", f"model.name={CONF_DIR}")
-    assert starting_point.key_files[-1] == str(CONF_DIR) and list(node.inputs) == list(LOCAL_FILES)
+    assert starting_point.key_files[-2] == str(CONF_DIR) and list(node.inputs) == list(LOCAL_FILES)
 
 
 @pytest.mark.parametrize("model", MODELS)

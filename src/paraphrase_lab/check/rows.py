@@ -14,7 +14,7 @@ from paraphrase_lab.runs.configuration import flat
 
 READ_AT_MOST_BYTES = 200_000_000
 """Larger files take too long to be read once more."""
-READ_ALIKE = INJECTED["data"].not_passed - {"on_bad_rows", "validation_fraction", "test_fraction"}
+READ_ALIKE = INJECTED["data"].not_passed - {"on_bad_rows", "validation_fraction", "test_fraction", "folds"}
 """Keys of data that change nothing of what can be read: jobs that differ only there share one reading."""
 
 

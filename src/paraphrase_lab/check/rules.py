@@ -9,7 +9,9 @@ from typing import Any
 
 from paraphrase_lab.check.studies import metric_problems
 from paraphrase_lab.check.suggestions import shown
+from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import absence, can_exist, user_path
+from paraphrase_lab.runs.teacher import teacher_runs
 
 Values = Mapping[str, Any]
 FILE_ENDINGS = (
@@ -137,7 +139,25 @@ def pairs(values: Values) -> Iterator[str]:
         yield f"data.path={path} {absence(path)}"
 
 
+def fold(values: Values) -> Iterator[str]:
+    folds, number = values.get("data.folds"), values.get("data.fold")
+    if number is None or "data.folds" not in values:
+        return
+    if folds is None and number > 0:
+        yield f"data.fold={number} is one of several folds: say of how many, as in data.folds=5."
+    elif folds is not None and number >= folds:
+        yield f"data.fold={number} is none of data.folds={folds}, which count from 0: -m 'data.fold=range({folds})' trains all."
+
+
+def teacher(values: Values) -> Iterator[str]:
+    if name := values.get("distil.teacher"):
+        try:
+            teacher_runs(name)
+        except UserError as error:
+            yield f"{error.problem}: {error.hint}."
+
+
 RULES: tuple[Callable[[Values], Iterator[str]], ...] = (
     warmup, batch, both_orders, lora, class_weights, betas, labels, monitor, devices, hardware, steps, partial, resume, pairs,
-    metric_problems,
+    fold, teacher, metric_problems,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from paraphrase_lab.check import check_request, typed
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer, Request
-from paraphrase_lab.configuration.later_keys import TOP_LEVEL, defaults_of
+from paraphrase_lab.configuration.later_keys import LATER_GROUPS, TOP_LEVEL, defaults_of
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
 from paraphrase_lab.configuration.without_effect import is_place_of_data, places_of_data
@@ -29,7 +29,7 @@ ENCODING = ("max_length", "on_truncation", "evaluation_batch_tokens")
 KEPT = (*ENCODING, "on_bad_rows", *COLUMNS, *READING)
 """Keys of data that say how pairs are read and encoded: `data=pairs` of an evaluation keeps those of the run, and another
 data set, whose file says how it is read, keeps ENCODING."""
-CUTS = ("validation_fraction", "test_fraction", "split_seed", "train_limit")
+CUTS = ("validation_fraction", "test_fraction", "split_seed", "folds", "fold", "train_limit")
 """Keys of data that decide how pairs are cut into splits."""
 
 
@@ -46,8 +46,9 @@ def saved_config(run_dir: Path) -> DictConfig:
     own_code.make_importable(run_dir)
     saved = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
     assert isinstance(saved, dict)
-    config = OmegaConf.create(renamed_config({**TOP_LEVEL, **{str(key): value for key, value in saved.items()}}))
-    for group in (*GROUP_BASES, "trainer"):
+    later = {**TOP_LEVEL, **{group: {} for group in LATER_GROUPS}}
+    config = OmegaConf.create(renamed_config({**later, **{str(key): value for key, value in saved.items()}}))
+    for group in (*GROUP_BASES, "trainer", *LATER_GROUPS):
         for key, value in defaults_of(group, config[group].get("_target_")):
             parent, _, name = key.rpartition(".")
             if name not in (OmegaConf.select(config, parent) or ()):

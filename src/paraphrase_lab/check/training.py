@@ -110,7 +110,11 @@ def training_pairs(plain: dict[str, Any]) -> int | None:
     if not callable(count) or not isinstance(pairs := count("train"), int):
         return None
     data = plain["data"]
-    if count("validation") is None and getattr(source, "hub_name", None) is None:
+    if data["folds"] is not None and getattr(source, "hub_name", None) is None:
+        given = count("validation")
+        pairs += given if isinstance(given, int) else 0
+        pairs = round(pairs * (1 - (data["test_fraction"] if count("test") is None else 0.0)) * (1 - 1 / data["folds"]))
+    elif count("validation") is None and getattr(source, "hub_name", None) is None:
         cut = data["validation_fraction"] + (data["test_fraction"] if count("test") is None else 0.0)
         pairs -= round(pairs * cut)  # what is cut off train for the splits that are missing
     if data["train_limit"] is not None:

@@ -16,7 +16,7 @@ from paraphrase_lab.configuration.schema import TrainConfig
 from paraphrase_lab.configuration.settings import FRAMEWORK_RESOLVERS
 from paraphrase_lab.runs.configuration import followed
 
-SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer")
+SECTIONS = ("data", "model", "loss", "optimizer", "scheduler", "trainer", "distil")
 OPEN_MAPPINGS = ("metrics", "callbacks", "logger")
 STUDY = "study"
 

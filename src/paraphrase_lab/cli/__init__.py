@@ -16,6 +16,7 @@ VERBS = {
     "rerun": "train a run again from its directory, say what is not as it was and whether the numbers are",
     "evaluate": "evaluate a run's model with the run's own configuration, on its data or on others",
     "predict": "score two sentences or a file of pairs with a run's model",
+    "push": "send a run's model to the Hugging Face Hub; --dry-run shows what would be sent, and what is private in it",
     "runs": "list runs: what tells them apart, how they stand, what came out; --where, --sort, --csv, --json",
     "compare": "is one run or recipe better than another, on what, by how much, how sure",
     "report": "what was found out about runs: one HTML file, markdown, or a W&B report",

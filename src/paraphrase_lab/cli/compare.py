@@ -166,9 +166,9 @@ def _names(found: list[Found]) -> list[str] | None:
     recipes = recipe_names(rows, apart_by_data=False)
     if len(set(recipes)) == 1:
         return with_data(places, rows) if 1 < len(set(places)) < len(found) else None
-    fingerprints: dict[tuple[str, int], dict[str, Any]] = {}
+    fingerprints: dict[tuple[str, tuple[int, int]], dict[str, Any]] = {}
     for recipe, (row, place) in zip(recipes, found, strict=True):
-        fingerprints.setdefault((recipe, row.seed), {}).setdefault(place, row.record.get("fingerprint"))
+        fingerprints.setdefault((recipe, row.repetition), {}).setdefault(place, row.record.get("fingerprint"))
     if any(len(set(of_places.values())) > 1 for of_places in fingerprints.values()):
         return with_data([f"{place} {recipe}" for place, recipe in zip(places, recipes, strict=True)], rows)
     return None

@@ -1,6 +1,7 @@
 """The table at the end of a sweep."""
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from paraphrase_lab.metrics.names import FITTED
@@ -37,6 +38,8 @@ def print_summary(sweep_dir: Path, *, is_study: bool = False) -> None:
         cells += ["" if number is None else f"{number:.4f}" for number in numbers]
         table.add_row(*map(Text, [*cells, *([cost] if any(costs) else [])]))
     Console().print(table)
+    for line in _cross_validations(sweep_dir):
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
     finished = sum(record.status == "finished" for record in records)
     if finished and not is_study:
         place = shlex.quote(str(as_typed(sweep_dir.absolute())))
@@ -46,3 +49,18 @@ def print_summary(sweep_dir: Path, *, is_study: bool = False) -> None:
         from paraphrase_lab.tracking.wandb_cost import tell_costs
 
         tell_costs(records)
+
+
+def _cross_validations(sweep_dir: Path) -> Iterator[str]:
+    """Yield a line for each recipe that was trained on several folds: the mean of `monitor` over them."""
+    from paraphrase_lab.runs.differences import recipe_names
+    from paraphrase_lab.runs.listing import read_runs
+    from paraphrase_lab.runs.recipe import recipes_of
+
+    rows = [row for row in read_runs([str(sweep_dir)]) if row.config.get("data.folds") and "best" in row.metrics]
+    for recipe in recipes_of(recipe_names(rows), rows).values():
+        done = sorted({row.repetition[1] for row in recipe.rows})
+        if len(done) > 1:
+            folds, monitor = recipe.rows[0].config["data.folds"], recipe.rows[0].record["best"]["monitor"]
+            of = f"{len(done)} of {folds} folds" if len(done) < folds else f"{folds} folds"
+            yield f"{recipe.name}: {monitor} {recipe.mean('best'):.4f} ± {recipe.spread('best'):.4f} (mean and sd over {of})"

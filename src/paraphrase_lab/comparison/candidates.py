@@ -44,7 +44,8 @@ def group_runs(rows: Sequence[RunRow], names: Sequence[str] | None = None) -> tu
     recipes = recipes_of(names or recipe_names(rows), rows)
     if len(recipes) == 1 and len(rows) > 1:
         notes = ["All these runs are one recipe, so they are compared as models.", *_differ_in_more_than_the_seed(recipes)]
-        kinds = ([f"seed={row.seed}" for row in rows], [row.name for row in rows])
+        of_folds = [f"fold={row.repetition[1]}" for row in rows]
+        kinds = ([f"seed={row.seed}" for row in rows], of_folds, [row.name for row in rows])
         told_apart = next((names for names in kinds if len(set(names)) == len(names)), [str(row.path) for row in rows])
         return list(recipes_of(told_apart, rows).values()), notes
     if len(rows) < 2:
@@ -69,10 +70,10 @@ def without_unfinished(rows: Sequence[RunRow]) -> tuple[list[RunRow], list[str]]
 
 
 def _once_per_seed(rows: Sequence[RunRow], notes: list[str]) -> tuple[RunRow, ...]:
-    """Keep the first run of each seed: a second one is no new evidence."""
-    kept: dict[int, RunRow] = {}
+    """Keep the first run of each seed and fold: a second one is no new evidence."""
+    kept: dict[tuple[int, int], RunRow] = {}
     for row in rows:
-        first = kept.setdefault(row.seed, row)
+        first = kept.setdefault(row.repetition, row)
         if first is row:
             continue
         parts, others = (one.record.get("fingerprint_parts") or {} for one in (row, first))
@@ -95,7 +96,7 @@ def _differing_parts(rows: Sequence[RunRow]) -> list[str]:
     """Name the parts, as in ["code", "libraries (torch)"]; test pairs do not count, since they must be the same anyway."""
     recorded = [parts for row in rows if (parts := row.record.get("fingerprint_parts"))]
     found = []
-    for part in PARTS:
+    for part in PARTS if not all(row.config.get("data.folds") for row in rows) else PARTS[1:]:  # each fold has its own data
         first, *others = [parts[part] for parts in recorded if part in parts] or [None]
         if isinstance(first, Mapping):
             mappings = [other for other in others if isinstance(other, Mapping)]
@@ -155,16 +156,18 @@ def in_order_of_seeds(
     Raises:
         UserError: the recipes have no seed in common.
     """
-    common = sorted(set.intersection(*({row.seed for row in recipe.rows} for recipe in recipes)))
+    common = sorted(set.intersection(*({row.repetition for row in recipe.rows} for recipe in recipes)))
     if not common:
         raise UserError("study.paired_seeds compares seed by seed, and the recipes have no seed in common")
     kept, of_kept, notes = [], [], ["Compared seed by seed, as the study declares (study.paired_seeds)."]
     for recipe, numbers in zip(recipes, numbers_of(recipes), strict=True):
-        of_seed = {row.seed: (row, given[number]) for row, number in zip(recipe.rows, numbers, strict=True)}
+        of_seed = {row.repetition: (row, given[number]) for row, number in zip(recipe.rows, numbers, strict=True)}
         kept.append(Recipe(recipe.name, tuple(of_seed[seed][0] for seed in common)))
         of_kept += [of_seed[seed][1] for seed in common]
         if alone := sorted(of_seed.keys() - set(common)):
-            notes.append(f"Left out, since not all have them: seeds {', '.join(map(str, alone))} of {recipe.name}.")
+            notes.append(
+                f"Left out, since not all have them: seeds {', '.join(str(seed) for seed, _ in alone)} of {recipe.name}."
+            )
     return kept, of_kept, notes
 
 

@@ -17,6 +17,8 @@ BEFORE = {
 }
 """What runs did that were saved before a key existed, where that is not its default."""
 
+LATER_GROUPS = ("distil",)
+"""Groups that runs have got since; they did what the defaults say."""
 TOP_LEVEL = {"threshold": "0.5", "checklist": False}
 """Keys of no group that runs have got since, with what runs did before."""
 
@@ -33,7 +35,7 @@ def completed(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a flat, resolved configuration with the keys it lacks; one that is not whole is returned as it is."""
     if not all(f"{group}._target_" in config for group in GROUP_BASES):
         return dict(config)
-    groups = {key.partition(".")[0] for key in config if "." in key} & SCHEMAS.keys()
+    groups = {key.partition(".")[0] for key in config if "." in key} & SCHEMAS.keys() | set(LATER_GROUPS)
     added: dict[str, Any] = {}
     for group in groups - {"study"}:
         added |= {key: value for key, value in defaults_of(group, config.get(f"{group}._target_")) if key not in config}

@@ -148,6 +148,17 @@ class TrainerConfig:
 
 
 @dataclass
+class DistilConfig:
+    """Distillation (Hinton et al. 2015): training copies a teacher's answers beside the labels."""
+
+    teacher: Optional[str] = None
+    """A run whose answers are copied, or a directory with runs below it, as of a sweep: an ensemble; null: labels alone."""
+    weight: float = limited(0.5, minimum=0.0, maximum=1.0)
+    """The loss is (1 - weight) x that of the labels + weight x temperature^2 x KL(teacher || student) at the temperature."""
+    temperature: float = limited(2.0, above=0.0, maximum=100.0)
+
+
+@dataclass
 class StudyConfig:
     """The way an ablation is judged; its axes and seeds are `hydra.sweeper.params`. Says nothing that changes a run."""
 
@@ -191,6 +202,7 @@ class TrainConfig:
     optimizer: Any = MISSING
     scheduler: Any = MISSING
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    distil: DistilConfig = field(default_factory=DistilConfig)
     callbacks: dict[str, Any] = open_mapping()
     logger: dict[str, Any] = open_mapping()
 
@@ -211,5 +223,6 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "optimizer": {"adamw": OptimizerConfig},
     "scheduler": {"warmup": SchedulerConfig},
     "trainer": {"trainer": TrainerConfig},
+    "distil": {"distil": DistilConfig},
     "study": {"study": StudyConfig},
 }

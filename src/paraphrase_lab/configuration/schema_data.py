@@ -28,6 +28,10 @@ class DataConfig:
     """Share of all pairs cut off train, by clusters of shared sentences, when there is no validation split."""
     test_fraction: float = limited(0.1, minimum=0.0, maximum=0.5)
     """Share of all pairs cut off train in the same way, when there is no other split, as in a single file; 0: no test split."""
+    folds: Optional[int] = limited(None, minimum=2, maximum=1000)
+    """Cross-validation: train and validation are put together and cut into this many folds, by clusters of shared sentences."""
+    fold: int = limited(0, minimum=0)
+    """The fold that is the validation split, 0 is the first; training has the others."""
     split_seed: int = limited(0, minimum=0)
     train_limit: Optional[int] = limited(None, minimum=1)
     """Train on this many pairs, drawn with split_seed."""

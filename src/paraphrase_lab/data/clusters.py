@@ -47,8 +47,7 @@ def split_by_clusters(
     if not 0 < fraction < 1:
         raise UserError(f"cannot hold out the fraction {fraction} of the pairs", valid="Valid: between 0 and 1.")
     clusters = sentence_clusters(sentence1, sentence2)
-    yes = np.bincount(clusters, weights=np.asarray(labels) == 1)
-    sizes = np.stack((yes, np.bincount(clusters) - yes), axis=1)  # [clusters, (yes, no)]
+    sizes = _sizes(clusters, labels)
     if len(sizes) < 2:
         raise UserError(
             f"cannot cut {len(clusters):,} pairs in two: shared sentences connect all of them into one cluster",
@@ -59,6 +58,40 @@ def split_by_clusters(
     order = np.argsort(np.random.Generator(np.random.PCG64(seed)).random(len(sizes)), kind="stable")
     held_out = _take(sizes, order, fraction * sizes.sum(axis=0))[clusters]
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def folds_by_clusters(
+    sentence1: Sequence[str], sentence2: Sequence[str], labels: np.ndarray, folds: int, seed: int
+) -> np.ndarray:
+    """Return the fold of every pair [pairs], 0 to folds - 1: a cluster is in one fold, and each has its share of both labels.
+
+    The largest clusters come first, equal ones in an order drawn from the seed, each into the fold that lacks its labels most.
+    The same rows and seed give the same folds on every platform.
+    Raises UserError where there are fewer clusters than folds.
+    """
+    clusters = sentence_clusters(sentence1, sentence2)
+    sizes = _sizes(clusters, labels)
+    if len(sizes) < folds:
+        raise UserError(
+            f"data.folds={folds}: shared sentences connect the {len(clusters):,} pairs into {len(sizes):,} clusters, too few",
+            valid="at least as many groups of pairs that share no sentence as folds",
+            hint="fewer folds, or a validation file of its own",
+        )
+    drawn = np.argsort(np.random.Generator(np.random.PCG64(seed)).random(len(sizes)), kind="stable")
+    order = drawn[np.argsort(-sizes[drawn].sum(axis=1), kind="stable")]
+    scale = 1 / np.maximum(sizes.sum(axis=0), 1)
+    filled, fold_of = np.zeros((folds, 2)), np.zeros(len(sizes), dtype=np.int64)
+    for cluster in order:
+        fold = int(np.argmin((filled * sizes[cluster]) @ scale))  # grows least in squares; of several, the first one
+        fold_of[cluster] = fold
+        filled[fold] += sizes[cluster]
+    return fold_of[clusters]
+
+
+def _sizes(clusters: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Count the yes and the no of each cluster [clusters, 2]."""
+    yes = np.bincount(clusters, weights=np.asarray(labels) == 1)
+    return np.stack((yes, np.bincount(clusters) - yes), axis=1)
 
 
 def _take(sizes: np.ndarray, order: np.ndarray, target: np.ndarray) -> np.ndarray:

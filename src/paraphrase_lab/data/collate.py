@@ -18,6 +18,8 @@ class Example(NamedTuple):
     encodings: tuple[tuple[np.ndarray, np.ndarray | None], ...]
     label: int
     index: int
+    teacher: tuple[float, ...] = ()
+    """A teacher's margin for each of the encodings, where there is a teacher."""
 
 
 class PairDataset(Dataset[Example]):
@@ -26,10 +28,18 @@ class PairDataset(Dataset[Example]):
     Args:
         orders: the split encoded as it is and, optionally, with the sentences swapped.
         together: the orders of a pair form one example; otherwise each order is an example of its own, [pairs x orders].
+        teacher: a teacher's margins [pairs] for each of the orders.
     """
 
-    def __init__(self, orders: Sequence[EncodedPairs], labels: np.ndarray, *, together: bool = False) -> None:
-        self.orders, self.labels, self.together = list(orders), labels, together
+    def __init__(
+        self,
+        orders: Sequence[EncodedPairs],
+        labels: np.ndarray,
+        *,
+        together: bool = False,
+        teacher: Sequence[np.ndarray] = (),
+    ) -> None:
+        self.orders, self.labels, self.together, self.teacher = list(orders), labels, together, list(teacher)
 
     def __len__(self) -> int:
         return len(self.labels) * (1 if self.together else len(self.orders))
@@ -42,14 +52,17 @@ class PairDataset(Dataset[Example]):
 
     def __getitem__(self, position: int) -> Example:
         order, index = divmod(position, len(self.labels))
-        orders = self.orders if self.together else [self.orders[order]]
-        return Example(tuple(pairs.row(index) for pairs in orders), int(self.labels[index]), index)
+        chosen = slice(None) if self.together else slice(order, order + 1)
+        encodings = tuple(pairs.row(index) for pairs in self.orders[chosen])
+        teacher = tuple(float(margins[index]) for margins in self.teacher[chosen])
+        return Example(encodings, int(self.labels[index]), index, teacher)
 
 
 class PaddingCollator:
     """Pads to the longest row of the batch.
 
-    Gives input_ids, attention_mask and, for models with segment ids, token_type_ids [rows, tokens]; labels and index [pairs].
+    Gives input_ids, attention_mask and, for models with segment ids, token_type_ids [rows, tokens]; labels and index [pairs];
+    the margins of a teacher [rows].
     With both orders together the rows are all first orders, then all second orders. Raises UserError for a tokenizer without a
     padding token.
     """
@@ -70,9 +83,12 @@ class PaddingCollator:
             attention_mask[number, : len(tokens)] = 1
             if row_segments is not None:
                 segments[number, : len(tokens)] = row_segments
-        batch = {"input_ids": input_ids, "attention_mask": attention_mask}
+        batch: dict[str, np.ndarray] = {"input_ids": input_ids, "attention_mask": attention_mask}
         if rows[0][1] is not None:
             batch["token_type_ids"] = segments
         batch["labels"] = np.asarray([example.label for example in examples], dtype=np.int64)
         batch["index"] = np.asarray([example.index for example in examples], dtype=np.int64)
+        if examples[0].teacher:
+            of_orders = zip(*(example.teacher for example in examples), strict=True)
+            batch["teacher"] = np.asarray([margin for order in of_orders for margin in order], dtype=np.float32)
         return {name: torch.from_numpy(array) for name, array in batch.items()}

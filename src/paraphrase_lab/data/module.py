@@ -1,6 +1,6 @@
 """The LightningDataModule: encodes the splits once, and hands out the same batches after a resume as without one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ class PairDataModule(pl.LightningDataModule):
         batches_multiple_of: devices x accumulated batches, so that every optimiser step is a full one.
         clusters_together: training pairs that share a sentence stay in the same batch.
         max_length_of_group: tokens of a pair of a group at most, where that is not `max_length`.
+        teacher: a teacher's margins [pairs] for the training pairs, in each order in which they are trained.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class PairDataModule(pl.LightningDataModule):
         num_workers: int = 0,
         cache: Path | None = None,
         max_length_of_group: Mapping[str, int] | None = None,
+        teacher: Sequence[np.ndarray] = (),
     ) -> None:
         super().__init__()
+        self.teacher = teacher
         self.tables, self.tokenizer, self.max_length = tables, tokenizer, max_length
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
         self.evaluation_batch_tokens, self.seed, self.swap = evaluation_batch_tokens, seed, swap
@@ -62,7 +65,7 @@ class PairDataModule(pl.LightningDataModule):
         orders = [self.encoded["train"]]
         if self.swap != "none":
             orders.append(self._encode("train", swapped=True))
-        return PairDataset(orders, self.tables.splits["train"].labels, together=self.swap == "paired")
+        return PairDataset(orders, self.tables.splits["train"].labels, together=self.swap == "paired", teacher=self.teacher)
 
     @cached_property
     def plan(self) -> BatchPlan:

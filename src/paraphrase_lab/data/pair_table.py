@@ -66,6 +66,19 @@ class PairTable:
         return ordered[:, 0] * ODD ^ ordered[:, 1]
 
 
+def joined(tables: Sequence[PairTable]) -> PairTable:
+    """Return the pairs of several tables, one after the other."""
+    first, *others = tables
+    if not others:
+        return first
+    ids, sentence1, sentence2 = (
+        [text for table in tables for text in getattr(table, name)] for name in ("ids", "sentence1", "sentence2")
+    )
+    groups = [group for table in tables for group in (table.groups or [None] * len(table))]
+    labels = np.concatenate([table.labels for table in tables])
+    return PairTable(ids, sentence1, sentence2, labels, groups if any(table.groups for table in tables) else None)
+
+
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from paraphrase_lab.data.clusters import largest_share, sentence_clusters, split_by_clusters
+from paraphrase_lab.data.folds import cut_fold
 from paraphrase_lab.data.labels import hidden_labels, is_hidden
 from paraphrase_lab.data.pair_table import SPLITS, PairTable, PairTables
 from paraphrase_lab.data.pairs import LeftOut, RawPair, check_pairs, left_out_notes, refuse_one_label, unusable_rows
@@ -27,7 +28,7 @@ NO_TEST = (
 
 
 READING_ARGUMENTS = (
-    "on_bad_rows", "validation_fraction", "test_fraction", "split_seed", "train_limit", "evaluation_limit",
+    "on_bad_rows", "validation_fraction", "test_fraction", "split_seed", "folds", "fold", "train_limit", "evaluation_limit",
 )  # fmt: skip
 """Keys of a data set that `load_tables` takes."""
 
@@ -54,10 +55,14 @@ def load_tables(
     validation_fraction: float = FRACTION,
     test_fraction: float = FRACTION,
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int = 0,
     train_limit: int | None = None,
     evaluation_limit: int | None = None,
 ) -> PairTables:
     """Read every split; cut validation off train where it is missing, and test too where train is all there is.
+
+    With folds, train and a given validation split are put together, and validation is one of the folds that they are cut into.
 
     Raises:
         BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
@@ -65,10 +70,13 @@ def load_tables(
     """
     fractions = {"validation": validation_fraction, "test": test_fraction}
     whole: PairTables | None = getattr(source, "tables", None)  # of a mixture, which has read its sources by itself
+    if whole is not None and folds is not None:
+        problem = "data.folds cuts one data set, and a mixture has read its sources by itself"
+        raise UserError(problem, hint="data.sources.NAME.folds=5 data.sources.NAME.fold=0 cuts one of them")
     splits, problems, notes = (
         (dict(whole.splits), whole.bad_rows, list(whole.notes))
         if whole is not None
-        else _read(source, on_bad_rows, fractions, split_seed)
+        else _read(source, on_bad_rows, fractions, split_seed, folds, fold)
     )
     if train_limit is not None and "train" in splits and train_limit < len(splits["train"]):
         drawn = np.random.default_rng(split_seed).permutation(len(splits["train"]))[:train_limit]
@@ -83,7 +91,7 @@ def load_tables(
 
 
 def _read(
-    source: PairSource, on_bad_rows: str, fractions: dict[str, float], split_seed: int
+    source: PairSource, on_bad_rows: str, fractions: dict[str, float], split_seed: int, folds: int | None, fold: int
 ) -> tuple[dict[str, PairTable], list[BadRow], list[str]]:
     """Return the splits of a source, the ones that are cut off train among them, with its bad rows and notes."""
     read = {name: check_pairs(rows, source.labels) for name, rows in source.splits().items()}
@@ -93,7 +101,7 @@ def _read(
         notes_of_hidden = [f"{hidden_labels(read.pop('test').labels)}: training leaves it out, `paraphrase predict` scores it"]
     problems = unusable_rows([*read.values()], source.labels, on_bad_rows)
     splits, empty_notes = _without_empty({name: one.table for name, one in read.items()})
-    unused = list(fractions) if "validation" in splits else [] if is_single else ["test"]
+    unused = [*(["validation"] if "validation" in splits or folds is not None else []), *([] if is_single else ["test"])]
     notes = [
         *left_out_notes(read),
         *notes_of_hidden,
@@ -105,7 +113,10 @@ def _read(
         ),
     ]
     refuse_same_pairs(splits)
-    if "validation" not in splits and "train" in splits:
+    if folds is not None and "train" in splits:
+        splits, cut_notes = cut_fold(splits, folds, fold, fractions["test"] if is_single else 0.0, split_seed)
+        notes += cut_notes
+    elif "validation" not in splits and "train" in splits:
         splits, cut_notes = _cut(splits, fractions["validation"], fractions["test"] if is_single else 0.0, split_seed)
         notes += cut_notes
     if "train" in splits and "test" not in splits and not notes_of_hidden:
@@ -122,7 +133,7 @@ def load_split(
         wanted: null for test, or for all pairs of another source that is a single file.
         own: the source is the one that the run was trained on, so that its splits are cut as they were then.
         limit: number of pairs to take, the first ones.
-        cuts: validation_fraction, test_fraction, split_seed and train_limit, as in `load_tables`.
+        cuts: validation_fraction, test_fraction, split_seed, folds, fold and train_limit, as in `load_tables`.
 
     Raises:
         UserError: the source has no such split.
@@ -135,7 +146,7 @@ def load_split(
         return name, replace(tables, splits={name: tables.splits[name]})
     found = source.splits()
     name = wanted or ("test" if own or "test" in found else next(iter(found), "test"))
-    is_cut = name not in found or name == "train"
+    is_cut = name not in found or name == "train" or (name == "validation" and cuts.get("folds") is not None)
     if "train" in found and is_cut and (own or name == "validation"):
         tables = load_tables(source, on_bad_rows=on_bad_rows, evaluation_limit=limit, **cuts)
         found = tables.splits

@@ -10,7 +10,7 @@ from paraphrase_lab.runs.configuration import flat
 from paraphrase_lab.tracking.redaction import redacted, redacted_words
 
 LANGUAGES = {"paraphrase_lab.data.sources.WordOrder": "en", "paraphrase_lab.data.sources.Paws": "en"}
-SECTIONS = ("seed", "monitor", "data", "model", "loss", "optimizer", "scheduler", "trainer")
+SECTIONS = ("seed", "monitor", "data", "model", "loss", "optimizer", "scheduler", "trainer", "distil")
 NOT_OF_TRAINING = ("_target_", "_partial_", "instance_type", "epochs", "progress", "profiler", "num_workers")
 
 
@@ -36,7 +36,9 @@ def card_facts(run: Run, metrics: Mapping[str, float], calibration: Calibration)
 
 def _settings(plain: Mapping[str, Any]) -> dict[str, Any]:
     found = flat({name: plain[name] for name in SECTIONS})
-    without_effect = () if found.get("model.lora.rank") else ("model.lora",)
+    without_effect = tuple(
+        name for key, name in (("model.lora.rank", "model.lora"), ("distil.teacher", "distil.")) if not found.get(key)
+    )
     return {
         key: value
         for key, value in found.items()

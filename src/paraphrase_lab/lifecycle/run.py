@@ -10,6 +10,7 @@ from paraphrase_lab.configuration.settings import Settings
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.lifecycle.rerun import Origin
+from paraphrase_lab.lifecycle.teacher import Teacher
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.configuration import flat, follows, typed_and_chosen
 from paraphrase_lab.runs.record import RunRecord, Stopwatch
@@ -34,6 +35,7 @@ class Run:
     searching: bool
     watch: Stopwatch
     origin: Origin | None = None
+    teacher: Teacher | None = None
 
     @property
     def config(self) -> DictConfig:
@@ -62,12 +64,15 @@ class Run:
         }
 
 
-def fingerprint_parts(plain: dict[str, Any], tables: PairTables, machine: Machine, precision: str) -> dict[str, Any]:
+def fingerprint_parts(
+    plain: dict[str, Any], tables: PairTables, machine: Machine, precision: str, teacher: Teacher | None = None
+) -> dict[str, Any]:
     """Return everything that can change the result of a run, by name; `plain`: the resolved configuration."""
     trainer, has_adapters = plain["trainer"], bool((plain["model"].get("lora") or {}).get("rank"))
     return {
         "configuration": fingerprint.config_fingerprint(plain),
         "data": tables.fingerprints,
+        **({"teacher": teacher.fingerprint} if teacher is not None else {}),
         "code": fingerprint.code_fingerprint(own_code.source_files(own_code.own_modules(plain))),
         "libraries": fingerprint.library_versions(also=["peft"] if has_adapters else []),
         "device": {

@@ -136,7 +136,8 @@ def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> 
     modules = own_code.own_modules(run.settings.plain)
     own_code.copy_code(modules, run.directory)
     splits, earlier = run.tables.splits, run_of_model(config.model.get("name"))
-    write_seen_pairs(run.directory, splits["train"], splits.get("validation"), earlier)
+    teachers = run.teacher.runs if run.teacher is not None else []
+    write_seen_pairs(run.directory, splits["train"], splits.get("validation"), [*filter(None, [earlier]), *teachers])
     accumulated = config.trainer.accumulate_grad_batches
     effective = plan.mean_pairs * run.replicas * accumulated
     log.info(
@@ -162,6 +163,7 @@ def write_run_header(run: Run, parts: dict[str, Any], precision_reason: str) -> 
         working_dir=str(Path.cwd()),
         batches={"per_epoch": len(plan), "mean_pairs": plan.mean_pairs, "effective_pairs": effective},
         bad_rows=len(run.tables.bad_rows),
+        **({"teacher": [str(one.absolute()) for one in teachers]} if teachers else {}),
     )
 
 

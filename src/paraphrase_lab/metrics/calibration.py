@@ -55,9 +55,13 @@ class Calibration:
     def to_dict(self) -> dict[str, float | int]:
         return asdict(self)
 
+    def logits(self, margin: np.ndarray) -> np.ndarray:
+        """Return logit(P(paraphrase)) [pairs] as float64, from margin [pairs] = logit(paraphrase) - logit(different)."""
+        return np.asarray(margin, dtype=np.float64) / self.temperature + self.bias
+
     def probabilities(self, margin: np.ndarray) -> np.ndarray:
         """Return P(paraphrase) [pairs] as float64, from margin [pairs] = logit(paraphrase) - logit(different)."""
-        return expit(np.asarray(margin, dtype=np.float64) / self.temperature + self.bias)
+        return expit(self.logits(margin))
 
     def margins(self, logits: np.ndarray) -> np.ndarray:
         """Return margin [pairs] as float64 from logit(P(paraphrase)) [pairs]: undo what a calibrated head does."""

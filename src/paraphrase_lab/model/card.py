@@ -33,6 +33,7 @@ MEANINGS = {
     "random_positive_rate": "share of unrelated pairs that are called paraphrases; should be 0",
 }
 PAIR = ("I took a flight from New York to Paris", "I took a flight from Paris to New York")
+HERE = "These lines run in the directory that holds `{directory}`; elsewhere, put the path of this model in its place"
 PIPELINE = """\
 from transformers import pipeline
 
@@ -111,8 +112,7 @@ def model_card(facts: CardFacts, *, is_calibrated: bool, kind: str = "", directo
         f"---\n{yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True)}---",
         f"# {facts.name}",
         "A cross-encoder that tells whether two sentences mean the same: label 1 is `paraphrase`, label 0 `different`.",
-        f"These lines run in the directory that holds `{directory}`; elsewhere, put the path of this model in its place"
-        + (":" if kind == "own" else ", or its name on the Hub:"),
+        HERE.format(directory=directory) + (":" if kind == "own" else ", or its name on the Hub:"),
         f"```python\n{_code(calibration, is_calibrated, kind, directory)}```",
         _answers(facts, is_calibrated),
         _origin(facts),

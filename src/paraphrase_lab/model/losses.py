@@ -1,6 +1,7 @@
 """Losses of a batch of pairs. A loss takes logits [pairs, 2] and labels [pairs] and gives the mean over the pairs."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,29 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         return functional.cross_entropy(logits, labels, self.weight, label_smoothing=self.label_smoothing)
+
+
+class Distillation(NamedTuple):
+    """The loss of labels, and of answers that differ from a teacher's, at a temperature (Hinton et al. 2015).
+
+    The square of the temperature keeps the size of the gradients about the same at every temperature.
+    """
+
+    weight: float
+    temperature: float
+
+    def __call__(self, of_labels: Tensor, logits: Tensor, teacher: Tensor) -> Tensor:
+        """Return (1 - weight) x `of_labels` + weight x temperature^2 x KL(teacher || student), the mean over the rows.
+
+        Args:
+            of_labels: the mean loss of the labels.
+            logits: of the student [rows, 2].
+            teacher: the teacher's logit(paraphrase) - logit(different) [rows].
+        """
+        student = functional.log_softmax(logits / self.temperature, -1)
+        copied = functional.logsigmoid(torch.stack([-teacher, teacher], -1) / self.temperature)
+        divergence = functional.kl_div(student, copied, reduction="batchmean", log_target=True)
+        return (1 - self.weight) * of_labels + self.weight * self.temperature**2 * divergence
 
 
 def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:

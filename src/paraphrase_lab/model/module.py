@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from paraphrase_lab.metrics.binary import OwnMetric, ValidationAnswers, binary_metrics
 from paraphrase_lab.metrics.names import BY_GROUP
 from paraphrase_lab.model.encoder import ENCODER_INPUTS
-from paraphrase_lab.model.losses import symmetric_divergence
+from paraphrase_lab.model.losses import Distillation, symmetric_divergence
 from paraphrase_lab.model.memory import split_on_oom
 from paraphrase_lab.training.optimisation import OptimizerFactory, build_optimizer
 
@@ -35,6 +35,7 @@ class PairClassifier(pl.LightningModule):
         optimizer, scheduler: factories, of (parameter groups) and (optimizer, total_steps=…).
         mean_pairs: pairs of an average batch. Batches hold about the same number of tokens, not of pairs; weighting each by
             its pairs lets every pair count the same.
+        distillation: beside the labels, training copies the answers "teacher" of the batches.
         own_metrics: name -> function of (labels, probabilities, threshold), logged as val/<name>.
         validation_groups: the source of each validation pair [pairs], in the order of the split: each has metrics of its own.
     """
@@ -49,6 +50,7 @@ class PairClassifier(pl.LightningModule):
         mean_pairs: float,
         layer_decay: float = 1.0,
         consistency_weight: float = 0.0,
+        distillation: Distillation | None = None,
         fused_optimizer: bool = True,
         own_metrics: Mapping[str, OwnMetric] | None = None,
         validation_groups: Sequence[str | None] | None = None,
@@ -57,7 +59,7 @@ class PairClassifier(pl.LightningModule):
         self.encoder, self.loss = encoder.train(), loss
         self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
         self.mean_pairs, self.layer_decay, self.fused_optimizer = mean_pairs, layer_decay, fused_optimizer
-        self.consistency_weight = consistency_weight
+        self.consistency_weight, self.distillation = consistency_weight, distillation
         self.own_metrics = dict(own_metrics or {})
         self.validation_groups = None if validation_groups is None else np.array(validation_groups)
         self.validation_outputs: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -70,10 +72,14 @@ class PairClassifier(pl.LightningModule):
     def batch_loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         logits, labels = self.logits(batch), batch["labels"]
         if len(logits) == len(labels):
-            return self.loss(logits, labels)
+            return self._copied(self.loss(logits, labels), logits, batch)
         first, second = logits.chunk(2)  # both orders of every pair
         answered = (self.loss(first, labels) + self.loss(second, labels)) / 2
-        return answered + self.consistency_weight * symmetric_divergence(first, second)
+        copied = self._copied(answered, logits, batch)
+        return copied + self.consistency_weight * symmetric_divergence(first, second)
+
+    def _copied(self, of_labels: Tensor, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        return self.distillation(of_labels, logits, batch["teacher"]) if self.distillation is not None else of_labels
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         loss, pairs = self.batch_loss(batch), len(batch["labels"])

@@ -10,6 +10,8 @@ from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.runs.short import short_names, shown
 
 SEED = "seed"
+REPEATED = (SEED, "data.fold")
+"""Keys in which the runs of a recipe differ."""
 NOISE = tuple(key for key in WITHOUT_EFFECT if not is_place_of_data(key)) + ("logger", "compute", "trainer")
 """Keys, and groups under their own names, that do not affect a result; `trainer` only as the name of a file."""
 MAPPINGS_OF_NOISE = ("logger.", "study.")
@@ -57,12 +59,12 @@ def distinguishing_keys(rows: Sequence[RunRow]) -> list[str]:
 
 
 def recipe_names(rows: Sequence[RunRow], *, apart_by_data: bool = True) -> list[str]:
-    """Name the recipe of each row; runs whose configuration differs in the seed only have the same one.
+    """Name the recipe of each row; runs whose configuration differs in the seed or the fold only have the same one.
 
     Args:
         apart_by_data: the same configuration with other training or validation pairs is another recipe.
     """
-    keys = [key for key in distinguishing_keys(rows) if key != SEED]
+    keys = [key for key in distinguishing_keys(rows) if key not in REPEATED]
     short = short_names(keys, [key for row in rows for key in row.config])
     names = [" ".join(f"{short[key]}={shown(row.config.get(key))}" for key in keys if key in row.config) for row in rows]
     if rows and not keys:
@@ -85,9 +87,9 @@ def with_data(names: Sequence[str], rows: Sequence[RunRow]) -> list[str]:
 
 
 def _pairs_of(row: RunRow, split: str) -> str | None:
-    """Return the fingerprint of the pairs; None if it is not recorded, or if each seed draws its own pairs."""
+    """Return the fingerprint of the pairs; None if it is not recorded, or if each seed or fold has its own pairs."""
     follows: Mapping[str, str] = row.record.get("follows") or {}
-    if any(key.startswith("data.") and source == SEED for key, source in follows.items()):
+    if row.config.get("data.folds") or any(key.startswith("data.") and source == SEED for key, source in follows.items()):
         return None
     return ((row.record.get("fingerprint_parts") or {}).get("data") or {}).get(split)
 

@@ -38,6 +38,11 @@ class RunRow:
         return int(next(known, 0))
 
     @property
+    def repetition(self) -> tuple[int, int]:
+        """What tells the runs of a recipe apart: the seed and, in a cross-validation, the fold."""
+        return self.seed, int(self.config.get("data.fold") or 0)
+
+    @property
     def cost_usd(self) -> float | None:
         """Cost of all attempts of a remote job; None for a run of this machine, or where AWS has not billed it yet."""
         return (self.record.get("job") or {}).get("cost_of_all_attempts_usd")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -40,10 +40,10 @@ class Seen(NamedTuple):
         return Seen(self.trained[rows], self.chosen[rows], self.sharing[rows], self.is_known)
 
 
-def write_seen_pairs(run_dir: Path, train: PairTable, validation: PairTable | None, starting_run: Path | None = None) -> None:
-    """Write the hashes of both splits, and of what the run had seen whose model training starts from."""
+def write_seen_pairs(run_dir: Path, train: PairTable, validation: PairTable | None, earlier_runs: Sequence[Path] = ()) -> None:
+    """Write the hashes of both splits, and of what the runs had seen that training starts from or copies."""
     hashes = _hashes(train, validation)
-    if starting_run is not None and (path := starting_run / FILE_NAME).is_file():
+    for path in (run / FILE_NAME for run in earlier_runs if (run / FILE_NAME).is_file()):
         with np.load(path, allow_pickle=False) as earlier:
             hashes = {name: np.union1d(values, earlier[name]) for name, values in hashes.items()}
     with atomic_write(run_dir / FILE_NAME) as unfinished, unfinished.open("wb") as handle:
@@ -65,14 +65,18 @@ def run_of_model(name: str | None) -> Path | None:
     return next((place for place in places if (place / RUN_RECORD).is_file()), None)
 
 
-def seen_where_training_starts(tables: PairTables, run_dir: Path) -> PairTables:
-    """Add a note for validation pairs that the starting run has trained on, and for test pairs that it has seen at all."""
+def seen_by_earlier_run(tables: PairTables, run_dir: Path, part: str) -> PairTables:
+    """Add a note for validation pairs that an earlier run has trained on, and for test pairs that it has seen at all.
+
+    Args:
+        part: what the run is to this training, as in "whose model training starts from".
+    """
     notes, shared = list(tables.notes), list(tables.shared)
     for name in tables.splits.keys() - {TRAINED}:
         seen = seen_by(run_dir, tables.splits[name])
         if pairs := int((seen.trained if name == CHOSEN else seen.any).sum()):
             total = len(tables.splits[name])
-            notes.append(f"leak: {pairs:,} of {total:,} {name} pairs were seen by {run_dir}, whose model training starts from")
+            notes.append(f"leak: {pairs:,} of {total:,} {name} pairs were seen by {run_dir}, {part}")
             shared.append(SharedSentences(str(run_dir), name, pairs, pairs))
     return replace(tables, notes=notes, shared=shared)
 

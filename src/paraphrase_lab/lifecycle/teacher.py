@@ -1,0 +1,95 @@
+"""The answers of a teacher to the training pairs: computed once before training, kept in the cache."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from omegaconf import DictConfig
+from pytorch_lightning.utilities.seed import isolate_rng
+from scipy.special import log_expit, logsumexp
+
+from paraphrase_lab.build import order_mode
+from paraphrase_lab.data.pair_table import PairTable
+from paraphrase_lab.files import atomic_write
+from paraphrase_lab.lifecycle.trained import load_run
+from paraphrase_lab.predict import RunScorer
+from paraphrase_lab.runs.teacher import teacher_fingerprint, teacher_runs
+from paraphrase_lab.runtime.progress import shown_progress
+
+log = logging.getLogger(__name__)
+FORMAT_VERSION = 1
+
+
+class Teacher(NamedTuple):
+    """The runs whose answers training copies, and the hash of all that their answers depend on."""
+
+    name: str
+    runs: list[Path]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, config: DictConfig) -> "Teacher | None":
+        if (name := config.distil.teacher) is None:
+            return None
+        runs = teacher_runs(name)
+        return cls(name, runs, teacher_fingerprint(runs))
+
+    def margins(self, config: DictConfig, train: PairTable, precision: str, cache: Path) -> list[np.ndarray]:
+        """Return logit(P(paraphrase)), float64 [pairs], for each order in which training pairs are trained.
+
+        P is calibrated; of several runs it is the mean. The random state stays as it is.
+        """
+        both = order_mode(config) != "none"
+        key = hashlib.sha256(f"{FORMAT_VERSION}|{train.fingerprint}|{self.fingerprint}|{precision}|{both}".encode()).hexdigest()
+        file = cache / "teachers" / f"{key}.npz"
+        if (margins := _load(file)) is None:
+            with isolate_rng():
+                margins = mean_logits([self._scored(run, train, precision, both=both) for run in self.runs])
+            _save(file, margins)
+        agree = float(((margins[0] >= 0) == (train.labels == 1)).mean())
+        log.info("teacher %s: its answer is the label of %.1f %% of the training pairs", self.name, 100 * agree)
+        return list(margins)
+
+    def _scored(self, run: Path, train: PairTable, precision: str, *, both: bool) -> np.ndarray:
+        """Return the logits of one run [orders, pairs]."""
+        scorer = RunScorer(run, load_run(run)[1], precision=precision)
+        columns = [(train.sentence1, train.sentence2), (train.sentence2, train.sentence1)][: 1 + both]
+        done = 0
+        with shown_progress(f"scoring train with {run}", len(train) * len(columns)) as shown:
+
+            def advance(pairs: int) -> None:
+                nonlocal done
+                done += pairs
+                shown.update(done, f"{done:,} pairs")
+
+            scorer.advance = advance
+            return np.stack([scorer.logits(list(zip(*texts, strict=True))) for texts in columns])
+
+
+def mean_logits(logits: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the logit of the mean of the probabilities whose logits are given, also where they are next to 0 or 1."""
+    if len(logits) == 1:
+        return logits[0]
+    stacked = np.stack(logits)
+    return logsumexp(log_expit(stacked), axis=0) - logsumexp(log_expit(-stacked), axis=0)
+
+
+def _load(file: Path) -> np.ndarray | None:
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            return arrays["margins"]
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        return None
+
+
+def _save(file: Path, margins: np.ndarray) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file, shared=True) as unfinished, unfinished.open("wb") as stream:
+            np.savez(stream, margins=margins)
+    except OSError as error:  # a full or read-only disk costs time later, not the run
+        log.warning("the teacher's answers were not cached: %s; PARAPHRASE_CACHE_DIR names another place", error)
