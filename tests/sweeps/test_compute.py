@@ -14,7 +14,7 @@ from checking import composed
 from paraphrase_lab import cli
 from paraphrase_lab.check import check_request
 from paraphrase_lab.configuration.composition import Composer, Request
-from paraphrase_lab.configuration.without_effect import LOCAL_FILES, SAME_JOB, WITHOUT_EFFECT
+from paraphrase_lab.configuration.without_effect import LOCAL_FILES, PLACES_OF_SOURCES, SAME_JOB, WITHOUT_EFFECT
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.model.export import load_model
 from paraphrase_lab.paths import CONF_DIR
@@ -50,7 +50,7 @@ def test_the_content_of_data_files_is_part_of_a_job(compute: str) -> None:
     assert list(node.key_files) == [str(CONF_DIR), *[None] * 5]
     assert list(launcher(f"compute={compute}").key_files) == [None] * 6
     starting_point = launcher(f"compute={compute}", "model=pretrained", f"model.name={CONF_DIR}")
-    assert starting_point.key_files[-2] == str(CONF_DIR) and list(node.inputs) == list(LOCAL_FILES)
+    assert starting_point.key_files[-2] == str(CONF_DIR) and list(node.inputs) == [*LOCAL_FILES, *PLACES_OF_SOURCES]
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -39,7 +39,7 @@ class RunRow:
 
     @property
     def repetition(self) -> tuple[int, int]:
-        """What tells the runs of a recipe apart: the seed and, in a cross-validation, the fold."""
+        """Return the seed and the fold (0 without folds): the runs of a recipe differ in them."""
         return self.seed, int(self.config.get("data.fold") or 0)
 
     @property
