@@ -23,6 +23,7 @@ def pairs(tmp_path: Path) -> Path:
     return tmp_path / "pairs.csv"
 
 
+@pytest.mark.slow
 def test_a_cross_validation(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ("data=pairs", f"data.path={pairs}", "data.folds=3", f"hydra.sweep.dir={tmp_path / 'cv'}", "logger=none")
     assert paraphrase("train", "-m", *TINY, *words, "data.fold=range(3)") == 0

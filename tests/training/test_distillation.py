@@ -87,6 +87,7 @@ def test_several_teachers_answer_with_the_mean_of_their_probabilities() -> None:
     assert mean_logits(logits[:1]) is logits[0]
 
 
+@pytest.mark.slow
 def test_weight_0_trains_as_without_a_teacher(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARAPHRASE_CACHE_DIR", str(tmp_path / "cache"))
     words = ("model.dropout=0.1", "model.swap_augmentation=true")
