@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -126,3 +127,18 @@ def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
 def test_mistakes_in_a_mixture(overrides: list[str], message: str) -> None:
     (found,) = problems("data=mixture", *overrides)
     assert message in found
+
+
+def test_the_checklist_stands_in_report_card_and_comparison(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "## What it can do" in (tiny_run / "model" / "README.md").read_text(encoding="utf-8")
+    assert paraphrase("report", str(tiny_run), "--output", str(tmp_path / "report.html")) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Capability checklist" in page and "role_swap" in page and "all kinds" in page
+    capsys.readouterr()
+    assert (
+        paraphrase("compare", str(tiny_run), str(shutil.copytree(tiny_run, tmp_path / "again")), "--split", "checklist_test")
+        == 0
+    )
+    assert "252" in capsys.readouterr().out

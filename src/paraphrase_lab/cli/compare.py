@@ -30,6 +30,7 @@ answers. Runs that differ only in the seed are one recipe.
 docs/comparing.md explains intervals and verdicts."""
 Found = tuple[Any, str]
 """A run, and the place it was found in."""
+COMPARED = ("test", "validation", "checklist_test", "checklist_dev")
 SLICES_UNASKED_UP_TO = 3
 """Comparisons for which slices are computed and shown unasked."""
 
@@ -85,7 +86,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "places", nargs="+", type=with_home, metavar="RUN", help="a run, `latest`, or a directory with runs below it"
     )
-    parser.add_argument("--split", choices=("test", "validation"), help="default: test where the runs have it")
+    parser.add_argument("--split", choices=COMPARED, metavar="SPLIT", help=f"{', '.join(COMPARED)}; default: test where scored")
     parser.add_argument("--metric", default="accuracy,f1", metavar="A,B", help="default: accuracy,f1; slices show the first")
     parser.add_argument("--baseline", metavar="NAME", help="compare the others with this one only; default: each with each")
     parser.add_argument("--where", metavar="CONDITION", help="only runs for which it holds, as in `paraphrase runs`")

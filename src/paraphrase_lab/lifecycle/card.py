@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from paraphrase_lab.data.checklist import SPLIT_NAMES
 from paraphrase_lab.lifecycle.run import Run
 from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.metrics.groups import from_record
 from paraphrase_lab.model.card import CardFacts, base_of
 from paraphrase_lab.runs.configuration import flat
 from paraphrase_lab.tracking.redaction import redacted, redacted_words
@@ -31,7 +33,12 @@ def card_facts(run: Run, metrics: Mapping[str, float], calibration: Calibration)
         metrics=metrics,
         calibration=calibration,
         max_length=run.config.data.max_length,
+        checklist=from_record(_last_half(run.record.values.get("groups") or {})),
     )
+
+
+def _last_half(groups: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((groups[half] for half in reversed(SPLIT_NAMES.values()) if half in groups), {})
 
 
 def _settings(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -11,6 +12,7 @@ from huggingface_hub.errors import HFValidationError
 from paraphrase_lab.data.known_input import FILE_NAME
 from paraphrase_lab.markdown import markdown_table
 from paraphrase_lab.metrics.calibration import Calibration
+from paraphrase_lab.metrics.groups import GroupResult
 from paraphrase_lab.metrics.names import FITTED
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.paths import user_path
@@ -82,6 +84,8 @@ class CardFacts(NamedTuple):
     metrics: Mapping[str, float]
     calibration: Calibration
     max_length: int
+    checklist: Mapping[str, GroupResult] = MappingProxyType({})
+    """The results of each kind of pairs on the half that was scored last."""
 
 
 def base_of(name: str, revision: str | None = None) -> Base:
@@ -124,12 +128,25 @@ def model_card(facts: CardFacts, *, is_calibrated: bool, kind: str = "", directo
             for name, value in facts.metrics.items()
         ]),
         f"`{FITTED}/`: on the pairs that chose the checkpoint and fitted the calibration, which flatters. `test/`: on others.",
+        *_checklist(facts),
         "## Limits\n\n" + "\n".join(f"- {sentence}" for sentence in _limits(facts)),
         "## Training\n\n" + f"```bash\n{facts.command}\n```\n\n" + markdown_table(("key", "value"), [
             (f"`{key}`", f"`{value}`") for key, value in facts.settings.items()
         ]),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
+
+
+def _checklist(facts: CardFacts) -> list[str]:
+    if not facts.checklist:
+        return []
+    rows = [
+        (kind, str(one.pairs), f"{one.accuracy:.2f}", f"{one.low:.2f}-{one.high:.2f}") for kind, one in facts.checklist.items()
+    ]
+    said = (
+        "Short pairs of plain English, kind by kind, that no training has seen; chance is 0.5, but for identical and unrelated:"
+    )
+    return [f"## What it can do\n\n{said}\n\n" + markdown_table(("kind", "pairs", "accuracy", "95 % interval"), rows)]
 
 
 def _metadata(facts: CardFacts) -> dict[str, Any]:

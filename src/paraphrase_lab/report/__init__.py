@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from paraphrase_lab import __version__
 from paraphrase_lab.report.blocks import Section, counted
+from paraphrase_lab.report.checklist import checklist
 from paraphrase_lab.report.curves import curves
 from paraphrase_lab.report.differences import by_slice, differences
 from paraphrase_lab.report.html import render_html
@@ -22,6 +23,7 @@ SECTIONS = (
     ("differences", "Differences", differences),
     ("curves", "Learning curves", curves),
     ("slices", "By slice", by_slice),
+    ("checklist", "Capability checklist", checklist),
     ("swept", "Swept keys", swept),
     ("symmetry", "Symmetry and probes", symmetry),
     ("calibration", "Calibration", calibration),

@@ -20,7 +20,7 @@ STATUS = {
     "running": "running", "pending": "running", "finished": "finished", "failed": "failed", "crashed": "interrupted",
     "killed": "interrupted", "preempting": "interrupted", "preempted": "interrupted",
 }  # fmt: skip
-SPLITS = (FITTED, "test", "train")
+SPLITS = (FITTED, "test", "train", "checklist_dev", "checklist_test")
 
 
 def read_wandb(place: str) -> list[RunRow]:

@@ -10,6 +10,7 @@ import numpy as np
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.files import finite, json_text
 from paraphrase_lab.metrics.binary import decide, reliability_bins
+from paraphrase_lab.metrics.groups import from_record
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.runs.predictions import Predictions, read_predictions
 from paraphrase_lab.tracking.identity import sagemaker_job
@@ -47,7 +48,7 @@ def facts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def log_pictures(run: Any, run_dir: Path, record: Mapping[str, Any], hardest: int) -> None:
-    """Log each split's plots and, unless `hardest` is 0, a table of its hardest pairs."""
+    """Log each split's plots and, unless `hardest` is 0, a table of its hardest pairs; and the checklist, kind by kind."""
     import wandb
 
     for split in record.get("data") or {}:
@@ -64,6 +65,12 @@ def log_pictures(run: Any, run_dir: Path, record: Mapping[str, Any], hardest: in
                 table.add_data(*row)
             logged[f"{PREFIX[split]}_hardest_pairs"] = table
         run.log(logged)
+    for half in record.get("checklist") or {}:
+        kinds = from_record(record["groups"][half])
+        table = wandb.Table(columns=["kind", "pairs", "accuracy", "low", "high"])
+        for kind, one in kinds.items():
+            table.add_data(kind, one.pairs, one.accuracy, one.low, one.high)
+        run.log({half: wandb.plot.bar(table, "kind", "accuracy", title=f"{half}: accuracy by kind")})
 
 
 def _pictures(given: Predictions, prefix: str) -> dict[str, Any]:
