@@ -32,7 +32,7 @@ def mixed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = [f"data.sources.word_order.{size}" for size in SMALL]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARAPHRASE_CACHE_DIR", str(folder / "cache"))
-        words = (*TINY, "data=mixture", *sources, *sizes, "data.weights.paws=2", "data.sources.word_order.max_length=24")
+        words = (*TINY, "data=mixture", *sources, *sizes, "data.weights.paws=2", "data.sources.word_order.max_length=16")
         assert paraphrase("train", *words, "monitor=val_paws/accuracy", f"hydra.run.dir={folder / 'run'}") == 0
     return folder / "run"
 
@@ -46,6 +46,7 @@ def test_a_mixture_has_results_for_each_source(mixed_run: Path) -> None:
     assert rows.column("group").to_pylist().count("paws") == 20
     header = (mixed_run / "metrics.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
     assert {"val_paws/f1", "val_word_order/nll"} <= set(header)
+    assert "are longer than the max_length of their sources" in (mixed_run / "train.log").read_text(encoding="utf-8")
 
 
 def test_the_checklist_is_scored_after_a_training(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

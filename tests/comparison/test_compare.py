@@ -68,6 +68,7 @@ def test_folds_are_repetitions_of_a_recipe(tmp_path: Path) -> None:
     found = compared(tmp_path)
     assert [(one.name, len(one.runs)) for one in found.candidates] == [("num_layers=1", 3), ("num_layers=2", 3)]
     assert found.question == "recipes" and not any("Not only the seed" in note for note in found.notes)
+    assert any(note.startswith("Folds share most of their training pairs") for note in found.notes)
     alone = compared(*(tmp_path / f"1-{fold}" for fold in range(3)))
     assert [one.name for one in alone.candidates] == ["fold=0", "fold=1", "fold=2"]
 

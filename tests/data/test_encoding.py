@@ -62,18 +62,28 @@ def test_pairs_are_encoded_as_the_tokenizer_does(
     assert encoded.lengths.sum() == len(encoded.tokens)
 
 
+def test_each_pair_may_have_a_max_length_of_its_own(tmp_path: Path) -> None:
+    tokenizer, limits = tokenizer_of("bert"), np.array([512, 512, 24, 30])
+    encoded = encode(TABLE, tokenizer, limits, cache=tmp_path)
+    for index, limit in enumerate(limits.tolist()):
+        expected = tokenizer(TABLE.sentence1[index], TABLE.sentence2[index], truncation="longest_first", max_length=limit)
+        assert encoded.row(index)[0].tolist() == expected["input_ids"]
+    assert encoded.lengths[2:].tolist() == [24, 30]
+    assert encode(TABLE, tokenizer, np.array([512, 512, 24, 24]), cache=tmp_path).lengths[3] == 24  # not that of the cache
+
+
 def test_truncation_is_counted_reported_or_refused() -> None:
     tokenizer = tokenizer_of("bert")
     pairs = {"train": encode(TABLE, tokenizer, 24), "test": encode(table_of([("a", "b")]), tokenizer, 24)}
     longest = len(tokenizer(TABLE.sentence1[2], TABLE.sentence2[2])["input_ids"])
     assert pairs["train"].lengths.max() == 24 and pairs["train"].truncated == 2
-    assert refuse_truncation(pairs, 24, "warn") == [
+    assert refuse_truncation(pairs, "data.max_length=24 tokens", "warn") == [
         f"train: 2 of 4 pairs (50.0%) are longer than data.max_length=24 tokens (the longest has {longest}) and were truncated"
     ]
     refusal = r"^train: 2 of 4 pairs \(50\.0%\) .*\ndata\.max_length=… takes more; data\.on_truncation=warn accepts it$"
     with pytest.raises(UserError, match=refusal):
-        refuse_truncation(pairs, 24, "error")
-    assert refuse_truncation({"test": pairs["test"]}, 24, "error") == []
+        refuse_truncation(pairs, "data.max_length=24 tokens", "error")
+    assert refuse_truncation({"test": pairs["test"]}, "data.max_length=24 tokens", "error") == []
 
 
 def test_what_is_cached_comes_back_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 import shutil
 import subprocess
 import sys
@@ -276,9 +275,7 @@ def test_a_study_runs_what_is_missing_and_writes_down_what_it_found(lab: Lab) ->
     assert "warning: 1 seed of each" in first.stderr
     page = (results / "mine.md").read_text()
     assert "**Question.** How deep?" in page and "**Hypothesis.** deeper" in page
-    assert re.search(
-        r"\*\*Verdict\.\*\* In accuracy, compared with num_layers=2: num_layers=1(:| is) (equal|undecided|better|worse)", page
-    )
+    assert "**Verdict.** In accuracy, compared with num_layers=2: num_layers=1: undecided: " in page  # of four steps
     with (results / "mine.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["model.num_layers"], row["seed"]) for row in rows] == [("1", "0"), ("2", "0")]

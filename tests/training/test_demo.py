@@ -20,9 +20,14 @@ FLIGHT = "I took a flight from New York to Paris"
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the run that `make demo` trains: three to five minutes."""
+    """Return the run of docs/first_run.md, which two threads trained: three to five minutes.
+
+    Other numbers of threads round differently, and of 20 pairs a model then answers one more or one less right.
+    """
     run = tmp_path_factory.mktemp("demo") / "run"
-    assert paraphrase("train", "experiment=word_order_tiny", "logger=none", f"hydra.run.dir={run}") == 0
+    assert (
+        paraphrase("train", "experiment=word_order_tiny", "logger=none", "trainer.cpu_threads=2", f"hydra.run.dir={run}") == 0
+    )
     return run
 
 
@@ -68,14 +73,11 @@ def test_the_flight(demo: Path, tmp_path: Path) -> None:
     assert predicted(demo, [(FLIGHT, second) for second in seconds], tmp_path)["prediction"].tolist() == [0, 1, 1]
 
 
-@pytest.mark.parametrize(("name", "share_right"), [("plain_pairs", 0.8), ("plain_pairs_unseen", 0.65)])
-def test_on_plain_pairs(demo: Path, tmp_path: Path, name: str, share_right: float) -> None:
-    """At most half are marked as beyond it, and of the others most are answered right.
-
-    Of the 20 unseen ones 15 to 17 were right, after trainings on one thread and on two.
-    """
+@pytest.mark.parametrize("name", ["plain_pairs", "plain_pairs_unseen"])
+def test_on_plain_pairs(demo: Path, tmp_path: Path, name: str) -> None:
+    """Right on four of five that it does not mark as beyond it, and at most half are marked."""
     asked: Any = pd.read_csv(FIXTURES / f"{name}.csv")
     found = predicted(demo, list(zip(asked["sentence1"], asked["sentence2"], strict=True)), tmp_path)
     known = found["beyond_training"].isna()
     assert known.sum() >= 20
-    assert (found["prediction"] == asked["label"])[known].mean() >= share_right
+    assert (found["prediction"] == asked["label"])[known].mean() >= 0.8

@@ -164,6 +164,10 @@ def _remarks(
         remarks.append(f"Nothing is known about other seeds: that needs {FEWEST_SEEDS} runs or more of each recipe.")
     elif few := [recipe.name for recipe in recipes if len(recipe.rows) < FEWEST_SEEDS]:
         remarks.append(f"Too few seeds to compare the recipe, below {FEWEST_SEEDS}: {', '.join(few)}.")
+    if any(row.config.get("data.folds") for recipe in recipes for row in recipe.rows):
+        remarks.append(
+            "Folds share most of their training pairs: their spread, and so the interval, is too small for other training data."
+        )
     if split == "validation":
         remarks.append(
             "Checkpoint and calibration were chosen on these very pairs, which flatters every run, "

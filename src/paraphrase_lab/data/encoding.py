@@ -86,11 +86,15 @@ def encode(
     return encoded
 
 
-def refuse_truncation(encoded: dict[str, EncodedPairs], max_length: int, on_truncation: str) -> list[str]:
-    """Return one line per split with truncated pairs; an error when that is asked for."""
+def refuse_truncation(encoded: dict[str, EncodedPairs], limit: str, on_truncation: str) -> list[str]:
+    """Return one line per split with truncated pairs; an error when that is asked for.
+
+    Args:
+        limit: names the most tokens of a pair, as in "data.max_length=128 tokens".
+    """
     lines = [
         f"{split}: {pairs.truncated:,} of {len(pairs):,} pairs ({pairs.truncated / len(pairs):.1%}) are longer than "
-        f"data.max_length={max_length} tokens (the longest has {pairs.full_lengths.max()}) and were truncated"
+        f"{limit} (the longest has {pairs.full_lengths.max()}) and were truncated"
         for split, pairs in encoded.items()
         if pairs.truncated
     ]
