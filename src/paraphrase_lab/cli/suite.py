@@ -1,16 +1,23 @@
 """`paraphrase evaluate RUN --suite NAME`: a run's model on several data sets, in one table."""
 
+from __future__ import annotations
+
 import argparse
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.suite_files import overrides_of_sets, read_suite
 from paraphrase_lab.errors import KnownError, UserError
 from paraphrase_lab.storage import require_writable
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from rich.console import Console
+
+    from paraphrase_lab.lifecycle.suite_table import SuiteRow
 
 
 def evaluate_suite(directory: Path, arguments: argparse.Namespace) -> int:
@@ -44,8 +51,8 @@ def evaluate_suite(directory: Path, arguments: argparse.Namespace) -> int:
 
 
 def _scored(
-    console: object, directory: Path, configs: Mapping[str, DictConfig], arguments: argparse.Namespace, places: Path
-) -> list:
+    console: Console, directory: Path, configs: Mapping[str, DictConfig], arguments: argparse.Namespace, places: Path
+) -> list[SuiteRow]:
     from paraphrase_lab.evaluate import evaluate_run
     from paraphrase_lab.lifecycle.suite_table import SuiteRow
     from paraphrase_lab.lifecycle.trained import load_run
@@ -60,7 +67,7 @@ def _scored(
             rows.append(SuiteRow(name, refused=" ".join(str(error).split("\n"))))
             continue
         for note in done.notes:
-            console.print(f"{name}: {note}", style="yellow", markup=False, soft_wrap=True)  # type: ignore[attr-defined]
+            console.print(f"{name}: {note}", style="yellow", markup=False, soft_wrap=True)
         rows.append(
             SuiteRow(name, done.whole, {key.partition("/")[2]: value for key, value in done.metrics.items()}, done.directory)
         )

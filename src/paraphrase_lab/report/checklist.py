@@ -1,9 +1,10 @@
 """The part of a report on the capability checklist: every recipe's accuracy on each kind of pairs."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from statistics import fmean
 
 from paraphrase_lab.data.checklist import SPLIT_NAMES
+from paraphrase_lab.metrics.groups import GroupResult, accuracy_of, from_record
 from paraphrase_lab.report.blocks import Block, Cell, Table, integer, number
 from paraphrase_lab.report.material import Material
 from paraphrase_lab.runs.row import RunRow
@@ -20,28 +21,24 @@ def checklist(material: Material) -> list[Block]:
     scored = {recipe.name: found for recipe in material.recipes if (found := _of(recipe.rows, half))}
     if not scored:
         return []
-    kinds = dict.fromkeys(kind for runs in scored.values() for groups in runs for kind in groups)
+    first = next(iter(scored.values()))[0]
+    kinds = dict.fromkeys(kind for runs in scored.values() for results in runs for kind in results)
     rows = []
     for kind in kinds:
-        pairs = next(groups[kind]["pairs"] for runs in scored.values() for groups in runs if kind in groups)
-        values = [_mean([groups[kind]["accuracy"] for groups in runs if kind in groups]) for runs in scored.values()]
-        rows.append([Cell(kind), integer(pairs), *_numbers(values)])
-    totals = [_mean([_total(groups) for groups in runs]) for runs in scored.values()]
-    pairs = sum(one["pairs"] for one in next(iter(scored.values()))[0].values())
-    rows.append([Cell("all kinds", strong=True), integer(pairs), *_numbers(totals)])
+        of_recipes = [[results[kind] for results in runs if kind in results] for runs in scored.values()]
+        pairs = next(one.pairs for of_recipe in of_recipes for one in of_recipe)
+        rows.append([Cell(kind), integer(pairs), *_numbers([_mean([one.accuracy for one in found]) for found in of_recipes])])
+    totals = [_mean([accuracy_of(results) for results in runs]) for runs in scored.values()]
+    rows.append([Cell("all kinds", strong=True), integer(sum(one.pairs for one in first.values())), *_numbers(totals)])
     return [Table(("kind", "pairs", *scored), rows, f"Accuracy on the {half.replace('_', ', ')} half", NOTE)]
 
 
-def _of(rows: Sequence[RunRow], half: str) -> list[Mapping[str, Any]]:
-    return [groups for row in rows if (groups := (row.record.get("groups") or {}).get(half))]
-
-
-def _total(groups: Mapping[str, Any]) -> float:
-    return sum(one["accuracy"] * one["pairs"] for one in groups.values()) / sum(one["pairs"] for one in groups.values())
+def _of(rows: Sequence[RunRow], half: str) -> list[dict[str, GroupResult]]:
+    return [from_record(groups) for row in rows if (groups := (row.record.get("groups") or {}).get(half))]
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+    return fmean(values) if values else None
 
 
 def _numbers(values: Sequence[float | None]) -> list[Cell]:
