@@ -36,6 +36,15 @@ def paws_dir() -> Path:
     return Path(directory)
 
 
+@pytest.fixture(scope="session")
+def minilm_dir() -> Path:
+    """The pre-trained MiniLM of six layers, where it is on this machine."""
+    directory = os.environ.get("PARAPHRASE_MINILM_DIR")
+    if not directory:
+        pytest.skip("PARAPHRASE_MINILM_DIR names no directory of all-MiniLM-L6-v2")
+    return Path(directory)
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every figure that is saved, so that a test can read what stands in it."""

@@ -21,13 +21,20 @@ from generated_pairs import generate
 PAIRS = [(pair.sentence1, pair.sentence2) for pair in generate(500, 1, 1)["train"]]
 
 
-@pytest.fixture(scope="module", params=["tiny", pytest.param("bert", marks=pytest.mark.slow), "roberta"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("bert", "minilm", "minilm with adapters")]
+
+
+@pytest.fixture(scope="module", params=["tiny", "roberta", *SLOW])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose model has a temperature and a bias that change answers."""
-    directory = tmp_path_factory.mktemp(request.param)
+    directory = tmp_path_factory.mktemp("exported")
     run = directory / "run"
-    model = ["model.num_layers=1", "model.hidden_size=16", "model.num_heads=2"]
-    if request.param != "tiny":
+    if request.param == "tiny":
+        model = ["model.num_layers=1", "model.hidden_size=16", "model.num_heads=2"]
+    elif request.param.startswith("minilm"):
+        model = ["model=minilm_l6", f"model.name={request.getfixturevalue('minilm_dir')}"]
+        model += ["model.lora.rank=8"] if "adapters" in request.param else []
+    else:
         model = ["model=pretrained", f"model.name={save_checkpoint(directory / 'checkpoint', request.param)}"]
     few = [
         "data.train_pairs=600",

@@ -42,11 +42,32 @@ def test_a_mixture_has_results_for_each_source(mixed_run: Path) -> None:
     assert made["best"]["monitor"] == "val_paws/accuracy"
     assert {name: one["pairs"] for name, one in made["groups"]["test"].items()} == {"paws": 20, "word_order": 80}
     assert made["data"]["train"]["pairs"] == 2 * 160 + 400
+    names = ("test_paws/accuracy", "test_word_order/accuracy")
+    shares = [made["metrics"][name] for name in names]
+    assert shares == pytest.approx([made["groups"]["test"][name]["accuracy"] for name in ("paws", "word_order")])
+    assert made["metrics"]["test/accuracy"] == pytest.approx(0.2 * shares[0] + 0.8 * shares[1])
+    assert made["baselines"]["test_paws"]["majority"]["accuracy"] >= 0.5
     rows = pq.read_table(mixed_run / "predictions.parquet", filters=[("split", "==", "test")])
     assert rows.column("group").to_pylist().count("paws") == 20
     header = (mixed_run / "metrics.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
     assert {"val_paws/f1", "val_word_order/nll"} <= set(header)
     assert "are longer than the max_length of their sources" in (mixed_run / "train.log").read_text(encoding="utf-8")
+
+
+def test_a_source_of_a_mixture_is_compared_alone(mixed_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By its name, or with a run that has no other pairs."""
+    again, alone = shutil.copytree(mixed_run, tmp_path / "again"), tmp_path / "alone"
+    assert paraphrase("compare", str(mixed_run), str(again), "--split", "test_paws") == 0
+    assert "20 test_paws pairs" in capsys.readouterr().out
+    assert paraphrase("compare", str(mixed_run), str(again), "--split", "test_pawz") == 2
+    assert "has no predictions for test_pawz\nsplits it scored: validation, test, checklist" in capsys.readouterr().err
+    pairs = mixed_run.parent / "pairs.csv"
+    assert paraphrase("train", *TINY, "data=pairs", f"data.path={pairs}", f"hydra.run.dir={alone}") == 0
+    capsys.readouterr()
+    assert paraphrase("compare", str(alone), str(mixed_run)) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "20 test pairs" in shown
+    assert f"Only a part of the test pairs is compared, which all runs have scored: of {mixed_run} (test_paws)." in shown
 
 
 def test_the_checklist_is_scored_after_a_training(tiny_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +136,11 @@ def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
     ("overrides", "message"),
     [
         (["data.weights.word_orde=0.1"], "data.weights.word_orde: there is no such source. Sources: paws, word_order."),
-        (["data.weights.paws=-1"], "data.weights.paws=-1.0 must be a number above 0: how often a pair comes in an epoch."),
+        (["data.weights.paws=-1"], "data.weights.paws=-1.0 must be 0 or more: how often a pair comes in an epoch."),
+        (
+            ["data.weights={paws:0,word_order:0}"],
+            "data.weights are 0 for all sources, which leaves nothing to train on: one of them must be above 0.",
+        ),
         (["data.sources.paws.max_length=200"], "data.sources.paws.max_length=200 is more than data.max_length=128"),
         (["data.sources.word_order.train_pair=3"], "Did you mean 'data.sources.word_order.train_pairs'?"),
         (["data.sources.word_order.test_pairs=3"], "data.sources.word_order.test_pairs=3 must be a whole number, 100 or more."),

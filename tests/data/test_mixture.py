@@ -66,6 +66,14 @@ def test_a_weight_is_how_often_a_pair_comes_in_an_epoch(tmp_path: Path) -> None:
     assert load_tables(Mixture(two_again(tmp_path), {"a": 2.5, "b": 0.5})).splits["train"].fingerprint == train.fingerprint
 
 
+def test_a_source_of_weight_0_is_held_out_alone(tmp_path: Path) -> None:
+    mixture = Mixture(two(tmp_path), {"b": 0})
+    tables = load_tables(mixture)
+    assert set(tables.splits["train"].groups or []) == {"a"} and mixture.count("train") == len(tables.splits["train"]) == 10
+    assert tables.splits["test"].groups == ["a"] * 10 + ["b"] * 6
+    assert tables.notes[0] == "an epoch has 10 of a, 0 of b (x 0)"
+
+
 def two_again(tmp_path: Path) -> dict[str, Source]:
     return {name: source(tmp_path / name) for name in ("a", "b")}
 
@@ -118,7 +126,8 @@ def test_errors_name_the_source_and_its_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({"a": 0.0}, "data.weights.a=0\na number above 0\n~data@data.sources.a drops the source"),
+        ({"a": -1.0}, "data.weights.a=-1\n0 or more: how often a pair comes in an epoch"),
+        ({"a": 0.0, "b": 0.0}, "data.weights are 0 for all sources: nothing is left to train on\none above 0 or more"),
         ({"c": 1.0}, "data.weights.c: there is no such source\nsources: a, b"),
     ],
 )

@@ -134,6 +134,11 @@ def test_mistakes_in_a_study(tmp_path: Path) -> None:
     assert metric.startswith("study.metric=acuracy: there is no such metric of test. Did you mean 'accuracy'?")
     (report,) = found("report: [test/fliprate]")
     assert report.startswith("study.report: test/fliprate is no metric of test. Did you mean 'flip_rate'?")
+    (split,) = found("split: test_paws")
+    assert split == "study.split=test_paws: no run scores such pairs. Did you mean 'test'?"
+    (source,) = found("report: [test_paws/accuracy]")
+    assert source.startswith("study.report: test_paws/accuracy is no metric of test.")
+    assert not found("split: checklist_test\nreport: [test/accuracy, flip_rate]")
     (baseline,) = found("baseline: [model.layer=2]")
     assert baseline == (
         "study.baseline=model.layer=2 is nothing that the study compares. Did you mean 'model.num_layers=2'? Valid: "

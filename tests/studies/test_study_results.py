@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,17 @@ from paraphrase_lab.studies.index import index
 from paraphrase_lab.studies.outcome import StudyOutcome, judge
 from paraphrase_lab.studies.plan import PlannedRun, Study
 from paraphrase_lab.studies.results import results_directory, write_results
-from written_runs import write_run
+from written_runs import pair_table, write_run
 
 COMMAND = "paraphrase study ablation=mine"
 
 
-def fill(run: PlannedRun, share: float, **values: Any) -> None:
-    """The finished run of a job whose answers are right to about this share."""
-    write_run(run.directory, share + 0.01 * run.seed, seed=run.seed, config={"seed": run.seed})
+def fill(run: PlannedRun, share: float, of_group: str = "", **values: Any) -> None:
+    """The finished run of a job whose answers are right to about this share; `of_group`: the source of every second pair."""
+    table = pair_table()
+    if of_group:
+        table = replace(table, groups=[of_group if number % 2 else "other" for number in range(len(table))])
+    write_run(run.directory, share + 0.01 * run.seed, seed=run.seed, config={"seed": run.seed}, table=table)
     record = RunRecord.read(run.directory)
     parts = {"configuration": run.configuration, "code": run.code}
     record.note(
@@ -93,6 +97,31 @@ def test_the_page(outcome: StudyOutcome, tmp_path: Path) -> None:
     assert f"| test data | fingerprint {outcome.comparison.fingerprint[:12]} |" in page
     assert "| num_layers=1 | 0 | 60.00 | 60 | `mine/0` | 000000000000 |" in page, "no path of this machine"
     assert str(tmp_path.parent) not in page
+
+
+def test_the_verdict_is_about_the_pairs_that_are_named(tmp_path: Path) -> None:
+    """A source of a mixture; a metric of other pairs stands beside it."""
+    ablation(tmp_path, more="baseline: [model.num_layers=2]", params=("model.num_layers: 1,2", "seed: 0,1,2"))
+    study = planned(tmp_path, sweep=tmp_path / "runs" / "mine")
+    study = replace(study, split="test_paws", report=("checklist_test/accuracy", "nll"))
+    for run in study.runs:
+        named = {
+            "test_paws/accuracy": 0.7,
+            "test_paws/nll": 0.5,
+            "checklist_test/accuracy": 0.8,
+            "val_fitted_paws/accuracy": 0.6,
+        }
+        fill(run, 0.8 if run.arm.name == "num_layers=2" else 0.6, metrics=named, of_group="paws")
+    found = judge(study)
+    assert (found.comparison.split, found.comparison.pairs) == ("test_paws", 300)
+    (file, *_) = write_results(found, tmp_path / "results", COMMAND)
+    page = file.read_text(encoding="utf-8")
+    assert (
+        "test_paws/accuracy, points | checklist_test/accuracy, points | test_paws/nll | val_fitted_paws/accuracy, points"
+        in page
+    )
+    assert "300 test_paws pairs in " in page and "| num_layers=2 | 3 | 70.00 ± 0.00 | 80.00 ± 0.00 | 0.5000 ± 0.0000 |" in page
+    assert "The verdict is about test_paws/accuracy only. Without a verdict, in the first table" in page
 
 
 def test_the_table_has_a_row_per_run(outcome: StudyOutcome, tmp_path: Path) -> None:

@@ -21,8 +21,10 @@ def mixture_problems(config: DictConfig) -> Iterator[str]:
     for name in names_in(weights):
         if name not in sources:
             yield f"data.weights.{name}: there is no such source. Sources: {listed(names_in(sources))}."
-        elif not isinstance(weight := weights[name], int | float) or isinstance(weight, bool) or not weight > 0:
-            yield f"data.weights.{name}={shown(weight)} must be a number above 0: how often a pair comes in an epoch."
+        elif not isinstance(weight := weights[name], int | float) or isinstance(weight, bool) or not weight >= 0:
+            yield f"data.weights.{name}={shown(weight)} must be 0 or more: how often a pair comes in an epoch."
+    if names_in(sources) and all(name in weights and weights[name] == 0 for name in names_in(sources)):
+        yield "data.weights are 0 for all sources, which leaves nothing to train on: one of them must be above 0."
 
 
 def _source_problems(config: DictConfig, place: str, node: object) -> Iterator[str]:

@@ -14,16 +14,26 @@ from paraphrase_lab.statistics import FEWEST_SEEDS
 
 
 def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
-    """Judge the metrics of a study: a rule on the values by dotted key."""
+    """Judge the split and the metrics of a study: a rule on the values by dotted key."""
+    split = str(values.get("study.split", "test"))
+    known = _splits(values)
+    if split not in known:
+        near = closest(split, known)
+        yield f"study.split={split}: no run scores such pairs.{meant_or_valid(near, f'Valid: {listed(known)}.')}"
     compared, reported = list(HIGHER_IS_BETTER), [*HIGHER_IS_BETTER, *PROBE_HIGHER_IS_BETTER]
     metric = values.get("study.metric")
     if metric is not None and metric not in compared:
         near = closest(str(metric).rpartition("/")[2], compared)
         yield f"study.metric={metric}: there is no such metric of test.{meant_or_valid(near, f'Valid: {listed(compared)}.')}"
     for name in values.get("study.report") or ():
-        if name not in reported:
-            near = closest(str(name).rpartition("/")[2], reported)
+        place, _, leaf = str(name).rpartition("/")
+        if leaf not in reported or place not in ("", *known):
+            near = closest(leaf, reported)
             yield f"study.report: {name} is no metric of test.{meant_or_valid(near, f'Valid: {listed(reported)}.')}"
+
+
+def _splits(values: Mapping[str, Any]) -> list[str]:
+    return ["test", *(f"test_{name}" for name in values.get("data.sources") or ()), "checklist_test"]
 
 
 def study_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> Iterator[str]:

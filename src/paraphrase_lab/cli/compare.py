@@ -86,7 +86,10 @@ def arguments_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "places", nargs="+", type=with_home, metavar="RUN", help="a run, `latest`, or a directory with runs below it"
     )
-    parser.add_argument("--split", choices=COMPARED, metavar="SPLIT", help=f"{', '.join(COMPARED)}; default: test where scored")
+    parser.add_argument(
+        "--split", metavar="SPLIT",
+        help=f"{', '.join(COMPARED)}, or of a mixture one source alone, as in test_paws; default: test where scored",
+    )  # fmt: skip
     parser.add_argument("--metric", default="accuracy,f1", metavar="A,B", help="default: accuracy,f1; slices show the first")
     parser.add_argument("--baseline", metavar="NAME", help="compare the others with this one only; default: each with each")
     parser.add_argument("--where", metavar="CONDITION", help="only runs for which it holds, as in `paraphrase runs`")

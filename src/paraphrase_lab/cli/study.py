@@ -155,7 +155,7 @@ def _print_plan(study: Any) -> None:
     against = f"; compared with {study.baseline}" if study.baseline else ""
     print(f"{study.name}: {study.question}")
     print(f"hypothesis: {study.hypothesis}")
-    print(f"{len(study.runs)} runs: {names}; seeds {', '.join(map(str, study.seeds))}; test/{study.metric}{against}")
+    print(f"{len(study.runs)} runs: {names}; seeds {', '.join(map(str, study.seeds))}; {study.compared}{against}")
     for line in power_of(study):
         print(line)
     print(f"{recorded} of them are recorded with this code in {study.directory}")

@@ -15,6 +15,7 @@ from paraphrase_lab.runs.predictions import (
     FILE_NAME,
     Predictions,
     missing_split,
+    parts_of,
     read_predictions,
     scored_splits,
     with_calibration,
@@ -72,7 +73,7 @@ def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Pr
     """Read what the runs predicted for the same pairs of the split, in the order of the runs; with notes.
 
     Pairs are the same by their sentences and labels, in any order, whatever run.json says of them. What `paraphrase evaluate`
-    wrote is looked through for pairs that every run has scored; a run's own come first.
+    wrote and each source of a mixture are looked through for pairs that every run has scored; a run's own come first.
 
     Raises:
         RunError: a run without predictions of the split, or runs that were scored on different pairs.
@@ -82,7 +83,7 @@ def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Pr
         return _in_one_order([one for one in own if one])
     notes: list[str] = []
     every = [
-        _evaluations(Path(row.path), split, notes) | ({content_of(one): one} if one else {})
+        (_parts(one) if one else {}) | _evaluations(Path(row.path), split, notes) | ({content_of(one): one} if one else {})
         for row, one in zip(rows, own, strict=True)
     ]
     for row, known in zip(rows, every, strict=True):
@@ -91,12 +92,31 @@ def read_common_predictions(rows: Sequence[RunRow], split: str) -> tuple[list[Pr
     own_contents = [content_of(one) if one else None for one in own]
     for content in dict.fromkeys([*filter(None, own_contents), *reversed(every[0])]):
         if all(content in known for known in every):
-            given, in_order = _in_one_order([known[content] for known in every])
-            others = [str(row.path) for row, of_own in zip(rows, own_contents, strict=True) if of_own != content]
-            pairs = given[0].fingerprint[:8]
-            used = f"The predictions of `paraphrase evaluate` for the pairs {pairs} are used for {', '.join(others)}."
-            return given, [used, *in_order, *notes]
+            chosen = [known[content] for known in every]
+            given, in_order = _in_one_order(chosen)
+            return given, [*_origins(chosen, own_contents, content, split), *in_order, *notes]
     raise _different_pairs(rows, [one or next(iter(known.values())) for one, known in zip(own, every, strict=True)], split)
+
+
+def _parts(own: Predictions) -> dict[str, Predictions]:
+    """Map the content of pairs to predictions, for the groups of a run's own split: the sources of a mixture, say."""
+    return {content_of(part): part for part in parts_of(own).values()}
+
+
+def _origins(chosen: Sequence[Predictions], own_contents: Sequence[str | None], content: str, split: str) -> list[str]:
+    """Name the runs whose predictions are of a part of their split, or were written by `paraphrase evaluate`."""
+    pairs, parts, evaluated = chosen[0].fingerprint[:8], [], []
+    for one, of_own in zip(chosen, own_contents, strict=True):
+        if one.split != split:
+            parts.append(f"{one.run_dir} ({one.split})")
+        elif of_own != content:
+            evaluated.append(str(one.run_dir))
+    found = (
+        [f"Only a part of the {split} pairs is compared, which all runs have scored: of {', '.join(parts)}."] if parts else []
+    )
+    if evaluated:
+        found.append(f"The predictions of `paraphrase evaluate` for the pairs {pairs} are used for {', '.join(evaluated)}.")
+    return found
 
 
 def _in_one_order(given: Sequence[Predictions]) -> tuple[list[Predictions], list[str]]:
@@ -107,7 +127,9 @@ def _in_one_order(given: Sequence[Predictions]) -> tuple[list[Predictions], list
 
 def _own(run_dir: Path, split: str) -> Predictions | None:
     """Return what the run predicted when it was trained; None where it has scored other splits only."""
-    return read_predictions(run_dir, split) if split in scored_splits(run_dir) else None
+    scored = scored_splits(run_dir)
+    has_it = split in scored or any(split.startswith(f"{whole}_") for whole in scored)
+    return read_predictions(run_dir, split) if has_it else None
 
 
 def _evaluations(run_dir: Path, split: str, notes: list[str]) -> dict[str, Predictions]:

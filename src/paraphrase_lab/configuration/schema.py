@@ -163,9 +163,12 @@ class StudyConfig:
     """The way an ablation is judged; its axes and seeds are `hydra.sweeper.params`. Says nothing that changes a run."""
 
     hypothesis: str = MISSING
+    split: str = "test"
+    """The pairs that the verdict is about: test, a source of a mixture as in test_paws, or checklist_test."""
     metric: str = "accuracy"
     report: list[str] = field(default_factory=list)
-    """The verdict is about one metric of test; further ones are reported without a verdict."""
+    """The verdict is about one metric of these pairs; further ones are reported without a verdict, of other pairs by their full
+    names, as in checklist_test/accuracy."""
     baseline: list[str] = field(default_factory=list)
     """A value of every axis, as in [model.num_layers=2], that the others are compared with; empty: each with each."""
     equal_within: float = limited(0.01, above=0.0, maximum=1.0)

@@ -30,7 +30,7 @@ class Mixture:
     Args:
         sources: the data sets by their names.
         weights: how often each training pair of a source comes in an epoch, 1 where nothing is said: 0.5 is half of the pairs,
-            2.5 all of them twice and half of them once more.
+            2.5 all of them twice and half of them once more, 0 none: that source is validated and tested on alone.
     """
 
     labels = ZERO_ONE
@@ -43,9 +43,10 @@ class Mixture:
         if unknown := [name for name in self.weights if name not in sources]:
             raise UserError(f"data.weights.{unknown[0]}: there is no such source", valid=f"sources: {', '.join(sources)}")
         for name, weight in self.weights.items():
-            if not weight > 0:
-                hint = f"~data@data.sources.{name} drops the source"
-                raise UserError(f"data.weights.{name}={weight:g}", valid="a number above 0", hint=hint)
+            if not weight >= 0:
+                raise UserError(f"data.weights.{name}={weight:g}", valid="0 or more: how often a pair comes in an epoch")
+        if not any(self.weights.get(name, 1) for name in sources):
+            raise UserError("data.weights are 0 for all sources: nothing is left to train on", valid="one above 0 or more")
 
     def splits(self) -> dict[str, Iterable[RawPair | BadRow]]:
         return {split: _rows(table) for split, table in self.tables.splits.items()}
@@ -74,6 +75,8 @@ class Mixture:
         notes = [f"{name}: {note}" for name, tables in read.items() for note in tables.notes]
         bad_rows = list(chain.from_iterable(tables.bad_rows for tables in read.values()))
         splits = {name: dict(tables.splits) for name, tables in read.items()}
+        for name in [name for name in splits if self.weights.get(name) == 0]:
+            splits[name].pop("train", None)
         notes += _without_leaks(splits)
         sizes = []
         for name, of_source in splits.items():

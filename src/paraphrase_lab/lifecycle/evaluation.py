@@ -21,6 +21,7 @@ from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, 
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.groups import GroupResult, group_results
 from paraphrase_lab.metrics.names import (
+    BY_GROUP,
     ECE_IF_CALIBRATED,
     FITTED,
     FITTED_NOTE,
@@ -99,6 +100,20 @@ def split_baselines(
     if found:
         list(found.values())[-1].update({name: dict(values) for name, values in floors_of_last.items()})
     return found
+
+
+def source_metrics(
+    prefix: str, scored: ScoredSplit, calibration: Calibration
+) -> tuple[dict[str, float], dict[str, dict[str, dict[str, float]]]]:
+    """Return some metrics of each source of a mixture, as test_paws/accuracy, and what the trivial models reach on each."""
+    metrics, trivial, names = {}, {}, np.array([name or "" for name in scored.table.groups or []])
+    for name in dict.fromkeys(names.tolist()):
+        rows = names == name
+        labels, probabilities = scored.table.labels[rows], calibration.probabilities(scored.margins[rows])
+        values = binary_metrics(labels, probabilities, calibration.threshold)
+        metrics |= {f"{prefix}_{name}/{metric}": values[metric] for metric in BY_GROUP}
+        trivial[f"{prefix}_{name}"] = baselines(labels)
+    return metrics, trivial
 
 
 def split_groups(scored: ScoredSplit, calibration: Calibration) -> dict[str, GroupResult]:

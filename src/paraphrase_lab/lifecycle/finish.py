@@ -78,6 +78,11 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     groups = {PREFIX[split]: evaluation.split_groups(given, calibration) for split, given in scored.items()}
     groups |= {half: evaluation.split_groups(given, calibration) for half, given in checklist.items()}
     metrics |= {f"{half}/accuracy": accuracy_of(groups[half]) for half in checklist}
+    of_sources: dict[str, Any] = {}
+    for prefix, given in prefixed.items() if "sources" in run.config.data else ():
+        values, trivial = evaluation.source_metrics(prefix, given, calibration)
+        metrics |= values
+        of_sources |= trivial
     for split in splits[-1:]:
         print_groups(console, f"{PREFIX[split]}, group by group", groups[PREFIX[split]])
     for half in list(checklist)[-1:]:
@@ -86,7 +91,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         log.warning(sentence)
     by_group = {prefix: as_record(results) for prefix, results in groups.items() if results}
     run.record.update(
-        metrics=metrics, baselines=baselines, groups=by_group, calibration=calibration.to_dict(),
+        metrics=metrics, baselines=baselines | of_sources, groups=by_group, calibration=calibration.to_dict(),
         checklist={half: {"pairs": len(one.table), "fingerprint": one.table.fingerprint} for half, one in checklist.items()},
     )  # fmt: skip
     _write(run, scored, checklist, calibration)
@@ -105,7 +110,7 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         baselines = evaluation.split_baselines(prefixed, FLOORS.of(run.tables.splits["train"], scored[splits[-1]].table))
         evaluation.print_floors(console, PREFIX[splits[-1]], baselines[PREFIX[splits[-1]]])
         run.watch.lap("floors")
-        run.record.update(baselines=baselines, seconds=run.watch.seconds)
+        run.record.update(baselines=baselines | of_sources, seconds=run.watch.seconds)
     say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
     say(
         f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import RunError
 from paraphrase_lab.metrics.binary import binary_metrics
 from paraphrase_lab.metrics.calibration import Calibration
@@ -47,6 +48,9 @@ class Predictions(NamedTuple):
 def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
     """Return the predictions of a finished run, with its calibration.
 
+    Args:
+        split: its name, as in test; or one with that of a group of its pairs, a source of a mixture say, as in test_paws.
+
     Raises:
         RunError: no run there, or one without predictions of that split.
     """
@@ -55,7 +59,10 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
     table = _table(run_dir, record.status)
     splits = np.array(table.column("split").to_pylist(), dtype=object)
     if not (splits == split).any():
-        raise missing_split(run_dir, split, list(dict.fromkeys(splits)))
+        for whole in [name for name in dict.fromkeys(splits) if split.startswith(f"{name}_")]:
+            if part := parts_of(read_predictions(run_dir, whole)).get(split):
+                return part
+        raise missing_split(run_dir, split, scored_splits(run_dir))
     rows = table.filter(pa.array(splits == split))
     if "calibration" not in record.values:
         raise RunError(
@@ -64,6 +71,27 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
     calibration = Calibration.from_dict(record.values["calibration"])
     recorded = {**record.values["data"], **record.values.get("checklist", {})}
     return with_calibration(run_dir, split, rows, calibration, recorded[split]["fingerprint"])
+
+
+def parts_of(given: Predictions) -> dict[str, Predictions]:
+    """Return the predictions of each group of a split by the name of the part, as in test_paws; empty without groups."""
+    names = np.array([name or "" for name in given.groups or []])
+    return {
+        f"{given.split}_{name}": _part(given, f"{given.split}_{name}", np.flatnonzero(names == name))
+        for name in dict.fromkeys(names.tolist())
+        if name
+    }
+
+
+def _part(given: Predictions, split: str, rows: np.ndarray) -> Predictions:
+    ids, sentence1, sentence2 = (
+        [column[row] for row in rows.tolist()] for column in (given.ids, given.sentence1, given.sentence2)
+    )
+    table = PairTable(ids, sentence1, sentence2, given.labels[rows])
+    return given._replace(
+        split=split, ids=ids, sentence1=sentence1, sentence2=sentence2, labels=table.labels, margins=given.margins[rows],
+        probabilities=given.probabilities[rows], fingerprint=table.fingerprint, groups=None,
+    )  # fmt: skip
 
 
 def missing_split(run_dir: Path, split: str, scored: Sequence[str], *notes: str) -> RunError:

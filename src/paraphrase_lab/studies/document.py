@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from paraphrase_lab.markdown import markdown_table
-from paraphrase_lab.metrics.names import FITTED, FLOOR_NAMES, HIGHER_IS_BETTER
+from paraphrase_lab.metrics.names import FLOOR_NAMES, HIGHER_IS_BETTER
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.statistics import FEWEST_SEEDS
 from paraphrase_lab.statistics.comparison import difference_columns
@@ -64,7 +64,7 @@ def _looks(outcome: StudyOutcome) -> str:
 
 def _arms(outcome: StudyOutcome) -> str:
     study, comparison = outcome.study, outcome.comparison
-    columns = [f"test/{name}" for name in dict.fromkeys((study.metric, *study.report))] + [f"{FITTED}/{study.metric}"]
+    columns = [study.compared, *study.reported, study.on_validation]
     lines = []
     for name, recipe in outcome.recipes.items():
         minutes = sum(map(seconds, recipe.rows)) / len(recipe.rows) / 60
@@ -78,8 +78,8 @@ def _arms(outcome: StudyOutcome) -> str:
 
 def _floors(outcome: StudyOutcome) -> str:
     """Name what the majority class and the classifiers of floors.py reach, the highest of all runs' training pairs."""
-    metric = f"test/{outcome.study.metric}"
-    known = [(row.record.get("baselines") or {}).get("test", {}) for _, row in outcome.finished]
+    metric = outcome.study.compared
+    known = [(row.record.get("baselines") or {}).get(outcome.study.split, {}) for _, row in outcome.finished]
     found = {
         name.replace("_", " "): [one[name][outcome.study.metric] for one in known if outcome.study.metric in one.get(name, {})]
         for name in ("majority", *FLOOR_NAMES)
@@ -97,7 +97,7 @@ def _spread(metric: str, recipe: Recipe) -> str:
 
 def _validation(outcome: StudyOutcome) -> str:
     """Name the arm with the best mean on validation, on which a choice should rest."""
-    metric = f"{FITTED}/{outcome.study.metric}"
+    metric = outcome.study.on_validation
     known = {name: recipe.mean(metric) for name, recipe in outcome.recipes.items()}
     means = {name: mean for name, mean in known.items() if mean is not None}
     if not means:
@@ -122,15 +122,16 @@ def _reported(outcome: StudyOutcome) -> Iterator[str]:
     lines = []
     baseline = recipes.get(study.baseline or "")
     arms = {arm: recipe for arm, recipe in recipes.items() if recipe is not baseline}
-    for metric, (arm, recipe) in product((f"test/{name}" for name in study.report), arms.items()):
+    for metric, (arm, recipe) in product(study.reported, arms.items()):
         base, values = baseline.values(metric) if baseline else [], recipe.values(metric)
         if min(len(values), len(base)) >= FEWEST_SEEDS:
             found = welch(base, values)
             cells = [signed(metric, found.difference), interval(metric, found.low, found.high)]
             lines.append([f"{arm} - {study.baseline}", with_unit(metric), *cells])
-    if others := [name for name in dict.fromkeys(study.report) if name != study.metric]:
+    if others := [name.removeprefix(f"{study.split}/") for name in study.reported]:
         below = "; below, their differences from the baseline" if lines else ""
-        yield f"The verdict is about {study.metric} only. Without a verdict, in the first table{below}: {', '.join(others)}."
+        about = study.metric if study.split == "test" else study.compared
+        yield f"The verdict is about {about} only. Without a verdict, in the first table{below}: {', '.join(others)}."
     if lines:
         yield "Beside the verdict, each interval by itself and over the seeds alone (Welch):"
         yield markdown_table(["", "metric", "difference", "95 % over seeds"], lines)
@@ -167,7 +168,7 @@ def _machine(record: dict[str, Any]) -> str:
 
 
 def _runs(outcome: StudyOutcome) -> str:
-    metric = f"test/{outcome.study.metric}"
+    metric = outcome.study.compared
     lines = []
     for run, row in outcome.finished:
         value = shown(metric, row.metrics[metric]) if metric in row.metrics else ""

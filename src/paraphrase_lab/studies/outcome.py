@@ -60,6 +60,7 @@ def judge(study: Study) -> StudyOutcome:
         notes.append(f"{study.baseline}, the baseline, has no finished run, so each is compared with each.")
     comparison = compare_runs(
         [row for _, row in finished],
+        split=study.split,
         metrics=(study.metric,),
         baseline=baseline,
         by_slice=False,

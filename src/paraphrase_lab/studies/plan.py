@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from paraphrase_lab.check import CheckedRequest
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
+from paraphrase_lab.metrics.names import FITTED
 from paraphrase_lab.runs import fingerprint, own_code
 from paraphrase_lab.runs.arms import Arm, arm_with, arms_of
 from paraphrase_lab.runs.configuration import flat
@@ -55,9 +56,11 @@ class Study:
     name: str
     question: str
     hypothesis: str
+    split: str
+    """The pairs that are compared: test, a source of a mixture as in test_paws, or checklist_test."""
     metric: str
     report: tuple[str, ...]
-    """Metrics of test beside the compared one."""
+    """Metrics beside the compared one, of other pairs than those of the split by their full names."""
     baseline: str | None
     """Name of the arm that the others are compared with."""
     equal_within: float
@@ -74,6 +77,25 @@ class Study:
     directory: Path
     """The sweep's directory."""
     runs: tuple[PlannedRun, ...]
+
+    def full(self, metric: str) -> str:
+        """Return the name that a metric has in a run's record, as test/accuracy."""
+        return metric if "/" in metric else f"{self.split}/{metric}"
+
+    @property
+    def compared(self) -> str:
+        return self.full(self.metric)
+
+    @property
+    def reported(self) -> list[str]:
+        """The full names of the metrics without a verdict."""
+        return [name for name in dict.fromkeys(map(self.full, self.report)) if name != self.compared]
+
+    @property
+    def on_validation(self) -> str:
+        """The metric by which an arm may be chosen."""
+        source = self.split.removeprefix("test") if self.split.startswith("test_") else ""
+        return f"{FITTED}{source}/{self.metric}"
 
     @property
     def arms(self) -> list[Arm]:
@@ -130,9 +152,10 @@ def plan_study(result: CheckedRequest, name: str, question: str, directory: Path
         )
     baseline = arm_with(arms.values(), study["baseline"]) if study["baseline"] else None
     return Study(
-        name, question, study["hypothesis"], study["metric"], tuple(study["report"]), baseline.name if baseline else None,
+        name, question, study["hypothesis"], study["split"], study["metric"],
+        tuple(study["report"]), baseline.name if baseline else None,
         study["equal_within"], study["paired_seeds"], tuple(looks or _looks(study, runs)), study["expected_spread"],
-        OmegaConf.select(config, "data.test_pairs"),
+        OmegaConf.select(config, "data.test_pairs") if study["split"] == "test" else None,
         study["budget_minutes"], study["budget_machine"], directory, runs,
     )  # fmt: skip
 
@@ -151,8 +174,8 @@ def _looks(study: Mapping[str, Any], runs: Sequence[PlannedRun]) -> list[Look]:
 
 
 def power_of(study: Study) -> list[str]:
-    """Say what the study can find with its seeds; nothing where its metric is no share of right answers."""
-    if study.metric not in IN_POINTS:
+    """Say what the study can find with its seeds; nothing of single models or of a metric that is no share."""
+    if study.metric not in IN_POINTS or len(study.seeds) < FEWEST_SEEDS:
         return []
     return power_lines(
         study.metric, len(study.seeds), study.questions, study.expected_spread, study.equal_within, study.test_pairs,

@@ -39,5 +39,5 @@ def _draw(outcome: StudyOutcome, picture: Path) -> None:
         plot_comparison(comparison, picture)
         return
     key, numbers = varied
-    values = {number: outcome.recipes[arm].values(f"test/{metric}") for arm, number in numbers.items()}
+    values = {number: outcome.recipes[arm].values(outcome.study.compared) for arm, number in numbers.items()}
     plot_curve(values, picture, key=key, metric=metric, split=comparison.split)
