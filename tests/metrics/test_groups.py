@@ -10,7 +10,7 @@ from rich.console import Console
 from paraphrase_lab.files import finite
 from paraphrase_lab.lifecycle.group_tables import MOST_ROWS, print_checklist, print_groups
 from paraphrase_lab.metrics.groups import OTHERS, GroupResult, accuracy_of, as_record, from_record, group_results
-from paraphrase_lab.statistics.proportion import clustered_interval
+from paraphrase_lab.metrics.proportion import clustered_interval
 
 GROUPS = ["x", "y", "x", None, "x"]
 LABELS = np.array([1, 1, 0, 0, 1])
@@ -26,6 +26,21 @@ def test_every_group_is_counted_by_itself() -> None:
     assert math.isnan(found["y"].roc_auc) and found[OTHERS].accuracy == 1
     assert accuracy_of(found) == 0.8
     assert group_results(None, LABELS, PROBABILITIES, 0.5) == {}
+
+
+def test_pairs_that_share_a_sentence_make_the_interval_wider() -> None:
+    labels, groups = np.tile([1, 0], 30), ["g"] * 60
+    probabilities = np.repeat([0.9, 0.1], 30)  # right on every second pair: half of them
+    clusters = np.arange(60)
+    alone, together = (
+        group_results(groups, labels, answers, 0.5, clusters // size)["g"]
+        for answers, size in ((probabilities, 1), (np.where(np.arange(60) // 4 % 2, labels, 1 - labels) * 0.8 + 0.1, 4))
+    )
+    independent = group_results(groups, labels, probabilities, 0.5)["g"]
+    assert alone.high - alone.low == pytest.approx(independent.high - independent.low, abs=0.01)
+    assert together.high - together.low > 1.7 * (alone.high - alone.low), "clusters of four, all right or all wrong"
+    one = group_results(groups, labels, probabilities, 0.5, np.zeros(60, dtype=int))["g"]
+    assert (one.low, one.high) == (independent.low, independent.high)
 
 
 def test_a_record_gives_the_same_results_back() -> None:

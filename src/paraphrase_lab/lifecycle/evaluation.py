@@ -14,6 +14,7 @@ from rich.table import Table
 from scipy.special import expit
 
 from paraphrase_lab import plots
+from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.module import PairDataModule
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.files import atomic_directory, atomic_write
@@ -119,7 +120,10 @@ def source_metrics(
 def split_groups(scored: ScoredSplit, calibration: Calibration) -> dict[str, GroupResult]:
     """Return the results of each group of the split's pairs; empty where the data name no groups."""
     table, probabilities = scored.table, calibration.probabilities(scored.margins)
-    return group_results(table.groups, table.labels, probabilities, calibration.threshold)
+    if table.groups is None:
+        return {}
+    clusters = sentence_clusters(table.sentence1, table.sentence2)
+    return group_results(table.groups, table.labels, probabilities, calibration.threshold, clusters)
 
 
 def write_predictions(splits: Mapping[str, ScoredSplit], calibration: Calibration, path: Path) -> None:

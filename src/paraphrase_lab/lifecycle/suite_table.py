@@ -13,10 +13,8 @@ from paraphrase_lab import plots
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit
-from paraphrase_lab.metrics.binary import decide
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.groups import OTHERS, GroupResult, group_results
-from paraphrase_lab.statistics.proportion import clustered_interval
 
 SHOWN, NARROW = ("f1", "roc_auc", "ece", "flip_rate"), ("f1", "flip_rate")
 WIDE = 100
@@ -36,10 +34,8 @@ class SuiteRow(NamedTuple):
 def whole_split(scored: ScoredSplit, calibration: Calibration) -> GroupResult:
     """Return the result of all pairs, with an interval that knows of clusters of pairs that share a sentence."""
     table, probabilities = scored.table, calibration.probabilities(scored.margins)
-    result = group_results([OTHERS] * len(table), table.labels, probabilities, calibration.threshold)[OTHERS]
-    right = (decide(probabilities, calibration.threshold) == table.labels).astype(np.float64)
-    low, high = clustered_interval(right, sentence_clusters(table.sentence1, table.sentence2))
-    return result if np.isnan(low) else result._replace(low=low, high=high)
+    clusters, everything = sentence_clusters(table.sentence1, table.sentence2), [OTHERS] * len(table)
+    return group_results(everything, table.labels, probabilities, calibration.threshold, clusters)[OTHERS]
 
 
 def print_suite(console: Console, title: str, rows: Sequence[SuiteRow]) -> None:

@@ -7,13 +7,14 @@ import numpy as np
 from scipy.stats import binomtest
 
 from paraphrase_lab.metrics.binary import binary_metrics, decide
+from paraphrase_lab.metrics.proportion import clustered_interval
 
 OTHERS = "(none)"
 """Names the pairs without a group where others have one."""
 
 
 class GroupResult(NamedTuple):
-    """`low` and `high` are the 95 % Wilson interval of the accuracy, which takes the pairs as independent."""
+    """`low` and `high` are the 95 % interval of the accuracy, see metrics/proportion.py."""
 
     pairs: int
     positive_rate: float
@@ -33,13 +34,19 @@ class GroupResult(NamedTuple):
 
 
 def group_results(
-    groups: Sequence[str | None] | None, labels: np.ndarray, probabilities: np.ndarray, threshold: float
+    groups: Sequence[str | None] | None,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    threshold: float,
+    clusters: np.ndarray | None = None,
 ) -> dict[str, GroupResult]:
     """Return the result of each group, in the order in which they come; empty without groups.
 
     Args:
         groups: the group of each pair [pairs].
         labels: int64 [pairs]; probabilities: P(paraphrase) [pairs] in 0-1.
+        clusters: the number of the cluster of shared sentences of each pair [pairs], for the intervals; None: the pairs are
+            independent. In a group of one cluster they are taken so, too.
     """
     if groups is None:
         return {}
@@ -47,16 +54,20 @@ def group_results(
     found = {}
     for name in dict.fromkeys(names.tolist()):
         of_group = names == name
-        found[name] = _result(labels[of_group], probabilities[of_group], threshold)
+        of_clusters = None if clusters is None else clusters[of_group]
+        found[name] = _result(labels[of_group], probabilities[of_group], threshold, of_clusters)
     return found
 
 
-def _result(labels: np.ndarray, probabilities: np.ndarray, threshold: float) -> GroupResult:
+def _result(labels: np.ndarray, probabilities: np.ndarray, threshold: float, clusters: np.ndarray | None) -> GroupResult:
     values, answers = binary_metrics(labels, probabilities, threshold), decide(probabilities, threshold)
-    right = int((answers == labels).sum())
-    interval = binomtest(right, len(labels)).proportion_ci(method="wilson")
+    right = answers == labels
+    low, high = (np.nan, np.nan) if clusters is None else clustered_interval(right.astype(np.float64), clusters)
+    if np.isnan(low):
+        wilson = binomtest(int(right.sum()), len(labels)).proportion_ci(method="wilson")
+        low, high = float(wilson.low), float(wilson.high)
     return GroupResult(
-        len(labels), float(labels.mean()), values["accuracy"], float(interval.low), float(interval.high),
+        len(labels), float(labels.mean()), values["accuracy"], low, high,
         float(answers.mean()), values["f1"], values["roc_auc"],
     )  # fmt: skip
 
