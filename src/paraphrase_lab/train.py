@@ -160,6 +160,7 @@ def fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, Be
     except NonFiniteLoss as error:
         raise non_finite_loss(error, run) from error
     except torch.OutOfMemoryError as error:
-        raise out_of_memory(error, run, trainer.global_step) from error
+        can_checkpoint = getattr(encoder, "supports_gradient_checkpointing", True)  # MPNet of transformers 5 does not
+        raise out_of_memory(error, run, trainer.global_step, knows_checkpointing=can_checkpoint) from error
     run.watch.lap("training")
     return trainer, best

@@ -56,7 +56,7 @@ def test_random_weights_are_not_adapted() -> None:
 
 
 def test_only_pre_trained_encoders_have_adapters() -> None:
-    assert problems("model.lora.rank=8")[0].startswith("there is no key 'model.lora.rank'. Keys of model: ")
+    assert problems("model.lora.rank=8") == ["there is no key 'model.lora.rank'. model=pretrained has it."]
 
 
 def test_adapters_as_they_should_be() -> None:

@@ -66,6 +66,6 @@ CHECKPOINTING = "model.gradient_checkpointing=true trades time for memory"
 )
 def test_what_needs_less(size: int | None, tokens: int | None, accumulated: int, checkpointing: bool, ways: str) -> None:
     said = smaller_training_batches(
-        batch_size=size, batch_tokens=tokens, accumulate_grad_batches=accumulated, gradient_checkpointing=checkpointing
+        batch_size=size, batch_tokens=tokens, accumulate_grad_batches=accumulated, can_checkpoint=not checkpointing
     )
     assert said == ways

@@ -89,6 +89,15 @@ def test_a_gpu_without_memory_is_told_how_to_train_with_less(
     assert said in capsys.readouterr().err and said in record(tmp_path / "run")["error"]
 
 
+def test_an_architecture_that_keeps_its_activations_is_not_told_to_drop_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("transformers.ModernBertForSequenceClassification.supports_gradient_checkpointing", False)
+    assert trained(tmp_path / "run", "loss._target_=test_train_failures.TooBig") == 1
+    said = capsys.readouterr().err
+    assert "halves what a batch needs" in said and "gradient_checkpointing" not in said
+
+
 def test_a_validation_without_memory_continues_with_smaller_batches(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

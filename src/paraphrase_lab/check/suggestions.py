@@ -2,12 +2,14 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig
 
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.configuration.renamed import RENAMED
+from paraphrase_lab.configuration.schema import SCHEMAS
 
 HIDDEN_KEYS = ("_target_", "_partial_", "_convert_", "_recursive_", "_args_")
 OTHER_LIBRARIES = {
@@ -100,11 +102,18 @@ def no_such_key(config: DictConfig, key: str, *, typed: str = "", groups: Sequen
     else:
         meant = _same_name_below_another_key(config, parts[-1])
     problem = f"{subject}there is no key '{key}'."
+    if depth == 1 and (others := _options_with(parts)):
+        return f"{problem} {listed(f'{parts[0]}={name}' for name in others)} has it."
     if meant:
         return f"{problem}{did_you_mean(*meant)}"
     valid = listed(name for name in siblings if place or name != "hydra")
     also = f"; groups: {listed(group for group in groups if group not in siblings)}" if groups and not place else ""
     return f"{problem} {f'Keys of {place}' if place else 'Keys at the top'}: {valid}{also}."
+
+
+def _options_with(parts: Sequence[str]) -> list[str]:
+    """Name the options of the group in which the key, which this one lacks, is known by the schema."""
+    return [name for name, schema in SCHEMAS.get(parts[0], {}).items() if parts[1] in {entry.name for entry in fields(schema)}]
 
 
 def _corrected(config: DictConfig, place: str, near: str, rest: Sequence[str]) -> str:

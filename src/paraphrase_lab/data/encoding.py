@@ -86,11 +86,14 @@ def encode(
     return encoded
 
 
-def refuse_truncation(encoded: dict[str, EncodedPairs], limit: str, on_truncation: str) -> list[str]:
+def refuse_truncation(
+    encoded: dict[str, EncodedPairs], limit: str, on_truncation: str, more: str = "data.max_length"
+) -> list[str]:
     """Return one line per split with truncated pairs; an error when that is asked for.
 
     Args:
         limit: names the most tokens of a pair, as in "data.max_length=128 tokens".
+        more: the key of that limit.
     """
     lines = [
         f"{split}: {pairs.truncated:,} of {len(pairs):,} pairs ({pairs.truncated / len(pairs):.1%}) are longer than "
@@ -99,7 +102,7 @@ def refuse_truncation(encoded: dict[str, EncodedPairs], limit: str, on_truncatio
         if pairs.truncated
     ]
     if lines and on_truncation == "error":
-        raise UserError("\n".join(lines), hint="data.max_length=… takes more; data.on_truncation=warn accepts it")
+        raise UserError("\n".join(lines), hint=f"{more}=… takes more; data.on_truncation=warn accepts it")
     return lines
 
 

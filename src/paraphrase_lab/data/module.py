@@ -55,8 +55,10 @@ class PairDataModule(pl.LightningDataModule):
         self.num_workers, self.cache = num_workers, cache
         self.max_length_of_group = dict(max_length_of_group or {})
         self.encoded = {split: self._encode(split) for split in tables.splits}
-        limit = "the max_length of their sources" if self.max_length_of_group else f"data.max_length={max_length} tokens"
-        self.truncation_notes = refuse_truncation(self.encoded, limit, on_truncation)
+        limit, more = f"data.max_length={max_length} tokens", "data.max_length"
+        if self.max_length_of_group:
+            limit, more = "the max_length of their sources", "data.sources.NAME.max_length"
+        self.truncation_notes = refuse_truncation(self.encoded, limit, on_truncation, more)
         self.batches_multiple_of, self.clusters_together = batches_multiple_of, clusters_together
         self._position = {"epoch": 0, "completed": 0}
         self._batches: EpochBatches | None = None

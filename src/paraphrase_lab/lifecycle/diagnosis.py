@@ -21,12 +21,13 @@ def non_finite_loss(error: NonFiniteLoss, run: Run) -> TrainingError:
     )
 
 
-def out_of_memory(error: torch.OutOfMemoryError, run: Run, step: int) -> TrainingError:
+def out_of_memory(error: torch.OutOfMemoryError, run: Run, step: int, *, knows_checkpointing: bool = True) -> TrainingError:
+    """`knows_checkpointing`: the architecture can compute its activations twice in place of keeping them."""
     config = run.config
     smaller = smaller_training_batches(
         batch_size=config.data.batch_size, batch_tokens=config.data.batch_tokens,
         accumulate_grad_batches=config.trainer.accumulate_grad_batches,
-        gradient_checkpointing=config.model.gradient_checkpointing,
+        can_checkpoint=not config.model.gradient_checkpointing and knows_checkpointing,
     )  # fmt: skip
     message = first_sentences(error)
     return TrainingError(f"{run.machine.name} ran out of memory after optimiser step {step:,} ({message}): {smaller}")

@@ -29,7 +29,7 @@ def split_on_oom(logits: Callable[[Mapping[str, Tensor]], Tensor], batch: Mappin
 
 
 def smaller_training_batches(
-    *, batch_size: int | None, batch_tokens: int | None, accumulate_grad_batches: int, gradient_checkpointing: bool
+    *, batch_size: int | None, batch_tokens: int | None, accumulate_grad_batches: int, can_checkpoint: bool
 ) -> str:
     """Name overrides that need less memory. The effective batch, and so the learning rate that suits it, can stay as it is."""
     name, size, least = ("data.batch_tokens", batch_tokens, 16) if batch_tokens else ("data.batch_size", batch_size or 1, 1)
@@ -37,7 +37,7 @@ def smaller_training_batches(
     if size >= 2 * least:
         half = f"{name}={size // 2} trainer.accumulate_grad_batches={2 * accumulate_grad_batches}"
         ways.append(f"{half} halves what a batch needs, with as many pairs a step")
-    if not gradient_checkpointing:
+    if can_checkpoint:
         ways.append("model.gradient_checkpointing=true trades time for memory")
     return "; ".join(ways or ["batches cannot be smaller: a smaller model, or a device with more memory"])
 
