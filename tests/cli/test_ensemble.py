@@ -172,7 +172,32 @@ def test_an_evaluation_of_other_pairs_is_refused(runs: list[str], tmp_path: Path
     pq.write_table(pa.concat_tables([table.slice(0, first - 1), table.slice(first)]), other / "predictions.parquet")
     assert paraphrase("evaluate", runs[0], str(other)) == 2
     assert "have scored other test pairs" in capsys.readouterr().err
-    assert paraphrase("evaluate", runs[0], str(other), "data.max_length=9") == 2
-    assert "data.max_length=9 is not a run" in capsys.readouterr().err
-    assert paraphrase("evaluate", runs[0], runs[1], "--seen", "keep") == 2
-    assert "nothing is scored" in capsys.readouterr().err
+    assert paraphrase("evaluate", runs[0], runs[1], "--also", "data=checklist") == 2
+    assert "an ensemble is evaluated on one data set at a time" in capsys.readouterr().err
+    assert paraphrase("evaluate", runs[0], runs[1], "no_run") == 2
+    assert "no_run is not a run" in capsys.readouterr().err
+
+
+def test_other_data_are_scored_by_each_run_first(
+    runs: list[str], tmp_path: Path, pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copies = [str(shutil.copytree(run, tmp_path / str(number))) for number, run in enumerate(runs)]
+    rows = pq.read_table(Path(runs[0]) / "predictions.parquet").to_pylist()
+    labelled = [row for row in rows if row["split"] == "test"][:30]
+    with (tmp_path / "labelled.csv").open("w", newline="") as file:
+        lines = [(row["sentence2"], row["sentence1"], 1 - row["label"]) for row in labelled]
+        csv.writer(file).writerows([("sentence1", "sentence2", "label"), *lines])
+    words = ("data=pairs", f"data.path={tmp_path / 'labelled.csv'}", "--output", str(tmp_path / "out"))
+    assert paraphrase("evaluate", *copies, *words) == 0
+    assert "the mean of the probabilities of 3 runs, on 30 pairs" in capsys.readouterr().out
+    report = json.loads((tmp_path / "out" / "ensemble.json").read_text())
+    assert len(list((tmp_path / "out").glob("[012]/test-*/predictions.parquet"))) == 3
+    swapped = scores(copies, write_texts(tmp_path / "texts.csv", lines), tmp_path / "scores.parquet")
+    labels = np.array([label for _, _, label in lines])
+    assert report["ensemble"] == pytest.approx(binary_metrics(labels, np.array(swapped), 0.5))
+
+
+def write_texts(path: Path, lines: list[tuple[str, str, int]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("sentence1", "sentence2"), *(line[:2] for line in lines)])
+    return path

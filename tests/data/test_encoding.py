@@ -84,6 +84,8 @@ def test_truncation_is_counted_reported_or_refused() -> None:
     with pytest.raises(UserError, match=refusal):
         refuse_truncation(pairs, "data.max_length=24 tokens", "error")
     assert refuse_truncation({"test": pairs["test"]}, "data.max_length=24 tokens", "error") == []
+    with pytest.raises(UserError, match=r"data\.sources\.NAME\.max_length=… takes more"):
+        refuse_truncation(pairs, "the max_length of their sources", "error", "data.sources.NAME.max_length")
 
 
 def test_what_is_cached_comes_back_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

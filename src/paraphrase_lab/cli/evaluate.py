@@ -1,32 +1,42 @@
 """`paraphrase evaluate`: a run's model on one data set or several."""
 
+from __future__ import annotations
+
 import argparse
 import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean
+from typing import TYPE_CHECKING
 
+from paraphrase_lab.cli.ensemble import evaluate_several
 from paraphrase_lab.cli.request import add_to_path
-from paraphrase_lab.cli.several_runs import ensemble_directories, is_run
+from paraphrase_lab.cli.several_runs import is_run
 from paraphrase_lab.cli.suite import evaluate_suite
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.quoting import expand_home
 from paraphrase_lab.configuration.without_effect import places_of_data
-from paraphrase_lab.errors import TrainingError, UserError, with_hint
+from paraphrase_lab.errors import TrainingError, with_hint
 from paraphrase_lab.paths import user_path, with_home
 from paraphrase_lab.runs.record import run_directory
 from paraphrase_lab.storage import require_writable
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from paraphrase_lab.evaluate import Evaluation
+
 HELP = """The run's own saved configuration and weights; its calibration stays as fitted on its validation split.
 `data=pairs data.path=FILE` evaluates on other data, read and encoded as the run's own (max_length, columns, labels,
 on_bad_rows) unless typed; `data.max_length=64` changes one key.
-Several runs are an ensemble: the mean of their probabilities, from the predictions that they have written."""
+Several runs are an ensemble: the mean of their probabilities, from the predictions that they have written; with
+overrides each run scores those data first."""
 
 
 def run(words: list[str]) -> int:
     arguments = arguments_parser().parse_intermixed_args(words)
     add_to_path()
     if any(map(is_run, arguments.overrides)):
-        return _evaluate_ensemble([arguments.run, *arguments.overrides], arguments)
+        return evaluate_several(arguments, evaluations)
     if arguments.suite:
         return evaluate_suite(run_directory(arguments.run), arguments)
     return _evaluate(run_directory(arguments.run), arguments)
@@ -76,34 +86,17 @@ def _also(overrides: list[str], also: list[str]) -> list[str]:
 
 
 def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
-    from paraphrase_lab.check.saved_config import reading_hint, saved_config, with_overrides
-
-    config = saved_config(directory)
     requests = [arguments.overrides, *(_also(arguments.overrides, also) for also in arguments.also)]
-    configs = [with_overrides(config, Request(tuple(overrides), arguments.config_dir)) for overrides in requests]
+    scored = evaluations(directory, requests, arguments)
 
-    places = arguments.output or directory / "evaluations"
-    require_writable(places, hint="--output DIR writes the evaluation elsewhere")
-
-    from omegaconf import OmegaConf
     from rich.console import Console
 
-    from paraphrase_lab.evaluate import evaluate_run
     from paraphrase_lab.lifecycle.evaluation import print_metrics
     from paraphrase_lab.lifecycle.group_tables import print_groups
-    from paraphrase_lab.lifecycle.trained import load_run
     from paraphrase_lab.runtime.next_commands import print_next
 
-    _, model = load_run(directory)
     console = Console()
-    options = {"split": arguments.split, "precision": arguments.precision, "seen": arguments.seen, "places": places}
-    for changed, overrides in zip(configs, requests, strict=True):
-        files = [
-            user_path(file) for key in places_of_data(changed.data) if isinstance(file := OmegaConf.select(changed, key), str)
-        ]
-        with with_hint(reading_hint(config, changed, overrides), *files):
-            labels_are_typed = any(text.lstrip("+").startswith("data.labels") for text in overrides)
-            done = evaluate_run(directory, changed, model, labels_are_typed=labels_are_typed, **options)
+    for done in scored:
         for note in done.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
         print_metrics(console, done.title, done.metrics, done.baselines)
@@ -120,35 +113,34 @@ def _evaluate(directory: Path, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate_ensemble(names: list[str], arguments: argparse.Namespace) -> int:
-    """Print the metrics of an ensemble; with --output they are also written, as ensemble.json."""
-    if arguments.also or arguments.config_dir or arguments.precision != "32" or arguments.seen != "refuse":
-        raise UserError(
-            "an ensemble is evaluated from what its runs have written, and nothing is scored",
-            valid="paraphrase evaluate RUN RUN … [--split validation|test] [--output DIR]",
-            hint="paraphrase predict RUN RUN … --input FILE --output SCORES scores other pairs",
-        )
-    directories, split = ensemble_directories(names), arguments.split or "test"
-    from rich.console import Console
-    from rich.table import Table
+def evaluations(directory: Path, requests: Sequence[Sequence[str]], arguments: argparse.Namespace) -> Iterator[Evaluation]:
+    """Check every request, the overrides those of one data set each, and return an iterator that scores them one by one."""
+    from paraphrase_lab.check.saved_config import saved_config, with_overrides
 
-    from paraphrase_lab.comparison.ensemble import evaluate_ensemble
-    from paraphrase_lab.files import write_json
+    config = saved_config(directory)
+    configs = [with_overrides(config, Request(tuple(overrides), arguments.config_dir)) for overrides in requests]
+    places = arguments.output or directory / "evaluations"
+    require_writable(places, hint="--output DIR writes the evaluation elsewhere")
+    return _scored(directory, config, list(zip(configs, requests, strict=True)), places, arguments)
 
-    done = evaluate_ensemble(directories, split)
-    table = Table("metric", "ensemble", "mean of the runs", "lowest", "highest")
-    for name, value in done.ensemble.items():
-        values = [metrics[name] for metrics in done.runs]
-        table.add_row(name, *(f"{one:.4f}" for one in (value, fmean(values), min(values), max(values))))
-    console = Console()
-    title = f"{split}: the mean of the probabilities of {len(directories)} runs, on {done.pairs:,} pairs"
-    console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
-    console.print(table)
-    if arguments.output:
-        require_writable(arguments.output, hint="--output names another directory")
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        alone = {str(directory.absolute()): metrics for directory, metrics in zip(directories, done.runs, strict=True)}
-        report = {"split": split, "pairs": done.pairs, "ensemble": done.ensemble, "runs": alone}
-        write_json(arguments.output / "ensemble.json", report)
-        console.print(f"metrics: {arguments.output / 'ensemble.json'}", markup=False, soft_wrap=True)
-    return 0
+
+def _scored(
+    directory: Path, config: DictConfig, wanted: list[tuple[DictConfig, Sequence[str]]], places: Path,
+    arguments: argparse.Namespace,
+) -> Iterator[Evaluation]:  # fmt: skip
+    from omegaconf import OmegaConf
+
+    from paraphrase_lab.check.saved_config import reading_hint
+    from paraphrase_lab.evaluate import evaluate_run
+    from paraphrase_lab.lifecycle.trained import load_run
+
+    _, model = load_run(directory)
+    options = {"split": arguments.split, "precision": arguments.precision, "seen": arguments.seen, "places": places}
+    for changed, overrides in wanted:
+        files = [
+            user_path(file) for key in places_of_data(changed.data) if isinstance(file := OmegaConf.select(changed, key), str)
+        ]
+        with with_hint(reading_hint(config, changed, overrides), *files):
+            labels_are_typed = any(text.lstrip("+").startswith("data.labels") for text in overrides)
+            done = evaluate_run(directory, changed, model, labels_are_typed=labels_are_typed, **options)
+        yield done

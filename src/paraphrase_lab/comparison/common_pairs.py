@@ -5,20 +5,17 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from paraphrase_lab.comparison.same_pairs import content_of, differing_labels, in_order_of
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import RunError
-from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.runs.predictions import (
     FILE_NAME,
     Predictions,
     missing_split,
     parts_of,
+    read_evaluation,
     read_predictions,
     scored_splits,
-    with_calibration,
 )
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.runs.row import RunRow
@@ -144,10 +141,9 @@ def _evaluations(run_dir: Path, split: str, notes: list[str]) -> dict[str, Predi
         report = json.loads(file.read_text(encoding="utf-8"))
         # Older releases wrote the split into the directory's name alone.
         scored = report.get("split") or file.parent.name.rpartition("-")[0]
-        if scored != split or not (table := file.with_name(FILE_NAME)).is_file():
+        if scored != split or not file.with_name(FILE_NAME).is_file():
             continue
-        calibration = Calibration.from_dict(report["calibration"])
-        given = with_calibration(run_dir, split, pq.read_table(table), calibration, report["fingerprint"])
+        given = read_evaluation(run_dir, file.parent, split)
         seen = seen_by(run_dir, _table(given)).any
         if split == "test" and seen.any() and given.fingerprint != own_split:
             notes.append(f"{file.parent} is left out: {run_dir} has seen {int(seen.sum()):,} of its {len(seen):,} pairs.")

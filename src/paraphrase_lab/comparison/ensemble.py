@@ -1,7 +1,6 @@
-"""The metrics of an ensemble, from the predictions that its runs have written: nothing is scored again."""
+"""The metrics of an ensemble, from the predictions of its runs."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +8,11 @@ import numpy as np
 from paraphrase_lab.comparison.same_pairs import content_of, in_order_of
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.metrics.binary import binary_metrics
-from paraphrase_lab.runs.predictions import read_predictions
+from paraphrase_lab.runs.predictions import Predictions
 
 
 class EnsembleEvaluation(NamedTuple):
+    split: str
     pairs: int
     ensemble: dict[str, float]
     """The metrics of the mean of the runs' calibrated probabilities, decided at the mean of their thresholds."""
@@ -20,24 +20,23 @@ class EnsembleEvaluation(NamedTuple):
     """Those of each run alone."""
 
 
-def evaluate_ensemble(run_dirs: Sequence[Path], split: str) -> EnsembleEvaluation:
+def evaluate_ensemble(given: Sequence[Predictions]) -> EnsembleEvaluation:
     """Return the metrics of the averaged probabilities of one split, beside those of each run.
 
     Raises:
-        RunError: a run has no predictions of the split.
         UserError: the runs have scored other pairs, or the same ones with other labels.
     """
-    first, *others = (read_predictions(directory, split) for directory in run_dirs)
-    content = content_of(first)
+    first, *others = given
+    content, split = content_of(first), first.split
     for other in others:
         if content_of(other) != content:
             raise UserError(
                 f"{first.run_dir} and {other.run_dir} have scored other {split} pairs, or the same ones with other labels",
                 valid="runs that have scored the same pairs",
-                hint=f"paraphrase predict {' '.join(map(str, run_dirs))} --input FILE --output SCORES averages them on a file",
+                hint=f"paraphrase evaluate {' '.join(str(one.run_dir) for one in given)} data=… scores each on the same ones",
             )
     members = [first, *(in_order_of(first, other) for other in others)]
     mean = np.mean([member.probabilities for member in members], axis=0)
     threshold = float(np.mean([member.threshold for member in members]))
     alone = [binary_metrics(member.labels, member.probabilities, member.threshold) for member in members]
-    return EnsembleEvaluation(len(mean), binary_metrics(first.labels, mean, threshold), alone)
+    return EnsembleEvaluation(split, len(mean), binary_metrics(first.labels, mean, threshold), alone)

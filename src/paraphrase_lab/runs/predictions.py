@@ -1,5 +1,6 @@
 """A run's answers for every pair of a split, read back from its predictions.parquet: comparisons start from them."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -71,6 +72,13 @@ def read_predictions(run_dir: Path, split: str = "test") -> Predictions:
     calibration = Calibration.from_dict(record.values["calibration"])
     recorded = {**record.values["data"], **record.values.get("checklist", {})}
     return with_calibration(run_dir, split, rows, calibration, recorded[split]["fingerprint"])
+
+
+def read_evaluation(run_dir: Path, directory: Path, split: str) -> Predictions:
+    """Return the predictions that `paraphrase evaluate` has written into the directory."""
+    report = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+    calibration = Calibration.from_dict(report["calibration"])
+    return with_calibration(run_dir, split, pq.read_table(directory / FILE_NAME), calibration, report["fingerprint"])
 
 
 def parts_of(given: Predictions) -> dict[str, Predictions]:
