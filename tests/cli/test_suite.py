@@ -47,6 +47,8 @@ def test_a_mixture_has_results_for_each_source(mixed_run: Path) -> None:
     assert shares == pytest.approx([made["groups"]["test"][name]["accuracy"] for name in ("paws", "word_order")])
     assert made["metrics"]["test/accuracy"] == pytest.approx(0.2 * shares[0] + 0.8 * shares[1])
     assert made["baselines"]["test_paws"]["majority"]["accuracy"] >= 0.5
+    of_sources = [made["baselines"][name]["bag_of_words"]["accuracy"] for name in ("test_paws", "test_word_order")]
+    assert made["baselines"]["test"]["bag_of_words"]["accuracy"] == pytest.approx(0.2 * of_sources[0] + 0.8 * of_sources[1])
     rows = pq.read_table(mixed_run / "predictions.parquet", filters=[("split", "==", "test")])
     assert rows.column("group").to_pylist().count("paws") == 20
     header = (mixed_run / "metrics.csv").read_text(encoding="utf-8").splitlines()[0].split(",")

@@ -20,7 +20,7 @@ def table(rows: list[tuple[str, str, int]]) -> PairTable:
 def accuracies(make, seed: int = 0) -> dict[str, float]:  # noqa: ANN001
     generator = np.random.default_rng(seed)
     train, test = (table([make(generator, number % 2) for number in range(size)]) for size in (600, 300))
-    return {name: values["accuracy"] for name, values in floors(train, test).items()}
+    return {name: values["accuracy"] for name, values in floors(train, test).whole.items()}
 
 
 def two_names(generator: np.random.Generator) -> list[str]:
@@ -80,9 +80,9 @@ def test_counts_are_of_the_first_words_of_a_long_sentence() -> None:
 
 def test_one_label_or_no_words_are_no_obstacle() -> None:
     one_label = table([("Ann sleeps", "Bob sleeps", 1)] * 10)
-    assert floors(one_label, one_label) == {}
+    assert floors(one_label, one_label) == ({}, {})
     empty = table([("…", "…", 1), ("a", "b", 0)] * 20)
-    assert set(floors(empty, empty)) == set(FLOOR_NAMES)
+    assert set(floors(empty, empty).whole) == set(FLOOR_NAMES)
 
 
 def test_the_same_pairs_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +102,6 @@ def test_a_large_data_set_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = table([words_exchanged(generator, number % 2) for number in range(400)])
     monkeypatch.setattr("paraphrase_lab.metrics.floors.TRAINED_ON", 100)
     monkeypatch.setattr("paraphrase_lab.metrics.floors.SCORED_ON", 50)
-    reached = floors(pairs, pairs)
-    assert reached == floors(pairs, pairs)
+    reached = floors(pairs, pairs).whole
+    assert reached == floors(pairs, pairs).whole
     assert reached["counts"]["accuracy"] * 50 == pytest.approx(round(reached["counts"]["accuracy"] * 50))

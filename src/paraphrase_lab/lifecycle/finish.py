@@ -3,9 +3,10 @@
 import logging
 import os
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 from rich.console import Console
@@ -21,7 +22,7 @@ from paraphrase_lab.lifecycle.group_tables import print_checklist, print_groups
 from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
-from paraphrase_lab.metrics.groups import accuracy_of, as_record
+from paraphrase_lab.metrics.groups import GroupResult, accuracy_of, as_record
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.model.card import model_card
@@ -38,6 +39,26 @@ from paraphrase_lab.training.checkpoints import BestCheckpoint, load_weights
 log = logging.getLogger(__name__)
 
 
+class Results(NamedTuple):
+    """What a training has come to, by split, or by the prefix of its metrics: val_fitted, test, checklist_test."""
+
+    model: TrainedModel
+    scored: dict[str, ScoredSplit]
+    checklist: dict[str, ScoredSplit]
+    metrics: dict[str, float]
+    baselines: dict[str, dict[str, dict[str, float]]]
+    groups: dict[str, dict[str, GroupResult]]
+
+    @property
+    def prefixed(self) -> dict[str, ScoredSplit]:
+        return {PREFIX[split]: given for split, given in self.scored.items()}
+
+    @property
+    def last(self) -> str:
+        """The prefix of the split that stands for the run: test where it was scored, else validation, else nothing."""
+        return next(reversed(self.prefixed), "")
+
+
 def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     """Evaluate the chosen checkpoint once, write everything, and print the table."""
     encoder: Any = trainer.lightning_module.encoder
@@ -46,57 +67,14 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     load_weights(encoder, best.path)
     trained = count(encoder, trained=True)
     merge_adapters(encoder)  # before anything is scored: the numbers are those of the exported model
-    splits = _splits(run)
-    both = splits[-1:] if splits[-1:] == ["test"] or not run.searching else []  # scored with the sentences swapped, too
-    model = TrainedModel(encoder, run.datamodule.tokenizer, NEUTRAL, run.config.data.max_length)
-    scored = {split: evaluation.score_split(model, run.datamodule, split, both_orders=split in both) for split in splits}
-    calibration = NEUTRAL
-    if validation := scored.get("validation"):
-        calibration = Calibration.fit(
-            validation.margins,
-            validation.table.labels,
-            with_bias=takes_bias(encoder),
-            with_threshold=run.config.threshold == "fitted",
-        )
-        if calibration.threshold != 0.5:
-            log.warning(
-                "threshold=fitted: a pair is a paraphrase from a probability of %.4f on; the exported model decides at 0.5",
-                calibration.threshold,
-            )
-    model = model._replace(calibration=calibration)
-    own = build.build_metrics(run.config)
-    metrics: dict[str, float] = {}
-    for split, given in scored.items():
-        metrics |= evaluation.split_metrics(PREFIX[split], given, calibration, own)
-    checklist = score_checklist(run.directory, model, run.datamodule, splits) if run.config.checklist else {}
+    found = _evaluated(run, encoder)
     run.watch.lap("evaluation")
-    prefixed = {PREFIX[split]: given for split, given in scored.items()}
-    baselines = evaluation.split_baselines(prefixed)
-    keep = _wanted(run, run.config.keep_model)
-    console = Console()
-    evaluation.print_metrics(console, str(run.directory), metrics, baselines)  # first: the disk may be full
-    groups = {PREFIX[split]: evaluation.split_groups(given, calibration) for split, given in scored.items()}
-    groups |= {half: evaluation.split_groups(given, calibration) for half, given in checklist.items()}
-    metrics |= {f"{half}/accuracy": accuracy_of(groups[half]) for half in checklist}
-    of_sources: dict[str, Any] = {}
-    for prefix, given in prefixed.items() if "sources" in run.config.data else ():
-        values, trivial = evaluation.source_metrics(prefix, given, calibration)
-        metrics |= values
-        of_sources |= trivial
-    for split in splits[-1:]:
-        print_groups(console, f"{PREFIX[split]}, group by group", groups[PREFIX[split]])
-    for half in list(checklist)[-1:]:
-        print_checklist(console, half, groups[half])
-    for sentence in absurd_probes(metrics).values():
-        log.warning(sentence)
-    by_group = {prefix: as_record(results) for prefix, results in groups.items() if results}
-    run.record.update(
-        metrics=metrics, baselines=baselines | of_sources, groups=by_group, calibration=calibration.to_dict(),
-        checklist={half: {"pairs": len(one.table), "fingerprint": one.table.fingerprint} for half, one in checklist.items()},
-    )  # fmt: skip
-    _write(run, scored, checklist, calibration)
+    console, keep = Console(), _wanted(run, run.config.keep_model)
+    _show(run, console, found)  # first: the disk may be full
+    _record_results(run, found)
+    _write(run, found.scored, found.checklist, found.model.calibration)
     if keep:
-        _export(run, model, metrics)
+        _export(run, found.model, found.metrics)
     run.watch.lap("writing")
     run.record.update(
         status="finished", ended=now(),
@@ -104,24 +82,93 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
         parameters=count(encoder), trained_parameters=trained, seconds=run.watch.seconds, model=MODEL_DIR if keep else None,
     )  # fmt: skip
     _tidy_checkpoints(run.directory, keep)
-    if splits and not run.searching:  # last: nothing else waits for them
-        from paraphrase_lab.metrics.floors import FLOORS  # of scikit-learn, which a training has no other use for
-
-        baselines = evaluation.split_baselines(prefixed, FLOORS.of(run.tables.splits["train"], scored[splits[-1]].table))
-        evaluation.print_floors(console, PREFIX[splits[-1]], baselines[PREFIX[splits[-1]]])
-        run.watch.lap("floors")
-        run.record.update(baselines=baselines | of_sources, seconds=run.watch.seconds)
+    if found.scored and not run.searching:
+        _add_floors(run, console, found)  # last: nothing else waits for them
     say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
     say(
         f"best {best.monitor} {best.value:.4f} at step {best.step:,} of {trainer.global_step:,}; "
         f"{run.watch.seconds['training']:.0f} s of training; everything is in {run.directory}"
     )
     if run.origin is not None:
-        same = compare_numbers(console, run.origin.record, metrics)
+        same = compare_numbers(console, run.origin.record, found.metrics)
         run.record.update(rerun_of={**run.record.values["rerun_of"], "same_metrics": same})
     for profile in sorted(run.directory.glob("fit-profile*.txt")):
         say(f"where the time went: {profile}")
     hooks.log_outcome(trainer.loggers, run.directory, run.record.values, keep=keep)
+
+
+def _evaluated(run: Run, encoder: Any) -> Results:
+    """Score the splits and the checklist, with a calibration fitted on validation."""
+    splits = _splits(run)
+    both = splits[-1:] if splits[-1:] == ["test"] or not run.searching else []  # scored with the sentences swapped, too
+    model = TrainedModel(encoder, run.datamodule.tokenizer, NEUTRAL, run.config.data.max_length)
+    scored = {split: evaluation.score_split(model, run.datamodule, split, both_orders=split in both) for split in splits}
+    calibration = _calibration(run, encoder, scored)
+    model = model._replace(calibration=calibration)
+    own = build.build_metrics(run.config)
+    checklist = score_checklist(run.directory, model, run.datamodule, splits) if run.config.checklist else {}
+    prefixed = {PREFIX[split]: given for split, given in scored.items()}
+    metrics: dict[str, float] = {}
+    for prefix, given in prefixed.items():
+        metrics |= evaluation.split_metrics(prefix, given, calibration, own)
+    groups = {prefix: evaluation.split_groups(given, calibration) for prefix, given in (prefixed | checklist).items()}
+    metrics |= {f"{half}/accuracy": accuracy_of(groups[half]) for half in checklist}
+    baselines = evaluation.split_baselines(prefixed)
+    for prefix, given in prefixed.items() if "sources" in run.config.data else ():
+        values, trivial = evaluation.source_metrics(prefix, given, calibration)
+        metrics, baselines = metrics | values, baselines | trivial
+    return Results(model, scored, checklist, metrics, baselines, groups)
+
+
+def _calibration(run: Run, encoder: Any, scored: Mapping[str, ScoredSplit]) -> Calibration:
+    if (validation := scored.get("validation")) is None:
+        return NEUTRAL
+    calibration = Calibration.fit(
+        validation.margins,
+        validation.table.labels,
+        with_bias=takes_bias(encoder),
+        with_threshold=run.config.threshold == "fitted",
+    )
+    if calibration.threshold != 0.5:
+        log.warning(
+            "threshold=fitted: a pair is a paraphrase from a probability of %.4f on; the exported model decides at 0.5",
+            calibration.threshold,
+        )
+    return calibration
+
+
+def _show(run: Run, console: Console, found: Results) -> None:
+    whole = {prefix: found.baselines[prefix] for prefix in found.prefixed}
+    evaluation.print_metrics(console, str(run.directory), found.metrics, whole)
+    if found.last:
+        print_groups(console, f"{found.last}, group by group", found.groups[found.last])
+    for half in list(found.checklist)[-1:]:
+        print_checklist(console, half, found.groups[half])
+    for sentence in absurd_probes(found.metrics).values():
+        log.warning(sentence)
+
+
+def _record_results(run: Run, found: Results) -> None:
+    run.record.update(
+        metrics=found.metrics, baselines=found.baselines, calibration=found.model.calibration.to_dict(),
+        groups={prefix: as_record(results) for prefix, results in found.groups.items() if results},
+        checklist={
+            half: {"pairs": len(one.table), "fingerprint": one.table.fingerprint} for half, one in found.checklist.items()
+        },
+    )  # fmt: skip
+
+
+def _add_floors(run: Run, console: Console, found: Results) -> None:
+    """Train the floors; print and record them beside the trivial models, of a mixture for each of its sources, too."""
+    from paraphrase_lab.metrics.floors import FLOORS  # of scikit-learn, which a training has no other use for
+
+    floors = FLOORS.of(run.tables.splits["train"], found.prefixed[found.last].table)
+    reached = {found.last: floors.whole} | {f"{found.last}_{group}": values for group, values in floors.of_groups.items()}
+    baselines = {prefix: values | reached.get(prefix, {}) for prefix, values in found.baselines.items()}
+    for prefix in [prefix for prefix in reached if prefix in baselines]:
+        evaluation.print_floors(console, prefix, baselines[prefix])
+    run.watch.lap("floors")
+    run.record.update(baselines=baselines, seconds=run.watch.seconds)
 
 
 def _wanted(run: Run, choice: str) -> bool:

@@ -5,6 +5,7 @@ Three kinds of shallow cue, each on its own: the words in common, pairs of neigh
 
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
@@ -24,14 +25,22 @@ COUNTED_WORDS = 100
 WORD = r"(?u)\w+(?:'\w+)?|[^\w\s]"
 
 
+class Floors(NamedTuple):
+    """The metrics of each of FLOOR_NAMES; empty where all training pairs have one label."""
+
+    whole: dict[str, dict[str, float]]
+    of_groups: dict[str, dict[str, dict[str, float]]]
+    """On the test pairs of each group, a source of a mixture say; empty without groups."""
+
+
 class FloorCache:
     """Keeps the floors of the last data sets of this process: the jobs of a sweep share them."""
 
     def __init__(self, kept: int = 4) -> None:
         self.kept = kept
-        self._found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+        self._found: dict[tuple[str, str], Floors] = {}
 
-    def of(self, train: PairTable, test: PairTable) -> dict[str, dict[str, float]]:
+    def of(self, train: PairTable, test: PairTable) -> Floors:
         key = (train.fingerprint, test.fingerprint)
         if key not in self._found:
             self._found[key] = floors(train, test)
@@ -42,8 +51,8 @@ class FloorCache:
 FLOORS = FloorCache()
 
 
-def floors(train: PairTable, test: PairTable) -> dict[str, dict[str, float]]:
-    """Return the metrics on `test` of each of FLOOR_NAMES, trained on `train`; empty where train has one label only.
+def floors(train: PairTable, test: PairTable) -> Floors:
+    """Return the metrics on `test` of each of FLOOR_NAMES, trained on `train`.
 
     - bag_of_words: logistic regression on the words in both sentences and the words in one.
     - bigrams: the same with pairs of neighbouring words besides.
@@ -51,7 +60,7 @@ def floors(train: PairTable, test: PairTable) -> dict[str, dict[str, float]]:
     """
     train, test = _sample(train, TRAINED_ON), _sample(test, SCORED_ON)
     if len(np.unique(train.labels)) < 2:
-        return {}
+        return Floors({}, {})
     found = {}
     for name, reach in (("bag_of_words", 1), ("bigrams", 2)):
         vectorizer = CountVectorizer(token_pattern=WORD, ngram_range=(1, reach))
@@ -61,7 +70,13 @@ def floors(train: PairTable, test: PairTable) -> dict[str, dict[str, float]]:
         found[name] = linear.predict_proba(_shared_and_own(vectorizer, test))[:, 1]
     trees = HistGradientBoostingClassifier(random_state=0)
     found["counts"] = trees.fit(pair_counts(train), train.labels).predict_proba(pair_counts(test))[:, 1]
-    return {name: binary_metrics(test.labels, found[name], threshold=0.5) for name in FLOOR_NAMES}
+    groups = np.array([group or "" for group in test.groups or []])
+
+    def reached(rows: np.ndarray) -> dict[str, dict[str, float]]:
+        return {name: binary_metrics(test.labels[rows], found[name][rows], threshold=0.5) for name in FLOOR_NAMES}
+
+    of_groups = {group: reached(np.flatnonzero(groups == group)) for group in dict.fromkeys(groups.tolist()) if group}
+    return Floors(reached(np.arange(len(test))), of_groups)
 
 
 def _sample(table: PairTable, most: int) -> PairTable:
