@@ -32,7 +32,8 @@ def mixed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = [f"data.sources.word_order.{size}" for size in SMALL]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARAPHRASE_CACHE_DIR", str(folder / "cache"))
-        words = (*TINY, "data=mixture", *sources, *sizes, "data.weights.paws=2", "data.sources.word_order.max_length=16")
+        words = (*TINY, "data=mixture", *sources, *sizes, "data.weights.paws=2", "data.evaluation_limit=null")
+        words = (*words, "data.sources.word_order.max_length=16")
         assert paraphrase("train", *words, "monitor=val_paws/accuracy", f"hydra.run.dir={folder / 'run'}") == 0
     return folder / "run"
 
@@ -40,15 +41,17 @@ def mixed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_mixture_has_results_for_each_source(mixed_run: Path) -> None:
     made = record(mixed_run)
     assert made["best"]["monitor"] == "val_paws/accuracy"
-    assert {name: one["pairs"] for name, one in made["groups"]["test"].items()} == {"paws": 20, "word_order": 80}
+    assert {name: one["pairs"] for name, one in made["groups"]["test"].items()} == {"paws": 20, "word_order": 100}
     assert made["data"]["train"]["pairs"] == 2 * 160 + 400
     names = ("test_paws/accuracy", "test_word_order/accuracy")
     shares = [made["metrics"][name] for name in names]
     assert shares == pytest.approx([made["groups"]["test"][name]["accuracy"] for name in ("paws", "word_order")])
-    assert made["metrics"]["test/accuracy"] == pytest.approx(0.2 * shares[0] + 0.8 * shares[1])
+    assert made["metrics"]["test/accuracy"] == pytest.approx((20 * shares[0] + 100 * shares[1]) / 120)
     assert made["baselines"]["test_paws"]["majority"]["accuracy"] >= 0.5
     of_sources = [made["baselines"][name]["bag_of_words"]["accuracy"] for name in ("test_paws", "test_word_order")]
-    assert made["baselines"]["test"]["bag_of_words"]["accuracy"] == pytest.approx(0.2 * of_sources[0] + 0.8 * of_sources[1])
+    assert made["baselines"]["test"]["bag_of_words"]["accuracy"] == pytest.approx(
+        (20 * of_sources[0] + 100 * of_sources[1]) / 120
+    )
     rows = pq.read_table(mixed_run / "predictions.parquet", filters=[("split", "==", "test")])
     assert rows.column("group").to_pylist().count("paws") == 20
     header = (mixed_run / "metrics.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
@@ -146,6 +149,14 @@ def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
         (["data.sources.paws.max_length=200"], "data.sources.paws.max_length=200 is more than data.max_length=128"),
         (["data.sources.word_order.train_pair=3"], "Did you mean 'data.sources.word_order.train_pairs'?"),
         (["data.sources.word_order.test_pairs=3"], "data.sources.word_order.test_pairs=3 must be a whole number, 100 or more."),
+        (
+            ["+data@data.sources.mine=pairs", "data.sources.mine.path=.", "data.sources.mine.labels={no:0,yes:2}"],
+            "data.sources.mine.labels={no:0,yes:2} must lead to 0 (another meaning) and 1 (a paraphrase)",
+        ),
+        (
+            ["data.sources.word_order.folds=5", "data.sources.word_order.fold=7"],
+            "data.sources.word_order.fold=7 is none of data.sources.word_order.folds=5",
+        ),
         (
             ["+data.sources.mine.path=x"],
             "data.sources.mine is no data set: +data@data.sources.mine=NAME chooses a file of data",

@@ -1,13 +1,16 @@
 """The first stage on the data sets of a mixture: each has the keys of its kind, with values that fit."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from paraphrase_lab.check.fields import described, fitting, keys_of, schema_of_node
+from paraphrase_lab.check.rules import fold, labels, pairs
 from paraphrase_lab.check.suggestions import listed, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
+from paraphrase_lab.configuration.quoting import named_in_mixture
 
 
 def mixture_problems(config: DictConfig) -> Iterator[str]:
@@ -33,6 +36,7 @@ def _source_problems(config: DictConfig, place: str, node: object) -> Iterator[s
         return
     schema, has_free_keys = schema_of_node(node, "data")
     known = keys_of(schema) if schema is not None else {}
+    values: dict[str, Any] = {}
     for name in names_in(node):
         if name not in known:
             if not has_free_keys:
@@ -46,9 +50,13 @@ def _source_problems(config: DictConfig, place: str, node: object) -> Iterator[s
         except OmegaConfBaseException:
             continue  # it is reported with all interpolations
         plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-        _, problem = fitting(known[name], plain)
+        value, problem = fitting(known[name], plain)
         if problem is not None:
             yield f"{place}.{name}={shown(plain)} {problem}"
+        else:
+            values[f"data.{name}"] = value
+    for rule in (labels, pairs, fold):
+        yield from (named_in_mixture(sentence, place) for sentence in rule(values))
     own, longest = node.get("max_length"), config.data.get("max_length")
     if isinstance(own, int) and isinstance(longest, int) and own > longest:
         yield f"{place}.max_length={own} is more than data.max_length={longest}, which the model takes: data.max_length={own}."

@@ -28,3 +28,8 @@ def expand_home(override: str) -> str:
 def _element(text: str) -> str:
     path = with_home(text)
     return path if path == text or _PLAIN.fullmatch(path) else quoted(path)
+
+
+def named_in_mixture(text: str, place: str) -> str:
+    """Return the text about a data set with its keys, as data.labels, where they stand in a mixture: below the place."""
+    return re.sub(r"(?<![\w/.-])data\.(?=\w)", f"{place}.", text)

@@ -1,4 +1,4 @@
-"""The capability checklist: short pairs of plain English, written by hand, that tell kind by kind what a model can do.
+"""The capability checklist: short pairs of plain English, written for this project, that tell kind by kind what a model can do.
 
 After CheckList (Ribeiro, Wu, Guestrin, Singh, ACL 2020). Half of the items of each kind are for development and half for test;
 an item is a sentence with a paraphrase and with another that is as near to it and means something else.

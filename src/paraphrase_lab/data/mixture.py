@@ -1,6 +1,6 @@
 """A mixture of data sets: each keeps its own splits and labels, and no split of one holds sentences that another trains on."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from paraphrase_lab.configuration.quoting import named_in_mixture
+from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.data.labels import ZERO_ONE
 from paraphrase_lab.data.pair_table import SPLITS, PairTable, PairTables
 from paraphrase_lab.data.pairs import RawPair
@@ -29,8 +31,9 @@ class Mixture:
     """
     Args:
         sources: the data sets by their names.
-        weights: how often each training pair of a source comes in an epoch, 1 where nothing is said: 0.5 is half of the pairs,
-            2.5 all of them twice and half of them once more, 0 none: that source is validated and tested on alone.
+        weights: how often each training pair of a source comes in an epoch, 1 where nothing is said. 0.5 is half of the pairs,
+            the same ones in every epoch, by whole clusters of shared sentences; 2.5 all of them twice and half of them once
+            more; 0 none: that source is validated and tested on alone.
     """
 
     labels = ZERO_ONE
@@ -90,6 +93,9 @@ class Mixture:
             for split in SPLITS
             if any(split in of_source for of_source in splits.values())
         }
+        for split in [split for split in HELD_OUT if split in joined]:
+            sizes_of_sources = [len(of_source[split]) for of_source in splits.values() if split in of_source]
+            joined[split] = _interleaved(joined[split], sizes_of_sources)
         return PairTables(joined, bad_rows, [f"an epoch has {', '.join(sizes)}", *notes])
 
     def _read(self, name: str) -> PairTables:
@@ -103,7 +109,7 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        texts = [text.replace("data.", f"data.sources.{name}.") for text in (error.problem, error.valid, error.hint)]
+        texts = [named_in_mixture(text, f"data.sources.{name}") for text in (error.problem, error.valid, error.hint)]
         raise type(error)(f"{name}: {texts[0]}", valid=texts[1], hint=texts[2]) from error
 
 
@@ -139,11 +145,34 @@ def _without_leaks(splits: dict[str, dict[str, PairTable]]) -> list[str]:
 
 def _weighted(table: PairTable, weight: float, seed: int) -> PairTable:
     times, part = divmod(weight, 1)
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(table))[: round(part * len(table))])
+    drawn = _drawn_clusters(table, round(part * len(table)), seed)
     rows = np.concatenate([np.tile(np.arange(len(table)), int(times)), drawn])
     if not len(rows):
         raise UserError(f"a weight of {weight:g} leaves none of {len(table):,} pairs")
     return table.select(rows)
+
+
+def _drawn_clusters(table: PairTable, pairs: int, seed: int) -> np.ndarray:
+    """Return the rows, ascending, of about so many pairs: whole clusters of shared sentences, whose contrasts stay together.
+
+    Where large clusters alone are left, single pairs of them fill up.
+    """
+    if not pairs:
+        return np.array([], dtype=np.int64)
+    clusters, random = sentence_clusters(table.sentence1, table.sentence2), np.random.default_rng(seed)
+    sizes, taken, missing = np.bincount(clusters), np.zeros(clusters.max() + 1, dtype=bool), pairs
+    for cluster in random.permutation(len(sizes)):
+        if sizes[cluster] <= missing:
+            taken[cluster] = True
+            missing -= sizes[cluster]
+    others = random.permutation(np.flatnonzero(~taken[clusters]))
+    return np.sort(np.concatenate([np.flatnonzero(taken[clusters]), others[:missing]]))
+
+
+def _interleaved(table: PairTable, sizes: Sequence[int]) -> PairTable:
+    """Mix the sources evenly, each in its own order: the first pairs of the split, which a limit keeps, are of all of them."""
+    places = np.concatenate([np.arange(size) / size for size in sizes])
+    return table.select(np.argsort(places, kind="stable"))
 
 
 def _joined(tables: Mapping[str, PairTable]) -> PairTable:

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class Results(NamedTuple):
-    """What a training has come to, by split, or by the prefix of its metrics: val_fitted, test, checklist_test."""
+    """Scores and metrics of a finished training, by split, or by the prefix of its metrics: val_fitted, test and the like."""
 
     model: TrainedModel
     scored: dict[str, ScoredSplit]
@@ -72,9 +72,10 @@ def finish(run: Run, trainer: pl.Trainer, best: BestCheckpoint) -> None:
     console, keep = Console(), _wanted(run, run.config.keep_model)
     _show(run, console, found)  # first: the disk may be full
     _record_results(run, found)
-    _write(run, found.scored, found.checklist, found.model.calibration)
+    evaluation.write_predictions(found.scored | found.checklist, found.model.calibration, run.directory / "predictions.parquet")
     if keep:
         _export(run, found.model, found.metrics)
+    _draw(run, found.scored, found.checklist, found.model.calibration)
     run.watch.lap("writing")
     run.record.update(
         status="finished", ended=now(),
@@ -180,8 +181,7 @@ def _splits(run: Run) -> list[str]:
     return [split for split in ("validation", "test") if split in run.tables.splits and (split != "test" or with_test)]
 
 
-def _write(run: Run, scored: dict[str, ScoredSplit], checklist: dict[str, ScoredSplit], calibration: Calibration) -> None:
-    evaluation.write_predictions(scored | checklist, calibration, run.directory / "predictions.parquet")
+def _draw(run: Run, scored: dict[str, ScoredSplit], checklist: dict[str, ScoredSplit], calibration: Calibration) -> None:
     directory = run.directory / "plots"
     directory.mkdir(exist_ok=True)
     for split, given in scored.items():

@@ -28,7 +28,7 @@ def print_groups(console: Console, title: str, results: Mapping[str, GroupResult
             f"{one.predicted_positive_rate:.1%}",
         )  # fmt: skip
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
-    console.print(table)
+    console.print(table, markup=False)  # a group's name may hold brackets
 
 
 def print_checklist(console: Console, half: str, results: Mapping[str, GroupResult]) -> None:

@@ -54,7 +54,7 @@ def print_suite(console: Console, title: str, rows: Sequence[SuiteRow]) -> None:
             row.name, f"{one.pairs:,}", f"{one.accuracy:.4f}", f"{one.low:.3f}-{one.high:.3f}", f"{one.majority:.4f}", *named
         )
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
-    console.print(table)
+    console.print(table, markup=False)
     for row in rows:
         if row.refused:
             console.print(f"{row.name} was not scored: {row.refused}", style="yellow", markup=False, soft_wrap=True)

@@ -31,6 +31,8 @@ def plot_groups(results: Mapping[str, GroupResult], path: Path, title: str) -> N
         axes.plot(accuracy[unclear], rows[unclear], "o", **hollow, label="not clearly above it" if unclear.any() else None)
         axes.plot(majority[both], rows[both], "|", color=VERMILION, markersize=9, label="always the more frequent label")
         axes.set_yticks(rows, [f"{wrapped(name, LONGEST_NAME)}  ({result.pairs:,})" for name, result in named])
+        for label in axes.get_yticklabels():
+            label.set_parse_math(False)  # a group's name may hold dollars
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(named) - 0.4, -0.6)
         axes.set_xlim(0, 1.02)
