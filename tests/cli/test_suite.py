@@ -104,15 +104,23 @@ def test_a_suite_is_one_table_and_what_cannot_be_scored_hides_nothing(
 ) -> None:
     pairs = write_pairs(tmp_path / "pairs.csv")
     suite = tmp_path / "mine.yaml"
-    suite.write_text("sets:\n  mine: [data=pairs, data.group=topic]\n  hub: [data=paws]\n  checklist: [data=checklist]\n")
-    words = ("evaluate", str(tiny_run), "--suite", str(suite), f"mine.data.path={pairs}", "--output", str(tmp_path / "out"))
+    suite.write_text(
+        "sets:\n  gone: [data=pairs, data.path=gone.csv]\n  mine: [data=pairs, data.group=topic]\n  hub: [data=paws]\n"
+        "  turned: [data=pairs, 'data.labels={0:1,1:0}']\n  checklist: [data=checklist]\n"
+    )
+    named = (f"mine.data.path={pairs}", f"turned.data.path={pairs}")
+    words = ("evaluate", str(tiny_run), "--suite", str(suite), *named, "--output", str(tmp_path / "out"))
     assert paraphrase(*words) == 2
     shown = capsys.readouterr().out
     assert "hub was not scored: the data set google-research-datasets/paws could not be loaded" in shown
     written = list(csv.DictReader((tmp_path / "out" / "suite-mine" / "results.csv").read_text(encoding="utf-8").splitlines()))
-    assert [(row["set"], row["pairs"]) for row in written] == [("mine", "40"), ("hub", ""), ("checklist", "252")]
+    sizes = {"gone": "", "mine": "40", "hub": "", "turned": "40", "checklist": "252"}
+    assert {row["set"]: row["pairs"] for row in written} == sizes
+    by_name = {row["set"]: row for row in written}
+    assert float(by_name["mine"]["accuracy"]) + float(by_name["turned"]["accuracy"]) == pytest.approx(1)
     assert (tmp_path / "out" / "suite-mine" / "results.png").is_file()
-    assert float(written[0]["low"]) < float(written[0]["accuracy"]) < float(written[0]["high"])
+    mine = by_name["mine"]
+    assert float(mine["low"]) < float(mine["accuracy"]) < float(mine["high"])
 
 
 def test_suites_that_are_none(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from paraphrase_lab.cli.ensemble import evaluate_several
 from paraphrase_lab.cli.request import add_to_path
-from paraphrase_lab.cli.several_runs import is_run
+from paraphrase_lab.cli.several_runs import are_labels_typed, is_run
 from paraphrase_lab.cli.suite import evaluate_suite
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.quoting import expand_home
@@ -141,6 +141,5 @@ def _scored(
             user_path(file) for key in places_of_data(changed.data) if isinstance(file := OmegaConf.select(changed, key), str)
         ]
         with with_hint(reading_hint(config, changed, overrides), *files):
-            labels_are_typed = any(text.lstrip("+").startswith("data.labels") for text in overrides)
-            done = evaluate_run(directory, changed, model, labels_are_typed=labels_are_typed, **options)
+            done = evaluate_run(directory, changed, model, labels_are_typed=are_labels_typed(overrides), **options)
         yield done

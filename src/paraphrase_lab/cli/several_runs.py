@@ -9,6 +9,11 @@ from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs.record import FILE_NAME, run_directory
 
 
+def are_labels_typed(overrides: Sequence[str]) -> bool:
+    """Tell whether overrides say what the labels of other data mean."""
+    return any(text.lstrip("+").startswith("data.labels") for text in overrides)
+
+
 def is_run(word: str) -> bool:
     return (user_path(word) / FILE_NAME).is_file()
 

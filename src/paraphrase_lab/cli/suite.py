@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from paraphrase_lab.cli.several_runs import are_labels_typed
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.suite_files import overrides_of_sets, read_suite
 from paraphrase_lab.errors import KnownError, UserError
+from paraphrase_lab.metrics.names import SEEN
 from paraphrase_lab.storage import require_writable
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
     from rich.console import Console
 
     from paraphrase_lab.lifecycle.suite_table import SuiteRow
@@ -22,15 +23,9 @@ if TYPE_CHECKING:
 
 def evaluate_suite(directory: Path, arguments: argparse.Namespace) -> int:
     """Score every set of the suite; return 2 where one could not be scored, after the others."""
-    from paraphrase_lab.check.saved_config import saved_config, with_overrides
-
     if arguments.also:
         raise UserError("--also adds a data set to a single one", hint="write a suite of your own: --suite FILE.yaml")
     sets = overrides_of_sets(read_suite(arguments.suite, arguments.config_dir), arguments.overrides)
-    config = saved_config(directory)
-    configs = {
-        name: with_overrides(config, Request(tuple(overrides), arguments.config_dir)) for name, overrides in sets.items()
-    }
     places = arguments.output or directory / "evaluations"
     require_writable(places, hint="--output DIR writes the evaluation elsewhere")
 
@@ -40,10 +35,10 @@ def evaluate_suite(directory: Path, arguments: argparse.Namespace) -> int:
     from paraphrase_lab.runtime.next_commands import print_next
 
     console = Console()
-    rows = _scored(console, directory, configs, arguments, places)
+    rows = _scored(console, directory, sets, arguments, places)
     title = f"{directory} on the suite {Path(arguments.suite).stem}"
     print_suite(console, title, rows)
-    folder = places / f"suite-{Path(arguments.suite).stem}"
+    folder = places / "-".join(["suite", Path(arguments.suite).stem, *([arguments.split] if arguments.split else [])])
     write_suite(rows, folder, title)
     console.print(f"results.csv and results.png: {folder}", markup=False, soft_wrap=True)
     print_next(f"paraphrase compare {shlex.quote(str(directory))} OTHER_RUN")
@@ -51,24 +46,27 @@ def evaluate_suite(directory: Path, arguments: argparse.Namespace) -> int:
 
 
 def _scored(
-    console: Console, directory: Path, configs: Mapping[str, DictConfig], arguments: argparse.Namespace, places: Path
+    console: Console, directory: Path, sets: Mapping[str, Sequence[str]], arguments: argparse.Namespace, places: Path
 ) -> list[SuiteRow]:
+    from paraphrase_lab.check.saved_config import saved_config, with_overrides
     from paraphrase_lab.evaluate import evaluate_run
     from paraphrase_lab.lifecycle.suite_table import SuiteRow
     from paraphrase_lab.lifecycle.trained import load_run
 
-    _, model = load_run(directory)
+    (_, model), config = load_run(directory), saved_config(directory)
     options = {"split": arguments.split, "precision": arguments.precision, "seen": arguments.seen, "places": places}
     rows: list[SuiteRow] = []
-    for name, changed in configs.items():
+    for name, overrides in sets.items():
         try:
-            done = evaluate_run(directory, changed, model, **options)
+            changed = with_overrides(config, Request(tuple(overrides), arguments.config_dir))
+            done = evaluate_run(directory, changed, model, labels_are_typed=are_labels_typed(overrides), **options)
         except KnownError as error:
             rows.append(SuiteRow(name, refused=" ".join(str(error).split("\n"))))
             continue
         for note in done.notes:
             console.print(f"{name}: {note}", style="yellow", markup=False, soft_wrap=True)
+        shown = f"{name} ({SEEN})" if SEEN in done.baselines else name
         rows.append(
-            SuiteRow(name, done.whole, {key.partition("/")[2]: value for key, value in done.metrics.items()}, done.directory)
+            SuiteRow(shown, done.whole, {key.partition("/")[2]: value for key, value in done.metrics.items()}, done.directory)
         )
     return rows
