@@ -1,28 +1,29 @@
 """An exported model on the Hugging Face Hub: what would be sent, what of it is private, and the sending itself."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
+from paraphrase_lab.configuration.without_effect import LOCAL_FILES, is_place_of_data
 from paraphrase_lab.data.known_input import FILE_NAME as TRAINING_INPUT
 from paraphrase_lab.data.known_input import KnownInput
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.model.card import HERE, PAIR
 from paraphrase_lab.model.directory import MODEL_DIR
+from paraphrase_lab.paths import user_path
 from paraphrase_lab.runs.predictions import FILE_NAME as PREDICTIONS
 from paraphrase_lab.runs.record import RunRecord
-from paraphrase_lab.tracking.redaction import REDACTED, redacted_text
+from paraphrase_lab.tracking.private_texts import json_without_private, without_private
+from paraphrase_lab.tracking.redaction import redacted_text
 
 CARD = "README.md"
 TEXTS = (".md", ".json", ".py", ".txt", ".jinja")
 VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", TRAINING_INPUT)
 """Files that are sent as they are: pieces of words, and hashes of them."""
-PATH = re.compile(r"(?<![\w:/.<~-])(?:~|\.\.?|[A-Za-z]:)?(?:[/\\][\w.+@=~-]+){2,}[/\\]?|(?<![\w:/.-])~[\w.-]*/[\w.+@=-]+")
-"""Paths with two parts at least, absolute or relative, but no URL and no OWNER/NAME."""
+SOURCES = (".py", ".jinja")
 SHORTEST_SENTENCE = 15
 """Characters of a sentence that is looked for: shorter ones stand in any text."""
 LOCAL_CODE = f"{HERE.format(directory=MODEL_DIR)}, or its name on the Hub:"
@@ -52,22 +53,28 @@ def prepare(run_dir: Path, repo: str) -> Prepared:
         RunError: the run has no model.
         UserError: a sentence of the run's validation or test pairs stands in one of the files.
     """
-    directory, status = run_dir / MODEL_DIR, RunRecord.read(run_dir).status
+    directory, own_record = run_dir / MODEL_DIR, RunRecord.read(run_dir)
     if not (directory / "config.json").is_file() or not any(directory.glob("*.safetensors")):
-        raise RunError(f"{run_dir} has no model to push: it is {status}", hint="keep_model=always keeps that of a search")
-    uploads, replaced, card, sentences = [], [], "", _sentences(run_dir)
+        raise RunError(
+            f"{run_dir} has no model to push: it is {own_record.status}", hint="keep_model=always keeps that of a search"
+        )
+    uploads, replaced, card, sentences, known = [], [], "", _sentences(run_dir), _known_paths(own_record)
     for file in sorted(one for one in directory.rglob("*") if one.is_file()):
         name = file.relative_to(directory).as_posix()
         if file.suffix not in TEXTS or file.name in VOCABULARIES:
             uploads.append(Upload(name, file, file.stat().st_size))
             continue
-        before = file.read_text(encoding="utf-8")
+        try:
+            before = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            uploads.append(Upload(name, file, file.stat().st_size))
+            continue
         for sentence in sentences:
             if sentence in before:
                 raise UserError(
                     f"{file} holds a sentence of the run's pairs: {sentence!r}", hint="take it out, then push again"
                 )
-        text, found = without_private(before)
+        text, found = _cleaned(file, before, known)
         replaced += [f"{name}: {one}" for one in found]
         if name == CARD:
             text = card = _for_the_hub(text, run_dir, repo)
@@ -75,19 +82,24 @@ def prepare(run_dir: Path, repo: str) -> Prepared:
     return Prepared(uploads, card, replaced, _notes(run_dir, directory))
 
 
-def without_private(text: str) -> tuple[str, list[str]]:
-    """Return the text, of paths the last part only and no secrets; and what was replaced, secrets themselves left out."""
-    found: list[str] = []
+def _cleaned(file: Path, text: str, known: Sequence[str]) -> tuple[str, list[str]]:
+    """Return what is sent of a text file; source code and templates stay as they are, since a change might break them."""
+    if file.suffix in SOURCES:
+        lines = [number for number, line in enumerate(text.splitlines(), start=1) if redacted_text(line) != line]
+        return text, [f"nothing, but line {number} looks like a secret, and is sent as it is" for number in lines]
+    if file.suffix == ".json":
+        try:
+            return json_without_private(text, known)
+        except ValueError:
+            pass
+    return without_private(text, known)
 
-    def last_part(match: re.Match[str]) -> str:
-        name = re.split(r"[/\\]", match[0].rstrip("/\\"))[-1]
-        found.append(f"{match[0]} is {name}")
-        return name
 
-    changed = PATH.sub(last_part, text)
-    cleaned = redacted_text(changed)
-    secrets = cleaned.count(REDACTED) - changed.count(REDACTED)
-    return cleaned, [*dict.fromkeys(found), *([f"{secrets} secrets"] if secrets > 0 else [])]
+def _known_paths(record: RunRecord) -> list[str]:
+    """Return the values of the run's keys that name files, also relative ones, but no names on the Hub."""
+    values = record.values.get("config") or {}
+    named = [value for key, value in values.items() if (key in LOCAL_FILES or is_place_of_data(key)) and isinstance(value, str)]
+    return [value for value in named if "/" in value and (user_path(value).exists() or user_path(value).suffix)]
 
 
 def _for_the_hub(card: str, run_dir: Path, repo: str) -> str:
@@ -166,6 +178,10 @@ def _refusal(error: BaseException | None, repo: str) -> UserError | None:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     again = "the same command tries again"
+    if isinstance(error, ValueError) and not isinstance(error, HfHubHTTPError | HFValidationError):
+        return UserError(
+            f"the Hub refuses a file: {redacted_text(str(error)).strip()}", hint="mend it in RUN/model, then push again"
+        )
     if isinstance(error, HFValidationError):
         return UserError(f"{repo} is no name of the Hub", valid="OWNER/NAME of letters, digits, '-', '_' and '.'")
     if isinstance(error, HfHubHTTPError):
@@ -175,7 +191,9 @@ def _refusal(error: BaseException | None, repo: str) -> UserError | None:
             404: (f"{repo} is not there, or its owner is not", "is OWNER right?"),
         }
         status = getattr(error.response, "status_code", 0)
-        problem, hint = said.get(status, (f"the Hub answered {status or 'nothing'}", again))
+        told = redacted_text(getattr(error, "server_message", None) or "").strip()
+        answered = f"the Hub answered {status or 'nothing'}{f': {told}' if told else ''}"
+        problem, hint = said.get(status, (answered, again if status in (0, 429) or status >= 500 else ""))
         return UserError(problem, hint=hint)
     if isinstance(error, ConnectionError) or type(error).__module__.startswith(("httpx", "requests")):
         return UserError(f"the network does not reach {constants.ENDPOINT} ({type(error).__name__})", hint=again)

@@ -17,7 +17,8 @@ from transformers import AutoModelForSequenceClassification
 
 from commands import paraphrase
 from hub_repository import TOKEN, Repository
-from paraphrase_lab.push import without_private
+from paraphrase_lab.push import prepare
+from paraphrase_lab.tracking.private_texts import json_without_private, without_private
 
 REPO = "owner/name"
 
@@ -160,3 +161,40 @@ def test_a_run_without_a_model(tiny_run: Path, tmp_path: Path, capsys: pytest.Ca
 )
 def test_what_is_no_path_stays(text: str) -> None:
     assert without_private(text) == (text, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("read clients/acme/train.csv.", "read train.csv."),
+        ("file:///home/jane/x.csv and path:/home/jane/y.csv", "x.csv and path:y.csv"),
+        (r"C:\\Users\\jane\\x.csv".replace("\\\\", "\\"), "x.csv"),
+        ("MY_SECRET_KEY=Zx+/abcd/efgh1234567890", "MY_SECRET_KEY=[redacted]"),
+    ],
+)
+def test_what_is_private_is_replaced(text: str, sent: str) -> None:
+    shown, replaced = without_private(text, ["clients/acme/train.csv"])
+    assert shown == sent and replaced
+    assert "efgh" not in "".join(replaced)
+
+
+def test_json_and_source_code_stay_what_they_are(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An escape is no path, the name of a token no secret, and a template runs on."""
+    tokenizer = {
+        "image_token": "<image>",
+        "max_token_length": 1000000,
+        "clean": "\n\n",
+        "chat_template": "{% set a_token = b %}",
+    }
+    text = json.dumps({**tokenizer, "blank": "\u2581\u2581"})
+    assert json_without_private(text) == (text, [])
+    changed, replaced = json_without_private(json.dumps({**tokenizer, "from": "/srv/mine/base"}))
+    assert json.loads(changed) == {**tokenizer, "from": "base"} and replaced == ["/srv/mine/base is base"]
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    code = 'import re\nWORD = re.compile(r"\\s+\\d+")\nquery_token = self.query_token\n'
+    (run / "model" / "own.py").write_text(code)
+    (run / "model" / "latin.txt").write_bytes("caf\xe9".encode("latin-1"))
+    prepared = prepare(run, REPO)
+    sent = {one.name: one.content for one in prepared.uploads}
+    assert sent["own.py"] == code.encode() and sent["latin.txt"] == run / "model" / "latin.txt"
+    assert "own.py: nothing, but line 3 looks like a secret, and is sent as it is" in prepared.replaced

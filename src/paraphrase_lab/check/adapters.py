@@ -52,7 +52,9 @@ def _look_for_targets(model: Mapping[str, Any], wanted: list[str]) -> None:
 
     place = model_directory(model["name"]) or model["name"]
     try:
-        config = AutoConfig.from_pretrained(place, revision=model.get("revision"), local_files_only=True, num_labels=2)
+        config = AutoConfig.from_pretrained(
+            place, revision=model.get("revision"), local_files_only=True, num_labels=2, trust_remote_code=False
+        )  # a check runs no foreign code
         with torch.device("meta"), warnings.catch_warnings(action="ignore"):
             encoder = AutoModelForSequenceClassification.from_config(config)
     except (OSError, ValueError):  # not here, or with code of its own: training looks again
