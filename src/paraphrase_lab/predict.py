@@ -101,6 +101,7 @@ class EnsembleScorer:
             thresholds.append(scorer.threshold)
             fingerprints.append(scorer.fingerprint)
             self.without_record += scorer.without_record
+            del scorer
         self.threshold, self.fingerprint = float(np.mean(thresholds)), combine({"runs": fingerprints})
 
     def _scorers(self) -> Iterator[RunScorer]:
@@ -112,6 +113,7 @@ class EnsembleScorer:
             if self._keeps:
                 self._kept.append(scorer)
             yield scorer
+            del scorer  # before the next one takes as much memory
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         """Return P(paraphrase), float64 [pairs]."""
@@ -126,6 +128,7 @@ class EnsembleScorer:
             scorer.advance = advance
             total += scorer.score(pairs)
             texts.append(scorer.beyond_training(pairs))
+            del scorer
         self._beyond = [any_beyond(of_pair) for of_pair in zip(*texts, strict=True)]
         return total / len(self._loaders)
 

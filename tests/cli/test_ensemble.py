@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import shutil
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -75,12 +78,17 @@ def test_predict_averages_probabilities(
 
 
 def test_one_model_at_a_time_or_all(runs: list[str]) -> None:
-    for keep, wanted in ((True, 3), (False, 9)):
+    for keep, wanted, held in ((True, 3, 3), (False, 9, 1)):
         loaded: list[str] = []
+        models = weakref.WeakSet[Any]()
 
-        def load(run: str, loaded: list[str] = loaded) -> RunScorer:
+        def load(run: str, loaded: list[str] = loaded, models: weakref.WeakSet[Any] = models, held: int = held) -> RunScorer:
             loaded.append(run)
-            return RunScorer(Path(run), load_run(Path(run))[1])
+            gc.collect()
+            scorer = RunScorer(Path(run), load_run(Path(run))[1])
+            models.add(scorer.model.encoder)
+            assert len(models) <= held, "the one before is gone"
+            return scorer
 
         shown: list[int] = []
         scorer = EnsembleScorer([lambda run=run: load(run) for run in runs], keep_models=keep)

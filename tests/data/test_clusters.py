@@ -151,6 +151,12 @@ def test_a_large_cluster_fills_a_fold_of_its_own_and_the_others_stay_alike() -> 
     assert sorted(np.bincount(fold_of).tolist()) == [30, 30, 40]
 
 
+def test_no_fold_is_empty() -> None:
+    rows = [str(row) for row in range(8)]
+    fold_of = folds_by_clusters(rows, [f"other {row}" for row in rows], np.arange(8) % 2, 5, seed=0)
+    assert np.bincount(fold_of, minlength=5).min() >= 1
+
+
 def test_more_folds_than_clusters() -> None:
     with pytest.raises(UserError, match=r"data\.folds=3: shared sentences connect the 4 pairs into 2 clusters, too few"):
         folds_by_clusters(["a", "b", "c", "x"], ["b", "c", "d", "y"], np.array([0, 1, 0, 1]), 3, seed=0)

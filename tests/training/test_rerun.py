@@ -108,7 +108,8 @@ def test_what_is_not_as_it_was() -> None:
     origin = RunRecord(Path("run"), values())
     assert what_differs(origin, values(config={"seed": 0, "data.num_workers": 2})) == []
     now = values(
-        fingerprint_parts={"code": "b"}, git={"commit": "2" * 40, "dirty": False}, versions={"torch": "2.2", "numpy": "2"},
+        fingerprint_parts={"code": "b", "teacher": "c" * 64}, git={"commit": "2" * 40, "dirty": False},
+        versions={"torch": "2.2", "numpy": "2"},
         data={"test": {"fingerprint": "b" * 64}}, device={"kind": "gpu", "name": "B", "count": 1, "threads": 8},
     )  # fmt: skip
     assert what_differs(origin, now) == [
@@ -116,6 +117,7 @@ def test_what_is_not_as_it_was() -> None:
         "uncommitted.diff)",
         "libraries: torch 2.2 (2.1)",
         "data: test bbbbbbbb (aaaaaaaa)",
+        "teacher: cccccccc (none)",
         "device: kind gpu (cpu), name B (A), threads 8 (4)",
     ]
     same_files = values(git={"commit": "2" * 40, "dirty": False})

@@ -18,7 +18,7 @@ from paraphrase_lab.statistics.comparison import Candidate
 FAILED_SEEDS = "Where some seeds of a recipe fail, the others flatter it."
 MOST_WITHOUT_BASELINE = 40
 UNFINISHED_SHOWN = 5
-PARTS = ("data", "code", "libraries", "device")
+PARTS = ("data", "code", "libraries", "device", "teacher")
 """Parts of a run's fingerprint beside its configuration."""
 
 

@@ -82,7 +82,8 @@ def folds_by_clusters(
     scale = 1 / np.maximum(sizes.sum(axis=0), 1)
     filled, fold_of = np.zeros((folds, 2)), np.zeros(len(sizes), dtype=np.int64)
     for cluster in order:
-        fold = int(np.argmin((filled * sizes[cluster]) @ scale))  # grows least in squares; of several, the first one
+        growth = (filled * sizes[cluster]) @ scale  # in squares
+        fold = int(np.lexsort((filled.sum(axis=1), growth))[0])  # of several, the one with the fewest pairs
         fold_of[cluster] = fold
         filled[fold] += sizes[cluster]
     return fold_of[clusters]

@@ -62,6 +62,9 @@ def what_differs(origin: RunRecord, now: Mapping[str, Any]) -> list[str]:
     lines += _mapping("libraries", known.get("versions") or {}, now["versions"])
     pairs = {split: facts["fingerprint"][:8] for split, facts in (known.get("data") or {}).items() if "fingerprint" in facts}
     lines += _mapping("data", pairs, {split: facts["fingerprint"][:8] for split, facts in now["data"].items()})
+    if parts and parts.get("teacher") != parts_now.get("teacher"):
+        now_and_before = [str(one.get("teacher") or "none")[:8] for one in (parts_now, parts)]
+        lines.append("teacher: {} ({})".format(*now_and_before))
     lines += _mapping("device", _device(known), _device(now))
     missing = [name for name in ("config", "fingerprint_parts", "git", "versions", "data", "device") if not known.get(name)]
     if known.get("device") and "threads" not in known["device"]:

@@ -11,6 +11,7 @@ from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, target_of
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, fingerprint_parts
+from paraphrase_lab.lifecycle.teacher import Teacher
 from paraphrase_lab.paths import RUNS_DIR, user_path
 from paraphrase_lab.runs import fingerprint
 from paraphrase_lab.runs.record import find_runs, run_directory
@@ -38,7 +39,7 @@ def _newest_interrupted(request: CheckedRequest) -> Path | None:
         recorded = record.values.get("fingerprint_parts")
         if recorded is None or recorded["configuration"] != fingerprint.config_fingerprint(plain):
             continue
-        parts = parts or fingerprint_parts(plain, build.build_tables(config), machine, precision)
+        parts = parts or fingerprint_parts(plain, build.build_tables(config), machine, precision, Teacher.of(config))
         if not (changed := fingerprint.differences(parts, recorded)):
             _say(f"resume=auto: continuing {record.run_dir} ({record.status})")
             return record.run_dir
