@@ -153,7 +153,7 @@ def _weighted(table: PairTable, weight: float, seed: int) -> PairTable:
 
 
 def _drawn_clusters(table: PairTable, pairs: int, seed: int) -> np.ndarray:
-    """Return the rows, ascending, of about this number of pairs: whole clusters of shared sentences, whose contrasts stay together.
+    """Return the rows, ascending, of about this number of pairs: whole clusters of shared sentences keep contrasts together.
 
     Where large clusters alone are left, single pairs of them fill up.
     """
