@@ -19,6 +19,16 @@ SWEPT_VARIABLE = "PARAPHRASE_SWEPT_KEYS"
 """Tells the jobs of a sweep the keys in which they differ, with spaces between them."""
 
 
+FILE_ENDINGS = (
+    ".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather", ".gz", ".bz2", ".xz", ".zst",
+)  # fmt: skip
+
+
+def is_path(text: str) -> bool:
+    """Tell whether the value of a key can only be a path: no name on the Hub, which is NAME or OWNER/NAME."""
+    return text.endswith(FILE_ENDINGS) or text.startswith((".", "/", "~")) or text.count("/") > 1
+
+
 def with_home(text: str) -> str:
     """Return a path as typed or written in a file, with the home of its user in place of a leading `~` or `~user`."""
     return os.path.expanduser(text)

@@ -13,7 +13,7 @@ from paraphrase_lab.data.known_input import KnownInput
 from paraphrase_lab.errors import RunError, UserError
 from paraphrase_lab.model.card import HERE, PAIR
 from paraphrase_lab.model.directory import MODEL_DIR
-from paraphrase_lab.paths import user_path
+from paraphrase_lab.paths import is_path, user_path
 from paraphrase_lab.runs.predictions import FILE_NAME as PREDICTIONS
 from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.tracking.private_texts import json_without_private, without_private
@@ -99,7 +99,7 @@ def _known_paths(record: RunRecord) -> list[str]:
     """Return the values of the run's keys that name files, also relative ones, but no names on the Hub."""
     values = record.values.get("config") or {}
     named = [value for key, value in values.items() if (key in LOCAL_FILES or is_place_of_data(key)) and isinstance(value, str)]
-    return [value for value in named if "/" in value and (user_path(value).exists() or user_path(value).suffix)]
+    return [value for value in named if "/" in value and (is_path(value) or user_path(value).exists())]
 
 
 def _for_the_hub(card: str, run_dir: Path, repo: str) -> str:

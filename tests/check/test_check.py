@@ -11,10 +11,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from checking import check, composed, problems
-from paraphrase_lab.check.rules import FILE_ENDINGS
 from paraphrase_lab.check.values import value_problems
 from paraphrase_lab.configuration.composition import Composer
 from paraphrase_lab.errors import ConfigError
+from paraphrase_lab.paths import FILE_ENDINGS
 
 
 def test_three_typos_in_one_message() -> None:

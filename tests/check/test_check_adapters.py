@@ -10,6 +10,7 @@ import pytest
 
 from checking import built, check, problems
 from encoders import save_checkpoint
+from paraphrase_lab.check.adapters import _look_for_targets
 from paraphrase_lab.check.findings import Findings
 
 pytest.importorskip("peft", reason='needs pip install "paraphrase-lab[lora]"')
@@ -57,6 +58,14 @@ def test_random_weights_are_not_adapted() -> None:
 
 def test_only_pre_trained_encoders_have_adapters() -> None:
     assert problems("model.lora.rank=8") == ["there is no key 'model.lora.rank'. model=pretrained has it."]
+
+
+def test_a_check_runs_no_foreign_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.Own"}}')
+    (tmp_path / "configuration_own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    _look_for_targets({"name": str(tmp_path)}, ["query"])
+    assert not (tmp_path / "ran").exists()
 
 
 def test_adapters_as_they_should_be() -> None:

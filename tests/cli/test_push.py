@@ -17,7 +17,8 @@ from transformers import AutoModelForSequenceClassification
 
 from commands import paraphrase
 from hub_repository import TOKEN, Repository
-from paraphrase_lab.push import prepare
+from paraphrase_lab.push import _known_paths, prepare
+from paraphrase_lab.runs.record import RunRecord
 from paraphrase_lab.tracking.private_texts import json_without_private, without_private
 
 REPO = "owner/name"
@@ -176,6 +177,11 @@ def test_what_is_private_is_replaced(text: str, sent: str) -> None:
     shown, replaced = without_private(text, ["clients/acme/train.csv"])
     assert shown == sent and replaced
     assert "efgh" not in "".join(replaced)
+
+
+def test_names_on_the_hub_are_no_paths() -> None:
+    values = {"model.name": "owner/embed-v1.5", "data.path": "clients/acme/train", "distil.teacher": None, "optimizer.lr": 1.0}
+    assert _known_paths(RunRecord(Path("run"), {"config": values})) == ["clients/acme/train"]
 
 
 def test_json_and_source_code_stay_what_they_are(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from paraphrase_lab.files import finite
 from paraphrase_lab.lifecycle.group_tables import MOST_ROWS, print_checklist, print_groups
 from paraphrase_lab.metrics.groups import OTHERS, GroupResult, accuracy_of, as_record, from_record, group_results
 from paraphrase_lab.metrics.proportion import clustered_interval
+from paraphrase_lab.plots import plot_groups
 
 GROUPS = ["x", "y", "x", None, "x"]
 LABELS = np.array([1, 1, 0, 0, 1])
@@ -57,6 +59,14 @@ def printed(results: dict[str, GroupResult], console: Console) -> str:
     with console.capture() as capture:
         print_groups(console, "a title", results)
     return capture.get()
+
+
+def test_names_may_hold_brackets_and_dollars(tmp_path: Path) -> None:
+    named = {"[/sports]": result(0.5), "[news]": result(0.6), r"a$\frac$": result(0.7)}
+    shown = printed(named, Console(width=80))
+    assert all(name in shown for name in named)
+    plot_groups(named, tmp_path / "groups.png", "a title")
+    assert (tmp_path / "groups.png").is_file()
 
 
 def test_one_group_says_nothing_new_and_of_many_the_weakest_are_shown() -> None:

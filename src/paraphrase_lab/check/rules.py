@@ -10,13 +10,10 @@ from typing import Any
 from paraphrase_lab.check.studies import metric_problems
 from paraphrase_lab.check.suggestions import shown
 from paraphrase_lab.errors import UserError
-from paraphrase_lab.paths import absence, can_exist, user_path
+from paraphrase_lab.paths import absence, can_exist, is_path, user_path
 from paraphrase_lab.runs.teacher import teacher_runs
 
 Values = Mapping[str, Any]
-FILE_ENDINGS = (
-    ".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".arrow", ".feather", ".gz", ".bz2", ".xz", ".zst",
-)  # fmt: skip
 
 
 def warmup(values: Values) -> Iterator[str]:
@@ -132,10 +129,9 @@ def pairs(values: Values) -> Iterator[str]:
     if "data.labels" not in values:  # not data=pairs
         return
     path = values.get("data.path") or ""
-    is_file = path.endswith(FILE_ENDINGS) or path.startswith((".", "/", "~")) or path.count("/") > 1
     if all(values.get(f"data.{key}", "reported") is None for key in ("path", "train", "validation", "test")):
         yield ("nothing says where the pairs are: data.path=FILE, data.path=DIRECTORY, data.path=HUB_NAME or data.train=FILE.")
-    elif is_file and not can_exist(path):
+    elif is_path(path) and not can_exist(path):
         yield f"data.path={path} {absence(path)}"
 
 

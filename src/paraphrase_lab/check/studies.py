@@ -27,7 +27,9 @@ def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"study.metric={metric}: there is no such metric of test.{meant_or_valid(near, f'Valid: {listed(compared)}.')}"
     for name in values.get("study.report") or ():
         place, _, leaf = str(name).rpartition("/")
-        if leaf not in reported or place not in ("", *known):
+        place = place or split
+        recorded = ["accuracy"] if place.startswith("checklist") else reported if place == "test" else compared
+        if leaf not in recorded or place not in known:
             near = closest(leaf, reported)
             yield f"study.report: {name} is no metric of test.{meant_or_valid(near, f'Valid: {listed(reported)}.')}"
 

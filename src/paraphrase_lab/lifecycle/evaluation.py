@@ -22,7 +22,6 @@ from paraphrase_lab.metrics.binary import OwnMetric, baselines, binary_metrics, 
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.groups import GroupResult, group_results
 from paraphrase_lab.metrics.names import (
-    BY_GROUP,
     ECE_IF_CALIBRATED,
     FITTED,
     FITTED_NOTE,
@@ -106,13 +105,13 @@ def split_baselines(
 def source_metrics(
     prefix: str, scored: ScoredSplit, calibration: Calibration
 ) -> tuple[dict[str, float], dict[str, dict[str, dict[str, float]]]]:
-    """Return some metrics of each source of a mixture, as test_paws/accuracy, and what the trivial models reach on each."""
+    """Return the metrics of each source of a mixture, as test_paws/accuracy, and what the trivial models reach on each."""
     metrics, trivial, names = {}, {}, np.array([name or "" for name in scored.table.groups or []])
     for name in dict.fromkeys(names.tolist()):
         rows = names == name
         labels, probabilities = scored.table.labels[rows], calibration.probabilities(scored.margins[rows])
         values = binary_metrics(labels, probabilities, calibration.threshold)
-        metrics |= {f"{prefix}_{name}/{metric}": values[metric] for metric in BY_GROUP}
+        metrics |= {f"{prefix}_{name}/{metric}": value for metric, value in values.items()}
         trivial[f"{prefix}_{name}"] = baselines(labels)
     return metrics, trivial
 

@@ -38,10 +38,10 @@ class FloorCache:
 
     def __init__(self, kept: int = 4) -> None:
         self.kept = kept
-        self._found: dict[tuple[str, str], Floors] = {}
+        self._found: dict[tuple[str, str, tuple[str | None, ...]], Floors] = {}
 
     def of(self, train: PairTable, test: PairTable) -> Floors:
-        key = (train.fingerprint, test.fingerprint)
+        key = (train.fingerprint, test.fingerprint, tuple(test.groups or ()))
         if key not in self._found:
             self._found[key] = floors(train, test)
             self._found = dict(list(self._found.items())[-self.kept :])

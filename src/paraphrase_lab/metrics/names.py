@@ -12,7 +12,7 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "nll": False, "brier": False, "ece": False,
 }  # fmt: skip
 BY_GROUP = ("accuracy", "f1", "nll")
-"""Metrics of every source of a mixture, at each validation and of each split in the end, as in test_paws/accuracy."""
+"""Logged at each validation for every source of a mixture, as in val_paws/accuracy."""
 FLOOR_NAMES = ("bag_of_words", "bigrams", "counts")
 """Classifiers without a neural network, of floors.py."""
 ECE_IF_CALIBRATED = "ece_if_calibrated"
