@@ -25,10 +25,10 @@ PAIRS = [
 ]
 
 
-def write(path: Path, rows: Sequence[tuple[str, str, str]]) -> Path:
+def write(path: Path, rows: Sequence[tuple[str, ...]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("sentence1", "sentence2", "label"), *rows])
+        csv.writer(file).writerows([("sentence1", "sentence2", "label", "animal")[: len(rows[0])], *rows])
     return path
 
 
@@ -36,7 +36,7 @@ def write(path: Path, rows: Sequence[tuple[str, str, str]]) -> Path:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with one.csv and a run that was trained on it, by a relative path."""
     directory = tmp_path_factory.mktemp("seen")
-    write(directory / "one.csv", PAIRS)
+    write(directory / "one.csv", [(*pair, ("cat", "cow", "hen")[number % 3]) for number, pair in enumerate(PAIRS)])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(directory)
         patch.setenv("PARAPHRASE_CACHE_DIR", str(directory / "cache"))
@@ -80,6 +80,19 @@ def test_the_training_file_named_anew_is_cut_as_in_the_training(run: Path, proje
     assert paraphrase("evaluate", str(run), "data=pairs", f"data.path={project / 'one.csv'}", "data.evaluation_limit=100") == 0
     (file,) = (run / "evaluations").glob("test-*/metrics.json")
     assert json.loads(file.read_text())["fingerprint"] == record(run)["data"]["test"]["fingerprint"]
+
+
+@pytest.mark.parametrize("words", [["data.group=animal"], ["data=pairs", "data.path=one.csv", "data.group=animal"]])
+def test_groups_may_be_asked_for_later(
+    run: Path, project: Path, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = run.absolute()
+    monkeypatch.chdir(project)
+    assert paraphrase("evaluate", str(directory), *words) == 0
+    (file,) = (directory / "evaluations").glob("test-*/metrics.json")
+    assert json.loads(file.read_text())["fingerprint"] == record(directory)["data"]["test"]["fingerprint"]
+    said = capsys.readouterr().out
+    assert {"cat", "cow", "hen"} <= set(said.split()) and "other data" not in said
 
 
 @pytest.mark.slow

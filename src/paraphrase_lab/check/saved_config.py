@@ -31,6 +31,8 @@ KEPT = (*ENCODING, "on_bad_rows", *COLUMNS, *READING)
 data set, whose file says how it is read, keeps ENCODING."""
 CUTS = ("validation_fraction", "test_fraction", "split_seed", "folds", "fold", "train_limit")
 """Keys of data that decide how pairs are cut into splits."""
+SHOWN = ("group",)
+"""Keys of data that change what is shown of the pairs, not the pairs."""
 
 
 def saved_config(run_dir: Path) -> DictConfig:
@@ -120,10 +122,10 @@ def _readable(texts: Sequence[str], saved: DictConfig, composer: Composer, *, ev
 def _keep(saved: DictConfig, chosen: DictConfig, given: Collection[str], kept: Sequence[str]) -> None:
     """Give newly chosen data the run's own values of the keys `kept`, except where keys were `given`.
 
-    The same files are also cut into splits as they were.
+    The same files are also cut into splits as they were, with their groups.
     """
     is_same = _source(saved) == _source(chosen)
-    for name in (*kept, *(CUTS if is_same else ())):
+    for name in (*kept, *((*CUTS, *SHOWN) if is_same else ())):
         if name in saved and name in chosen and name not in given:
             chosen[name] = kept_quoting(saved[name]) if name == "quoting" and not is_same else saved[name]
 
@@ -148,7 +150,13 @@ def same_pairs(saved: DictConfig, config: DictConfig) -> bool:
 def _source(data: DictConfig) -> dict[str, Any]:
     """Return what decides where pairs come from, with absolute paths."""
     shared = {field.name for field in fields(DataConfig)} - {"_target_"}
-    return {name: value for name, value in _absolute(data).items() if name not in shared and name not in KEPT}
+    return _without_shown({name: value for name, value in _absolute(data).items() if name not in shared and name not in KEPT})
+
+
+def _without_shown(node: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy without the keys SHOWN, also in the sources of a mixture."""
+    kept = {name: value for name, value in node.items() if name not in SHOWN}
+    return {name: _without_shown(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
 def _absolute(data: DictConfig) -> dict[str, Any]:
@@ -177,7 +185,7 @@ def same_files(saved: DictConfig, config: DictConfig, name: str) -> list[str]:
 
 def data_differences(saved: DictConfig, config: DictConfig) -> list[str]:
     """Return a note of the keys in which the data of an evaluation differ from those of the training."""
-    before, now = (_absolute(one.data) for one in (saved, config))
+    before, now = (_without_shown(_absolute(one.data)) for one in (saved, config))
     names = [name for name in now if name in (*KEPT, *CUTS) or name not in {field.name for field in fields(DataConfig)}]
     changed = [name for name in names if name in before and now[name] != before[name]]
     found = [f"data.{name}={config.data[name]} ({saved.data[name]})" for name in changed]
