@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from commands import paraphrase
 from generated_pairs import generate
 from paraphrase_lab.comparison.slices import ALL, LENGTH_BANDS, SAME_BAG, slices
 from paraphrase_lab.data.overlap import PAWS_BANDS, bands_for
+from paraphrase_lab.data.pair_table import PairTable
+from written_runs import margins, pair_table, write_run
 
 
 def names(first: str, second: str) -> set[str]:
@@ -70,3 +75,19 @@ def test_bands_follow_the_data_where_those_of_paws_do_not_fit() -> None:
 )
 def test_the_bands_of_paws_stay_where_others_are_no_better(overlap: np.ndarray) -> None:
     assert bands_for(overlap) == PAWS_BANDS
+
+
+def test_groups_too_small_for_a_verdict_are_shown_without_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = pair_table()
+    groups = ["plain"] * 540 + ["short [a]"] * 30 + ["number"] * 30  # three pairs share a sentence: 10 clusters each
+    table = PairTable(whole.ids, whole.sentence1, whole.sentence2, whole.labels, groups)
+    for name, share in (("a", 0.6), ("b", 0.8)):
+        write_run(tmp_path / name, share, table=table, config={"name": name})
+    assert paraphrase("compare", str(tmp_path / "a"), str(tmp_path / "b"), "--resamples", "200") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    sliced, _, small = text.partition("accuracy of small groups, points group pairs A B")
+    assert "group plain 540" in sliced and "2 groups have fewer than 20 clusters" in small
+    for start, name in ((540, "short [a]"), (570, "number")):
+        pairs = slice(start, start + 30)
+        of_runs = [((margins(table, share, 0) > 0) == table.labels)[pairs].mean() for share in (0.6, 0.8)]
+        assert f"{name} 30 {100 * of_runs[0]:.2f} {100 * of_runs[1]:.2f}" in small

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from paraphrase_lab.statistics.comparison import QUESTIONS, Comparison, Difference, difference_columns
+from paraphrase_lab.statistics.comparison import QUESTIONS, Comparison, Difference, SmallGroup, difference_columns
 from paraphrase_lab.statistics.formatting import shown, with_unit
 
 WIDE = 100
@@ -25,7 +26,7 @@ def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
     heads = ("", "what differs", "runs", *map(with_unit, comparison.metrics))
     candidates = _table(None, heads, texts=("", "what differs"))
     for one in comparison.candidates:
-        candidates.add_row(letters[one.name], one.name, str(len(one.runs)), *map(one.cell, comparison.metrics))
+        candidates.add_row(letters[one.name], escape(one.name), str(len(one.runs)), *map(one.cell, comparison.metrics))
     console.print(candidates)
     for metric in comparison.metrics:
         console.print(_differences([one for one in comparison.whole if one.metric == metric], letters, with_parts))
@@ -33,6 +34,8 @@ def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
         for a, b in dict.fromkeys((one.a, one.b) for one in comparison.sliced):
             of_two = [one for one in comparison.sliced if (one.a, one.b) == (a, b)]
             console.print(_slices(of_two, letters, with_parts))
+        if comparison.small_groups:
+            console.print(_small_groups(comparison.small_groups, list(letters.values())))
     for one in comparison.whole:
         if one.metric == comparison.metric:
             versus = f"{letters[one.b]} - {letters[one.a]}, " if len(comparison.candidates) > 2 else ""
@@ -70,5 +73,12 @@ def _slices(rows: Sequence[Difference], letters: Mapping[str, str], with_parts: 
     table = _table(f"{with_unit(first.metric)}, by slice", heads, texts=("slice",))
     for one in rows:
         values = [shown(one.metric, value) for value in (one.value_a, one.value_b)]
-        table.add_row(one.slice, f"{one.pairs:,}", *values, *one.cells(with_parts=with_parts, names=letters))
+        table.add_row(escape(one.slice), f"{one.pairs:,}", *values, *one.cells(with_parts=with_parts, names=letters))
+    return table
+
+
+def _small_groups(groups: Sequence[SmallGroup], letters: Sequence[str]) -> Table:
+    table = _table("accuracy of small groups, points", ("group", "pairs", *letters), texts=("group",))
+    for one in groups:
+        table.add_row(escape(one.name), f"{one.pairs:,}", *(shown("accuracy", value) for value in one.accuracies))
     return table

@@ -1,6 +1,6 @@
 """Is B better than A, on what, by how much, how sure: runs that were evaluated on the same pairs, compared with statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from paraphrase_lab.comparison.candidates import (
 )
 from paraphrase_lab.comparison.common_pairs import default_split, leak_notes, read_common_predictions
 from paraphrase_lab.comparison.decisions import decided
-from paraphrase_lab.comparison.slices import slices
+from paraphrase_lab.comparison.slices import GROUP, slices
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.metrics.binary import METRIC_NAMES, decide
@@ -22,7 +22,7 @@ from paraphrase_lab.runs.predictions import Predictions
 from paraphrase_lab.runs.recipe import Recipe
 from paraphrase_lab.runs.row import RunRow
 from paraphrase_lab.statistics import EQUAL_WITHIN, FEWEST_SEEDS
-from paraphrase_lab.statistics.comparison import ALL, MODELS, RECIPES, Comparison, Difference
+from paraphrase_lab.statistics.comparison import ALL, MODELS, RECIPES, Comparison, Difference, SmallGroup
 from paraphrase_lab.statistics.metric_sums import Scored
 from paraphrase_lab.statistics.paired import compare_paired
 from paraphrase_lab.statistics.verdict import SIGNIFICANCE
@@ -88,7 +88,8 @@ def compare_runs(
     clusters = sentence_clusters(given[0].sentence1, given[0].sentence2)
     number = int(clusters.max()) + 1
     versus = versus_of([recipe.name for recipe in recipes], baseline)
-    masks, left_out = _masks(given[0], clusters, by_slice and len(versus) <= slices_up_to)
+    masks, small = _masks(given[0], clusters, by_slice and len(versus) <= slices_up_to)
+    left_out = _small_slices(small)
     if by_slice and len(versus) > slices_up_to:
         left_out.append(_no_slices(len(versus), slices_up_to))
     parts = {(metric, ALL): masks[ALL] for metric in metrics}
@@ -116,7 +117,7 @@ def compare_runs(
     ]
     return Comparison(
         question, split, given[0].fingerprint, len(clusters), number, int(np.bincount(clusters).max()), resamples, metrics[0],
-        tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes), level,
+        tuple(candidates_of(recipes, given)), tuple(differences), tuple(notes), level, _small_groups(small, recipes, given),
     )  # fmt: skip
 
 
@@ -135,19 +136,34 @@ def _scored(given: Sequence[Predictions]) -> Scored:
     )
 
 
-def _masks(given: Predictions, clusters: np.ndarray, by_slice: bool) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Return the slices that are large enough and no repetition of another, and a note about slices that are too small."""
-    kept = {ALL: np.ones(len(clusters), dtype=bool)}
-    small = []
+def _masks(given: Predictions, clusters: np.ndarray, by_slice: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return the slices that are large enough and no repetition of another, and those that are too small."""
+    kept, small = {ALL: np.ones(len(clusters), dtype=bool)}, {}
     for name, mask in (slices(given.sentence1, given.sentence2, given.groups) if by_slice else {}).items():
         if any(np.array_equal(mask, other) for other in kept.values()):
             continue
-        if len(np.unique(clusters[mask])) < FEWEST_CLUSTERS:
-            small.append(name)
-        else:
-            kept[name] = mask
-    remark = f"Slices with fewer than {FEWEST_CLUSTERS} clusters are not compared: {', '.join(small)}."
-    return kept, [remark] if small else []
+        chosen = small if len(np.unique(clusters[mask])) < FEWEST_CLUSTERS else kept
+        chosen[name] = mask
+    return kept, small
+
+
+def _small_slices(small: Mapping[str, np.ndarray]) -> list[str]:
+    bands = [name for name in small if not name.startswith(GROUP)]
+    found = [f"Slices with fewer than {FEWEST_CLUSTERS} clusters are not compared: {', '.join(bands)}."] if bands else []
+    if groups := len(small) - len(bands):
+        found.append(f"{groups} groups have fewer than {FEWEST_CLUSTERS} clusters: their accuracy is shown, without a verdict.")
+    return found
+
+
+def _small_groups(
+    small: Mapping[str, np.ndarray], recipes: Sequence[Recipe], given: Sequence[Predictions]
+) -> tuple[SmallGroup, ...]:
+    right = np.stack([decide(one.probabilities, one.threshold) == one.labels for one in given])
+    found = []
+    for name in (name for name in small if name.startswith(GROUP)):
+        accuracies = tuple(float(right[runs][:, small[name]].mean()) for runs in numbers_of(recipes))
+        found.append(SmallGroup(name.removeprefix(GROUP), int(small[name].sum()), accuracies))
+    return tuple(found)
 
 
 def _no_slices(comparisons: int, slices_up_to: int) -> str:

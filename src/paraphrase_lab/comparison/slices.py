@@ -7,6 +7,8 @@ import numpy as np
 from paraphrase_lab.data.overlap import bands_for, word_overlap, words_of
 from paraphrase_lab.statistics.comparison import ALL
 
+GROUP = "group "
+"""Begins the names of slices that are groups of the data."""
 SAME_BAG = "same bag of words"
 LENGTH_EDGES = (6, 10, 15, 20, 25)
 LENGTH_BANDS = ("<6", "6-9", "10-14", "15-19", "20-24", ">=25")
@@ -28,7 +30,7 @@ def slices(
     found = {ALL: np.ones(len(sentence1), dtype=bool)}
     if groups is not None:
         names = np.array([name or "" for name in groups])
-        found |= {f"group {name}": names == name for name in dict.fromkeys(names.tolist()) if name}
+        found |= {f"{GROUP}{name}": names == name for name in dict.fromkeys(names.tolist()) if name}
     found |= {f"overlap {name}": band == number for number, name in enumerate(bands.names)}
     found[SAME_BAG] = same_bag
     longer = [max(len(words_of(first)), len(words_of(second))) for first, second in zip(sentence1, sentence2, strict=True)]

@@ -117,6 +117,15 @@ def difference_columns(*, with_parts: bool) -> list[str]:
 
 
 @dataclass(frozen=True)
+class SmallGroup:
+    """A group of the data with too few clusters for a verdict: its pairs, and each candidate's mean accuracy on them."""
+
+    name: str
+    pairs: int
+    accuracies: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Comparison:
     question: str
     """models: these two models; recipes: what a training like this gives, whatever the seed."""
@@ -133,6 +142,7 @@ class Comparison:
     notes: tuple[str, ...]
     level: float = 0.05
     """The corrected p-value below which a question is decided; several looks share the 0.05."""
+    small_groups: tuple[SmallGroup, ...] = ()
 
     @property
     def explanation(self) -> str:
