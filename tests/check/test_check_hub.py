@@ -133,7 +133,9 @@ def test_the_network_is_not_there(hub_here: str, monkeypatch: pytest.MonkeyPatch
     assert problem.endswith("'hf download owner/there' where there is a network, then HF_HUB_OFFLINE=1.")
     (problem,) = here("data=paws").problems
     assert problem.startswith("the data set google-research-datasets/paws could not be looked up: the network does not reach")
-    assert "Without a network: data.path=DIRECTORY with train.tsv, validation.tsv and test.tsv;" in problem
+    assert "Without a network: data.path=DIRECTORY with the files of train, validation and test;" in problem
+    (problem,) = here("data=mixture").problems  # a model that is not pre-trained: the sources alone name the Hub
+    assert "Without a network: data.sources.paws.path=DIRECTORY with" in problem
     assert built("data=paws", "model=roberta_base") == ([], [])  # elsewhere
 
 

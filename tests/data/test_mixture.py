@@ -118,6 +118,14 @@ def test_a_missing_validation_split_is_cut_off_its_own_source(tmp_path: Path) ->
     assert any(note.startswith("c: 40 pairs were cut by clusters of shared sentences") for note in tables.notes)
 
 
+def test_one_source_may_have_one_label_and_all_of_them_not(tmp_path: Path) -> None:
+    paraphrases = [(first, second, 1) for first, second, _ in rows("atrain", 10)]
+    sources = two(tmp_path, train=paraphrases)
+    assert load_tables(Mixture(sources)).splits["train"].labels.sum() == 14
+    with pytest.raises(UserError, match=r"^all 10 pairs of train have the label 1 \(paraphrase\): there is nothing"):
+        load_tables(Mixture(sources, {"b": 0.0}))
+
+
 def test_an_evaluation_reads_one_split(tmp_path: Path) -> None:
     options: dict[str, Any] = {"own": True, "on_bad_rows": "error", "limit": None}
     name, tables = load_split(Mixture(two(tmp_path)), None, **options)

@@ -176,6 +176,7 @@ def test_overrides_that_change_a_result_make_another_study() -> None:
 
     plain = typed("compute=sagemaker", "hydra.launcher.max_parallel=2", "logger=csv", "keep_model=always", "-m")
     assert not plain.changed and plain.directory == Path("runs/studies/encoder_depth")
+    assert not typed("data.path=elsewhere", "data.sources.paws.path=elsewhere").changed
     changed = typed("data.train_pairs=100")
     assert changed.changed and changed.directory != typed("data.train_pairs=200").directory
     assert changed.directory.parent == plain.directory.parent and changed.directory.name.startswith("encoder_depth_")

@@ -90,11 +90,13 @@ def test_a_configuration_without_its_secrets(monkeypatch: pytest.MonkeyPatch, tm
 def test_words_that_tell_runs_apart() -> None:
     typed = [
         "model.num_layers=2", "+seed=1", "data.path=/data/me/pairs", "logger=none", "resume=auto", "optimizer.lr=1e-3",
-        "debug=fast",
+        "debug=fast", "data.sources.paws.path=/data/paws",
         "+callbacks.a.api_key=abc", "model.name=/models/mine", "trainer.log_every_steps=2", "scheduler.lr=3",
     ]  # fmt: skip
     told = ["num_layers=2", "seed=1", "optimizer.lr=1e-3", "debug=fast", "name=mine", "scheduler.lr=3"]
     assert distinguishing_words(typed) == told
+    files = ["data.sources.paws.path=/data/paws", "data.train=/data/b.csv"]
+    assert distinguishing_words(files, with_files=True) == ["path=paws", "train=b.csv"] and not distinguishing_words(files)
 
 
 @pytest.mark.parametrize(

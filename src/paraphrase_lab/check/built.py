@@ -11,6 +11,7 @@ from paraphrase_lab.check.adapters import adapter_findings
 from paraphrase_lab.check.findings import Findings
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
+from paraphrase_lab.configuration.without_effect import PLACES
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import CHANNELS_DIR
 from paraphrase_lab.runtime.hardware import Machine, this_machine
@@ -43,10 +44,12 @@ def _looked_at(plain: dict[str, Any]) -> dict[str, Any]:
 
 def _names_the_hub(plain: dict[str, Any]) -> bool:
     try:
-        named = getattr(rules.data_source(plain), "hub_name", None)
+        names = [
+            getattr(rules.data_source({"data": node}), "hub_name", None) for node in rules.data_sets(plain["data"]).values()
+        ]
     except UserError:  # reported with the number of pairs
-        named = None
-    return named is not None or isinstance(plain["model"].get("name"), str)
+        names = []
+    return any(names) or isinstance(plain["model"].get("name"), str)
 
 
 def _training_findings(plain: dict[str, Any], machine: Machine | None, *, remote: bool) -> Iterator[str]:
@@ -60,7 +63,7 @@ def _training_findings(plain: dict[str, Any], machine: Machine | None, *, remote
             yield rules.one_line(error)
     if machine is not None and not remote:
         yield from rules.machine_findings(plain, machine)
-    paths = [plain["data"].get(key) for key in ("path", "train", "validation", "test")]
+    paths = [node.get(key) for node in rules.data_sets(plain["data"]).values() for key in PLACES]
     by_channel = any(isinstance(path, str) and Path(path).is_relative_to(CHANNELS_DIR) for path in paths)
     if not by_channel and not target_problems({"data": plain["data"]}):  # else nothing can be counted
         yield from rules.step_findings(plain, machine)

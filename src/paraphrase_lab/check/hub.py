@@ -15,7 +15,8 @@ from huggingface_hub.errors import (
 )
 
 from paraphrase_lab.check.model_directory import local_model_findings, needs_own_code
-from paraphrase_lab.check.training import data_source
+from paraphrase_lab.check.training import data_sets, data_source
+from paraphrase_lab.configuration.quoting import named_in_mixture
 from paraphrase_lab.errors import UserError
 
 TIMEOUT_SECONDS = 3.0
@@ -28,13 +29,14 @@ def hub_problems(plain: dict[str, Any]) -> list[str]:
     if model["_target_"] == PRETRAINED and isinstance(model.get("name"), str):
         local = local_model_findings(model, data["max_length"])
         problems += [_model_problem(model)] if local is None else local
-    for node in (data.get("sources") or {"data": data}).values():
+    for place, node in data_sets(data).items():
         try:
             name = getattr(data_source({"data": node}), "hub_name", None)
         except UserError:
             continue  # reported with the number of pairs
         if name is not None:
-            problems.append(_data_problem(name, node.get("revision")))
+            problem = _data_problem(name, node.get("revision"))
+            problems.append(problem and named_in_mixture(problem, place))
     return [problem for problem in problems if problem is not None]
 
 
@@ -66,7 +68,7 @@ def _data_problem(name: str, revision: str | None) -> str | None:
     downloaded = Path(constants.HF_HUB_CACHE) / f"datasets--{name.replace('/', '--')}"
     if prepared.is_dir() or downloaded.is_dir():
         return None
-    offline = "data.path=DIRECTORY with train.tsv, validation.tsv and test.tsv; or load it once where there is a network"
+    offline = "data.path=DIRECTORY with the files of train, validation and test; or load it once where there is a network"
     return _asked(name, revision, "dataset", f"the data set {name}", offline)
 
 

@@ -127,6 +127,14 @@ def data_source(plain: dict[str, Any]) -> Any:
     return _source(plain["data"])
 
 
+def data_sets(data: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the data set by its place in the configuration; of a mixture its sources."""
+    sources = data.get("sources")
+    if not isinstance(sources, dict):
+        return {"data": data}
+    return {f"data.sources.{name}": node for name, node in sources.items()}
+
+
 def _source(data: dict[str, Any]) -> Any:
     arguments = {key: value for key, value in data.items() if key not in INJECTED["data"].not_passed}
     if isinstance(sources := arguments.get("sources"), dict):

@@ -14,7 +14,7 @@ from paraphrase_lab.cli import train
 from paraphrase_lab.cli.request import add_to_path, checked, parse_request
 from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.quoting import quoted
-from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT
+from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT, is_place_of_data
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import EXPERIMENTS_DIR, RUNS_DIR, SOURCE_ROOT, as_typed, user_path
 from paraphrase_lab.studies.lab_notes import lab_note
@@ -105,7 +105,9 @@ def study_request(words: Sequence[str]) -> StudyRequest:
 
 def _affects_results(text: str) -> bool:
     key = text.lstrip("+~").partition("=")[0]
-    return not any(key == name or key.startswith((f"{name}.", f"{name}/")) for name in WITHOUT_EFFECT_ON_STUDY)
+    return not is_place_of_data(key) and not any(
+        key == name or key.startswith((f"{name}.", f"{name}/")) for name in WITHOUT_EFFECT_ON_STUDY
+    )
 
 
 def ablations(config_dir: str | None = None) -> list[str]:

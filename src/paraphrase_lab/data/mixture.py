@@ -100,7 +100,7 @@ class Mixture:
 
     def _read(self, name: str) -> PairTables:
         with _named(name):
-            return load_tables(self.sources[name].pairs, **self.sources[name].reading)
+            return load_tables(self.sources[name].pairs, **self.sources[name].reading, one_label=True)
 
 
 @contextmanager

@@ -223,7 +223,7 @@ def _hub_splits(name: str, subset: str | None, revision: str | None, names: Name
         raise UserError(
             f"the data set {name} could not be loaded from the Hub: {type(error).__name__}: {error}".splitlines()[0],
             valid="is the name right and the network there?",
-            hint="without a network: data.path=DIRECTORY with train.tsv, validation.tsv, test.tsv; "
+            hint="without a network: data.path=DIRECTORY with the files of train, validation and test; "
             "HF_HUB_OFFLINE=1 uses what is cached",
         ) from error
     if not isinstance(loaded, datasets.DatasetDict):

@@ -59,10 +59,14 @@ def load_tables(
     fold: int = 0,
     train_limit: int | None = None,
     evaluation_limit: int | None = None,
+    one_label: bool = False,
 ) -> PairTables:
     """Read every split; cut validation off train where it is missing, and test too where train is all there is.
 
     With folds, train and a given validation split are put together, and validation is one of the folds that they are cut into.
+
+    Args:
+        one_label: train may have pairs of one label alone, as of a source of a mixture.
 
     Raises:
         BadRowsError: rows that cannot be used, unless on_bad_rows is "skip".
@@ -85,7 +89,8 @@ def load_tables(
         for name in splits.keys() - {"train"}:
             splits[name] = splits[name].select(range(len(splits[name]))[:evaluation_limit])
     ordered = {name: splits[name] for name in SPLITS if name in splits}
-    refuse_one_label(ordered, source.labels)
+    if not one_label:
+        refuse_one_label(ordered, source.labels)
     shared = shared_sentences(ordered)
     return PairTables(ordered, problems, [*notes, *(one.note(len(ordered[one.split])) for one in shared)], shared)
 

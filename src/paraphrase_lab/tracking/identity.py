@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paraphrase_lab.configuration.without_effect import PLACES_OF_DATA, WITHOUT_EFFECT
+from paraphrase_lab.configuration.without_effect import WITHOUT_EFFECT, is_place_of_data
 from paraphrase_lab.paths import SWEPT_VARIABLE
 from paraphrase_lab.tracking.redaction import REDACTED, redacted
 
@@ -49,7 +49,7 @@ def identify(run_dir: Path, record: Mapping[str, Any], *, searching: bool) -> Id
     choices = dict(hydra.runtime.choices) if hydra is not None else {}
     chosen = [str(choices[name]) for name in ("data", "model") if choices.get(name)]
     swept, constant = _by_what_varies(hydra, overrides)
-    words = distinguishing_words(swept, also=PLACES_OF_DATA if constant else ()) or chosen or ["run"]
+    words = distinguishing_words(swept, with_files=bool(constant)) or chosen or ["run"]
     group = sweep_name(hydra) if hydra is not None and hydra.mode is not None and hydra.mode.name == "MULTIRUN" else None
     where = job_key(hydra, overrides) if group is not None else f"{run_dir.absolute()} {record.get('started')}"
     anew = record.get("started_anew", 0)
@@ -98,19 +98,23 @@ def _by_what_varies(hydra: Any, overrides: Sequence[str]) -> tuple[list[str], li
     return varies, [word for word in overrides if word not in varies]
 
 
-def distinguishing_words(overrides: Iterable[str], also: Sequence[str] = ()) -> list[str]:
+def distinguishing_words(overrides: Iterable[str], *, with_files: bool = False) -> list[str]:
     """Return what the run tries: overrides, by the last part of their keys where that is clear: `seed=1 num_layers=2`.
 
     Args:
-        also: keys that are told although they cannot change a result: of a sweep over files of data their names.
+        with_files: also the names of files of data, which cannot change a result by themselves: of a sweep over them.
     """
     split = [word.lstrip("+~").partition("=") for word in overrides]
     shown = [(key, _PATH.sub(r"\1", value.strip("'\""))) for key, _, value in split]  # paths shortened to their last part
-    pairs = [(key, str(redacted(value, name=key))) for key, value in shown if key in also or not _NOT_IN_NAMES.match(key)]
+    pairs = [(key, str(redacted(value, name=key))) for key, value in shown if _is_told(key, with_files)]
     pairs = [(key, value) for key, value in pairs if REDACTED not in value]
     lasts = [key.rpartition(".")[2] for key, _ in pairs]
     named = zip(lasts, pairs, strict=True)
     return [shortened(f"{last if lasts.count(last) == 1 else key}={value}", WORD_CHARACTERS) for last, (key, value) in named]
+
+
+def _is_told(key: str, with_files: bool) -> bool:
+    return with_files if is_place_of_data(key) else not _NOT_IN_NAMES.match(key)
 
 
 def shortened(word: str, room: int) -> str:
