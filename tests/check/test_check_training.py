@@ -78,6 +78,9 @@ def test_pairs_of_files_are_counted(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("sentence1,sentence2,label\n" + rows)
     (problem,) = built("data=pairs", f"data.path={tmp_path / 'pairs.csv'}").problems
     assert problem.startswith("data.batch_size=64 is more than the 40 training pairs there are")  # 5 validate
+    assert built("data=checklist").problems == [
+        "data: the checklist is never trained on: `paraphrase evaluate RUN data=checklist` scores it."
+    ]
     (problem,) = built("data=paws", f"data.path={tmp_path}").problems
     assert problem.startswith(f"data: {tmp_path} has no file of pairs.")
 

@@ -1,6 +1,7 @@
 """The first stage on the data sets of a mixture: each has the keys of its kind, with values that fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,6 +12,22 @@ from paraphrase_lab.check.rules import fold, labels, pairs
 from paraphrase_lab.check.suggestions import listed, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
 from paraphrase_lab.configuration.quoting import named_in_mixture
+from paraphrase_lab.configuration.schema_data import DataConfig
+
+OF_THE_MIXTURE = (
+    "on_truncation", "batch_size", "batch_tokens", "clusters_together", "evaluation_batch_tokens", "num_workers", "epochs",
+)  # fmt: skip
+"""Keys that every data set has, and that have no effect in a source: they are those of the mixture."""
+OF_THE_SOURCES = ("on_bad_rows", "validation_fraction", "test_fraction", "folds", "fold")
+"""Keys that have no effect in the mixture: each source is read and cut by itself."""
+
+
+def key_without_effect(config: DictConfig, parts: Sequence[str], text: str) -> str | None:
+    """Return what is wrong with an override of a source's key, which has an effect as a key of the mixture alone."""
+    is_of_source = len(parts) == 4 and list(parts[:2]) == ["data", "sources"] and parts[3] in OF_THE_MIXTURE
+    if not is_of_source or child(child(config, "data"), "sources") is None:
+        return None
+    return f"{text} has no effect: it is set for all sources together, as in data.{parts[3]}={text.partition('=')[2]}."
 
 
 def mixture_problems(config: DictConfig) -> Iterator[str]:
@@ -20,6 +37,7 @@ def mixture_problems(config: DictConfig) -> Iterator[str]:
         return
     for name in names_in(sources):
         yield from _source_problems(config, f"data.sources.{name}", child(sources, name))
+    yield from _cuts_without_effect(data)
     weights = child(data, "weights")
     for name in names_in(weights):
         if name not in sources:
@@ -28,6 +46,16 @@ def mixture_problems(config: DictConfig) -> Iterator[str]:
             yield f"data.weights.{name}={shown(weight)} must be 0 or more: how often a pair comes in an epoch."
     if names_in(sources) and all(name in weights and weights[name] == 0 for name in names_in(sources)):
         yield "data.weights are 0 for all sources, which leaves nothing to train on: one of them must be above 0."
+
+
+def _cuts_without_effect(data: DictConfig) -> Iterator[str]:
+    usual = {field.name: field.default for field in fields(DataConfig)}
+    for name in OF_THE_SOURCES:
+        if name in data and not OmegaConf.is_missing(data, name) and data[name] != usual[name]:
+            yield (
+                f"data.{name}={shown(data[name])} has no effect in a mixture, whose sources are read and cut one by one: "
+                f"data.sources.NAME.{name}={shown(data[name])}."
+            )
 
 
 def _source_problems(config: DictConfig, place: str, node: object) -> Iterator[str]:

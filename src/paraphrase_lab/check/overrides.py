@@ -12,6 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from paraphrase_lab.check.fields import described, fitting, key_at
 from paraphrase_lab.check.files import composition_problem
+from paraphrase_lab.check.mixture import key_without_effect
 from paraphrase_lab.check.suggestions import closest, first_missing, listed, meant_or_valid, names_in, no_such_key
 from paraphrase_lab.configuration.composition import Composer, note_overrides
 from paraphrase_lab.configuration.hydra_internals import apply_override, child, is_open, schema_type, split_key
@@ -114,7 +115,7 @@ def _key_problem(config: DictConfig, override: Override, composer: Composer) -> 
     if depth == len(parts):
         if override.is_add() and not isinstance(override.value(), (dict, list)) and OmegaConf.select(config, key) is not None:
             return f"{text}: {key} is there already, so write it without the '+': {text.removeprefix('+')}."
-        return None
+        return key_without_effect(config, parts, text)
     adds = override.is_add() or override.is_force_add()
     needs_no_plus = is_open(parent) and "_target_" not in parent  # the schema's open mappings
     if adds and _takes_new_keys(parent) or needs_no_plus and not override.is_delete() and override.value() is not None:

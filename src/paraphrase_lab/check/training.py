@@ -7,6 +7,7 @@ from typing import Any
 from paraphrase_lab.check.findings import Warned
 from paraphrase_lab.check.suggestions import closest, listed, meant_or_valid
 from paraphrase_lab.check.targets import INJECTED, located
+from paraphrase_lab.data.checklist import Checklist
 from paraphrase_lab.data.mixture import Source
 from paraphrase_lab.data.tables import READING_ARGUMENTS
 from paraphrase_lab.errors import UserError
@@ -61,6 +62,9 @@ def machine_findings(plain: dict[str, Any], machine: Machine) -> Iterator[str]:
 def step_findings(plain: dict[str, Any], machine: Machine | None) -> Iterator[str]:
     """Judge the arithmetic of optimiser steps, as far as the number of pairs is known beforehand."""
     data, trainer = plain["data"], plain["trainer"]
+    if located(data["_target_"])[0] is Checklist:
+        yield "data: the checklist is never trained on: `paraphrase evaluate RUN data=checklist` scores it."
+        return
     try:
         if (require_columns := getattr(data_source(plain), "require_columns", None)) is not None:
             require_columns()

@@ -22,7 +22,7 @@ class DataConfig:
     batch_tokens: Optional[int] = limited(None, minimum=16)
     """Instead of batch_size: tokens of a training batch on one device, padding included."""
     clusters_together: bool = False
-    """Training pairs that share a sentence stand in the same batch: every step sees the contrast between them."""
+    """Training pairs that share a sentence stand in the same batch, as far as it holds them: every step sees their contrast."""
     evaluation_batch_tokens: int = limited(16_384, minimum=16)
     validation_fraction: float = limited(0.1, above=0.0, maximum=0.5)
     """Share of all pairs cut off train, by clusters of shared sentences, when there is no validation split."""

@@ -25,7 +25,7 @@ class BatchPlan:
         batch_size: pairs of an average batch; or
         batch_tokens: tokens of a batch, padding included.
         multiple_of: the number of batches is a multiple of this (devices x accumulated batches), where there are enough pairs.
-        groups: pairs with the same number stay in the same batch, [pairs].
+        groups: pairs with the same number stay in the same batch, [pairs]; groups larger than a batch are cut.
     """
 
     def __init__(
@@ -40,7 +40,9 @@ class BatchPlan:
         if (batch_size is None) == (batch_tokens is None):
             raise ValueError("one of batch_size and batch_tokens")
         self.lengths = np.asarray(lengths, dtype=np.int64)
-        _, group_of_pair = np.unique(np.arange(len(lengths)) if groups is None else groups, return_inverse=True)
+        group_of_pair = np.arange(len(lengths))
+        if groups is not None:
+            group_of_pair = _cut_groups(groups, self.lengths, batch_size, batch_tokens)
         self.sizes = np.bincount(group_of_pair)  # [groups], as are all below; without groups each pair is one of its own
         self._members = np.split(np.argsort(group_of_pair, kind="stable"), np.cumsum(self.sizes)[:-1])
         longest = np.zeros(len(self.sizes), dtype=np.int64)
@@ -123,6 +125,21 @@ def ordered_batches(plan: BatchPlan, *, rank: int = 0, world_size: int = 1) -> l
     if len(plan) < world_size:  # a device without a batch would skip the metrics, for which the others wait
         raise UserError(f"{len(plan)} evaluation batches are too few for {world_size} devices", hint="fewer devices")
     return [batch.tolist() for batch in plan.in_order()[rank::world_size]]
+
+
+def _cut_groups(groups: np.ndarray, lengths: np.ndarray, batch_size: int | None, batch_tokens: int | None) -> np.ndarray:
+    """Return the group of each pair [pairs], numbered from 0: those larger than a batch are cut into parts of equal size."""
+    _, group_of_pair = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(group_of_pair)
+    longest = np.zeros(len(sizes), dtype=np.int64)
+    np.maximum.at(longest, group_of_pair, lengths)
+    most = np.full(len(sizes), batch_size) if batch_tokens is None else np.maximum(1, batch_tokens // longest)
+    parts = -(-sizes // most)
+    order = np.argsort(group_of_pair, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    part = place * parts[group_of_pair] // sizes[group_of_pair]
+    return (np.cumsum(parts) - parts)[group_of_pair] + part
 
 
 def _rounded_up(lengths: np.ndarray, tolerance: float) -> np.ndarray:
