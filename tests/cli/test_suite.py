@@ -165,7 +165,7 @@ def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
             ["data.sources.word_order.folds=5", "data.sources.word_order.fold=7"],
             "data.sources.word_order.fold=7 is none of data.sources.word_order.folds=5",
         ),
-        (["data.sources.paws.batch_size=8"], "data.sources.paws.batch_size=8 has no effect: it is set for all sources together"),
+        (["data.sources.paws.batch_size=8"], "data.sources.paws.batch_size=8 has no effect: it is set for all sources"),
         (["data.folds=5"], "data.folds=5 has no effect in a mixture, whose sources are read and cut one by one: data"),
         (
             ["+data.sources.mine.path=x"],

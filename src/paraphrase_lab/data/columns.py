@@ -37,7 +37,7 @@ def require_columns(path: Path, wanted: Sequence[str], options: ReadOptions = PL
     """Return the columns of the file. Raises UserError where one of `wanted`, two sentences and perhaps a label, is missing."""
     ending = file_format(path, options)
     present = column_names(path, options, wanted)
-    missing = [name for name in wanted if name not in present and not _is_inside(path, ending, name)]
+    missing = [name for name in wanted if name not in present and not is_inside(path, name, options)]
     if not missing:
         return present
     if ending in (".csv", ".tsv"):
@@ -49,8 +49,9 @@ def require_columns(path: Path, wanted: Sequence[str], options: ReadOptions = PL
     )
 
 
-def _is_inside(path: Path, ending: str, name: str) -> bool:
+def is_inside(path: Path, name: str, options: ReadOptions = PLAIN) -> bool:
     """Tell whether a path with dots leads into a nested column of a parquet or arrow file."""
+    ending = file_format(path, options)
     if ending in TEXT_FORMATS or "." not in name:
         return False
     kind: Any = column_types(path, ending)

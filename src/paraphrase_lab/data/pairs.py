@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from paraphrase_lab.data.group_column import refuse_many_groups
 from paraphrase_lab.data.labels import are_more_classes, label_hint, meaning, shown_label
 from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.data.rows import SKIP_HINT, BadRow, bad_rows_error, is_blank, shortened
@@ -66,6 +67,7 @@ def check_pairs(rows: Iterable[RawPair | BadRow | LeftOut], labels: dict[str, in
             second.append(row.sentence2)
             answers.append(meaning(row.label, labels))
             groups.append(row.group)
+    refuse_many_groups(groups)
     table = PairTable(ids, first, second, np.asarray(answers, dtype=np.int64), groups if any(groups) else None)
     return CheckedPairs(table, problems, found, left_out)
 

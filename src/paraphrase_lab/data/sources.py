@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from paraphrase_lab.data.cells import Cells
-from paraphrase_lab.data.columns import require_columns, suggested_columns
+from paraphrase_lab.data.columns import is_inside, require_columns, suggested_columns
 from paraphrase_lab.data.files import RowReader, column_names, count_rows, has_rows, stored_label_names
 from paraphrase_lab.data.folders import Names, refuse_missing_splits, split_files, split_names
 from paraphrase_lab.data.formats import TEXT_FORMATS, file_format, named_format
 from paraphrase_lab.data.generated import WordOrder
+from paraphrase_lab.data.group_column import group_name, no_group_column
 from paraphrase_lab.data.labels import ZERO_ONE, label_mapping, meaning, names_problem
 from paraphrase_lab.data.opening import is_pipe
 from paraphrase_lab.data.options import ReadOptions
@@ -113,10 +114,8 @@ class Pairs:
         for split, parts in files.items():
             for file in parts:
                 there = require_columns(file, self.columns[:2] if self._is_secret(split, file) else self.columns, self.options)
-                if self.group and self.group not in there:
-                    raise UserError(
-                        f"{file} has no column '{self.group}', which data.group names", valid=f"its columns: {', '.join(there)}"
-                    )
+                if self.group and self.group not in there and not is_inside(file, self.group, self.options):
+                    raise no_group_column(str(file), self.group, there)
             if (split == "train" or len(files) == 1) and not any(has_rows(file, self.options) for file in parts):
                 is_text = file_format(parts[0], self.options) in TEXT_FORMATS
                 raise UserError(f"{parts[0]} has {'a header' if is_text else 'columns'} and no rows", valid="a row is a pair")
@@ -152,6 +151,8 @@ class Pairs:
                     valid=f"columns: {', '.join(row)}",
                     hint=named or "data.sentence1=NAME data.sentence2=NAME data.label=NAME names the columns",
                 )
+            if number == 1 and self.group and self.group.partition(".")[0] not in row:
+                raise no_group_column(place, self.group, row)
             yield self._pair(row, place, number, names)
 
     def _label_names(self, place: str, names: Sequence[str] | None) -> Sequence[str] | None:
@@ -178,9 +179,9 @@ class Pairs:
         if names and isinstance(label, int) and 0 <= label < len(names) and not isinstance(label, bool):
             label = names[label]
         name = values.get("id")
-        group = as_text(value_at(values, self.group)) if self.group else None
+        group = group_name(values, self.group, place, line) if self.group else None
         id = str(line + before if name is None else name)
-        pair = RawPair(sentence1, sentence2, label, id, place, line, None if group is None else str(group))
+        pair = RawPair(sentence1, sentence2, label, id, place, line, group)
         return self.cells.read(pair)
 
 
