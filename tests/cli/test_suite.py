@@ -136,6 +136,19 @@ def test_suites_that_are_none(tmp_path: Path) -> None:
             read_suite(str(tmp_path / "x.yaml"))
 
 
+def test_mistakes_are_named_before_anything_is_scored(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("evaluate", str(tiny_run), "--suite", "both_ends", "--output", str(tmp_path / "out"))
+    assert paraphrase(*words, "pws.data.path=x") == 2
+    said = capsys.readouterr().err
+    assert "pws.data.path=x: the suite has no set 'pws'\nsets: paws, word_order, held_out, checklist" in said
+    assert paraphrase(*words, "paws.data.pth=x", "checklist.data.max_lenght=9") == 2
+    said = capsys.readouterr().err
+    assert "paws: there is no key 'data.pth'. Did you mean 'data.path'?" in said and "checklist: there is no key" in said
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
 def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
     sets = {"a": ["data=paws"], "b": ["data=pairs"]}
     typed = ["a.data.path=here", "data.max_length=64"]

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from paraphrase_lab.cli.several_runs import are_labels_typed
 from paraphrase_lab.configuration.composition import Request
 from paraphrase_lab.configuration.suite_files import overrides_of_sets, read_suite
-from paraphrase_lab.errors import KnownError, UserError
+from paraphrase_lab.errors import ConfigError, KnownError, UserError
 from paraphrase_lab.metrics.names import SEEN
 from paraphrase_lab.storage import require_writable
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
     from rich.console import Console
 
     from paraphrase_lab.lifecycle.suite_table import SuiteRow
@@ -53,7 +54,9 @@ def _scored(
     from paraphrase_lab.lifecycle.suite_table import SuiteRow
     from paraphrase_lab.lifecycle.trained import load_run
 
-    (_, model), config = load_run(directory), saved_config(directory)
+    config = saved_config(directory)
+    _refuse_typed(config, sets, arguments)
+    _, model = load_run(directory)
     options = {"split": arguments.split, "precision": arguments.precision, "seen": arguments.seen, "places": places}
     rows: list[SuiteRow] = []
     for name, overrides in sets.items():
@@ -70,3 +73,23 @@ def _scored(
             SuiteRow(shown, done.whole, {key.partition("/")[2]: value for key, value in done.metrics.items()}, done.directory)
         )
     return rows
+
+
+def _refuse_typed(config: DictConfig, sets: Mapping[str, Sequence[str]], arguments: argparse.Namespace) -> None:
+    """Raise ConfigError where what was typed makes a set's configuration wrong that the suite's file alone does not."""
+    from paraphrase_lab.check.saved_config import with_overrides
+
+    def problems(overrides: Sequence[str]) -> list[str]:
+        try:
+            with_overrides(config, Request(tuple(overrides), arguments.config_dir))
+        except ConfigError as error:
+            return error.problems
+        return []
+
+    found = []
+    for name, overrides in read_suite(arguments.suite, arguments.config_dir).items():
+        if len(sets[name]) > len(overrides):
+            known = problems(overrides)
+            found += [f"{name}: {problem}" for problem in problems(sets[name]) if problem not in known]
+    if found:
+        raise ConfigError(found)

@@ -10,6 +10,8 @@ import yaml
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import user_path
 
+OF_ONE_SET = ("data.", "data=", "metrics.", "metrics=")
+"""Begin what follows the name of a set and a dot."""
 SHIPPED = Path(__file__).with_name("suites")
 
 
@@ -39,10 +41,12 @@ def read_suite(name: str, config_dir: str | None = None) -> dict[str, list[str]]
 
 
 def overrides_of_sets(sets: dict[str, list[str]], typed: Sequence[str]) -> dict[str, list[str]]:
-    """Add what was typed: NAME.KEY=VALUE to the set NAME, KEY=VALUE to every set."""
+    """Add what was typed: NAME.KEY=VALUE to the set NAME, KEY=VALUE to every set. Raises UserError for a NAME that is none."""
     found = {name: list(overrides) for name, overrides in sets.items()}
     for word in typed:
         name, dot, rest = word.partition(".")
+        if rest.startswith(OF_ONE_SET) and name not in sets:
+            raise UserError(f"{word}: the suite has no set '{name}'", valid=f"sets: {', '.join(sets)}")
         for set_name in [name] if dot and name in sets else list(sets):
             found[set_name].append(rest if dot and name in sets else word)
     return found
