@@ -92,11 +92,13 @@ def test_pairs_of_the_checklist_in_the_training_are_left_out_of_it(tmp_path: Pat
     table, pairs = checklist_table("test"), write_pairs(tmp_path / "pairs.csv", 200)
     with pairs.open("a", newline="", encoding="utf-8") as handle:
         rows = zip(table.sentence2, table.sentence1, table.labels.tolist(), ["x"] * len(table), strict=True)
-        csv.writer(handle).writerows(list(rows)[:12])
+        csv.writer(handle).writerows([*list(rows)[:12], (table.sentence1[20], "a sentence of another text", "0", "x")])
     words = (*TINY, "data=pairs", f"data.train={pairs}", f"data.test={write_pairs(tmp_path / 'test.csv', animal='dog')}")
     assert paraphrase("train", *words, f"hydra.run.dir={tmp_path / 'run'}") == 0
     assert record(tmp_path / "run")["checklist"]["checklist_test"]["pairs"] == 240
-    assert "hold 12 of the 252 pairs of the checklist's checklist_test half" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "hold 12 of the 252 pairs of the checklist's checklist_test half" in said
+    assert "2 pairs of checklist_test share a sentence with training pairs, and stay in it" in said
 
 
 def test_a_suite_is_one_table_and_what_cannot_be_scored_hides_nothing(

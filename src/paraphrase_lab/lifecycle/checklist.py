@@ -30,6 +30,9 @@ def score_checklist(
                 "it is meant for pairs that no training has seen", seen.sum(), len(table), SPLIT_NAMES[split],
             )  # fmt: skip
             table = table.select(np.flatnonzero(~seen))
+        train = datamodule.tables.splits["train"].sentence_hashes
+        if shared := int(np.isin(table.sentence_hashes, train).any(axis=1).sum()):
+            log.info("%d pairs of %s share a sentence with training pairs, and stay in it", shared, SPLIT_NAMES[split])
         if len(table):
             margins = model.margins(score(model.encoder, datamodule.probe_loader(table), len(table)))
             scored[SPLIT_NAMES[split]] = ScoredSplit(table, margins)

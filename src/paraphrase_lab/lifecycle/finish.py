@@ -22,6 +22,7 @@ from paraphrase_lab.lifecycle.group_tables import print_checklist, print_groups
 from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
+from paraphrase_lab.metrics.checklist_floor import checklist_floor
 from paraphrase_lab.metrics.groups import GroupResult, accuracy_of, as_record
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
@@ -154,7 +155,8 @@ def _record_results(run: Run, found: Results) -> None:
         metrics=found.metrics, baselines=found.baselines, calibration=found.model.calibration.to_dict(),
         groups={prefix: as_record(results) for prefix, results in found.groups.items() if results},
         checklist={
-            half: {"pairs": len(one.table), "fingerprint": one.table.fingerprint} for half, one in found.checklist.items()
+            half: {"pairs": len(one.table), "fingerprint": one.table.fingerprint, "floor": checklist_floor(half)}
+            for half, one in found.checklist.items()
         },
     )  # fmt: skip
 

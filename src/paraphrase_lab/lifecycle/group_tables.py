@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
+from paraphrase_lab.metrics.checklist_floor import checklist_floor
 from paraphrase_lab.metrics.groups import GroupResult, accuracy_of
 
 MOST_ROWS = 40
@@ -34,5 +35,7 @@ def print_groups(console: Console, title: str, results: Mapping[str, GroupResult
 def print_checklist(console: Console, half: str, results: Mapping[str, GroupResult]) -> None:
     """Print the results of a half of the checklist, checklist_dev or checklist_test, kind by kind."""
     pairs = sum(one.pairs for one in results.values())
-    title = f"{half}: {accuracy_of(results):.1%} of {pairs} short pairs are answered right, of which chance gets half"
-    print_groups(console, title, results)
+    print_groups(console, f"{half}: {accuracy_of(results):.1%} of {pairs} short pairs are answered right", results)
+    floor = checklist_floor(half)
+    line = f"floors of {half}, accuracy: chance 0.5000, counts {floor:.4f} (learned from the other half)"
+    console.print(line, style="dim", soft_wrap=True, markup=False, highlight=False)

@@ -12,7 +12,7 @@ from huggingface_hub.errors import HFValidationError
 from paraphrase_lab.data.known_input import FILE_NAME
 from paraphrase_lab.markdown import markdown_table
 from paraphrase_lab.metrics.calibration import Calibration
-from paraphrase_lab.metrics.groups import GroupResult
+from paraphrase_lab.metrics.groups import GroupResult, accuracy_of
 from paraphrase_lab.metrics.names import FITTED
 from paraphrase_lab.metrics.symmetry import absurd_probes
 from paraphrase_lab.paths import user_path
@@ -85,6 +85,8 @@ class CardFacts(NamedTuple):
     calibration: Calibration
     max_length: int
     checklist: Mapping[str, GroupResult] = MappingProxyType({})
+    checklist_floor: float | None = None
+    """The accuracy that counts of words reach on the checklist."""
     """The results of each kind of pairs on the half that was scored last."""
 
 
@@ -146,7 +148,12 @@ def _checklist(facts: CardFacts) -> list[str]:
     said = (
         "Short pairs of plain English, kind by kind, that no training has seen; chance is 0.5, but for identical and unrelated:"
     )
-    return [f"## What it can do\n\n{said}\n\n" + markdown_table(("kind", "pairs", "accuracy", "95 % interval"), rows)]
+    of_all = f"All {sum(one.pairs for one in facts.checklist.values())} pairs: {accuracy_of(facts.checklist):.2f}"
+    floor = "" if facts.checklist_floor is None else f"; counts of words alone get {facts.checklist_floor:.2f}"
+    return [
+        f"## What it can do\n\n{said}\n\n{of_all}{floor}.\n\n"
+        + markdown_table(("kind", "pairs", "accuracy", "95 % interval"), rows)
+    ]
 
 
 def _metadata(facts: CardFacts) -> dict[str, Any]:

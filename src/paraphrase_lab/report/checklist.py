@@ -21,6 +21,7 @@ def checklist(material: Material) -> list[Block]:
     scored = {recipe.name: found for recipe in material.recipes if (found := _of(recipe.rows, half))}
     if not scored:
         return []
+    recipes = [recipe.rows for recipe in material.recipes if recipe.name in scored]
     first = next(iter(scored.values()))[0]
     kinds = dict.fromkeys(kind for runs in scored.values() for results in runs for kind in results)
     rows = []
@@ -30,11 +31,18 @@ def checklist(material: Material) -> list[Block]:
         rows.append([Cell(kind), integer(pairs), *_numbers([_mean([one.accuracy for one in found]) for found in of_recipes])])
     totals = [_mean([accuracy_of(results) for results in runs]) for runs in scored.values()]
     rows.append([Cell("all kinds", strong=True), integer(sum(one.pairs for one in first.values())), *_numbers(totals)])
+    floors = [next((floor for row in recipe if (floor := _floor(row, half)) is not None), None) for recipe in recipes]
+    if any(floor is not None for floor in floors):
+        rows.append([Cell("floor: counts of words"), Cell(""), *(number(floor) for floor in floors)])
     return [Table(("kind", "pairs", *scored), rows, f"Accuracy on the {half.replace('_', ', ')} half", NOTE)]
 
 
 def _of(rows: Sequence[RunRow], half: str) -> list[dict[str, GroupResult]]:
     return [from_record(groups) for row in rows if (groups := (row.record.get("groups") or {}).get(half))]
+
+
+def _floor(row: RunRow, half: str) -> float | None:
+    return ((row.record.get("checklist") or {}).get(half) or {}).get("floor")
 
 
 def _mean(values: Sequence[float]) -> float | None:
