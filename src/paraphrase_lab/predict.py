@@ -73,6 +73,11 @@ class RunScorer:
         """Return what of each pair the training never had, as in "new words: quagga"; empty where nothing."""
         return beyond_training(pairs, self._encode(pairs), self.known, self.model.tokenizer) if pairs else []
 
+    @property
+    def truncated(self) -> int:
+        """The number of pairs, of those scored last, that are longer than the model takes."""
+        return 0 if self._encoded is None else self._encoded[1].truncated
+
     def _encode(self, pairs: Sequence[tuple[str, str]]) -> EncodedPairs:
         if self._encoded is None or self._encoded[0] is not pairs:  # scored and looked at one after the other
             first, second = (list(column) for column in zip(*pairs, strict=True))

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
@@ -91,7 +92,7 @@ def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching
     tables = build.build_tables(config)
     if "train" not in tables.splits:
         raise UserError("the data set has no train split", hint="`paraphrase evaluate RUN data=…` needs none")
-    teacher = Teacher.of(config)
+    teacher = Teacher.of(config, directory)
     if (earlier := run_of_model(config.model.get("name"))) is not None:
         tables = seen_by_earlier_run(tables, earlier, "whose model training starts from")
     for one in teacher.runs if teacher is not None else ():
@@ -100,8 +101,9 @@ def prepare(settings: Settings, directory: Path, record: RunRecord, *, searching
     watch.lap("data")
     tokenizer = build.build_tokenizer(build.build_recipe(config), tables)
     processes = devices * config.trainer.num_nodes
-    margins = teacher.margins(config, tables.splits["train"], precision, cache_dir()) if teacher is not None else []
-    if margins:
+    margins: list[np.ndarray] = []
+    if teacher is not None:
+        margins = teacher.margins(config, tables.splits["train"], precision, machine.accelerator, cache_dir())
         watch.lap("teacher")
     datamodule = build.build_datamodule(config, tables, tokenizer, devices=processes, teacher=margins)
     watch.lap("encoding")

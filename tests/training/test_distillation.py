@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from omegaconf import OmegaConf
 from scipy.special import expit
 
 from commands import TINY, paraphrase, record, trained
@@ -25,7 +27,8 @@ from generated_pairs import generate
 from paraphrase_lab.data.collate import PaddingCollator, PairDataset
 from paraphrase_lab.data.encoding import encode
 from paraphrase_lab.data.pair_table import PairTable
-from paraphrase_lab.lifecycle.teacher import mean_logits
+from paraphrase_lab.errors import UserError
+from paraphrase_lab.lifecycle.teacher import Teacher, mean_logits
 from paraphrase_lab.model.encoder import Tiny
 from paraphrase_lab.model.losses import CrossEntropy, Distillation
 from paraphrase_lab.model.module import PairClassifier
@@ -138,6 +141,30 @@ def test_a_teacher_that_has_seen_pairs_of_the_student(tiny_run: Path, tmp_path: 
     with np.load(run / "seen_pairs.npz") as seen, np.load(tiny_run / "seen_pairs.npz") as earlier:
         assert np.isin(earlier["train"], seen["train"]).all()
     assert record(run)["data"]["test"]["shared"][str(tiny_run)]["pairs"] == 100
+
+
+def test_a_student_below_its_teachers_and_a_teacher_that_cuts(tiny_run: Path, tmp_path: Path) -> None:
+    teacher = shutil.copytree(tiny_run, tmp_path / "all" / "teacher")
+    config = json.loads((teacher / "model" / "config.json").read_text(encoding="utf-8"))
+    config["paraphrase_lab"]["max_length"] = 8
+    (teacher / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    student = tmp_path / "all" / "student"
+    assert trained(student, f"distil.teacher={tmp_path / 'all'}") == 0
+    assert record(student)["teacher"] == [str(teacher)]
+    told = (student / "train.log").read_text(encoding="utf-8")
+    found = re.search(rf"teacher {teacher} takes 8 tokens at most: (\d+) of (\d+) training pairs are cut for it", told)
+    assert found is not None and 0 < int(found[1]) <= int(found[2])
+
+
+def test_keys_without_a_teacher_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paraphrase("check", "distil.weight=0.7") == 0
+    assert "distil.weight=0.7 has no effect without distil.teacher=RUN." in capsys.readouterr().err
+
+
+def test_a_job_without_its_teacher(tmp_path: Path) -> None:
+    config = OmegaConf.create({"distil": {"teacher": "/opt/ml/input/data/gone"}})
+    with pytest.raises(UserError, match="distil.teacher=/opt/ml/input/data/gone is not there: the training job has no such"):
+        Teacher.of(config, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,14 @@ def test_a_relative_path_is_that_of_the_training(
     write_pairs(there / "pairs.csv", "cat")
     write_pairs(here / "pairs.csv", "bird")
     monkeypatch.chdir(there)
-    assert paraphrase("train", *TINY, *QUIET, "data=pairs", "data.path=pairs.csv", "hydra.run.dir=run") == 0
+    words = ("train", *TINY, *QUIET, "data=pairs", "data.path=pairs.csv")
+    assert paraphrase(*words, "hydra.run.dir=teacher") == 0
+    assert paraphrase(*words, "distil.teacher=teacher", "hydra.run.dir=run") == 0
     monkeypatch.chdir(here)
     assert paraphrase("rerun", str(there / "run"), "hydra.run.dir=same") == 0
     assert "the same numbers" in "".join(capfd.readouterr())
-    assert record(Path("same"))["config"]["data.path"] == str(there / "pairs.csv")
+    config = record(Path("same"))["config"]
+    assert (config["data.path"], config["distil.teacher"]) == (str(there / "pairs.csv"), str(there / "teacher"))
     write_pairs(there / "pairs.csv", "horse")
     assert paraphrase("rerun", str(there / "run"), "hydra.run.dir=other", "optimizer.lr=0.1", "seed=5") == 0
     printed = "".join(capfd.readouterr())

@@ -56,6 +56,7 @@ def _training_findings(plain: dict[str, Any], machine: Machine | None, *, remote
     yield from rules.monitor_problems(plain)
     yield from rules.model_problems(plain)
     yield from adapter_findings(plain, remote=remote)
+    yield from rules.teacher_findings(plain)
     if machine is None and not remote:
         try:
             machine = this_machine(plain["trainer"]["accelerator"])

@@ -16,7 +16,7 @@ from paraphrase_lab.configuration.composition import Composer, Request
 from paraphrase_lab.configuration.later_keys import LATER_GROUPS, TOP_LEVEL, defaults_of
 from paraphrase_lab.configuration.renamed import renamed_config
 from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
-from paraphrase_lab.configuration.without_effect import is_place_of_data, places_of_data
+from paraphrase_lab.configuration.without_effect import LOCAL_MODELS, is_place_of_data, places_of_data
 from paraphrase_lab.data.options import READING, ReadOptions, kept_hint, kept_quoting
 from paraphrase_lab.errors import ConfigError, RunError
 from paraphrase_lab.paths import user_path
@@ -36,7 +36,7 @@ SHOWN = ("group",)
 
 
 def saved_config(run_dir: Path) -> DictConfig:
-    """Read the configuration of a run, under today's names; a relative path of data is that of the training's directory.
+    """Read the configuration of a run, under today's names; a relative path is that of the training's directory.
 
     Raises:
         RunError: no run there, or one that broke off before its configuration was written.
@@ -56,7 +56,7 @@ def saved_config(run_dir: Path) -> DictConfig:
             if name not in (OmegaConf.select(config, parent) or ()):
                 OmegaConf.update(config, key, value, force_add=True)
     if working_dir := record.values.get("working_dir"):
-        for key in places_of_data(config.data):
+        for key in (*places_of_data(config.data), *LOCAL_MODELS):
             file = OmegaConf.select(config, key)
             if isinstance(file, str) and (from_there := Path(working_dir, file)).exists():
                 OmegaConf.update(config, key, str(from_there))

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 from paraphrase_lab.check.findings import Warned
-from paraphrase_lab.check.suggestions import closest, listed, meant_or_valid
+from paraphrase_lab.check.suggestions import closest, listed, meant_or_valid, shown
 from paraphrase_lab.check.targets import INJECTED, located
+from paraphrase_lab.configuration.schema import DistilConfig
 from paraphrase_lab.data.checklist import Checklist
 from paraphrase_lab.data.mixture import Source
 from paraphrase_lab.data.tables import READING_ARGUMENTS
@@ -87,6 +89,15 @@ def step_findings(plain: dict[str, Any], machine: Machine | None) -> Iterator[st
         yield f"{each} is more than the {pairs:,} training pairs there are: data.batch_size={most} at most."
     else:
         yield from _warmup_warning(plain, pairs, devices)
+
+
+def teacher_findings(plain: dict[str, Any]) -> Iterator[Warned]:
+    """Warn of keys of distillation without a teacher."""
+    usual = {field.name: field.default for field in fields(DistilConfig)}
+    distil = plain["distil"]
+    if distil["teacher"] is None:
+        for name in (name for name in usual if distil[name] != usual[name]):
+            yield Warned(f"distil.{name}={shown(distil[name])} has no effect without distil.teacher=RUN.")
 
 
 def _warmup_warning(plain: dict[str, Any], pairs: int, devices: int) -> Iterator[Warned]:

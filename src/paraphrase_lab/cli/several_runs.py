@@ -6,7 +6,7 @@ from pathlib import Path
 
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.paths import user_path
-from paraphrase_lab.runs.record import FILE_NAME, run_directory
+from paraphrase_lab.runs.record import FILE_NAME, LATEST, run_directory
 
 
 def are_labels_typed(overrides: Sequence[str]) -> bool:
@@ -15,7 +15,7 @@ def are_labels_typed(overrides: Sequence[str]) -> bool:
 
 
 def is_run(word: str) -> bool:
-    return (user_path(word) / FILE_NAME).is_file()
+    return word == LATEST or (user_path(word) / FILE_NAME).is_file()
 
 
 def runs_and_sentences(arguments: argparse.Namespace, *, from_file: bool) -> tuple[list[str], list[str]]:

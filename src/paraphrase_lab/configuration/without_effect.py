@@ -25,7 +25,8 @@ PLACES_OF_DATA = tuple(f"data.{name}" for name in PLACES)
 """What the files hold is part of the data's own hash, and of a job's key through `key_files`."""
 PLACES_OF_SOURCES = tuple(f"data.sources.*.{name}" for name in PLACES)
 """The same of the sources of a mixture."""
-LOCAL_FILES = (*PLACES_OF_DATA, "model.name", "distil.teacher")
+LOCAL_MODELS = ("model.name", "distil.teacher")
+LOCAL_FILES = (*PLACES_OF_DATA, *LOCAL_MODELS)
 """Keys that may name files of this machine: their contents make another job, and a job elsewhere gets them by a channel."""
 WITHOUT_EFFECT = (*SAME_JOB, *SAME_RESULT, *PLACES_OF_DATA)
 

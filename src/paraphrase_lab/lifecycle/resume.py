@@ -32,14 +32,15 @@ def _newest_interrupted(request: CheckedRequest) -> Path | None:
     config = request.jobs[0].config
     machine = this_machine(config.trainer.accelerator)
     precision, _ = resolve_precision(config.trainer.precision, machine)
-    plain, parts = plain_config(config), None
+    plain, tables = plain_config(config), None
     for record in find_runs(RUNS_DIR):
         if record.status != "interrupted" or not (record.run_dir / LAST_CHECKPOINT).is_file():
             continue
         recorded = record.values.get("fingerprint_parts")
         if recorded is None or recorded["configuration"] != fingerprint.config_fingerprint(plain):
             continue
-        parts = parts or fingerprint_parts(plain, build.build_tables(config), machine, precision, Teacher.of(config))
+        tables = tables or build.build_tables(config)
+        parts = fingerprint_parts(plain, tables, machine, precision, Teacher.of(config, record.run_dir))
         if not (changed := fingerprint.differences(parts, recorded)):
             _say(f"resume=auto: continuing {record.run_dir} ({record.status})")
             return record.run_dir

@@ -14,6 +14,7 @@ from scipy.special import log_expit, logsumexp
 
 from paraphrase_lab.build import order_mode
 from paraphrase_lab.data.pair_table import PairTable
+from paraphrase_lab.errors import UserError
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.lifecycle.trained import load_run
 from paraphrase_lab.predict import RunScorer
@@ -32,31 +33,37 @@ class Teacher(NamedTuple):
     fingerprint: str
 
     @classmethod
-    def of(cls, config: DictConfig) -> "Teacher | None":
+    def of(cls, config: DictConfig, student: Path) -> "Teacher | None":
+        """Return the teacher of the run whose directory is `student`, which may lie below the teacher's. Raises UserError."""
         if (name := config.distil.teacher) is None:
             return None
-        runs = teacher_runs(name)
+        if not (runs := teacher_runs(name, student)):
+            raise UserError(f"distil.teacher={name} is not there: the training job has no such input")
         return cls(name, runs, teacher_fingerprint(runs))
 
-    def margins(self, config: DictConfig, train: PairTable, precision: str, cache: Path) -> list[np.ndarray]:
+    def margins(self, config: DictConfig, train: PairTable, precision: str, accelerator: str, cache: Path) -> list[np.ndarray]:
         """Return logit(P(paraphrase)), float64 [pairs], for each order in which training pairs are trained.
 
         P is calibrated; of several runs it is the mean. The random state stays as it is.
+
+        Args:
+            precision: Lightning's name; accelerator: cpu, gpu or mps; both those of the student's training.
+            cache: the directory that keeps them.
         """
         both = order_mode(config) != "none"
         key = hashlib.sha256(f"{FORMAT_VERSION}|{train.fingerprint}|{self.fingerprint}|{precision}|{both}".encode()).hexdigest()
         file = cache / "teachers" / f"{key}.npz"
         if (margins := _load(file)) is None:
             with isolate_rng():
-                margins = mean_logits([self._scored(run, train, precision, both=both) for run in self.runs])
+                margins = mean_logits([self._scored(run, train, precision, accelerator, both=both) for run in self.runs])
             _save(file, margins)
         agree = float(((margins[0] >= 0) == (train.labels == 1)).mean())
         log.info("teacher %s: its answer is the label of %.1f %% of the training pairs", self.name, 100 * agree)
         return list(margins)
 
-    def _scored(self, run: Path, train: PairTable, precision: str, *, both: bool) -> np.ndarray:
+    def _scored(self, run: Path, train: PairTable, precision: str, accelerator: str, *, both: bool) -> np.ndarray:
         """Return the logits of one run [orders, pairs]."""
-        scorer = RunScorer(run, load_run(run)[1], precision=precision)
+        scorer = RunScorer(run, load_run(run, accelerator)[1], precision=precision)
         columns = [(train.sentence1, train.sentence2), (train.sentence2, train.sentence1)][: 1 + both]
         done = 0
         with shown_progress(f"scoring train with {run}", len(train) * len(columns)) as shown:
@@ -67,7 +74,13 @@ class Teacher(NamedTuple):
                 shown.update(done, f"{done:,} pairs")
 
             scorer.advance = advance
-            return np.stack([scorer.logits(list(zip(*texts, strict=True))) for texts in columns])
+            logits = np.stack([scorer.logits(list(zip(*texts, strict=True))) for texts in columns])
+        if cut := scorer.truncated:
+            log.warning(
+                "teacher %s takes %d tokens at most: %s of %s training pairs are cut for it, and its answers are those to what "
+                "is left", run, scorer.model.max_length, f"{cut:,}", f"{len(train):,}",
+            )  # fmt: skip
+        return logits
 
 
 def mean_logits(logits: Sequence[np.ndarray]) -> np.ndarray:

@@ -14,8 +14,8 @@ from paraphrase_lab.model.inference import best_device
 from paraphrase_lab.runtime.third_party import quiet_libraries
 
 
-def load_run(run_dir: Path) -> tuple[DictConfig, TrainedModel]:
-    """Load a run's configuration and its model.
+def load_run(run_dir: Path, accelerator: str = "auto") -> tuple[DictConfig, TrainedModel]:
+    """Load a run's configuration and its model, onto a device of the accelerator: auto, cpu, gpu or mps.
 
     Raises:
         RunError: the run is not there, kept no model, or its own code is nowhere to be found.
@@ -25,5 +25,5 @@ def load_run(run_dir: Path) -> tuple[DictConfig, TrainedModel]:
     if problems := target_problems({"model": plain_config(config)["model"]}):
         raise RunError(f"the model of {run_dir} cannot be built: {problems[0]}")
     model = load_model(run_dir, lambda tokenizer, max_length: build.build_recipe(config).encoder(tokenizer, max_length))
-    model.encoder.to(best_device())  # type: ignore[arg-type]
+    model.encoder.to(best_device(accelerator))  # type: ignore[arg-type]
     return config, model

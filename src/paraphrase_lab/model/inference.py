@@ -1,6 +1,7 @@
 """Margins of many pairs with a trained encoder: one loop for the end of training, for evaluate and for predict."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -11,9 +12,12 @@ from paraphrase_lab.model.encoder import ENCODER_INPUTS
 from paraphrase_lab.model.memory import split_on_oom
 
 
-def best_device() -> torch.device:
+def best_device(accelerator: str = "auto") -> torch.device:
+    """Return the device for scoring, of each process of a distributed training another; `accelerator`: auto, cpu, gpu, mps."""
+    if accelerator == "cpu":
+        return torch.device("cpu")
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
