@@ -1,5 +1,6 @@
 """An exported model on the Hugging Face Hub: what would be sent, what of it is private, and the sending itself."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +71,7 @@ def prepare(run_dir: Path, repo: str) -> Prepared:
             uploads.append(Upload(name, file, file.stat().st_size))
             continue
         for sentence in sentences:
-            if sentence in before:
+            if any(written in before for written in _as_written(sentence)):
                 raise UserError(
                     f"{file} holds a sentence of the run's pairs: {sentence!r}", hint="take it out, then push again"
                 )
@@ -115,6 +116,11 @@ def _sentences(run_dir: Path) -> list[str]:
     table = pq.read_table(run_dir / PREDICTIONS, columns=["sentence1", "sentence2"])
     texts = {text for column in table.columns for text in column.to_pylist()}
     return sorted(text for text in texts - set(PAIR) if len(text) >= SHORTEST_SENTENCE)
+
+
+def _as_written(sentence: str) -> set[str]:
+    """Return the ways in which a file may have the sentence: as it is, and with the escapes of JSON."""
+    return {sentence, *(json.dumps(sentence, ensure_ascii=every_sign)[1:-1] for every_sign in (True, False))}
 
 
 def _notes(run_dir: Path, directory: Path) -> list[str]:

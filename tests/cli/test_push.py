@@ -105,6 +105,16 @@ def test_a_sentence_of_the_pairs_is_not_sent(tiny_run: Path, tmp_path: Path, cap
     (run / "model" / "README.md").write_text(f"As in: {sentence}")
     assert paraphrase("push", str(run), REPO, "--dry-run") == 2
     assert f"README.md holds a sentence of the run's pairs: {sentence!r}" in capsys.readouterr().err
+    table = pq.read_table(run / "predictions.parquet")
+    quoted = 'Zoë said "the dog sees the cat" twice'
+    row = table.schema.get_field_index("sentence1")
+    table = table.set_column(row, "sentence1", [[quoted] * len(table)])
+    pq.write_table(table, run / "predictions.parquet")
+    for every_sign in (True, False):
+        (run / "model" / "README.md").write_text("")
+        (run / "model" / "extra.json").write_text(json.dumps({"example": quoted}, ensure_ascii=every_sign), encoding="utf-8")
+        assert paraphrase("push", str(run), REPO, "--dry-run") == 2
+        assert "extra.json holds a sentence of the run's pairs: 'Zoë said" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
