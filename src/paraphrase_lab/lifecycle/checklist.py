@@ -32,7 +32,7 @@ def score_checklist(
             table = table.select(np.flatnonzero(~seen))
         train = datamodule.tables.splits["train"].sentence_hashes
         if shared := int(np.isin(table.sentence_hashes, train).any(axis=1).sum()):
-            log.info("%d pairs of %s share a sentence with training pairs, and stay in it", shared, SPLIT_NAMES[split])
+            log.info("%s: %d of %d pairs share a sentence with training pairs", SPLIT_NAMES[split], shared, len(table))
         if len(table):
             margins = model.margins(score(model.encoder, datamodule.probe_loader(table), len(table)))
             scored[SPLIT_NAMES[split]] = ScoredSplit(table, margins)
