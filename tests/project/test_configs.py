@@ -40,6 +40,7 @@ WARNS = {"experiment=paws_seed_recipe": [[LONG_WARMUP]], "ablation=paws_recipe":
 JOBS = {
     "ablation=encoder_depth": 20, "ablation=swap_or_consistency": 15, "ablation=learning_rate": 20,
     "ablation=training_size": 20, "ablation=negatives": 15, "ablation=both_ends": 9,
+    "ablation=both_ends_minilm": 9,
     "ablation=paws_model_family": 9, "ablation=paws_precision": 9, "ablation=paws_recipe": 6,
     "hparams_search=optuna": 2, "hparams_search=tiny": 2, "hparams_search=pretrained": 2,
 }  # fmt: skip

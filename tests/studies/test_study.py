@@ -192,10 +192,10 @@ def test_overrides_that_change_a_result_make_another_study() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "a study is one ablation: ablation=NAME\nablations: both_ends, encoder_depth, "),
+        ((), "a study is one ablation: ablation=NAME\nablations: both_ends, both_ends_minilm, encoder_depth, "),
         (("ablation=a,b",), "a study is one ablation"),
         (("ablation=encoder_dept",), "there is no ablation 'encoder_dept'\ndid you mean ablation=encoder_depth?"),
-        (("ablation=x",), "there is no ablation 'x'\nablations: both_ends, encoder_depth, "),
+        (("ablation=x",), "there is no ablation 'x'\nablations: both_ends, both_ends_minilm, encoder_depth, "),
         (("ablation=encoder_depth", "--results"), "argument --results: expected one argument"),
         (("ablation=encoder_depth", "hydra.sweep.subdir=x"), "the directories of a study's runs are named by their numbers"),
         (("ablation=encoder_depth", "resume=auto"), "resume=auto: a study continues by itself, in its own directory"),
