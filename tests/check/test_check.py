@@ -80,7 +80,7 @@ KEYS = [
     ("model/tiny=x", "model/tiny=x: there is no group 'model/tiny'."),
     ("model@other=tiny", "there is no group 'model@other' to choose from."),
     ("model=robrta_base", "model has no option 'robrta_base'. Did you mean 'roberta_base'?"),
-    ("experiment=xx", "experiment=xx: experiment has no option 'xx'. Options of experiment: both_ends_mpnet_base, paws"),
+    ("experiment=xx", "experiment=xx: experiment has no option 'xx'. Options of experiment: both_ends_distilled, both"),
     ("hydra/launcher=nope", "hydra/launcher has no option 'nope'. Options of hydra/launcher: basic"),
     ("optimizer=[adamw,foo]", "optimizer has no option 'foo'. Options of optimizer: adamw"),
     ("experiment=null", "experiment=null chooses no file: leave it out"),
