@@ -60,6 +60,14 @@ def absence(path: str) -> str:
     return f"does not exist; a relative path starts at the working directory, {Path.cwd()}."
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether something is there, as far as this user may know."""
+    try:
+        return path.exists()
+    except OSError:  # of a directory that may not be entered
+        return False
+
+
 def can_exist(path: str) -> bool:
     """Tell whether it exists, or will where a training job runs."""
     return user_path(path).exists() or Path(path).is_relative_to(CHANNELS_DIR)

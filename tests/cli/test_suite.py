@@ -95,10 +95,14 @@ def test_pairs_of_the_checklist_in_the_training_are_left_out_of_it(tmp_path: Pat
         csv.writer(handle).writerows([*list(rows)[:12], (table.sentence1[20], "a sentence of another text", "0", "x")])
     words = (*TINY, "data=pairs", f"data.train={pairs}", f"data.test={write_pairs(tmp_path / 'test.csv', animal='dog')}")
     assert paraphrase("train", *words, f"hydra.run.dir={tmp_path / 'run'}") == 0
-    assert record(tmp_path / "run")["checklist"]["checklist_test"]["pairs"] == 240
+    values = record(tmp_path / "run")["checklist"]["checklist_test"]
+    assert values["pairs"] == 240 and (values["floor"] * 240).is_integer(), "of the pairs that are left"
     said = capsys.readouterr().out
     assert "hold 12 of the 252 pairs of the checklist's checklist_test half" in said
     assert "checklist_test: 2 of 240 pairs share a sentence with training pairs" in said
+    assert (
+        f"floors of checklist_test, accuracy: chance 0.5000, counts {values['floor']:.4f} (learned from the other half)" in said
+    )
 
 
 def test_a_suite_is_one_table_and_what_cannot_be_scored_hides_nothing(
@@ -153,9 +157,9 @@ def test_mistakes_are_named_before_anything_is_scored(
 
 def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
     sets = {"a": ["data=paws"], "b": ["data=pairs"]}
-    typed = ["a.data.path=here", "data.max_length=64"]
+    typed = ["a.data.path=here", "+a.data.labels.x=1", "data.max_length=64"]
     assert overrides_of_sets(sets, typed) == {
-        "a": ["data=paws", "data.path=here", "data.max_length=64"],
+        "a": ["data=paws", "data.path=here", "+data.labels.x=1", "data.max_length=64"],
         "b": ["data=pairs", "data.max_length=64"],
     }
 
@@ -181,6 +185,10 @@ def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
             "data.sources.word_order.fold=7 is none of data.sources.word_order.folds=5",
         ),
         (["data.sources.paws.batch_size=8"], "data.sources.paws.batch_size=8 has no effect: it is set for all sources"),
+        (
+            ["+data@data.sources.mine=pairs", "data.sources.mine.path=.", "data.sources.mine.group=topic"],
+            "data.sources.mine.group=topic has no effect: in a mixture the group of a pair is its source",
+        ),
         (["data.folds=5"], "data.folds=5 has no effect in a mixture, whose sources are read and cut one by one: data"),
         (
             ["+data.sources.mine.path=x"],
@@ -196,10 +204,18 @@ def test_mistakes_in_a_mixture(overrides: list[str], message: str) -> None:
 def test_the_checklist_stands_in_report_card_and_comparison(
     tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "## What it can do" in (tiny_run / "model" / "README.md").read_text(encoding="utf-8")
+    from paraphrase_lab.data.checklist import checklist_table
+    from paraphrase_lab.metrics.checklist_floor import checklist_floor
+
+    floor = record(tiny_run)["checklist"]["checklist_test"]["floor"]
+    assert floor == checklist_floor("checklist_test", checklist_table("test")) and 0.5 < floor < 0.7, "it tells little"
+    assert 0.5 < checklist_floor("checklist_dev", checklist_table("validation")) < 0.7
+    card = (tiny_run / "model" / "README.md").read_text(encoding="utf-8")
+    assert "## What it can do" in card and "All 252 pairs: " in card
     assert paraphrase("report", str(tiny_run), "--output", str(tmp_path / "report.html")) == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Capability checklist" in page and "role_swap" in page and "all kinds" in page
+    assert "floor: counts of words" in page
     capsys.readouterr()
     assert (
         paraphrase("compare", str(tiny_run), str(shutil.copytree(tiny_run, tmp_path / "again")), "--split", "checklist_test")

@@ -86,7 +86,7 @@ def test_groups_too_small_for_a_verdict_are_shown_without_one(tmp_path: Path, ca
     assert paraphrase("compare", str(tmp_path / "a"), str(tmp_path / "b"), "--resamples", "200") == 0
     text = " ".join(capsys.readouterr().out.split())
     sliced, _, small = text.partition("accuracy of small groups, points group pairs A B")
-    assert "group plain 540" in sliced and "2 groups have fewer than 20 clusters" in small
+    assert "group plain 540" in sliced and "2 groups have fewer than 20 clusters: no verdict" in small
     for start, name in ((540, "short [a]"), (570, "number")):
         pairs = slice(start, start + 30)
         of_runs = [((margins(table, share, 0) > 0) == table.labels)[pairs].mean() for share in (0.6, 0.8)]

@@ -64,7 +64,7 @@ def test_every_option_passes_both_stages(option: str, tmp_path: Path) -> None:
     arms = arms_of([job.overrides for job in checked.jobs])
     one_of_each = list({arm.name: job for arm, job in zip(arms, checked.jobs, strict=True)}.values())
     for job, expected in zip(one_of_each, WARNS.get(option, [[]] * len(one_of_each)), strict=True):
-        findings = check_built(job.config, machine=CLUSTER, remote=True)
+        findings = check_built(job.config, machine=CLUSTER, remote=True, training=option != "data=checklist")
         assert findings.problems == []
         OmegaConf.save(job.config, tmp_path / "config.yaml")  # saved YAML has lost the types of its nodes
         assert value_problems(OmegaConf.load(tmp_path / "config.yaml")) == []  # type: ignore[arg-type]

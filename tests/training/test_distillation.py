@@ -143,17 +143,22 @@ def test_a_teacher_that_has_seen_pairs_of_the_student(tiny_run: Path, tmp_path: 
     assert record(run)["data"]["test"]["shared"][str(tiny_run)]["pairs"] == 100
 
 
-def test_a_student_below_its_teachers_and_a_teacher_that_cuts(tiny_run: Path, tmp_path: Path) -> None:
-    teacher = shutil.copytree(tiny_run, tmp_path / "all" / "teacher")
+def test_a_teacher_that_cuts_says_so_from_the_cache_too(tiny_run: Path, tmp_path: Path) -> None:
+    teacher = shutil.copytree(tiny_run, tmp_path / "teacher")
     config = json.loads((teacher / "model" / "config.json").read_text(encoding="utf-8"))
     config["paraphrase_lab"]["max_length"] = 8
     (teacher / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    student = tmp_path / "all" / "student"
-    assert trained(student, f"distil.teacher={tmp_path / 'all'}") == 0
-    assert record(student)["teacher"] == [str(teacher)]
-    told = (student / "train.log").read_text(encoding="utf-8")
-    found = re.search(rf"teacher {teacher} takes 8 tokens at most: (\d+) of (\d+) training pairs are cut for it", told)
-    assert found is not None and 0 < int(found[1]) <= int(found[2])
+    for name in ("first", "second"):
+        assert trained(tmp_path / name, f"distil.teacher={teacher}") == 0
+        told = (tmp_path / name / "train.log").read_text(encoding="utf-8")
+        found = re.search(rf"teacher {teacher} is given (\d+) of (\d+) training pairs cut to its length, and answers to", told)
+        assert found is not None and 0 < int(found[1]) <= int(found[2])
+
+
+def test_no_student_below_its_teachers(tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(tiny_run, tmp_path / "all" / "teacher")
+    assert trained(tmp_path / "all" / "student", f"distil.teacher={tmp_path / 'all'}") == 2
+    assert f"student lies below distil.teacher={tmp_path / 'all'}: the next student would learn" in capsys.readouterr().err
 
 
 def test_keys_without_a_teacher_are_told(capsys: pytest.CaptureFixture[str]) -> None:

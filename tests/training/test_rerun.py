@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from commands import ROOT, TINY, paraphrase, record
+from paraphrase_lab.check.saved_config import saved_config
 from paraphrase_lab.lifecycle.project import DIFF_FILE, LONGEST_DIFF, write_project_state
 from paraphrase_lab.lifecycle.rerun import what_differs
 from paraphrase_lab.runs.record import RunRecord
@@ -66,6 +69,23 @@ def test_a_relative_path_is_that_of_the_training(
     assert "(former values in brackets): data: train " in printed
     assert f"other numbers than {there / 'run'}:" in printed and "difference" in printed
     assert record(Path("other"))["rerun_of"]["same_metrics"] is False
+
+
+def test_a_teacher_keeps_its_name_where_it_is_found_by_it(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An absolute path in its place would make another recipe of a rerun."""
+    (tmp_path / "teacher").mkdir()
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    config = OmegaConf.load(run / "config.yaml")
+    config.distil.teacher = "teacher"
+    OmegaConf.save(config, run / "config.yaml")
+    values = json.loads((run / "run.json").read_text()) | {"working_dir": str(tmp_path)}
+    (run / "run.json").write_text(json.dumps(values))
+    monkeypatch.chdir(tmp_path)
+    assert saved_config(run).distil.teacher == "teacher"
+    monkeypatch.chdir("/")
+    assert saved_config(run).distil.teacher == str(tmp_path / "teacher")
 
 
 def test_a_run_of_an_older_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ OF_THE_MIXTURE = (
     "on_truncation", "batch_size", "batch_tokens", "clusters_together", "evaluation_batch_tokens", "num_workers", "epochs",
 )  # fmt: skip
 """Keys that every data set has, and that have no effect in a source: they are those of the mixture."""
+GROUP_OF_A_SOURCE = "has no effect: in a mixture the group of a pair is its source"
 OF_THE_SOURCES = ("on_bad_rows", "validation_fraction", "test_fraction", "folds", "fold")
 """Keys that have no effect in the mixture: each source is read and cut by itself."""
 
@@ -25,7 +26,7 @@ OF_THE_SOURCES = ("on_bad_rows", "validation_fraction", "test_fraction", "folds"
 def key_without_effect(config: DictConfig, parts: Sequence[str], text: str) -> str | None:
     """Return what is wrong with an override of a source's key, which has an effect as a key of the mixture alone."""
     is_of_source = len(parts) == 4 and list(parts[:2]) == ["data", "sources"] and parts[3] in OF_THE_MIXTURE
-    if not is_of_source or child(child(config, "data"), "sources") is None:
+    if not is_of_source or text.startswith("~") or child(child(config, "data"), "sources") is None:
         return None
     return f"{text} has no effect: it is set for all sources together, as in data.{parts[3]}={text.partition('=')[2]}."
 
@@ -85,6 +86,8 @@ def _source_problems(config: DictConfig, place: str, node: object) -> Iterator[s
             values[f"data.{name}"] = value
     for rule in (labels, pairs, fold):
         yield from (named_in_mixture(sentence, place) for sentence in rule(values))
+    if values.get("data.group") is not None:
+        yield f"{place}.group={shown(node['group'])} {GROUP_OF_A_SOURCE}."
     own, longest = node.get("max_length"), config.data.get("max_length")
     if isinstance(own, int) and isinstance(longest, int) and own > longest:
         yield f"{place}.max_length={own} is more than data.max_length={longest}, which the model takes: data.max_length={own}."

@@ -19,7 +19,7 @@ from paraphrase_lab.configuration.schema import GROUP_BASES, DataConfig
 from paraphrase_lab.configuration.without_effect import LOCAL_MODELS, is_place_of_data, places_of_data
 from paraphrase_lab.data.options import READING, ReadOptions, kept_hint, kept_quoting
 from paraphrase_lab.errors import ConfigError, RunError
-from paraphrase_lab.paths import user_path
+from paraphrase_lab.paths import is_there, user_path
 from paraphrase_lab.runs import own_code
 from paraphrase_lab.runs.record import RunRecord
 
@@ -58,7 +58,8 @@ def saved_config(run_dir: Path) -> DictConfig:
     if working_dir := record.values.get("working_dir"):
         for key in (*places_of_data(config.data), *LOCAL_MODELS):
             file = OmegaConf.select(config, key)
-            if isinstance(file, str) and (from_there := Path(working_dir, file)).exists():
+            is_here = key in LOCAL_MODELS and isinstance(file, str) and is_there(Path(file))  # its text names the recipe
+            if isinstance(file, str) and not is_here and is_there(from_there := Path(working_dir, file)):
                 OmegaConf.update(config, key, str(from_there))
     return config
 
@@ -154,9 +155,11 @@ def _source(data: DictConfig) -> dict[str, Any]:
 
 
 def _without_shown(node: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy without the keys SHOWN, also in the sources of a mixture."""
+    """Return a copy of `data` without the keys SHOWN, also in the sources of a mixture."""
     kept = {name: value for name, value in node.items() if name not in SHOWN}
-    return {name: _without_shown(value) if isinstance(value, dict) else value for name, value in kept.items()}
+    if isinstance(sources := kept.get("sources"), dict):
+        kept["sources"] = {name: _without_shown(one) if isinstance(one, dict) else one for name, one in sources.items()}
+    return kept
 
 
 def _absolute(data: DictConfig) -> dict[str, Any]:

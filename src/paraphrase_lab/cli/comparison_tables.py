@@ -34,8 +34,8 @@ def print_comparison(comparison: Comparison, *, with_slices: bool) -> None:
         for a, b in dict.fromkeys((one.a, one.b) for one in comparison.sliced):
             of_two = [one for one in comparison.sliced if (one.a, one.b) == (a, b)]
             console.print(_slices(of_two, letters, with_parts))
-        if comparison.small_groups:
-            console.print(_small_groups(comparison.small_groups, list(letters.values())))
+    if comparison.small_groups:
+        console.print(_small_groups(comparison.small_groups, list(letters.values())))
     for one in comparison.whole:
         if one.metric == comparison.metric:
             versus = f"{letters[one.b]} - {letters[one.a]}, " if len(comparison.candidates) > 2 else ""

@@ -151,7 +151,8 @@ def _small_slices(small: Mapping[str, np.ndarray]) -> list[str]:
     bands = [name for name in small if not name.startswith(GROUP)]
     found = [f"Slices with fewer than {FEWEST_CLUSTERS} clusters are not compared: {', '.join(bands)}."] if bands else []
     if groups := len(small) - len(bands):
-        found.append(f"{groups} groups have fewer than {FEWEST_CLUSTERS} clusters: their accuracy is shown, without a verdict.")
+        some = "A group has" if groups == 1 else f"{groups} groups have"
+        found.append(f"{some} fewer than {FEWEST_CLUSTERS} clusters: no verdict, their accuracies are in a table.")
     return found
 
 

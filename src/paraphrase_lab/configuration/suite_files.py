@@ -44,11 +44,11 @@ def overrides_of_sets(sets: dict[str, list[str]], typed: Sequence[str]) -> dict[
     """Add what was typed: NAME.KEY=VALUE to the set NAME, KEY=VALUE to every set. Raises UserError for a NAME that is none."""
     found = {name: list(overrides) for name, overrides in sets.items()}
     for word in typed:
-        name, dot, rest = word.partition(".")
+        name, dot, rest = word.lstrip("+~").partition(".")
         if rest.startswith(OF_ONE_SET) and name not in sets:
             raise UserError(f"{word}: the suite has no set '{name}'", valid=f"sets: {', '.join(sets)}")
         for set_name in [name] if dot and name in sets else list(sets):
-            found[set_name].append(rest if dot and name in sets else word)
+            found[set_name].append(f"{word[: -len(word.lstrip('+~'))]}{rest}" if dot and name in sets else word)
     return found
 
 

@@ -128,14 +128,14 @@ def ordered_batches(plan: BatchPlan, *, rank: int = 0, world_size: int = 1) -> l
 
 
 def _cut_groups(groups: np.ndarray, lengths: np.ndarray, batch_size: int | None, batch_tokens: int | None) -> np.ndarray:
-    """Return the group of each pair [pairs], numbered from 0: those larger than a batch are cut into parts of equal size."""
+    """Return the group of each pair [pairs], numbered from 0: those larger than a batch are cut, once, into equal parts."""
     _, group_of_pair = np.unique(groups, return_inverse=True)
     sizes = np.bincount(group_of_pair)
     longest = np.zeros(len(sizes), dtype=np.int64)
     np.maximum.at(longest, group_of_pair, lengths)
     most = np.full(len(sizes), batch_size) if batch_tokens is None else np.maximum(1, batch_tokens // longest)
     parts = -(-sizes // most)
-    order = np.argsort(group_of_pair, kind="stable")
+    order = np.lexsort((lengths, group_of_pair))  # a part holds pairs of about the same length
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     part = place * parts[group_of_pair] // sizes[group_of_pair]

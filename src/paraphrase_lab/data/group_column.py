@@ -14,13 +14,26 @@ def no_group_column(place: str, column: str, columns: Iterable[str]) -> UserErro
     return UserError(f"{place} has no column '{column}', which data.group names", valid=f"its columns: {', '.join(columns)}")
 
 
+def has_group(row: Mapping[str, Any], column: str) -> bool:
+    """Tell whether a row of the Hub has the column, or the field inside one by a path with dots, of which any may be empty."""
+    value: Any = row
+    for part in [column] if column in row else column.split("."):
+        if value is None or isinstance(value, list):
+            return True
+        if part not in value:
+            return False
+        value = value[part]
+    return True
+
+
 def group_name(values: Mapping[str, Any], column: str, place: str, line: int) -> str | None:
     """Return the group of a row; None where the cell is empty. Raises UserError for a list or an object."""
     value = as_text(value_at(values, column))
     if isinstance(value, list | dict):
         kind = "a list" if isinstance(value, list) else "an object"
         raise UserError(f"{place} line {line}: the value of data.group={column} is {kind}", valid=FEW)
-    return None if value is None or is_blank(str(value)) else str(value)
+    is_empty = value is None or value != value or is_blank(str(value))  # a number that is absent is not equal to itself
+    return None if is_empty else str(value)
 
 
 def refuse_many_groups(groups: Sequence[str | None]) -> None:
@@ -31,4 +44,5 @@ def refuse_many_groups(groups: Sequence[str | None]) -> None:
         raise UserError(
             f"data.group names a column with {len(names):,} different values ({first}, …), and each would have results",
             valid=f"{FEW}; {MOST_GROUPS} at most",
+            hint="data.group=null shows no groups",
         )

@@ -10,7 +10,7 @@ from paraphrase_lab.data.files import RowReader, column_names, count_rows, has_r
 from paraphrase_lab.data.folders import Names, refuse_missing_splits, split_files, split_names
 from paraphrase_lab.data.formats import TEXT_FORMATS, file_format, named_format
 from paraphrase_lab.data.generated import WordOrder
-from paraphrase_lab.data.group_column import group_name, no_group_column
+from paraphrase_lab.data.group_column import group_name, has_group, no_group_column
 from paraphrase_lab.data.labels import ZERO_ONE, label_mapping, meaning, names_problem
 from paraphrase_lab.data.opening import is_pipe
 from paraphrase_lab.data.options import ReadOptions
@@ -113,9 +113,11 @@ class Pairs:
         files = self.files()
         for split, parts in files.items():
             for file in parts:
-                there = require_columns(file, self.columns[:2] if self._is_secret(split, file) else self.columns, self.options)
-                if self.group and self.group not in there and not is_inside(file, self.group, self.options):
-                    raise no_group_column(str(file), self.group, there)
+                require_columns(file, self.columns[:2] if self._is_secret(split, file) else self.columns, self.options)
+                if self.group and not is_inside(file, self.group, self.options):
+                    there = column_names(file, self.options, (*self.columns, self.group))
+                    if self.group not in there:
+                        raise no_group_column(str(file), self.group, there)
             if (split == "train" or len(files) == 1) and not any(has_rows(file, self.options) for file in parts):
                 is_text = file_format(parts[0], self.options) in TEXT_FORMATS
                 raise UserError(f"{parts[0]} has {'a header' if is_text else 'columns'} and no rows", valid="a row is a pair")
@@ -151,7 +153,7 @@ class Pairs:
                     valid=f"columns: {', '.join(row)}",
                     hint=named or "data.sentence1=NAME data.sentence2=NAME data.label=NAME names the columns",
                 )
-            if number == 1 and self.group and self.group.partition(".")[0] not in row:
+            if number == 1 and self.group and not has_group(row, self.group):
                 raise no_group_column(place, self.group, row)
             yield self._pair(row, place, number, names)
 

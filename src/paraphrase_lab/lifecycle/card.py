@@ -34,7 +34,6 @@ def card_facts(run: Run, metrics: Mapping[str, float], calibration: Calibration)
         calibration=calibration,
         max_length=run.config.data.max_length,
         checklist=from_record(_last_half(run.record.values.get("groups") or {})),
-        checklist_floor=_last_half(run.record.values.get("checklist") or {}).get("floor"),
     )
 
 

@@ -18,11 +18,10 @@ from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.card import card_facts
 from paraphrase_lab.lifecycle.checklist import score_checklist
 from paraphrase_lab.lifecycle.evaluation import ScoredSplit
-from paraphrase_lab.lifecycle.group_tables import print_checklist, print_groups
+from paraphrase_lab.lifecycle.group_tables import print_checklist, print_checklist_floor, print_groups
 from paraphrase_lab.lifecycle.rerun import compare_numbers
 from paraphrase_lab.lifecycle.run import LAST_CHECKPOINT, Run
 from paraphrase_lab.metrics.calibration import NEUTRAL, Calibration
-from paraphrase_lab.metrics.checklist_floor import checklist_floor
 from paraphrase_lab.metrics.groups import GroupResult, accuracy_of, as_record
 from paraphrase_lab.metrics.names import PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
@@ -155,23 +154,28 @@ def _record_results(run: Run, found: Results) -> None:
         metrics=found.metrics, baselines=found.baselines, calibration=found.model.calibration.to_dict(),
         groups={prefix: as_record(results) for prefix, results in found.groups.items() if results},
         checklist={
-            half: {"pairs": len(one.table), "fingerprint": one.table.fingerprint, "floor": checklist_floor(half)}
-            for half, one in found.checklist.items()
+            half: {"pairs": len(one.table), "fingerprint": one.table.fingerprint} for half, one in found.checklist.items()
         },
     )  # fmt: skip
 
 
 def _add_floors(run: Run, console: Console, found: Results) -> None:
     """Train the floors; print and record them beside the trivial models, of a mixture for each of its sources, too."""
+    from paraphrase_lab.metrics.checklist_floor import checklist_floor
     from paraphrase_lab.metrics.floors import FLOORS  # of scikit-learn, which a training has no other use for
 
+    checklist = run.record.values.get("checklist") or {}
+    for half, one in found.checklist.items():
+        checklist[half] |= {"floor": checklist_floor(half, one.table)}
+    for half in list(found.checklist)[-1:]:
+        print_checklist_floor(console, half, checklist[half]["floor"])
     floors = FLOORS.of(run.tables.splits["train"], found.prefixed[found.last].table)
     reached = {found.last: floors.whole} | {f"{found.last}_{group}": values for group, values in floors.of_groups.items()}
     baselines = {prefix: values | reached.get(prefix, {}) for prefix, values in found.baselines.items()}
     for prefix in [prefix for prefix in reached if prefix in baselines]:
         evaluation.print_floors(console, prefix, baselines[prefix])
     run.watch.lap("floors")
-    run.record.update(baselines=baselines, seconds=run.watch.seconds)
+    run.record.update(baselines=baselines, checklist=checklist, seconds=run.watch.seconds)
 
 
 def _wanted(run: Run, choice: str) -> bool:

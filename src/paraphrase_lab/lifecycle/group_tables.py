@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from paraphrase_lab.metrics.checklist_floor import checklist_floor
 from paraphrase_lab.metrics.groups import GroupResult, accuracy_of
 
 MOST_ROWS = 40
@@ -36,6 +35,8 @@ def print_checklist(console: Console, half: str, results: Mapping[str, GroupResu
     """Print the results of a half of the checklist, checklist_dev or checklist_test, kind by kind."""
     pairs = sum(one.pairs for one in results.values())
     print_groups(console, f"{half}: {accuracy_of(results):.1%} of {pairs} short pairs are answered right", results)
-    floor = checklist_floor(half)
+
+
+def print_checklist_floor(console: Console, half: str, floor: float) -> None:
     line = f"floors of {half}, accuracy: chance 0.5000, counts {floor:.4f} (learned from the other half)"
     console.print(line, style="dim", soft_wrap=True, markup=False, highlight=False)

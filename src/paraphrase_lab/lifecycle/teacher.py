@@ -17,12 +17,13 @@ from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.errors import UserError
 from paraphrase_lab.files import atomic_write
 from paraphrase_lab.lifecycle.trained import load_run
+from paraphrase_lab.paths import user_path
 from paraphrase_lab.predict import RunScorer
 from paraphrase_lab.runs.teacher import teacher_fingerprint, teacher_runs
 from paraphrase_lab.runtime.progress import shown_progress
 
 log = logging.getLogger(__name__)
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class Teacher(NamedTuple):
@@ -34,10 +35,15 @@ class Teacher(NamedTuple):
 
     @classmethod
     def of(cls, config: DictConfig, student: Path) -> "Teacher | None":
-        """Return the teacher of the run whose directory is `student`, which may lie below the teacher's. Raises UserError."""
+        """Return the teacher of the run whose directory is `student`. Raises UserError where there is none, or it is one."""
         if (name := config.distil.teacher) is None:
             return None
-        if not (runs := teacher_runs(name, student)):
+        if student.resolve().is_relative_to(user_path(name).resolve()):
+            raise UserError(
+                f"{student} lies below distil.teacher={name}: the next student would learn from it, too",
+                hint="hydra.run.dir=DIRECTORY, or hydra.sweep.dir=DIRECTORY, elsewhere",
+            )
+        if not (runs := teacher_runs(name)):
             raise UserError(f"distil.teacher={name} is not there: the training job has no such input")
         return cls(name, runs, teacher_fingerprint(runs))
 
@@ -51,18 +57,26 @@ class Teacher(NamedTuple):
             cache: the directory that keeps them.
         """
         both = order_mode(config) != "none"
-        key = hashlib.sha256(f"{FORMAT_VERSION}|{train.fingerprint}|{self.fingerprint}|{precision}|{both}".encode()).hexdigest()
-        file = cache / "teachers" / f"{key}.npz"
-        if (margins := _load(file)) is None:
+        parts = (FORMAT_VERSION, train.fingerprint, self.fingerprint, precision, accelerator, both)
+        file = cache / "teachers" / f"{hashlib.sha256('|'.join(map(str, parts)).encode()).hexdigest()}.npz"
+        if (found := _load(file)) is None:
             with isolate_rng():
-                margins = mean_logits([self._scored(run, train, precision, accelerator, both=both) for run in self.runs])
-            _save(file, margins)
+                scored = [self._scored(run, train, precision, accelerator, both=both) for run in self.runs]
+            found = mean_logits([logits for logits, _ in scored]), np.array([cut for _, cut in scored])
+            _save(file, *found)
+        margins, cuts = found
+        for run, cut in zip(self.runs, cuts.tolist(), strict=True):
+            if cut:
+                log.warning(
+                    "teacher %s is given %s of %s training pairs cut to its length, and answers to what is left",
+                    run, f"{cut:,}", f"{len(train):,}",
+                )  # fmt: skip
         agree = float(((margins[0] >= 0) == (train.labels == 1)).mean())
         log.info("teacher %s: its answer is the label of %.1f %% of the training pairs", self.name, 100 * agree)
         return list(margins)
 
-    def _scored(self, run: Path, train: PairTable, precision: str, accelerator: str, *, both: bool) -> np.ndarray:
-        """Return the logits of one run [orders, pairs]."""
+    def _scored(self, run: Path, train: PairTable, precision: str, accelerator: str, *, both: bool) -> tuple[np.ndarray, int]:
+        """Return the logits of one run [orders, pairs], and the number of pairs that are longer than it takes."""
         scorer = RunScorer(run, load_run(run, accelerator)[1], precision=precision)
         columns = [(train.sentence1, train.sentence2), (train.sentence2, train.sentence1)][: 1 + both]
         done = 0
@@ -75,12 +89,7 @@ class Teacher(NamedTuple):
 
             scorer.advance = advance
             logits = np.stack([scorer.logits(list(zip(*texts, strict=True))) for texts in columns])
-        if cut := scorer.truncated:
-            log.warning(
-                "teacher %s takes %d tokens at most: %s of %s training pairs are cut for it, and its answers are those to what "
-                "is left", run, scorer.model.max_length, f"{cut:,}", f"{len(train):,}",
-            )  # fmt: skip
-        return logits
+        return logits, scorer.truncated
 
 
 def mean_logits(logits: Sequence[np.ndarray]) -> np.ndarray:
@@ -91,18 +100,18 @@ def mean_logits(logits: Sequence[np.ndarray]) -> np.ndarray:
     return logsumexp(log_expit(stacked), axis=0) - logsumexp(log_expit(-stacked), axis=0)
 
 
-def _load(file: Path) -> np.ndarray | None:
+def _load(file: Path) -> tuple[np.ndarray, np.ndarray] | None:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return arrays["margins"]
+            return arrays["margins"], arrays["cuts"]
     except (OSError, EOFError, ValueError, KeyError, BadZipFile):
         return None
 
 
-def _save(file: Path, margins: np.ndarray) -> None:
+def _save(file: Path, margins: np.ndarray, cuts: np.ndarray) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file, shared=True) as unfinished, unfinished.open("wb") as stream:
-            np.savez(stream, margins=margins)
+            np.savez(stream, margins=margins, cuts=cuts)
     except OSError as error:  # a full or read-only disk costs time later, not the run
         log.warning("the teacher's answers were not cached: %s; PARAPHRASE_CACHE_DIR names another place", error)

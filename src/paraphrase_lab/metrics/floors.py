@@ -68,8 +68,7 @@ def floors(train: PairTable, test: PairTable) -> Floors:
         linear = LogisticRegression(solver="liblinear", max_iter=200)
         linear.fit(_shared_and_own(vectorizer, train), train.labels)
         found[name] = linear.predict_proba(_shared_and_own(vectorizer, test))[:, 1]
-    trees = HistGradientBoostingClassifier(random_state=0)
-    found["counts"] = trees.fit(pair_counts(train), train.labels).predict_proba(pair_counts(test))[:, 1]
+    found["counts"] = counts_classifier(train).predict_proba(pair_counts(test))[:, 1]
     groups = np.array([group or "" for group in test.groups or []])
 
     def reached(rows: np.ndarray) -> dict[str, dict[str, float]]:
@@ -77,6 +76,11 @@ def floors(train: PairTable, test: PairTable) -> Floors:
 
     of_groups = {group: reached(np.flatnonzero(groups == group)) for group in dict.fromkeys(groups.tolist()) if group}
     return Floors(reached(np.arange(len(test))), of_groups)
+
+
+def counts_classifier(train: PairTable) -> HistGradientBoostingClassifier:
+    """Return the floor "counts", trained; it takes what `pair_counts` returns."""
+    return HistGradientBoostingClassifier(random_state=0).fit(pair_counts(train), train.labels)
 
 
 def _sample(table: PairTable, most: int) -> PairTable:

@@ -85,8 +85,6 @@ class CardFacts(NamedTuple):
     calibration: Calibration
     max_length: int
     checklist: Mapping[str, GroupResult] = MappingProxyType({})
-    checklist_floor: float | None = None
-    """The accuracy that counts of words reach on the checklist."""
     """The results of each kind of pairs on the half that was scored last."""
 
 
@@ -149,10 +147,8 @@ def _checklist(facts: CardFacts) -> list[str]:
         "Short pairs of plain English, kind by kind, that no training has seen; chance is 0.5, but for identical and unrelated:"
     )
     of_all = f"All {sum(one.pairs for one in facts.checklist.values())} pairs: {accuracy_of(facts.checklist):.2f}"
-    floor = "" if facts.checklist_floor is None else f"; counts of words alone get {facts.checklist_floor:.2f}"
     return [
-        f"## What it can do\n\n{said}\n\n{of_all}{floor}.\n\n"
-        + markdown_table(("kind", "pairs", "accuracy", "95 % interval"), rows)
+        f"## What it can do\n\n{said}\n\n{of_all}.\n\n" + markdown_table(("kind", "pairs", "accuracy", "95 % interval"), rows)
     ]
 
 

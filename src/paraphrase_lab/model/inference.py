@@ -17,7 +17,9 @@ def best_device(accelerator: str = "auto") -> torch.device:
     if accelerator == "cpu":
         return torch.device("cpu")
     if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+        return torch.device(
+            "cuda", int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))) % torch.cuda.device_count()
+        )
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from paraphrase_lab.configuration.later_keys import completed
 from paraphrase_lab.configuration.renamed import renamed_record
 from paraphrase_lab.configuration.without_effect import LOCAL_MODELS, WITHOUT_EFFECT, is_place_of_data
+from paraphrase_lab.paths import is_there
 from paraphrase_lab.runs.short import shown
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any], working_
 
     def value(config: Mapping[str, Any], key: str, base: str) -> str:
         found = config[key]
-        is_place = is_place_of_data(key) or (key in LOCAL_MODELS and Path(base, str(found)).exists())
+        is_place = is_place_of_data(key) or (key in LOCAL_MODELS and is_there(Path(base, str(found))))
         if not isinstance(found, str) or not is_place:
             return shown(found)
         return str(Path(base, Path(found).expanduser()).absolute())

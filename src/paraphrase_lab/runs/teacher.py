@@ -13,10 +13,8 @@ NO_PART_OF_ANSWERS = ("README.md", "training_input.json")
 """Files of an exported model that its answers do not depend on."""
 
 
-def teacher_runs(name: str, student: Path | None = None) -> list[Path]:
+def teacher_runs(name: str) -> list[Path]:
     """Return the run that is named, or the runs in the directory that is named, in the order of their names.
-
-    The directory `student`, of the run that learns from them, is none of them.
 
     Raises:
         UserError: no run there, or one that has no model.
@@ -28,11 +26,7 @@ def teacher_runs(name: str, student: Path | None = None) -> list[Path]:
         if path.is_relative_to(CHANNELS_DIR):  # of a job on another machine
             return []
         raise UserError(f"distil.teacher={name} is no run", hint=f"it {absence(name).rstrip('.')}")
-    found = (
-        [path]
-        if (path / FILE_NAME).is_file()
-        else sorted(file.parent for file in path.glob(f"*/{FILE_NAME}") if student is None or not file.parent.samefile(student))
-    )
+    found = [path] if (path / FILE_NAME).is_file() else sorted(file.parent for file in path.glob(f"*/{FILE_NAME}"))
     if not found:
         hint = "name a run, or a directory with runs below it, as of a sweep"
         raise UserError(f"distil.teacher={name} is no run, and holds none", hint=hint)
