@@ -137,7 +137,7 @@ def _scored(given: Sequence[Predictions]) -> Scored:
 
 
 def _masks(given: Predictions, clusters: np.ndarray, by_slice: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return the slices that are large enough and no repetition of another, and those that are too small."""
+    """Return the slices that are large enough and no repetition of another, and the smaller ones."""
     kept, small = {ALL: np.ones(len(clusters), dtype=bool)}, {}
     for name, mask in (slices(given.sentence1, given.sentence2, given.groups) if by_slice else {}).items():
         if any(np.array_equal(mask, other) for other in kept.values()):
