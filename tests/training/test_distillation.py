@@ -143,6 +143,7 @@ def test_a_teacher_that_has_seen_pairs_of_the_student(tiny_run: Path, tmp_path: 
     assert record(run)["data"]["test"]["shared"][str(tiny_run)]["pairs"] == 100
 
 
+@pytest.mark.slow
 def test_a_teacher_that_cuts_says_so_from_the_cache_too(tiny_run: Path, tmp_path: Path) -> None:
     teacher = shutil.copytree(tiny_run, tmp_path / "teacher")
     config = json.loads((teacher / "model" / "config.json").read_text(encoding="utf-8"))
