@@ -166,7 +166,7 @@ def _add_floors(run: Run, console: Console, found: Results) -> None:
 
     checklist = run.record.values.get("checklist") or {}
     for half, one in found.checklist.items():
-        checklist[half] |= {"floor": checklist_floor(half, one.table)}
+        checklist[half]["floor"] = checklist_floor(half, one.table)
     for half in list(found.checklist)[-1:]:
         print_checklist_floor(console, half, checklist[half]["floor"])
     floors = FLOORS.of(run.tables.splits["train"], found.prefixed[found.last].table)
