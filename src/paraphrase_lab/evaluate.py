@@ -12,9 +12,11 @@ from paraphrase_lab.check.saved_config import CHANGEABLE, CUTS, data_differences
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.data.beyond_training import TRUNCATED, FlagCounts, beyond_training
+from paraphrase_lab.data.checklist import SPLIT_NAMES, Checklist
 from paraphrase_lab.data.known_input import KnownInput
 from paraphrase_lab.data.labels import ZERO_ONE, contradicted_by, typed_labels
 from paraphrase_lab.data.module import PairDataModule
+from paraphrase_lab.data.pair_table import PairTable
 from paraphrase_lab.data.rows import list_bad_rows
 from paraphrase_lab.data.tables import first_pairs, load_split
 from paraphrase_lab.errors import ConfigError, UserError
@@ -22,6 +24,7 @@ from paraphrase_lab.files import write_json
 from paraphrase_lab.lifecycle import evaluation
 from paraphrase_lab.lifecycle.seen import REFUSE, PairsToScore, changed_since_training, other_pairs, own_split
 from paraphrase_lab.lifecycle.suite_table import whole_split
+from paraphrase_lab.metrics.checklist_floor import checklist_floor
 from paraphrase_lab.metrics.groups import GroupResult, as_record
 from paraphrase_lab.metrics.names import FLOOR_NAMES, HISTORY, PREFIX
 from paraphrase_lab.metrics.symmetry import absurd_probes
@@ -86,7 +89,8 @@ def evaluate_run(
     metrics = evaluation.split_metrics(prefix, scored, model.calibration, build.build_metrics(config))
     groups, whole = evaluation.split_groups(scored, model.calibration), whole_split(scored, model.calibration)
     fingerprint = chosen.tables.splits[name].fingerprint
-    baselines = evaluation.split_baselines({prefix: scored}, _known_floors(run_dir, name, fingerprint))
+    floors = _known_floors(run_dir, name, fingerprint) | _checklist_floors(config, name, scored.table)
+    baselines = evaluation.split_baselines({prefix: scored}, floors)
     key = combine({"pairs": fingerprint, "data": OmegaConf.to_container(config.data, resolve=True), "precision": used})
     directory = (places or run_dir / "evaluations") / f"{name}-{key[:8]}"
     notes = [*chosen.notes, *chosen.tables.notes, *datamodule.truncation_notes, *_beyond(run_dir, model, datamodule, name)]
@@ -130,6 +134,12 @@ def _known_floors(run_dir: Path, name: str, fingerprint: str) -> dict[str, dict[
         return {}
     baselines = (record.get("baselines") or {}).get(PREFIX[name]) or {}
     return {floor: baselines[floor] for floor in FLOOR_NAMES if floor in baselines}
+
+
+def _checklist_floors(config: DictConfig, name: str, table: PairTable) -> dict[str, dict[str, float]]:
+    if config.data["_target_"] != f"{Checklist.__module__}.{Checklist.__qualname__}" or name not in SPLIT_NAMES:
+        return {}
+    return {"counts": {"accuracy": checklist_floor(SPLIT_NAMES[name], table)}}
 
 
 def _require_usable(config: DictConfig, model: TrainedModel) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from checking import problems
+from checking import built, problems, write
 from commands import TINY, paraphrase, record
 from paraphrase_lab.configuration.suite_files import overrides_of_sets, read_suite
 from paraphrase_lab.errors import UserError
@@ -83,7 +84,9 @@ def test_the_checklist_is_scored_after_a_training(tiny_run: Path, capsys: pytest
     assert made["metrics"]["checklist_test/accuracy"] == pytest.approx(right / 252)
     assert (tiny_run / "plots" / "checklist_test.png").is_file()
     assert paraphrase("evaluate", str(tiny_run), "data=checklist") == 0
-    assert "role_swap" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "role_swap" in shown
+    assert f"floors of test, accuracy: counts {made['checklist']['checklist_test']['floor']:.4f}" in shown
 
 
 def test_pairs_of_the_checklist_in_the_training_are_left_out_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,6 +121,8 @@ def test_a_suite_is_one_table_and_what_cannot_be_scored_hides_nothing(
     words = ("evaluate", str(tiny_run), "--suite", str(suite), *named, "--output", str(tmp_path / "out"))
     assert paraphrase(*words) == 2
     shown = capsys.readouterr().out
+    assert re.search(r"floors of checklist, accuracy: counts 0\.6\d{3}\n", shown), "of other sets none is known"
+    assert shown.count("floors of") == 1
     assert "hub was not scored: the data set google-research-datasets/paws could not be loaded" in shown
     written = list(csv.DictReader((tmp_path / "out" / "suite-mine" / "results.csv").read_text(encoding="utf-8").splitlines()))
     sizes = {"gone": "", "mine": "40", "hub": "", "turned": "40", "checklist": "252"}
@@ -199,6 +204,18 @@ def test_what_is_typed_goes_to_one_set_or_to_all() -> None:
 def test_mistakes_in_a_mixture(overrides: list[str], message: str) -> None:
     (found,) = problems("data=mixture", *overrides)
     assert message in found
+
+
+def test_the_file_of_a_source_is_overruled_not_silently(tmp_path: Path) -> None:
+    text = "defaults: [pairs, _self_]\nlabel: same\nbatch_size: 8\non_truncation: error\nepochs: 9\n"
+    write(tmp_path, "data/mine.yaml", text)
+    words = ("data=mixture", "+data@data.sources.mine=mine", f"data.sources.mine.path={tmp_path}", "data.batch_size=16")
+    found = built(*words, config_dir=tmp_path).warnings
+    assert (
+        "data.sources.mine has on_truncation=error, batch_size=8 in its file, which the mixture does not use: "
+        "it has data.on_truncation=warn, data.batch_size=16." in found
+    )
+    assert not any("does not use" in warning for warning in built("data=mixture", "data.batch_size=16").warnings)
 
 
 def test_the_checklist_stands_in_report_card_and_comparison(

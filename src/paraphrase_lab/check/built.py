@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from paraphrase_lab.check import training as rules
 from paraphrase_lab.check.adapters import adapter_findings
 from paraphrase_lab.check.findings import Findings
+from paraphrase_lab.check.mixture import overruled_findings
 from paraphrase_lab.check.targets import target_problems
 from paraphrase_lab.configuration.settings import plain_config
 from paraphrase_lab.configuration.without_effect import PLACES
@@ -57,6 +58,7 @@ def _training_findings(plain: dict[str, Any], machine: Machine | None, *, remote
     yield from rules.model_problems(plain)
     yield from adapter_findings(plain, remote=remote)
     yield from rules.teacher_findings(plain)
+    yield from overruled_findings(plain)
     if machine is None and not remote:
         try:
             machine = this_machine(plain["trainer"]["accelerator"])

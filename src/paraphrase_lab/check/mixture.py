@@ -1,6 +1,6 @@
 """The first stage on the data sets of a mixture: each has the keys of its kind, with values that fit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from paraphrase_lab.check.fields import described, fitting, keys_of, schema_of_node
+from paraphrase_lab.check.findings import Warned
 from paraphrase_lab.check.rules import fold, labels, pairs
 from paraphrase_lab.check.suggestions import listed, names_in, no_such_key, shown
 from paraphrase_lab.configuration.hydra_internals import child, is_absent
@@ -18,6 +19,8 @@ OF_THE_MIXTURE = (
     "on_truncation", "batch_size", "batch_tokens", "clusters_together", "evaluation_batch_tokens", "num_workers", "epochs",
 )  # fmt: skip
 """Keys that every data set has, and that have no effect in a source: they are those of the mixture."""
+OVERRULED = ("on_truncation", "batch_size", "batch_tokens", "evaluation_batch_tokens")
+"""Keys of the mixture that a source's own file may have set for a reason."""
 GROUP_OF_A_SOURCE = "has no effect: in a mixture the group of a pair is its source"
 OF_THE_SOURCES = ("on_bad_rows", "validation_fraction", "test_fraction", "folds", "fold")
 """Keys that have no effect in the mixture: each source is read and cut by itself."""
@@ -47,6 +50,18 @@ def mixture_problems(config: DictConfig) -> Iterator[str]:
             yield f"data.weights.{name}={shown(weight)} must be 0 or more: how often a pair comes in an epoch."
     if names_in(sources) and all(name in weights and weights[name] == 0 for name in names_in(sources)):
         yield "data.weights are 0 for all sources, which leaves nothing to train on: one of them must be above 0."
+
+
+def overruled_findings(plain: Mapping[str, Any]) -> Iterator[Warned]:
+    """Warn of values in the file of a source that the mixture overrules with its own."""
+    data = plain["data"]
+    usual = {field.name: field.default for field in fields(DataConfig)} | {"batch_size": plain["model"].get("batch_size")}
+    for name, node in (data.get("sources") or {}).items():
+        found = [key for key in OVERRULED if node.get(key) not in (usual[key], data[key])]
+        if found:
+            own = ", ".join(f"{key}={shown(node[key])}" for key in found)
+            instead = ", ".join(f"data.{key}={shown(data[key])}" for key in found)
+            yield Warned(f"data.sources.{name} has {own} in its file, which the mixture does not use: it has {instead}.")
 
 
 def _cuts_without_effect(data: DictConfig) -> Iterator[str]:

@@ -69,9 +69,9 @@ def _scored(
         for note in done.notes:
             console.print(f"{name}: {note}", style="yellow", markup=False, soft_wrap=True)
         shown = f"{name} ({SEEN})" if SEEN in done.baselines else name
-        rows.append(
-            SuiteRow(shown, done.whole, {key.partition("/")[2]: value for key, value in done.metrics.items()}, done.directory)
-        )
+        metrics = {key.partition("/")[2]: value for key, value in done.metrics.items()}
+        (trivial,) = done.baselines.values()
+        rows.append(SuiteRow(shown, done.whole, metrics, trivial, done.directory))
     return rows
 
 

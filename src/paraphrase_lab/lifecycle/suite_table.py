@@ -1,8 +1,9 @@
 """The results of a suite: one row per data set, on the screen, in a file and as a picture."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from rich.table import Table
 from paraphrase_lab import plots
 from paraphrase_lab.data.clusters import sentence_clusters
 from paraphrase_lab.files import atomic_write
-from paraphrase_lab.lifecycle.evaluation import ScoredSplit
+from paraphrase_lab.lifecycle.evaluation import ScoredSplit, print_floors
 from paraphrase_lab.metrics.calibration import Calibration
 from paraphrase_lab.metrics.groups import OTHERS, GroupResult, group_results
 
@@ -26,7 +27,9 @@ class SuiteRow(NamedTuple):
 
     name: str
     result: GroupResult | None = None
-    metrics: dict[str, float] = {}
+    metrics: Mapping[str, float] = MappingProxyType({})
+    baselines: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+    """What trivial models reach on the set, with the floors where they are known."""
     directory: Path | None = None
     refused: str = ""
 
@@ -56,6 +59,7 @@ def print_suite(console: Console, title: str, rows: Sequence[SuiteRow]) -> None:
     console.print(title, style="bold", soft_wrap=True, markup=False, highlight=False)
     console.print(table, markup=False)
     for row in rows:
+        print_floors(console, row.name, row.baselines)
         if row.refused:
             console.print(f"{row.name} was not scored: {row.refused}", style="yellow", markup=False, soft_wrap=True)
 
