@@ -79,7 +79,8 @@ def test_the_bands_of_paws_stay_where_others_are_no_better(overlap: np.ndarray) 
 
 def test_groups_too_small_for_a_verdict_are_shown_without_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = pair_table()
-    groups = ["plain"] * 540 + ["short [a]"] * 30 + ["number"] * 30  # three pairs share a sentence: 10 clusters each
+    named = {"plain": 540, "short [a]": 30, "number": 30}  # three pairs share a sentence: 10 clusters in each small group
+    groups: list[str | None] = [name for name, count in named.items() for _ in range(count)]
     table = PairTable(whole.ids, whole.sentence1, whole.sentence2, whole.labels, groups)
     for name, share in (("a", 0.6), ("b", 0.8)):
         write_run(tmp_path / name, share, table=table, config={"name": name})
