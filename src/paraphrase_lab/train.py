@@ -38,7 +38,7 @@ from paraphrase_lab.runtime.hardware import cpu_threads, devices_used, resolve_p
 from paraphrase_lab.runtime.third_party import quiet_libraries, without_known_warnings
 from paraphrase_lab.tracking import hooks
 from paraphrase_lab.training.averaging import averaged_at_the_end
-from paraphrase_lab.training.checkpoints import BestCheckpoint
+from paraphrase_lab.training.checkpoints import BestCheckpoint, ResumeCheckpoint
 from paraphrase_lab.training.stopping import StopRequest
 
 log = logging.getLogger(__name__)
@@ -164,5 +164,6 @@ def fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, Be
     except torch.OutOfMemoryError as error:
         can_checkpoint = getattr(encoder, "supports_gradient_checkpointing", True)  # MPNet of transformers 5 does not
         raise out_of_memory(error, run, trainer.global_step, knows_checkpointing=can_checkpoint) from error
-    run.watch.lap("training")
+    resumable = next(callback for callback in trainer.callbacks if isinstance(callback, ResumeCheckpoint))  # type: ignore[attr-defined]
+    run.watch.lap("training", also=resumable.seconds_before)
     return trainer, best

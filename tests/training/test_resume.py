@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import torch
 
 from encoders import save_checkpoint
 
@@ -99,6 +100,21 @@ def test_killed_and_resumed_equals_uninterrupted(kill: str, uninterrupted: Outco
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["killed"]
     assert outcome(tmp_path / "runs" / "killed") == uninterrupted
     assert not (tmp_path / "runs" / "killed" / "checkpoints" / "last.ckpt").exists()
+
+
+@pytest.mark.slow
+def test_the_seconds_are_those_of_all_processes(tmp_path: Path) -> None:
+    killed = train(tmp_path, *SMALL, "hydra.run.dir=runs/killed", kill="batch 17 SIGTERM")
+    assert killed.returncode == 143, killed.stderr
+    file = tmp_path / "runs" / "killed" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(file, weights_only=True)
+    (state,) = [state for name, state in checkpoint["callbacks"].items() if name.startswith("ResumeCheckpoint")]
+    assert state["seconds"] > 0
+    state["seconds"] = 1000.0
+    torch.save(checkpoint, file)
+    resumed = train(tmp_path, *SMALL, "resume=auto")
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads((tmp_path / "runs" / "killed" / "run.json").read_text())["seconds"]["training"] > 1000
 
 
 @pytest.mark.slow

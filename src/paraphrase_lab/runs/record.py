@@ -182,6 +182,7 @@ class Stopwatch:
         self.seconds = dict(seconds or {})
         self._last = time.monotonic()
 
-    def lap(self, name: str) -> None:
+    def lap(self, name: str, also: float = 0.0) -> None:
+        """Count the seconds since the last lap for this part, and those that it has `also` taken, in an earlier process."""
         passed, self._last = time.monotonic() - self._last, time.monotonic()
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + passed, 3)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + passed + also, 3)

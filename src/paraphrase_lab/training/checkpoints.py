@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,20 @@ class ResumeCheckpoint(Checkpoint):
     def __init__(self, directory: Path, every_steps: int, stop: StopRequest) -> None:
         self.path = directory / "last.ckpt"
         self.every_steps, self.stop = every_steps, stop
+        self.seconds_before = 0.0
+        """What earlier processes of this run had trained for, up to the checkpoint that it goes on from."""
+        self._started = time.monotonic()
         self._seen_step = -1
         self._stop_agreed = False
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": round(self.seconds_before + time.monotonic() - self._started, 3)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds_before = float(state_dict["seconds"])
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._started = time.monotonic()
         self._seen_step = trainer.global_step
         self.stop.install()
         self.stop.deferred = True
