@@ -183,6 +183,6 @@ class Stopwatch:
         self._last = time.monotonic()
 
     def lap(self, name: str, also: float = 0.0) -> None:
-        """Count the seconds since the last lap for this part, and those that it has `also` taken, in an earlier process."""
+        """Count the seconds since the last lap for this part; `also`: seconds that it took in an earlier process."""
         passed, self._last = time.monotonic() - self._last, time.monotonic()
         self.seconds[name] = round(self.seconds.get(name, 0.0) + passed + also, 3)

@@ -104,7 +104,7 @@ class ResumeCheckpoint(Checkpoint):
         self.path = directory / "last.ckpt"
         self.every_steps, self.stop = every_steps, stop
         self.seconds_before = 0.0
-        """What earlier processes of this run had trained for, up to the checkpoint that it goes on from."""
+        """Seconds of training of this run's earlier processes, up to the checkpoint where it continues."""
         self._started = time.monotonic()
         self._seen_step = -1
         self._stop_agreed = False
