@@ -82,4 +82,4 @@ def assert_that_test_is_new(run: Path) -> None:
     assert {name.partition("/")[0] for name in report["metrics"]} == {"test"}
     metrics = record(run)["metrics"]
     assert report["metrics"] == pytest.approx({name: metrics[name] for name in metrics if name.startswith("test/")}, abs=1e-5)
-    assert {name.partition("/")[0] for name in metrics} == {"val_fitted", "test"}
+    assert {name.partition("/")[0] for name in metrics} == {"val_fitted", "test", "checklist_dev", "checklist_test"}

@@ -137,8 +137,10 @@ def test_mistakes_in_a_study(tmp_path: Path) -> None:
     (split,) = found("split: test_paws")
     assert split == "study.split=test_paws: no run scores such pairs. Did you mean 'test'?"
     (source,) = found("report: [test_paws/accuracy]")
-    assert source.startswith("study.report: test_paws/accuracy is no metric of test.")
-    assert not found("split: checklist_test\nreport: [test/accuracy, flip_rate]")
+    assert source == "study.report: test_paws/accuracy: no run scores such pairs. Did you mean 'test'?"
+    check("ablation=mine", config_dir=ablation(tmp_path, more="split: checklist_test\nreport: [test/accuracy, test/flip_rate]"))
+    (elsewhere,) = found("split: checklist_test\nreport: [flip_rate]")
+    assert elsewhere == "study.report: flip_rate is no metric of checklist_test. Did you mean 'test/flip_rate'?"
     (baseline,) = found("baseline: [model.layer=2]")
     assert baseline == (
         "study.baseline=model.layer=2 is nothing that the study compares. Did you mean 'model.num_layers=2'? Valid: "

@@ -29,9 +29,12 @@ def metric_problems(values: Mapping[str, Any]) -> Iterator[str]:
         place, _, leaf = str(name).rpartition("/")
         place = place or split
         recorded = ["accuracy"] if place.startswith("checklist") else reported if place == "test" else compared
-        if leaf not in recorded or place not in known:
-            near = closest(leaf, reported)
-            yield f"study.report: {name} is no metric of test.{meant_or_valid(near, f'Valid: {listed(reported)}.')}"
+        if place not in known:
+            near = closest(place, known)
+            yield f"study.report: {name}: no run scores such pairs.{meant_or_valid(near, f'Valid: {listed(known)}.')}"
+        elif leaf not in recorded:
+            near = f"test/{leaf}" if leaf in reported else closest(leaf, recorded)
+            yield f"study.report: {name} is no metric of {place}.{meant_or_valid(near, f'Valid: {listed(recorded)}.')}"
 
 
 def _splits(values: Mapping[str, Any]) -> list[str]:

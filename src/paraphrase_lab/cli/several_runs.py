@@ -32,9 +32,9 @@ def runs_and_sentences(arguments: argparse.Namespace, *, from_file: bool) -> tup
     else:
         begin = next((place for place, word in enumerate(words) if not is_run(word)), len(words))
         further, sentences = words[:begin], words[begin:]
-        for word in sentences:
-            if " " not in word and "/" in word and (user_path(word).is_dir() or user_path(word).parent.is_dir()):
-                run_directory(word)  # says what is missing, and names runs that are there
+        first = sentences[0] if sentences else ""
+        if " " not in first and "/" in first and (user_path(first).is_dir() or user_path(first).parent.is_dir()):
+            run_directory(first)  # says what is missing, and names runs that are there
     if len(sentences) % 2:
         raise UserError(
             f"give an even number of sentences: got {len(sentences)}",
