@@ -129,7 +129,10 @@ class Service:
         self.attempts[name] = self._in_progress[name] = self._attempt(name, now)
 
     def describe_training_job(self, *, TrainingJobName: str) -> dict[str, Any]:
-        return {**self._request, **self.attempts[TrainingJobName].summary(self._called("describe"))}
+        now = self._called("describe")
+        if TrainingJobName not in self.attempts:
+            raise refusal("ValidationException", "Requested resource not found.")
+        return {**self._request, **self.attempts[TrainingJobName].summary(now)}
 
     def get_paginator(self, operation: str) -> Service:
         raise refusal("ResourceNotFoundException", "The specified log group does not exist.")  # of a job that never started

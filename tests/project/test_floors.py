@@ -36,6 +36,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
         ),
     },
     LAUNCHER: {
+        10: ("search",),
         9: ("api", "cli", "__main__"),
         8: ("sweep",),
         7: ("display",),
@@ -45,7 +46,7 @@ FLOORS: dict[str, dict[int, tuple[str, ...]]] = {
         3: ("code", "runner"),
         2: ("job",),
         1: ("container", "pricing"),
-        0: ("", "settings", "errors", "files", "secret_names", "secret_forms"),
+        0: ("", "settings", "errors", "files", "reports", "secret_names", "secret_forms", "search.settings"),
     },
 }  # fmt: skip
 """Modules and folders of a package; the longest name that fits a module counts. "" is the package itself."""

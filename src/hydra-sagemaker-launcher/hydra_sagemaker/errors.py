@@ -110,6 +110,14 @@ class SubmissionRefused(LauncherError):
         super().__init__("\n".join([f"{what}: {count}", *(f"  - {problem}" for problem in self.problems)]))
 
 
+class JobsRefused(SubmissionRefused):
+    """A job's own configuration is wrong; other jobs of the sweep may be submitted."""
+
+
+class TooExpensive(SubmissionRefused):
+    """The budget, `hydra.launcher.max_cost_usd`, does not allow it; nothing else is against it."""
+
+
 class RemoteJobError(Exception):
     """A job failed, and left no exception that can be rebuilt here."""
 

@@ -36,13 +36,17 @@ class SageMakerLauncher(Launcher):
         from hydra_sagemaker.sweep.launch import launch
         from hydra_sagemaker.sweep.sweep import Sweep
 
-        for name in self._names:  # `+hydra.launcher.typo=1`; raised in the constructor, Hydra would wrap the message in its own
+        self.check_names()
+        if self._sweep is None:  # a sweeper with several batches: the code is looked at and uploaded once
+            self._sweep = Sweep(self.hydra_context, self.task_function, self.config)
+        return launch(self._sweep, job_overrides, initial_job_idx)
+
+    def check_names(self) -> None:
+        """Raise LauncherError for a field that does not exist: raised in the constructor, Hydra would wrap the message."""
+        for name in self._names:  # `+hydra.launcher.typo=1`
             if name in REMOVED:
                 raise LauncherError(removed_field(name))
             if name not in FIELDS:
                 near = get_close_matches(name, FIELDS, n=1)
                 hint = f"Did you mean '{near[0]}'?" if near else f"Valid: {', '.join(FIELDS)}"
                 raise LauncherError(f"hydra.launcher has no field '{name}'. {hint}")
-        if self._sweep is None:  # a sweeper with several batches: the code is looked at and uploaded once
-            self._sweep = Sweep(self.hydra_context, self.task_function, self.config)
-        return launch(self._sweep, job_overrides, initial_job_idx)

@@ -12,12 +12,13 @@ from typing import Any
 from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.utils import setup_globals
+from hydra.core.utils import JobReturn, setup_globals
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from hydra_sagemaker.api.job import Job
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.job.compose_once import compose_once
 from hydra_sagemaker.job.task import without_hydra_main
 from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.launch import event_loop, leave, plan
@@ -46,6 +47,7 @@ class Executor:
 
     def __init__(self, context: HydraContext, task: Callable[..., Any], config: DictConfig) -> None:
         setup_globals()
+        compose_once(context.config_loader)
         self._sweep = Sweep(context, without_hydra_main(task), config)
         if self._sweep.settings.mode == Mode.dry_run:
             raise LauncherError(
@@ -54,6 +56,7 @@ class Executor:
         self._sweep.directory.mkdir(parents=True, exist_ok=True)
         self._loop = event_loop(self._sweep)
         self._reported: set[int] = set()
+        self._next_number = 0
         self.jobs: list[Job] = []
         """In the order of `submit`."""
         self._lock = ExitStack()
@@ -89,6 +92,7 @@ class Executor:
         Example:
             >>> executor.close()
         """
+        self._sweep.changes.write()
         self._lock.close()
 
     @property
@@ -101,8 +105,11 @@ class Executor:
         """
         return self._loop.scheduler.free_slots
 
-    def submit(self, *overrides: str) -> Job:
+    def submit(self, *overrides: str, number: int | None = None) -> Job:
         """Queue a job and start it if a slot is free. A job that is completed already is reused, one that runs attached to.
+
+        Args:
+            number: of the job within the sweep; null: the next one.
 
         Raises:
             SubmissionRefused: with every problem of the job, before anything is sent.
@@ -110,7 +117,9 @@ class Executor:
         Example:
             >>> job = executor.submit("x=3", "optimizer.lr=1e-3")
         """
-        [submission] = plan(self._sweep, self._sweep.jobs([list(overrides)], len(self.jobs)))
+        number = self._next_number if number is None else number
+        [submission] = plan(self._sweep, self._sweep.jobs([list(overrides)], number))
+        self._next_number = max(self._next_number, number + 1)
         if others := self._sweep.other_versions.sentence([submission]):
             log.warning("%s: %s", submission.job, others)
         self._loop.add(submission)
@@ -125,10 +134,34 @@ class Executor:
             >>> for job in executor.poll():
             ...     study.tell(job.overrides, job.result())
         """
-        self._loop.step()
+        self.step()
         ended = [job for job in self.jobs if job.done and job.number not in self._reported]
         self._reported.update(job.number for job in ended)
         return ended
+
+    def step(self) -> float | None:
+        """Do what is due now; return the seconds until something else may be, None when nothing is left.
+
+        Example:
+            >>> while not job.done and (seconds := executor.step()) is not None:
+            ...     time.sleep(seconds)
+        """
+        return self._loop.step()
+
+    def forget(self, job: Job) -> tuple[JobReturn, dict[str, Any]]:
+        """Return what came of a job that is `done`, and its record; free its memory, for a search of thousands.
+
+        Example:
+            >>> returned, record = executor.forget(job)
+            >>> record["seconds"]
+            12.1
+        """
+        submission = job._submission
+        assert submission.returned is not None, "a job that has not ended"
+        self.jobs.remove(job)
+        self._reported.discard(job.number)
+        self._loop.forget(submission)
+        return submission.returned, submission.outcome.record if submission.outcome is not None else {}
 
     def collect(self) -> list[Job]:
         """Wait until every submitted job has ended; return all of them, in the order of `submit`.
@@ -136,6 +169,6 @@ class Executor:
         Example:
             >>> values = [job.result() for job in executor.collect()]
         """
-        while (seconds := self._loop.step()) is not None:
+        while (seconds := self.step()) is not None:
             time.sleep(seconds)
         return list(self.jobs)

@@ -132,6 +132,34 @@ class Job:
             self._is_cancelled = True
             self._loop.cancel(self._submission)
 
+    def reports(self) -> dict[int, float]:
+        """Return the values that the job has told with `report` so far, by step.
+
+        Raises:
+            Throttled, Unreachable: they could not be read now.
+
+        Example:
+            >>> job.reports()
+            {0: 0.61, 1: 0.66}
+        """
+        from hydra_sagemaker.reports import FILE, read_reports
+
+        if self.done:
+            file = self.output_dir / FILE
+            return read_reports(file.read_bytes()) if file.is_file() else {}
+        if self._submission.status.state == State.WAITING:
+            return {}
+        return read_reports(self._backend().reports(self._submission.job, self.name))
+
+    def prune(self) -> None:
+        """Tell the job to end, without waiting for it: its record says that it was pruned. Raises as `reports` does.
+
+        Example:
+            >>> if study_says_so:
+            ...     job.prune()
+        """
+        self._loop.prune(self._submission)
+
     def step(self) -> float | None:
         """Do what is due now for all jobs of the sweep; return the seconds until something else may be, None when nothing is.
 

@@ -78,6 +78,13 @@ class Storage:
         with api_call(f"s3://{bucket}/{key}"):
             self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), **self.owner, **self.encryption)
 
+    def read(self, uri: str) -> bytes:
+        """Return the content of a small object, b"" where there is none."""
+        bucket, key = split(uri)
+        with api_call(uri, accepted=UNKNOWN):
+            return self.s3.get_object(Bucket=bucket, Key=key, **self.owner)["Body"].read()
+        return b""
+
     def collect(self, job: Job, described: dict[str, Any]) -> tuple[dict[str, Any] | None, Failure | None]:
         """Download everything but the models into the job's output directory.
 

@@ -134,6 +134,21 @@ class Backend(Protocol):
         """
         ...
 
+    def reports(self, job: Job, name: str) -> bytes:
+        """Return what a running job has written into `reports.FILE` so far.
+
+        Raises:
+            Throttled, Unreachable: it could not be read now.
+        """
+        return b""
+
+    def request_stop(self, name: str) -> None:
+        """Tell a job to end, and do not wait for it.
+
+        Raises:
+            Throttled, Unreachable: it could not be told now.
+        """
+
     def statuses(self, names: Collection[str], since: float) -> dict[str, Status]:
         """Return the status of jobs that may have ended long ago; `since`: seconds since 1970, before the first began.
 

@@ -29,6 +29,7 @@ from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import read_result, returned_value
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.pricing.prices import prices_of
+from hydra_sagemaker.reports import FILE as REPORTS_FILE
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class LocalBackend(Backend):
         self.state_dir, self.root, self.working_dir, self.closure = state_dir, root, working_dir, closure
         self.outputs = OutputDirs(state_dir, self._runs)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._kill_at: dict[str, float] = {}
+        """When a job is killed that was told to end, by its name."""
 
     def image(self, settings: SageMakerLauncherConf) -> str:
         return f"local python {platform.python_version()}"
@@ -129,6 +132,9 @@ class LocalBackend(Backend):
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
         self.outputs.needed.update(names)
+        for name in [name for name, at in self._kill_at.items() if time.monotonic() >= at]:
+            del self._kill_at[name]
+            self._signal(name, signal.SIGKILL)
         return {name: self._status(name) for name in names}
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
@@ -163,6 +169,14 @@ class LocalBackend(Backend):
             for name in names:
                 self._signal(name, signal.SIGKILL)
         return []
+
+    def reports(self, job: Job, name: str) -> bytes:
+        file = Path(self.outputs.where(name).get("output_dir", job.output_dir)) / REPORTS_FILE
+        return file.read_bytes() if file.is_file() else b""
+
+    def request_stop(self, name: str) -> None:
+        self._signal(name, signal.SIGTERM)
+        self._kill_at[name] = time.monotonic() + STOP_GRACE_SECONDS
 
     def _result(self, name: str) -> dict[str, Any] | None:
         directory = self.outputs.results_dir(name)

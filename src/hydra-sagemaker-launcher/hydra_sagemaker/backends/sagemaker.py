@@ -19,9 +19,11 @@ from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
 from hydra_sagemaker.aws.preflight import preflight
 from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
 from hydra_sagemaker.aws.storage import Storage
+from hydra_sagemaker.aws.training_jobs import TrainingJobs
 from hydra_sagemaker.aws.unpack import input_places
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job, is_code_gone, last_lines
+from hydra_sagemaker.backends.sagemaker_reports import CheckpointedReports
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
 from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
@@ -37,10 +39,8 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 60.0
 """For stopping all jobs, when the service throttles or is unreachable."""
 CLOCKS_DIFFER_SECONDS = 3600.0  # this machine's clock may be ahead of the service's
-PAGE = 100
-"""The most jobs in an answer of ListTrainingJobs; its default of 10 needs ten times the calls."""
-NOT_FOUND = ("ResourceNotFound", "ValidationException")
-"""Codes of DescribeTrainingJob for a job that does not exist."""
+FEW_JOBS = 3
+"""That many are asked about one by one: the list of all that a search has submitted would be long."""
 
 
 class SageMakerBackend(Backend):
@@ -66,6 +66,14 @@ class SageMakerBackend(Backend):
     def storage(self) -> Storage:
         return Storage(self.clients.s3, self.settings)
 
+    @cached_property
+    def training_jobs(self) -> TrainingJobs:
+        return TrainingJobs(self.clients)
+
+    @cached_property
+    def _reports(self) -> CheckpointedReports:
+        return CheckpointedReports(self.training_jobs.described, self.storage)
+
     @property
     def region(self) -> str | None:
         return self.clients.region
@@ -87,14 +95,23 @@ class SageMakerBackend(Backend):
         return CloudWatchLog(self.clients.logs, name, lines=lines, hosts=job.settings.instance_count)
 
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
+        if len(jobs) <= FEW_JOBS:
+            return {job.key: found for job in jobs if (found := self._newest(job)) is not None}
         wanted = {job.key for job in jobs}
         newest: dict[str, Existing] = {}
         for slug in {job.slug for job in jobs}:
-            for summary in self._list(patient=True, NameContains=f"{slug}-"):
+            for summary in self.training_jobs.listed(patient=True, NameContains=f"{slug}-"):
                 name = summary["TrainingJobName"]
                 key, attempt = parse_job_name(name) or ("", 0)
                 if key in wanted and (key not in newest or attempt > newest[key].attempt):
                     newest[key] = Existing(name, attempt, status_of(summary))
+        return newest
+
+    def _newest(self, job: Job) -> Existing | None:
+        newest, attempt = None, 0
+        while (described := persistently(lambda: self.training_jobs.described(job.name(attempt)))) is not None:  # noqa: B023
+            newest = Existing(job.name(attempt), attempt, status_of(described))
+            attempt += 1
         return newest
 
     def prepare(self, job: Job, name: str, spec: Spec) -> None:
@@ -131,7 +148,7 @@ class SageMakerBackend(Backend):
             listed = {
                 summary["TrainingJobName"]: status_of(summary)
                 for slug in {name.rsplit("-", 2)[0] for name in others}
-                for summary in self._list(NameContains=f"{slug}-", StatusEquals="InProgress")
+                for summary in self.training_jobs.listed(NameContains=f"{slug}-", StatusEquals="InProgress")
             }
             found |= {name: listed[name] for name in others if name in listed}
             self._unlisted.update(missing := [name for name in others if name not in listed])
@@ -147,7 +164,7 @@ class SageMakerBackend(Backend):
         listed = {
             summary["TrainingJobName"]: status_of(summary)
             for slug in {name.rsplit("-", 2)[0] for name in names}
-            for summary in self._list(NameContains=f"{slug}-", CreationTimeAfter=earliest)
+            for summary in self.training_jobs.listed(NameContains=f"{slug}-", CreationTimeAfter=earliest)
         }
         found = {name: listed[name] for name in names if name in listed}
         self._describe_into(found, sorted({*names} - {*found}))
@@ -155,7 +172,7 @@ class SageMakerBackend(Backend):
 
     def _describe_into(self, found: dict[str, Status], names: Sequence[str]) -> None:
         for name in names:
-            described = self._describe(name)
+            described = self.training_jobs.described(name)
             found[name] = Status(State.LOST, "not found") if described is None else status_of(described)
             if found[name].state.ended:
                 self._unlisted.discard(name)
@@ -163,7 +180,7 @@ class SageMakerBackend(Backend):
                     self._final_descriptions[name] = described
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
-        described = self._final_descriptions.pop(name, None) or persistently(lambda: self._describe(name))
+        described = self._final_descriptions.pop(name, None) or persistently(lambda: self.training_jobs.described(name))
         if described is None:
             message = "SageMaker does not know this job any more: it was deleted"
             failure = Failure(Cause.STOPPED, message, "the same command submits it again")
@@ -191,11 +208,18 @@ class SageMakerBackend(Backend):
         not_stopped = []
         for name in names:
             try:
-                persistently(lambda name=name: self._stop(name), patience_seconds=max(0.0, deadline - time.monotonic()))
+                patience = max(0.0, deadline - time.monotonic())
+                persistently(lambda name=name: self.training_jobs.stop(name), patience_seconds=patience)
             except LauncherError as error:  # the others still have to be stopped
                 log.warning("%s", error)
                 not_stopped.append(name)
         return not_stopped
+
+    def reports(self, job: Job, name: str) -> bytes:
+        return self._reports.read(job, name)
+
+    def request_stop(self, name: str) -> None:
+        self.training_jobs.stop(name)
 
     def _uploaded_bundle(self) -> str:
         """Upload the code, once per sweep; return its sha256."""
@@ -215,29 +239,6 @@ class SageMakerBackend(Backend):
     def _checkpoints(self, job: Job, name: str, fresh: bool) -> str:
         """Return the S3 URI of the checkpoints: the earlier attempt's, or a new one where there is none or `fresh` is set."""
         _, attempt = parse_job_name(name) or ("", 0)
-        earlier = None if fresh or attempt == 0 else self._describe(job.name(attempt - 1))
+        earlier = None if fresh or attempt == 0 else self.training_jobs.described(job.name(attempt - 1))
         kept = (earlier or {}).get("CheckpointConfig", {}).get("S3Uri")
         return kept or checkpoints_uri(self.storage.prefix, job.key, attempt)
-
-    def _list(self, *, patient: bool = False, **query: Any) -> list[dict[str, Any]]:
-        """Read all pages. With patience a refused page is read again, not all of them."""
-        summaries: list[dict[str, Any]] = []
-        while True:
-            page = persistently(lambda query=query: self._page(query)) if patient else self._page(query)
-            summaries += page["TrainingJobSummaries"]
-            if not page.get("NextToken"):
-                return summaries
-            query = query | {"NextToken": page["NextToken"]}
-
-    def _page(self, query: dict[str, Any]) -> dict[str, Any]:
-        with api_call("ListTrainingJobs"):
-            return self.clients.sagemaker.list_training_jobs(MaxResults=PAGE, **query)
-
-    def _describe(self, name: str) -> dict[str, Any] | None:
-        with api_call(f"DescribeTrainingJob {name}", accepted=NOT_FOUND):
-            return self.clients.sagemaker.describe_training_job(TrainingJobName=name)
-        return None
-
-    def _stop(self, name: str) -> None:
-        with api_call(f"StopTrainingJob {name}", accepted=NOT_FOUND):  # it has ended, or is being stopped already
-            self.clients.sagemaker.stop_training_job(TrainingJobName=name)

@@ -27,7 +27,7 @@ from hydra_sagemaker.settings import CodeConf, CodeIdentity
 
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
-PLUGIN = PACKAGE.parent / "hydra_plugins" / "hydra_sagemaker_launcher"
+PLUGINS = PACKAGE.parent / "hydra_plugins"
 IN_THE_JOB = (
     "__init__.py",
     "settings.py",
@@ -35,11 +35,14 @@ IN_THE_JOB = (
     "secret_names.py",
     "secret_forms.py",
     "files.py",
+    "reports.py",
     "container",
     "job",
     "runner",
+    "search/__init__.py",
+    "search/settings.py",
 )
-"""The parts of the launcher that a job needs, beside the plugin: Hydra composes `hydra/launcher=sagemaker` there again."""
+"""The parts of the launcher that a job needs, beside the plugins: Hydra composes launcher and sweeper there again."""
 LAUNCHER_DIR = ".launcher"
 """In the bundle, beside the user's files."""
 HYDRA = "hydra-core>=1.3.8,<1.4" if hydra.__version__.startswith("1.3.") else "hydra-core>=1.4.0rc1,<1.5"
@@ -229,7 +232,7 @@ class Code:
         ]
         found = {
             f"{LAUNCHER_DIR}/path/{file.relative_to(PACKAGE.parent).as_posix()}": file.read_bytes()
-            for file in sorted([*files, *PLUGIN.glob("*.py")])
+            for file in sorted([*files, *PLUGINS.rglob("*.py")])
         }
         found[f"{LAUNCHER_DIR}/entry.py"] = (PACKAGE / "container" / "entry.py").read_bytes()
         parts = {REQUIREMENTS: requirements.lines, OWN: requirements.own, PINS: requirements.pins}

@@ -59,6 +59,13 @@ class Job:
     def job_dir(self) -> Path:
         return self.output_dir / ".job"
 
+    @property
+    def subdir(self) -> str:
+        """The output directory below the sweep's."""
+        with hydra_config(self.config):
+            root = Path(str(self.config.hydra.sweep.dir)).absolute()
+        return self.output_dir.relative_to(root).as_posix()
+
     def name(self, attempt: int) -> str:
         """Return the name of an attempt, which `identity.parse_job_name` reads."""
         return f"{self.slug}-{self.key}-{attempt}"

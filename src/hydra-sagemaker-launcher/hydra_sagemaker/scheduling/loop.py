@@ -40,7 +40,7 @@ class EventLoop:
         self.max_failures = max_failures
         self.submissions: list[Submission] = []
         self.changed: Callable[[Submission], None] = lambda submission: None
-        self._scheduled: list[Submission] = []
+        self._scheduled: dict[int, Submission] = {}
         """The jobs that have a run of their own, by the scheduler's index."""
         self._leaders: dict[str, Submission] = {}
         """The job whose run the others share, by key."""
@@ -58,7 +58,7 @@ class EventLoop:
             return
         self._leaders[submission.job.key] = submission
         index = self.scheduler.add(submission.kind)
-        self._scheduled.append(submission)
+        self._scheduled[index] = submission
         if submission.status.state == State.WAITING:
             return
         self.tracker.attach(submission)
@@ -72,7 +72,7 @@ class EventLoop:
         self.changed = changed
         while (seconds := self.step()) is not None:
             self.sleep(seconds)
-        for submission in self._scheduled:
+        for submission in self._scheduled.values():
             if submission.returned is None:
                 submission.returned = self.tracker.detached(submission)
                 self._return_duplicates(submission, self.tracker.detached)
@@ -100,7 +100,7 @@ class EventLoop:
             return
         reason = f"not submitted: hydra.launcher.max_failures={self.max_failures} is reached"
         log.error("%d failed, as many as hydra.launcher.max_failures: nothing more is submitted", self.tracker.failed)
-        for index, submission in enumerate(self._scheduled):
+        for index, submission in self._scheduled.items():
             if self.scheduler.withdraw(index):
                 submission.is_skipped = True
                 self._give_up(submission, Failure(Cause.STOPPED, reason, "mend what has failed, then the same command"))
@@ -113,13 +113,30 @@ class EventLoop:
         """
         if submission.status.state.ended:
             return
-        index = next((index for index, one in enumerate(self._scheduled) if one is submission), None)
+        index = next((index for index, one in self._scheduled.items() if one is submission), None)
         if index is None:
             raise LauncherError(f"{submission.job} shares the run of another job, or was not submitted: cancel the other one")
         if self.scheduler.withdraw(index):
             self._give_up(submission, Failure(Cause.STOPPED, "it was cancelled before it was submitted", "submit it again"))
         elif not_told := self.tracker.stop([submission.name]):
             raise LauncherError(f"{submission.job} could not be stopped: {', '.join(not_told)}. Try again")
+
+    def prune(self, submission: Submission) -> None:
+        """Tell a running job to end; its record says that it was pruned, and it is not submitted again.
+
+        Raises:
+            Throttled, Unreachable: it could not be told now.
+        """
+        if not submission.status.state.ended:
+            self.tracker.backend.request_stop(submission.name)
+            submission.is_pruned = True
+
+    def forget(self, submission: Submission) -> None:
+        """Free the memory of a job whose result was taken; a later one with its key finds it as it finds those of before."""
+        self.submissions.remove(submission)
+        if self._leaders.get(submission.job.key) is submission:
+            del self._leaders[submission.job.key]
+        self._scheduled = {index: one for index, one in self._scheduled.items() if one is not submission}
 
     def _submit(self, index: int) -> None:
         submission = self._scheduled[index]

@@ -35,6 +35,8 @@ class Submission:
     outcome: Outcome | None = None
     failure: Failure | None = None
     """Why it could not be submitted."""
+    is_pruned: bool = False
+    """Told to end by the search whose trial it is."""
     is_skipped: bool = False
     """Not submitted, since enough others had failed."""
     duplicate_of: int | None = None
@@ -94,11 +96,13 @@ class Tracker:
         if problems:
             raise SubmissionRefused(problems)
         planned = [self._planned(job, existing.get(job.key), on_existing) for job in jobs]
-        self.recall(planned)
+        self.recall([one for one in planned if (parse_job_name(one.name) or ("", 0))[1] > 0])
         return planned
 
     def recall(self, submissions: Sequence[Submission]) -> None:
         """Give jobs their failed attempts, as earlier launches in this directory have written them down."""
+        if not submissions:
+            return
         found: dict[str, dict[str, dict[str, Any]]] = {}
         for event in self.ledger.read():
             if event.get("event") == "collected" and event.get("key") and event.get("cause"):
@@ -164,6 +168,8 @@ class Tracker:
             outcome.record["same_as"] = submission.duplicate_of
         elif submission.attempts:
             outcome.record["earlier_attempts"] = submission.attempts
+        if submission.is_pruned and not outcome.is_completed:
+            outcome.record["pruned"] = True
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
         self._write("collected", submission, status=returned.status.name.lower(), **_ending(outcome))
         self.on_collected(submission)
@@ -187,7 +193,7 @@ class Tracker:
         outcome = submission.outcome
         if submission.failure or outcome is None or outcome.failure is None or submission.is_reused:
             return None
-        if outcome.record.get("is_downloaded") is False:
+        if outcome.record.get("is_downloaded") is False or submission.is_pruned:
             return None
         job, failure = submission.job, outcome.failure
         delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))

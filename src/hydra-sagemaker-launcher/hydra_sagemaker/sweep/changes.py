@@ -29,6 +29,7 @@ FORMAT = 1
 FILE = ".launcher/identity.json"
 DATED = re.compile(r"\d{4}-\d\d-\d\d")
 NAMED_AT_MOST = 5
+MORE = 1.2
 
 
 class Changes:
@@ -41,6 +42,8 @@ class Changes:
         if not self.before and (latest := _latest_beside(directory)) is not None:
             self.before, self.since = _read(latest), f", since {latest.parents[1]}"
         self.now: dict[str, Any] = {}
+        self._written = 0
+        """Jobs in the file."""
 
     def note(self, sweep: Sweep, jobs: Sequence[Job]) -> None:
         """Add jobs of this launch; `write` writes them down."""
@@ -56,7 +59,11 @@ class Changes:
             gone = sorted(base.keys() - config.keys())
             self.now["jobs"][str(job.number)] = _parts(job) | {"changed": changed, "gone": gone}
 
-    def write(self) -> None:
+    def write(self, *, all_jobs: bool = True) -> None:
+        """Write the file; without `all_jobs` only where it lacks a good part of them: it is there for explanations alone."""
+        if not self.now or (not all_jobs and len(self.now["jobs"]) < self._written * MORE):
+            return
+        self._written = len(self.now["jobs"])
         write_atomically(self.file, json.dumps(self.now, default=str))
 
     def reasons(self, submissions: Sequence[Submission]) -> list[str]:

@@ -51,7 +51,7 @@ def user_check_problems(job: Job) -> list[str]:
     """Return what the function named in `hydra.launcher.check` finds wrong with the job's configuration."""
     if (name := job.settings.check) is None:
         return []
-    check = imported(name, "check")
+    check = imported(name, "hydra.launcher.check")
     config = without_hydra(job.config)
     problems: list[str] = []
     try:

@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra_sagemaker.backends.base import State
 from hydra_sagemaker.display.live_table import shown
 from hydra_sagemaker.display.tables import counted
-from hydra_sagemaker.errors import LauncherError, SubmissionRefused
+from hydra_sagemaker.errors import LauncherError, SubmissionRefused, TooExpensive
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.scheduler import Scheduler
@@ -41,7 +41,7 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
     try:
         return _launch(sweep, job_overrides, initial_job_idx)
     except SubmissionRefused as error:
-        raise SubmissionRefused(error.problems, earlier_jobs=initial_job_idx) from error.__cause__
+        raise type(error)(error.problems, earlier_jobs=initial_job_idx) from error.__cause__
     except KeyboardInterrupt:  # before anything was submitted: later ones are answered where they come
         leave(sweep)
         log.warning("interrupted before anything %swas submitted", "more " if sweep.tracker.active else "")
@@ -79,9 +79,10 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
     reasons = sweep.changes.reasons(unique)
     earlier = sweep.earlier.problems(submissions, occupied, reasons)
     too_dear = sweep.spending.reserve({one.name: one.job for one in unique if not one.is_reused})
-    if problems := [*occupied, *earlier, *filter(None, [too_dear]), *detach_problems(sweep, unique)]:
-        raise SubmissionRefused(problems)
-    sweep.changes.write()
+    others = [*occupied, *earlier, *detach_problems(sweep, unique)]
+    if problems := [*others, *filter(None, [too_dear])]:
+        raise SubmissionRefused(problems) if others else TooExpensive(problems)
+    sweep.changes.write(all_jobs=len(jobs) > 1)
     write_manifest(
         sweep.directory,
         dataclasses.replace(sweep.settings, region=sweep.backend.region),  # another shell may have another default
@@ -109,7 +110,7 @@ def _unique(submissions: Sequence[Submission]) -> list[Submission]:
 
 def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submission]) -> list[JobReturn]:
     loop = event_loop(sweep, submissions, detach=not sweep.settings.wait)
-    with _terminations_raised():
+    with terminations_raised():
         while True:
             try:
                 with shown(unique) as changed:
@@ -135,7 +136,7 @@ def leave(sweep: Sweep) -> None:
 
 
 @contextmanager
-def _terminations_raised() -> Iterator[None]:
+def terminations_raised() -> Iterator[None]:
     """SIGTERM ends the launcher as Ctrl-C does: local jobs get the time to save what they have."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -6,7 +6,6 @@ but for the paths of local files that jobs have got.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,14 +15,13 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.inputs import Input
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
+from hydra_sagemaker.sweep.manifest_file import FORMAT, add_jobs, can_add, manifest_file, read_values, write_values
 
-FORMAT = 2
 SWEEP_FIELDS = """
 mode region profile endpoint_url bucket_owner s3_uri output_kms_key collected price_per_hour poll_seconds
 """.split()
@@ -136,13 +134,16 @@ def write_manifest(
         "hydra": _shared(jobs),
         "jobs": {},
     }
-    file = _file(directory)
-    previous = _readable(file)
+    entries = {str(job.number): _entry(job, names[job.number], directory) for job in jobs}
+    if can_add(directory, values):
+        add_jobs(directory, entries)
+        return
+    previous = read_values(directory)
     if previous is not None and all(previous["settings"][name] == values["settings"][name] for name in WHERE_THE_JOBS_ARE):
         values["jobs"].update(previous["jobs"])
         values["hydra"] = values["hydra"] or previous["hydra"]
-    values["jobs"].update({str(job.number): _entry(job, names[job.number], directory) for job in jobs})
-    write_atomically(file, json.dumps(values, indent=1))
+    values["jobs"].update(entries)
+    write_values(directory, values)
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -152,12 +153,12 @@ def read_manifest(directory: Path) -> Manifest:
         LauncherError: it is no directory of a sweep of this launcher, or of another version of it.
     """
     directory = directory.absolute()
-    if not (file := _file(directory)).is_file():
+    if not (file := manifest_file(directory)).is_file():
         raise LauncherError(
             f"{directory} is not the directory of a sweep that this launcher submitted: no {file.relative_to(directory)}."
             " Give the sweep's hydra.sweep.dir"
         )
-    if (values := _readable(file)) is None:
+    if (values := read_values(directory)) is None:
         raise LauncherError(
             f"{file} was written by another version of the launcher, or damaged; this one reads format {FORMAT}:"
             " the sweep's own command writes it again"
@@ -171,16 +172,6 @@ def read_manifest(directory: Path) -> Manifest:
         hydra=values["hydra"],
         entries={int(number): entry for number, entry in values["jobs"].items()},
     )
-
-
-def _file(directory: Path) -> Path:
-    return directory / ".launcher" / "manifest.json"
-
-
-def _readable(file: Path) -> dict[str, Any] | None:
-    values = read_json(file)
-    parts = {"settings", "state_dir", "root", "working_dir", "task_package", "hydra", "jobs"}
-    return values if isinstance(values, dict) and values.get("format") == FORMAT and parts <= values.keys() else None
 
 
 def _from(directory: Path, path: Path) -> str:

@@ -21,7 +21,7 @@ from hydra_sagemaker.code.distributions import reached
 from hydra_sagemaker.code.local_data import LocalData
 from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
-from hydra_sagemaker.errors import LauncherError, SubmissionRefused
+from hydra_sagemaker.errors import JobsRefused, LauncherError
 from hydra_sagemaker.job.assign_keys import identify
 from hydra_sagemaker.job.identity import slug
 from hydra_sagemaker.job.job import Job, compose_jobs, settings_of
@@ -76,7 +76,7 @@ class Sweep:
         """Compose, check and identify jobs.
 
         Raises:
-            SubmissionRefused: with every problem of every job.
+            JobsRefused: with every problem of every job.
         """
         jobs = compose_jobs(self.context, self.config, overrides, first_number)
         self._with_secrets = self._with_secrets or any(job.settings.secrets for job in jobs)
@@ -94,7 +94,7 @@ class Sweep:
                     self._warned.add(warning)
                     log.warning("%s: %s", job, warning)
         if problems:
-            raise SubmissionRefused(checks.grouped(problems, len(jobs)))
+            raise JobsRefused(checks.grouped(problems, len(jobs)))
         name = slug(self.settings.sweep_name or str(self.config.hydra.job.name))
         image = self.backend.image
         identify(jobs, slug=name, code=self._code_identity, image=image, task=self.task, working_dir=self.working_dir)

@@ -1,0 +1,123 @@
+"""Hydra's words for sweeps as a space of Optuna's, and values as words again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_config_search_path
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+optuna = pytest.importorskip("optuna", reason='needs pip install "hydra-sagemaker-launcher[search]"')
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution  # noqa: E402
+
+from hydra_sagemaker.errors import LauncherError  # noqa: E402
+from hydra_sagemaker.search.space import Space, read_space  # noqa: E402
+
+
+def space(*arguments: str, params: dict[str, Any] | None = None, function: str | None = None) -> Space:
+    return read_space(params or {}, arguments, ConfigLoaderImpl(create_config_search_path(None)), function)
+
+
+@pytest.mark.parametrize(
+    ("text", "distribution"),
+    [
+        ("int(interval(1,5))", IntDistribution(1, 5)),
+        ("interval(1.0,5)", FloatDistribution(1.0, 5.0)),
+        ("interval(1,5)", FloatDistribution(1.0, 5.0)),
+        ("tag(log,int(interval(1,64)))", IntDistribution(1, 64, log=True)),
+        ("tag(log,interval(1e-5,1e-2))", FloatDistribution(1e-5, 1e-2, log=True)),
+        ("range(1,5)", IntDistribution(1, 4)),
+        ("range(5,0,-2)", IntDistribution(1, 5, step=2)),
+        ("range(0.0,1.0,0.25)", FloatDistribution(0.0, 0.75, step=0.25)),
+        ("8,16,true,null", CategoricalDistribution([8, 16, True, "null"])),
+        ("a,b", CategoricalDistribution(["a", "b"])),
+        ("shuffle(range(1,4))", CategoricalDistribution([3, 1, 2])),
+        ("[1,2],[3]", CategoricalDistribution(["[1,2]", "[3]"])),
+    ],
+)
+def test_distributions(text: str, distribution: BaseDistribution) -> None:
+    found = space(f"key={text}").distributions["key"]
+    if text.startswith("shuffle"):
+        assert isinstance(found, CategoricalDistribution) and set(found.choices) == {1, 2, 3}
+    else:
+        assert found == distribution
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8,16",
+        "'a b','c,d'",
+        '"it\'s",x',
+        "true,null",
+        "[1,2],{a:b}",
+        "1e-5,0.5",
+        "${other},2",
+        "'8',9",
+        "'a=b',c",
+        "1,true,1.0",
+    ],
+)
+def test_a_choice_is_written_so_that_hydra_reads_the_same(text: str) -> None:
+    found = space(f"key={text}")
+    parser = OverridesParser.create()
+    wanted = [one.value() for one in map(_parsed, [f"key={shown}" for shown in _texts(text)])]
+    choices = found.distributions["key"]
+    assert isinstance(choices, CategoricalDistribution)
+    assert [parser.parse_override(*found.words({"key": one})).value() for one in choices.choices] == wanted
+
+
+def _parsed(text: str) -> Any:
+    return OverridesParser.create().parse_override(text)
+
+
+def _texts(text: str) -> list[str]:
+    return list(_parsed(f"key={text}").sweep_string_iterator())
+
+
+def test_what_is_typed_replaces_what_a_file_says() -> None:
+    found = space("lr=0.1", "+new=int(interval(0,1))", params={"lr": "interval(0.0,1.0)", "layers": "choice(1,2)", "seed": 3})
+    assert found.fixed == {"seed": "3", "lr": "0.1"} and list(found.distributions) == ["layers", "+new"]
+    assert found.words({"layers": 2, "+new": 1}) == ["seed=3", "lr=0.1", "layers=2", "+new=1"]
+    assert found.written == {"layers": "choice(1,2)", "+new": "int(interval(0,1))"}
+    assert found.ends() == [["seed=3", "lr=0.1", "layers=1", "+new=0"], ["seed=3", "lr=0.1", "layers=2", "+new=1"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lr=0.1"], r"nothing to search: type a range, as in 'optimizer.lr=tag\(log,interval\(1e-4,1e-2\)\)'"),
+        (["x=interval(5,1)"], r"x=interval\(5,1\): .*low"),
+        (["x=tag(log,interval(0,1))"], r"x=tag\(log,interval\(0,1\)\): .*low"),
+        (["x=tag(log,range(1,4))"], r"x: a range has steps of one size, which no logarithm has"),
+        (["x=tag(lg,interval(1,4))"], r"x: tag\(lg, …\) means nothing here; valid: tag\(log"),
+    ],
+)
+def test_what_cannot_be_searched(words: list[str], message: str) -> None:
+    with pytest.raises(LauncherError, match=message):
+        space(*words)
+
+
+MOST = OmegaConf.create({"most": 9})
+
+
+def conditional(config: Any, trial: Any) -> None:
+    if trial.params["model"] == "deep":
+        trial.suggest_int("layers", 2, config["most"])
+
+
+def test_a_conditional_space() -> None:
+    found = space("model=deep,flat", function=f"{__name__}.conditional")
+    trials = [optuna.trial.FixedTrial(values) for values in ({"model": "flat"}, {"model": "deep", "layers": 5})]
+    assert [found.suggest(trial, MOST) for trial in trials] == [["model=flat"], ["model=deep", "layers=5"]]
+    assert found.written["custom_search_space"] == f"{__name__}.conditional"
+    both = space("model=deep,flat", "layers=3", function=f"{__name__}.conditional")
+    with pytest.raises(LauncherError, match="suggests layers, which has the value 3 already"):
+        both.suggest(trials[1], MOST)
+    for name in ("nowhere.at_all", "conditional", f"{__name__}.gone"):
+        with pytest.raises(LauncherError, match="dotted name of a function, as my_app.space.suggest"):
+            space("x=1,2", function=name)
