@@ -154,9 +154,10 @@ def build_metrics(config: DictConfig) -> dict[str, Any]:
     return {str(name): build_object({**node, "_partial_": True}) for name, node in config.metrics.items()}
 
 
-def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> list[Callback]:
+def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest, *, searching: bool = False) -> list[Callback]:
     from paraphrase_lab.training.callbacks import ProgressLines, TrainingLog, TrainingProgress
     from paraphrase_lab.training.checkpoints import BestCheckpoint, RandomState, ResumeCheckpoint
+    from paraphrase_lab.training.search_report import SearchReport
 
     checkpoints = run_dir / "checkpoints"
     mode = "max" if higher_is_better(config.monitor, config.monitor_mode) else "min"
@@ -165,6 +166,7 @@ def build_callbacks(config: DictConfig, run_dir: Path, stop: StopRequest) -> lis
     callbacks += [build_object(node) for node in config.callbacks.values() if node is not None]
     if config.trainer.progress:
         callbacks += [ProgressLines(best), TrainingProgress(config.monitor)]
+    callbacks += [SearchReport(config.monitor)] if searching else []
     # The resume checkpoint comes last: it holds the state of all the others.
     return [*callbacks, best, ResumeCheckpoint(checkpoints, config.trainer.checkpoint_every_steps, stop)]
 
@@ -187,11 +189,13 @@ def build_trainer(
     *,
     devices: int,
     local_batches: int,
+    searching: bool = False,
 ) -> pl.Trainer:
     """Build Lightning's trainer from the keys of `trainer`.
 
     Args:
         local_batches: of one epoch on one device; a multiple of the accumulated ones.
+        searching: it is a trial of a search, which is told each validation.
     """
     import pytorch_lightning as pl
 
@@ -211,7 +215,7 @@ def build_trainer(
         # In batches, at the end of an optimiser step: a validation in mid-accumulation could not be resumed from.
         val_check_interval=min(local_batches, steps_between_validations * settings.accumulate_grad_batches),
         log_every_n_steps=1,  # TrainingLog decides
-        callbacks=build_callbacks(config, run_dir, stop),
+        callbacks=build_callbacks(config, run_dir, stop, searching=searching),
         logger=list(loggers) or False,
         deterministic=settings.deterministic or None,
         profiler=_profiler(settings.profiler, run_dir),

@@ -148,7 +148,7 @@ def fit(run: Run, stop: StopRequest, loggers: list[Any]) -> tuple[pl.Trainer, Be
     module = build.build_module(config, encoder, datamodule, run.precision)
     trainer = build.build_trainer(
         config, run.directory, stop, run.precision, loggers,
-        devices=run.devices, local_batches=len(datamodule.plan) // run.replicas,
+        devices=run.devices, local_batches=len(datamodule.plan) // run.replicas, searching=run.searching,
     )  # fmt: skip
     best = next(callback for callback in trainer.callbacks if isinstance(callback, BestCheckpoint))  # type: ignore[attr-defined]
     checkpoint = checkpoint_to_continue(run, trainer.loggers)

@@ -16,7 +16,6 @@ from paraphrase_lab.configuration.composition import Composer
 from paraphrase_lab.configuration.hydra_internals import root_of
 from paraphrase_lab.paths import as_typed
 
-SEARCH_PLUGIN = "hydra/sweeper/optuna"
 _IN_FILE = re.compile(r"In '([^']+)'")
 
 
@@ -44,9 +43,6 @@ def composition_problem(error: Exception, choices: Sequence[str], composer: Comp
 
 
 def _missing_file(missing: str, config_path: str, choices: Sequence[str], composer: Composer) -> str:
-    if missing == SEARCH_PLUGIN:
-        what = "a search needs Hydra's Optuna sweeper, which is not installed"
-        return f'{what}: pip install "hydra-optuna-sweeper<1.4" "sqlalchemy<2".'
     group, _, option = missing.rpartition("/")
     options = composer.group_options(group) if group else []
     file = _file(_file_that_asks(option, choices, composer) or config_path, composer)

@@ -1,11 +1,11 @@
 """The first stage on a search: that it has something to search, and looks for what `monitor` calls better."""
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from paraphrase_lab.check.findings import Warned
 from paraphrase_lab.check.values import broken_interpolations
 from paraphrase_lab.configuration.composition import OPTUNA_SWEEPER, target_of
 from paraphrase_lab.metrics.names import higher_is_better
@@ -20,16 +20,13 @@ def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> Iter
     sweeper = master.hydra.get("sweeper")
     if not isinstance(sweeper, DictConfig) or target_of(sweeper) != OPTUNA_SWEEPER:
         return
+    if find_spec("optuna") is None:
+        yield 'a search needs Optuna, which is not installed: pip install "optuna>=4.9,<6".'
     yield from (problem.sentence for problem in broken_interpolations(sweeper, "hydra.sweeper"))
     if len(jobs) < 2:
         yield (
             "the search has nothing to search: type a range, as in 'optimizer.lr=tag(log,interval(1e-4,1e-2))', or choose "
             "hparams_search=tiny or hparams_search=pretrained, which have some."
-        )
-    if OmegaConf.select(sweeper, "sampler.seed", default=0) is None:
-        yield Warned(
-            "hydra.sweeper.sampler.seed=null: the same command proposes other trials each time, so it cannot continue an "
-            "interrupted search."
         )
     direction: Any = sweeper.get("direction")
     if OmegaConf.is_list(direction):

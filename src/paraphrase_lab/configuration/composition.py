@@ -23,7 +23,7 @@ from paraphrase_lab.configuration import hydra_internals
 from paraphrase_lab.configuration.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, CONFIG_NAME, VERSION_BASE
 from paraphrase_lab.configuration.registration import register
 
-OPTUNA_SWEEPER = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
+OPTUNA_SWEEPER = "hydra_plugins.hydra_async_optuna_sweeper.async_optuna_sweeper.AsyncOptunaSweeper"
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def _sweep_directory(request: CheckedRequest, resume: str) -> Path | None:
         if _task_overrides(recorded) != wanted:
             continue
         statuses = [record.status for record in find_runs(file.parent)]
-        finished = statuses.count("finished")
+        finished = statuses.count("finished") + statuses.count("pruned")
         if "running" not in statuses and finished < max(planned, len(statuses)):
             _say(f"resume=auto: continuing the sweep {file.parent}: {finished} jobs are finished")
             return file.parent

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
+from hydra_sagemaker import Pruned
 from paraphrase_lab.configuration.settings import Settings
 from paraphrase_lab.data.pair_table import PairTables
 from paraphrase_lab.data.rows import list_bad_rows
@@ -83,7 +84,9 @@ def recorded(record: RunRecord) -> Iterator[None]:
     except BaseException as error:
         if is_main_process() and record.is_ours and record.values.get("status") != "finished":
             interruption = Interrupted(signal.SIGINT) if isinstance(error, KeyboardInterrupt) else error
-            if isinstance(interruption, Interrupted):
+            if isinstance(error, Pruned):
+                status, told = "pruned", str(error)
+            elif isinstance(interruption, Interrupted):
                 status, told = "interrupted", str(interruption)
             else:
                 last_line = (str(error).strip().splitlines() or [""])[-1]

@@ -80,9 +80,18 @@ class RunRecord:
 
     @property
     def status(self) -> str:
-        """The status: running, finished, failed or interrupted; "running" only while the process lives."""
+        """The status: running, finished, failed, interrupted, or pruned by a search; "running" only while the process lives."""
         status = self.values.get("status", "failed")
-        return "interrupted" if status == "running" and not self._process_lives() else status
+        status = "interrupted" if status == "running" and not self._process_lives() else status
+        return "pruned" if status == "interrupted" and self._was_pruned() else status
+
+    def _was_pruned(self) -> bool:
+        """Read it from the launcher's record: the job itself was only told to end."""
+        try:
+            values = json.loads((self.run_dir / ".job" / "record.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(values, dict) and values.get("pruned") is True
 
     def update(self, **values: Any) -> None:
         self.note(**values, updated=now())

@@ -1,6 +1,7 @@
 """The trials of a search, read from its stored study."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -17,13 +18,12 @@ class Trial:
 class Trials:
     finished: tuple[Trial, ...]
     failed: int
+    pruned: int
     maximize: bool
-    logarithmic: frozenset[str]
-    """Parameters that were drawn on a logarithmic scale."""
 
     @property
     def count(self) -> int:
-        return len(self.finished) + self.failed
+        return len(self.finished) + self.failed + self.pruned
 
     @property
     def best(self) -> Trial:
@@ -45,17 +45,20 @@ class Trials:
         ]
 
 
-def read_trials(storage: str, study_name: str) -> Trials:
-    """Read the trials of a study.
-
-    Args:
-        storage: its address, as sqlite:///FILE.
-    """
+def read_trials(journal: Path) -> Trials:
+    """Read the trials of the newest study in a journal of Optuna's."""
     import optuna
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.trial import TrialState
 
-    study = optuna.load_study(study_name=study_name, storage=storage)
-    complete = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
-    failed = sum(trial.state == optuna.trial.TrialState.FAIL for trial in study.trials)
-    logarithmic = {key for trial in complete for key, drawn in trial.distributions.items() if "Log" in type(drawn).__name__}
-    finished = [Trial(trial.number, dict(trial.params), float(trial.value)) for trial in complete if trial.value is not None]
-    return Trials(tuple(finished), failed, study.direction.name == "MAXIMIZE", frozenset(logarithmic))
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+    name = optuna.get_all_study_names(storage)[-1]
+    study = optuna.load_study(study_name=name, storage=storage)
+    trials = study.get_trials(deepcopy=False)
+    finished = [
+        Trial(one.number, dict(one.params), float(one.value))
+        for one in trials
+        if one.state == TrialState.COMPLETE and one.value is not None
+    ]
+    failed, pruned = (sum(one.state == state for one in trials) for state in (TrialState.FAIL, TrialState.PRUNED))
+    return Trials(tuple(finished), failed, pruned, study.direction.name == "MAXIMIZE")
