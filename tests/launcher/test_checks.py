@@ -123,6 +123,6 @@ def test_problems_are_grouped_by_what_they_say() -> None:
     ],
 )
 def test_literal_secrets_of_a_configuration(values: dict[str, Any], found: list[str]) -> None:
-    said = list(config_secrets(OmegaConf.create(values)))
+    said = list(config_secrets(values))
     assert [sentence.split()[2] for sentence in said] == found
     assert not any("abc" in sentence or "AKIA" in sentence for sentence in said)

@@ -11,6 +11,7 @@ from hydra.conf import HydraConf
 from omegaconf import OmegaConf
 
 from hydra_apps import AWS, CLOSURE, App
+from hydra_sagemaker.aws.request_problems import Findings
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.settings import SageMakerLauncherConf
 from hydra_sagemaker.sweep.elsewhere import path_problem, variable_findings, without_default
@@ -109,6 +110,12 @@ def job(hydra: dict[str, Any] | None = None, settings: dict[str, Any] | None = N
     return Job(0, (), config, SageMakerLauncherConf(**(settings or {})), Path("out"))
 
 
+def findings(job: Job) -> Findings:
+    plain = OmegaConf.to_container(job.config, resolve=False)
+    assert isinstance(plain, dict)
+    return variable_findings(job, plain)
+
+
 @pytest.mark.parametrize(
     "hydra, settings, values, missing",
     [
@@ -135,14 +142,14 @@ def test_variables_that_a_job_lacks(
 ) -> None:
     monkeypatch.setenv("HERE", "/data")
     monkeypatch.setenv("THE_TOKEN", "abc")
-    found = variable_findings(job(hydra, settings, **values))
+    found = findings(job(hydra, settings, **values))
     assert found.warnings == [] and len(found.problems) == (missing is not None)
     assert missing is None or found.problems[0].startswith(missing)
 
 
 def test_a_variable_that_is_set_nowhere_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HERE", raising=False)
-    found = variable_findings(job(a="${oc.env:HERE}"))
+    found = findings(job(a="${oc.env:HERE}"))
     assert found.problems == [] and "a needs HERE, which is not set here: unless the image sets it" in found.warnings[0]
 
 

@@ -28,7 +28,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def in_config(values: dict[str, Any]) -> list[str]:
     """Where secrets are."""
-    found = list(config_secrets(OmegaConf.create(values)))
+    found = list(config_secrets(values))
     assert not [text for text in found if PASSWORD in text or HF_TOKEN in text]
     return [text.partition("configuration's ")[2].split()[0] for text in found]
 
@@ -61,7 +61,7 @@ def test_a_variable_that_names_a_file_holds_no_secret(tmp_path: Path) -> None:
 def test_a_value_that_the_shell_put_into_the_configuration() -> None:
     values = {"note": f"use {PASSWORD}!", "greeting": "good morning, everybody", "a": {"b": [1, PASSWORD]}}
     assert in_config(values) == ["note", "a.b[1]"]
-    (problem, _) = config_secrets(OmegaConf.create(values))
+    (problem, _) = config_secrets(values)
     assert problem == (
         "the configuration's note holds the value of DB_PASSWORD of this machine's environment: "
         "write ${oc.env:DB_PASSWORD} there, and DB_PASSWORD under hydra.launcher.secrets"
@@ -99,7 +99,7 @@ def test_what_is_typed_and_what_another_word_overrides() -> None:
 
 def test_copies_of_variables() -> None:
     job = {"env_copy": ["DB_PASSWORD"], "env_set": {"DB_PASSWORD": PASSWORD, "API_KEY": "planted"}}
-    copied, other = config_secrets(OmegaConf.create({"hydra": {"job": job}}))
+    copied, other = config_secrets({"hydra": {"job": job}})
     assert copied == (
         "hydra.job.env_copy: a job has no DB_PASSWORD of this machine, and the value of its own would be written to its "
         ".hydra/hydra.yaml: write hydra.launcher.env.DB_PASSWORD, or hydra.launcher.secrets.DB_PASSWORD"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -59,6 +60,7 @@ _AWS_SECRET_KEY = re.compile(r"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])(?=\D*\d)[A-Za-z0
 _HEXADECIMAL_KEY = re.compile(r"(?=\D*\d)(?=[^a-f]*[a-f])(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})")
 
 
+@lru_cache(maxsize=4096)  # the jobs of a sweep share most of their values
 def value_looks_secret(value: str) -> str | None:
     """Return the kind of secret whose form is found in `value`.
 

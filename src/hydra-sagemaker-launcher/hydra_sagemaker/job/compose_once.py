@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import os
+import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import hydra
@@ -21,6 +23,8 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+
+from hydra_sagemaker.job.packed_config import NOT_PICKLED
 
 
 class _Files(NamedTuple):
@@ -46,7 +50,8 @@ class _Composer:
         self._loader = loader
         self._parser = OverridesParser.create()
         self._overrides: dict[str, Override] = {}
-        self._of_files: dict[_Files, DictConfig] = {}
+        self._of_files: dict[_Files, Callable[[], DictConfig]] = {}
+        """Each makes a new copy of what the files compose."""
         self._repositories: dict[_Files, Any] = {}
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
@@ -68,8 +73,8 @@ class _Composer:
         values = [override for override in overrides if _sets_a_value(override, repository)]
         files = _Files(config_name, tuple(str(one.input_line) for one in overrides if not _sets_a_value(one, repository)))
         if files not in self._of_files:
-            self._of_files[files] = self._loader.load_configuration(config_name, list(files.overrides), RunMode.RUN)
-        config = copy.deepcopy(self._of_files[files])
+            self._of_files[files] = _copies(self._loader.load_configuration(config_name, list(files.overrides), RunMode.RUN))
+        config = self._of_files[files]()
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         _note(config, overrides)
         return config
@@ -84,6 +89,15 @@ class _Composer:
             _, found = self._loader._parse_overrides_and_create_caching_repo(files.config_name, list(files.overrides))
             self._repositories[files] = found
         return self._repositories[files]
+
+
+def _copies(config: DictConfig) -> Callable[[], DictConfig]:
+    """Return a function that copies a configuration; to unpickle it takes a quarter of the time of a deep copy."""
+    try:
+        pickled = pickle.dumps(config)
+    except NOT_PICKLED:
+        return partial(copy.deepcopy, config)
+    return partial(pickle.loads, pickled)
 
 
 def _sets_a_value(override: Override, repository: Any) -> bool:

@@ -102,7 +102,10 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
     """
     try:
         with hydra_config(config):
-            resolved = _resolved(config, described)
+            unresolved = OmegaConf.to_container(config.hydra.launcher, resolve=False, enum_to_str=True)
+            assert isinstance(unresolved, dict)
+            is_plain = not any(mark in repr(unresolved) for mark in ("${", "???"))
+            resolved = _fields(unresolved) if is_plain else _resolved(config, described)
             values = _as_settings(repr(resolved), resolved)
     except OmegaConfBaseException as error:
         raise LauncherError(f"hydra.launcher of {described}: {str(error).splitlines()[0]}") from None
@@ -189,6 +192,10 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
     if problems:
         raise SubmissionRefused(problems)
     return jobs
+
+
+def _fields(values: dict[Any, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key in FIELDS}
 
 
 def _resolved(config: DictConfig, described: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from hydra_sagemaker.aws.request_problems import Findings
 from hydra_sagemaker.job.identity import nodes, without_hydra
@@ -42,8 +42,10 @@ def findings_of(job: Job, sweep_dir: Path, code_problems: Sequence[str]) -> Find
         return Findings(problems, [])
     from hydra_sagemaker.aws import request
 
-    found, variables = request.findings_of(job), variable_findings(job)
-    own = [*setting_problems(job.settings), *config_secrets(job.config), *variables.problems]
+    plain = OmegaConf.to_container(job.config, resolve=False)
+    assert isinstance(plain, dict)
+    found, variables = request.findings_of(job), variable_findings(job, plain)
+    own = [*setting_problems(job.settings), *config_secrets(plain), *variables.problems]
     return Findings([*problems, *own, *code_problems, *found.problems], [*found.warnings, *variables.warnings])
 
 
@@ -75,19 +77,23 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
         yield f"hydra.launcher.processes_per_instance={processes}: auto, or a number from 1"
     if settings.extra.get("EnableNetworkIsolation") and settings.secrets:
         yield "hydra.launcher.extra.EnableNetworkIsolation: an isolated job cannot read hydra.launcher.secrets: remove one"
-    yield from _visible_secrets(settings)
+    environment = dict(os.environ)  # whose own look-ups decode at each
+    yield from _visible_secrets(settings, environment)
     for path, value in _leaves({key: node for key, node in asdict(settings).items() if key not in VISIBLE}):
-        if kind := _kind_of_secret(value):
+        if kind := _kind_of_secret(value, environment):
             advice = "write its name in Secrets Manager" if path.startswith("secrets.") else "it would leave this machine"
             yield f"hydra.launcher.{path}: its value {kind}: {advice}"
 
 
-def config_secrets(config: DictConfig) -> Iterator[str]:
-    """Yield literal values under names that look like secrets; `${oc.env:NAME}` is sent unresolved."""
-    values = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(values, dict)
-    hydra = dict(nodes(values.pop("hydra", {}), (*HYDRA_NODES, "job.env_copy", "overrides")))
+def config_secrets(plain: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield literal values of an unresolved configuration under names that look like secrets.
+
+    `${oc.env:NAME}` is sent unresolved, and passes.
+    """
+    values = {key: node for key, node in plain.items() if key != "hydra"}
+    hydra = dict(nodes(plain.get("hydra", {}), (*HYDRA_NODES, "job.env_copy", "overrides")))
     words = [word for words in hydra.pop("overrides", {}).values() for word in words]
+    hydra["job.env_set"] = dict(hydra["job.env_set"])
     for name in hydra.pop("job.env_copy", ()):  # Hydra has copied it already
         hydra["job.env_set"].pop(name, None)
         yield (
@@ -95,7 +101,7 @@ def config_secrets(config: DictConfig) -> Iterator[str]:
             f".hydra/hydra.yaml: write hydra.launcher.env.{name}, or hydra.launcher.secrets.{name}"
         )
     values |= {f"hydra.{path}": node for path, node in hydra.items()}
-    environment = dict(os.environ)  # whose own look-ups decode at each
+    environment = dict(os.environ)
     found = (_literal_secret(path, value, environment) for path, value in [*_leaves(values), *_typed(words)])
     yield from dict.fromkeys(problem for problem in found if problem is not None)
 
@@ -103,7 +109,7 @@ def config_secrets(config: DictConfig) -> Iterator[str]:
 def requirement_secrets(lines: Sequence[str]) -> Iterator[str]:
     """Yield requirements that hold a secret: they are sent, and pip prints them."""
     for line in lines:
-        if kind := _kind_of_secret(line):
+        if kind := _kind_of_secret(line, os.environ):
             name = line.strip().split()[0].partition("@")[0].partition("://")[0]
             yield f"the requirement {name} …: it {kind}: install it in the image, or from an index that needs no password"
 
@@ -120,21 +126,21 @@ def grouped(problems: Sequence[tuple[Job, str]], count: int) -> list[str]:
     return found
 
 
-def _visible_secrets(settings: SageMakerLauncherConf) -> Iterator[str]:
+def _visible_secrets(settings: SageMakerLauncherConf, environment: Mapping[str, str]) -> Iterator[str]:
     for field in ("env", "tags"):
-        yield from _secrets_in(f"hydra.launcher.{field}", getattr(settings, field))
+        yield from _secrets_in(f"hydra.launcher.{field}", getattr(settings, field), environment)
     rest = dict(settings.extra)
     tags = rest.pop("Tags", None)
     pairs = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
-    yield from _secrets_in("hydra.launcher.extra.Tags", {str(tag.get("Key")): tag.get("Value") for tag in pairs})
+    yield from _secrets_in("hydra.launcher.extra.Tags", {str(tag.get("Key")): tag.get("Value") for tag in pairs}, environment)
     for path, value in _leaves(rest):
         field, _, name = f"hydra.launcher.extra.{path}".rpartition(".")
-        yield from _secrets_in(field, {name: value})
+        yield from _secrets_in(field, {name: value}, environment)
 
 
-def _secrets_in(field: str, values: Mapping[str, Any]) -> Iterator[str]:
+def _secrets_in(field: str, values: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in values.items():
-        kind = _kind_of_secret(value, name)
+        kind = _kind_of_secret(value, environment, name)
         if looks_secret(name) or kind:
             reason = "its name looks like a secret" if looks_secret(name) else f"its value {kind}"
             variable = name if name.isidentifier() else "VARIABLE"
@@ -184,11 +190,11 @@ def _defaults(text: str) -> Iterator[tuple[str, str]]:
             yield match[1], default
 
 
-def _kind_of_secret(value: Any, name: str = "") -> str | None:
+def _kind_of_secret(value: Any, environment: Mapping[str, str], name: str = "") -> str | None:
     """Return the end of a sentence about `value`: looks like …, is that of …; None for a harmless one."""
     if kind := value_looks_secret(str(value)) or key_under_name(name, str(value)):
         return f"looks like {kind}"
-    variable = variable_within(str(value), os.environ)
+    variable = variable_within(str(value), environment)
     return variable and f"is that of {variable} in this machine's environment"
 
 

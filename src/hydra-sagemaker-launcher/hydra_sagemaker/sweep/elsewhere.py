@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from importlib import metadata
@@ -133,13 +133,16 @@ def own_files(task: Callable[..., Any], config: DictConfig) -> list[Path]:
     return [file, *(directory for directory in directories if directory is not None)]
 
 
-def variable_findings(job: Job) -> Findings:
-    """Find variables that the job's configuration needs, as `${oc.env:NAME}` without a default, and that the job lacks."""
+def variable_findings(job: Job, plain: Mapping[Any, Any]) -> Findings:
+    """Find variables that the job's configuration needs, as `${oc.env:NAME}` without a default, and that the job lacks.
+
+    `plain` is that configuration, unresolved.
+    """
     hydra = job.config.hydra
     given = {*job.settings.env, *job.settings.secrets, *(job.settings.extra.get("Environment") or {})}
     later = {str(name) for name in (OmegaConf.select(hydra, "job.env_set") or {})}
     problems, warnings = [], []
-    for place, name in dict.fromkeys(_variables(job.config)):
+    for place, name in dict.fromkeys(_variables(job.config, plain)):
         if name in given or IN_EVERY_JOB.fullmatch(name) or (name in later and not place.startswith("hydra.")):
             continue
         field = f"hydra.launcher.{'secrets' if looks_secret(name) else 'env'}.{name}"
@@ -153,12 +156,10 @@ def variable_findings(job: Job) -> Findings:
     return Findings(problems, warnings)
 
 
-def _variables(config: DictConfig) -> Iterator[tuple[str, str]]:
+def _variables(config: DictConfig, plain: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
     """Yield the place and the name of each variable without a default; names that cannot be resolved here are left out."""
-    plain = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(plain, dict)
-    parts = {f"hydra.{path}": value for path, value in nodes(plain.pop("hydra", {}), RESOLVED_IN_THE_JOB)}
-    for place, value in (plain | parts).items():
+    parts = {f"hydra.{path}": value for path, value in nodes(plain.get("hydra", {}), RESOLVED_IN_THE_JOB)}
+    for place, value in ({key: node for key, node in plain.items() if key != "hydra"} | parts).items():
         for path, text in _texts(value, str(place)):
             for name in without_default(text):
                 if (resolved := _resolved(name, config)) is not None:
