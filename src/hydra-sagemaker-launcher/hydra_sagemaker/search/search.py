@@ -92,6 +92,9 @@ class Search:
         """The time that was spent so far, by earlier launches too."""
         return self._hours_before + (self.now() - self._started) / 3600
 
+    def line(self) -> str:
+        return self.progress.line()
+
     def _may_begin(self) -> bool:
         if self.stopped_because or self.begun >= self.limits.n_trials:
             return False

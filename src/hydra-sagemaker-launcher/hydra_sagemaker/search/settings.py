@@ -14,6 +14,22 @@ class OnChange(StrEnum):  # texts: Hydra may execute this module twice, and then
 
 
 @dataclass
+class RepeatConf:
+    """Trains the best trials again with other seeds: the best value of a search is one run's, picked for being the best."""
+
+    key: Optional[str] = None
+    """Key of the seed, such as `seed`; null: nothing is repeated."""
+    leaders: int = 4
+    """The trials that begin, each with one seed; the better half of them gets two, and so on until one is left."""
+    seeds: int = 5
+    """Further ones, for the last comparison: of the winner with the configuration without the search's values."""
+    first_seed: int = 1000
+    """The seeds are this number and those above it, none of which the search may use."""
+    overrides: list[str] = field(default_factory=list)
+    """Words that the jobs of the last comparison have besides, as evaluate_test=true."""
+
+
+@dataclass
 class AsyncOptunaConf:
     _target_: str = "hydra_plugins.hydra_async_optuna_sweeper.async_optuna_sweeper.AsyncOptunaSweeper"
     _recursive_: bool = False
@@ -46,6 +62,8 @@ class AsyncOptunaConf:
     """Dotted name of a function that gets the configuration and the trial, and suggests further keys: a conditional space."""
     enqueue: list[dict[str, Any]] = field(default_factory=list)
     """Values of the first trials, by keys; what is not said is proposed."""
+    repeat: RepeatConf = field(default_factory=RepeatConf)
+    """Trains the best trials again with other seeds, once the search is over."""
 
 
 @dataclass

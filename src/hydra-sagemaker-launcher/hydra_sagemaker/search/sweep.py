@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -16,7 +17,7 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.hydra_sagemaker_launcher.sagemaker_launcher import SageMakerLauncher
@@ -25,11 +26,11 @@ from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import settings_of
-from hydra_sagemaker.search import outcome
+from hydra_sagemaker.search import outcome, repeats, repeats_report
 from hydra_sagemaker.search.jobs import BatchJobs, LauncherJobs, TrialJobs
 from hydra_sagemaker.search.samplers import make_pruner, make_sampler
 from hydra_sagemaker.search.search import Limits, Search
-from hydra_sagemaker.search.settings import AsyncOptunaConf
+from hydra_sagemaker.search.settings import AsyncOptunaConf, RepeatConf
 from hydra_sagemaker.search.space import Space, read_space
 from hydra_sagemaker.search.study import FILE, FIRST_JOB, open_storage, open_study
 from hydra_sagemaker.settings import Mode, keeps_checkpoints
@@ -56,14 +57,21 @@ def search(context: HydraContext, task: TaskFunction, config: DictConfig, argume
     prunes = not isinstance(pruner, optuna.pruners.NopPruner)
     with trial_jobs(context, task, config, space, settings.n_jobs, prunes) as (jobs, code, ignored):
         composed = [context.config_loader.load_sweep_config(config, words) for words in space.ends()]
+        repeats.check(settings.repeat, space, directions, composed[0])
         identity = {
             "space": space.written, "directions": directions,
             "fixed": {key: text for key, text in space.fixed.items() if key.lstrip("+~") not in ignored},
             "task": getattr(task, "__name__", None), "code": code(task_yaml(composed[0])),
         }  # fmt: skip
         running = _opened(settings, config, directory, space, identity, pruner, jobs)
-        _run(running, jobs)
+        _run(running, jobs, running.progress.usd)
     conclude(running.study, settings, directory, running)
+    if settings.repeat.key is not None:
+        below = config_below(config, directory / repeats.DIRECTORY)
+        with trial_jobs(context, task, below, space, settings.n_jobs, prunes=False) as (jobs, _, _):
+            again = repeats.Repeats(running.study, jobs, space, settings.repeat)
+            _run(again, jobs, running.progress.usd)
+        print(repeats_report.report(again))
 
 
 def _opened(
@@ -84,19 +92,19 @@ def _opened(
             study.enqueue_trial(values)
     limits = Limits(settings.n_trials, settings.max_failure_rate, settings.max_hours)
     found = Search(study, jobs, partial(space.suggest, config=config), limits, _owner(directory), study.user_attrs[FIRST_JOB])
-    if isinstance(jobs, LauncherJobs):
-        jobs.executor._sweep.spending.budget.bill_earlier(found.progress.usd)
     more = f", {found.continued} of them unfinished" if found.continued else ""
     before = f": {trials} trials of before{more}" if trials else ""
     log.info("study %s in %s%s", study.study_name, settings.storage or directory / FILE, before)
     return found
 
 
-def _run(running: Search, jobs: TrialJobs) -> None:
+def _run(running: Search | repeats.Repeats, jobs: TrialJobs, trials_usd: float) -> None:
+    """Run them; `trials_usd` was spent for trials so far."""
     if not isinstance(jobs, LauncherJobs):
         running.run()
         return
     sweep = jobs.executor._sweep
+    sweep.spending.budget.bill_earlier(trials_usd + repeats.spent_usd(running.study))
     with terminations_raised():
         while True:
             try:
@@ -104,7 +112,7 @@ def _run(running: Search, jobs: TrialJobs) -> None:
                 return
             except KeyboardInterrupt:
                 if not interrupted(sweep):
-                    log.warning("%s; the same command continues the search", running.progress.line())
+                    log.warning("%s; the same command continues the search", running.line())
                     raise SystemExit(INTERRUPTED) from None
             except Exception:
                 if running.last_failed is not None:
@@ -168,6 +176,16 @@ def trial_jobs(
     yield BatchJobs(launcher, n_jobs), lambda text: None, ()
 
 
+def config_below(config: DictConfig, directory: Path) -> DictConfig:
+    """Return the configuration of a sweep with another directory."""
+    found = copy.deepcopy(config)
+    written = "'" + str(directory).replace("'", "\\'") + "'"
+    with read_write(found), open_dict(found):
+        found.hydra.sweep.dir = str(directory)
+        found.hydra.overrides.hydra.append(f"hydra.sweep.dir={written}")
+    return found
+
+
 def read_settings(config: DictConfig) -> tuple[AsyncOptunaConf, list[str]]:
     """Return the sweeper's fields with their values checked, and the directions.
 
@@ -185,6 +203,7 @@ def read_settings(config: DictConfig) -> tuple[AsyncOptunaConf, list[str]]:
         near = get_close_matches(name, known, n=1)
         raise LauncherError(f"hydra.sweeper has no field '{name}'. {f'Did you mean {near[0]!r}?' if near else ''}")
     settings = AsyncOptunaConf(**resolved)
+    settings.repeat = RepeatConf(**OmegaConf.to_container(config.hydra.sweeper.repeat))  # type: ignore[arg-type]
     given = settings.direction
     directions = [str(getattr(one, "name", one)) for one in (given if OmegaConf.is_list(given) else [given])]
     problems = [f"direction={one}: minimize or maximize" for one in directions if one not in DIRECTIONS]
