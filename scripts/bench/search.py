@@ -2,11 +2,12 @@
 
 Question: of 20 slots, in what share of the time does a trial run, when 200 of them last unequally long (log-normal durations)?
           Beside it: the bound of a queue that knows no delay, and batches, as Hydra's own sweepers run them. And for 5,000
-          trials: the CPU time of the search per trial, and its memory.
+          trials: the CPU time of the search per trial, and its memory, beside a bare loop of Optuna's with the same trials.
 Cost:     five minutes on one core, no account: SageMaker and its clock are simulated (simulated_sagemaker.py); the search,
           the study, the launcher's plans, manifest, ledger, requests and returns are real.
 Expected: within 2 points of the queue's bound, 93 / 89 / 67 % for spreads of 0.25 / 0.5 / 1, where batches have 64 / 43 / 22 %;
-          less than 50 ms of CPU a trial, memory within 10 % from the 500th trial to the last. Exit code 1 when one is missed.
+          less than 50 ms of CPU a trial, Optuna's sampler included; from the 500th trial to the last, memory grows by less than
+          10 % beyond what Optuna keeps of each trial. Exit code 1 when one is missed.
 Command:  python scripts/bench/search.py
 """
 
@@ -16,53 +17,27 @@ import argparse
 import gc
 import json
 import logging
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from random import Random
 from statistics import mean
 from typing import Any
 
 import optuna
-from omegaconf import DictConfig
+from omegaconf import OmegaConf
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from rich.console import Console
 from rich.table import Table
-from simulated_sagemaker import Service, SimulatedBackend, SimulatedClock, SimulatedStorage, World
+from simulated_search import Simulation, objective
 
-from hydra_sagemaker import Executor
-from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.runner.record import success_record
-from hydra_sagemaker.search.jobs import LauncherJobs
-from hydra_sagemaker.search.search import Limits, Search
-from hydra_sagemaker.search.space import Space, read_space
-
-APP = """
-import hydra
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(config):
-    return 0.0
-"""
-CONFIG = """
-learning_rate: 0.001
-warmup: 0.1
-layers: 2
-seed: 0
-model: {name: small, layers: 4, width: 256}
-data: {path: "${oc.env:HOME}/data", batch_size: 32}
-"""
-WORDS = """
-hydra.launcher.region=us-east-1 hydra.launcher.s3_uri=s3://search/sweeps hydra.launcher.image_uri=search
-hydra.launcher.role_arn=arn:aws:iam::123456789012:role/search hydra.launcher.instance_type=ml.g5.xlarge
-""".split()
-SPACE = ["learning_rate=tag(log,interval(1e-5,1e-2))", "warmup=interval(0.0,0.3)", "layers=int(interval(1,6))"]
 SPREADS = (0.25, 0.5, 1.0)
 POINTS, CPU_MS, GROWTH_PERCENT = 2.0, 50.0, 10.0
 EARLY = 500
@@ -78,65 +53,8 @@ class Load:
     late_mb: float
 
     @property
-    def growth_percent(self) -> float:
-        return 100 * (self.late_mb / self.early_mb - 1)
-
-
-class Storage(SimulatedStorage):
-    """Returns a value that has its best in the middle of the space."""
-
-    def collect(self, job: Job, described: dict[str, Any]) -> tuple[dict[str, Any] | None, None]:
-        super().collect(job, described)
-        return success_record(objective(job.config)), None
-
-
-def objective(config: DictConfig) -> float:
-    return (config.warmup - 0.1) ** 2 + abs(config.layers - 3) + abs(config.learning_rate - 1e-3)
-
-
-class Simulation:
-    """A search in a directory of its own."""
-
-    def __init__(self, folder: Path, slots: int, spread: float, seed: int) -> None:
-        self.clock = SimulatedClock()
-        world = World(slots=slots, spread=spread, startup_seconds=(0.0, 0.0), without_capacity=0.0, broken=0.0)
-        self.service = Service(self.clock, Random(seed), world)
-        self.folder, self.slots, self.seed = folder, slots, seed
-        (folder / "conf").mkdir(parents=True)
-        (folder / "conf" / "config.yaml").write_text(CONFIG)
-        (folder / "app.py").write_text(APP)
-
-    def executor(self) -> Executor:
-        sys.path.insert(0, str(self.folder))
-        sys.modules.pop("app", None)
-        os.chdir(self.folder)
-        import app  # type: ignore[import-not-found]
-
-        words = [*WORDS, f"hydra.sweep.dir={self.folder / 'sweep'}", f"hydra.launcher.max_parallel={self.slots}"]
-        executor = Executor.for_app(app.main, self.folder / "conf", words)
-        sweep = executor._sweep
-        backend = SimulatedBackend(sweep.settings, self.folder, self.service)
-        backend.storage = Storage(self.clock, sweep.settings)
-        backend.preflight = lambda jobs: None  # type: ignore[method-assign]  # there is no account
-        sweep.__dict__["backend"] = sweep.tracker.backend = backend
-        executor._loop.now, executor._loop.sleep = self.clock.now, self.clock.sleep
-        return executor
-
-    def search(self, executor: Executor, n_trials: int) -> Search:
-        sweep = executor._sweep
-        space = read_space({}, SPACE, sweep.context.config_loader)
-        storage = JournalStorage(JournalFileBackend(str(self.folder / "search.journal")))
-        sampler = optuna.samplers.TPESampler(seed=self.seed, constant_liar=True)
-        study = optuna.create_study(storage=storage, sampler=sampler)
-        jobs = LauncherJobs(executor, self.slots, self.clock.sleep)
-        return Search(study, jobs, suggest(space, sweep.config), Limits(n_trials, 1.0), now=self.clock.now)
-
-    def durations(self) -> list[float]:
-        return [one.ended - one.started for one in self.service.attempts.values()]
-
-
-def suggest(space: Space, config: DictConfig) -> Any:
-    return lambda trial: space.suggest(trial, config)
+    def growth_mb(self) -> float:
+        return self.late_mb - self.early_mb
 
 
 def queue_share(durations: Sequence[float], slots: int) -> float:
@@ -167,23 +85,72 @@ def busy(spread: float, repetitions: int, folder: Path, slots: int = 20, trials:
     return {name: 100 * mean(values) for name, values in shares.items()}
 
 
+class Marks:
+    """CPU time and memory when some numbers of trials have ended."""
+
+    def __init__(self, trials: int) -> None:
+        self.trials, self.tenth = trials, round(0.9 * trials)
+        self.at: dict[int, tuple[float, float]] = {0: (time.process_time(), 0.0)}
+
+    def ended(self, count: int) -> None:
+        if count in (EARLY, self.tenth, self.trials):
+            self.at[count] = time.process_time(), resident_mb()
+
+    def load(self) -> Load:
+        (began, _), (_, early_mb), (before, _), (end, late_mb) = (
+            self.at[count] for count in (0, EARLY, self.tenth, self.trials)
+        )
+        late_cpu_ms = 1000 * (end - before) / (self.trials - self.tenth)
+        return Load(self.trials, 1000 * (end - began) / self.trials, late_cpu_ms, early_mb, late_mb)
+
+
 def load(trials: int, folder: Path) -> Load:
+    quiet()
     simulation = Simulation(folder / "load", 20, 0.5, 0)
-    marks: dict[int, tuple[float, float]] = {}
     with simulation.executor() as executor:
         found = simulation.search(executor, trials)
-        tell = found._tell
+        ended_one, marks = found.progress.ended_one, Marks(trials)
 
-        def told(ended: Any) -> None:
-            tell(ended)
-            if found.progress.ended in (EARLY, round(0.9 * trials), trials):
-                marks[found.progress.ended] = time.process_time(), resident_mb()
+        def counted(*arguments: Any) -> None:
+            ended_one(*arguments)
+            marks.ended(found.progress.ended)
 
-        found._tell = told  # type: ignore[method-assign]
-        began = time.process_time()
+        found.progress.ended_one = counted  # type: ignore[method-assign]
         found.run()
-    (_, early_mb), (before, _), (end, late_mb) = (marks[EARLY], marks[round(0.9 * trials)], marks[trials])
-    return Load(trials, 1000 * (end - began) / trials, 1000 * (end - before) / (0.1 * trials), early_mb, late_mb)
+    return marks.load()
+
+
+def bare(trials: int, folder: Path) -> Load:
+    """Ask, suggest and tell as the search does, with no job."""
+    quiet()
+    storage = JournalStorage(JournalFileBackend(str(folder / "bare.journal")))
+    study = optuna.create_study(storage=storage, sampler=optuna.samplers.TPESampler(seed=0, constant_liar=True))
+    marks, running = Marks(trials), deque[optuna.Trial]()
+    for count in range(trials):
+        while len(running) < 20 and count + len(running) < trials:
+            trial = study.ask()
+            trial.suggest_float("learning_rate", 1e-5, 1e-2, log=True)
+            trial.suggest_float("warmup", 0.0, 0.3)
+            trial.suggest_int("layers", 1, 6)
+            trial.set_user_attr("sweep", "0123456789ab")
+            running.append(trial)
+        trial = running.popleft()
+        for name, value in (("job", f"load-0123456789abcdef-{count}"), ("seconds", 100.5), ("usd", 0.039)):
+            trial.set_user_attr(name, value)
+        study.tell(trial, objective(OmegaConf.create(trial.params)))  # type: ignore[arg-type]
+        marks.ended(count + 1)
+    return marks.load()
+
+
+def quiet() -> None:
+    logging.disable(logging.CRITICAL)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def in_a_process(measure: Callable[[int, Path], Load], trials: int, folder: Path) -> Load:
+    """So that neither finds the other's memory."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, trials, folder).result()
 
 
 def resident_mb() -> float:
@@ -192,34 +159,41 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def load_table(both: Sequence[Load]) -> Table:
+    title = f"{both[0].trials:,} trials, 20 slots"
+    table = Table("", "CPU ms a trial", "in the last tenth", f"MB after {EARLY}", "MB at the end", title=title)
+    for name, one in zip(("search", "Optuna alone"), both, strict=True):
+        table.add_row(name, *(f"{value:.1f}" for value in (one.cpu_ms, one.late_cpu_ms, one.early_mb, one.late_mb)))
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=5000)
     parser.add_argument("--repetitions", type=int, default=3, help="of the searches with 200 trials")
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
-    logging.disable(logging.CRITICAL)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    quiet()
     missed = []
     table = Table("spread", "search", "queue's bound", "batches", title="slots in use, %: 200 trials, 20 slots")
     with tempfile.TemporaryDirectory() as folder:
         shares = {spread: busy(spread, arguments.repetitions, Path(folder)) for spread in SPREADS}
-        heavy = load(arguments.trials, Path(folder)) if arguments.trials > EARLY else None
+        both = [in_a_process(one, arguments.trials, Path(folder)) for one in (load, bare)] if arguments.trials > EARLY else []
         os.chdir("/")
     for spread, found in shares.items():
         table.add_row(f"{spread:g}", *(f"{found[name]:.1f}" for name in ("search", "queue", "batches")))
         if found["queue"] - found["search"] > POINTS:
             missed.append(f"spread {spread:g}: {found['queue'] - found['search']:.1f} points below the queue's bound")
     Console().print(table)
-    if heavy is not None:
-        Console().print(
-            f"{heavy.trials:,} trials: {heavy.cpu_ms:.1f} ms of CPU a trial, {heavy.late_cpu_ms:.1f} at the end; memory "
-            f"{heavy.early_mb:.0f} MB after {EARLY} trials, {heavy.late_mb:.0f} at the end ({heavy.growth_percent:+.1f} %)"
-        )
-        missed += [f"{heavy.late_cpu_ms:.1f} ms a trial"] * (heavy.late_cpu_ms >= CPU_MS)
-        missed += [f"memory grows by {heavy.growth_percent:.1f} %"] * (heavy.growth_percent >= GROWTH_PERCENT)
+    if both:
+        Console().print(load_table(both))
+        search, optunas = both
+        beyond = 100 * (search.growth_mb - optunas.growth_mb) / search.early_mb
+        Console().print(f"memory grows by {beyond:.1f} % more than Optuna's")
+        missed += [f"{search.cpu_ms:.1f} ms a trial"] * (search.cpu_ms >= CPU_MS)
+        missed += [f"memory grows by {beyond:.1f} % more"] * (beyond >= GROWTH_PERCENT)
     if arguments.json:
-        figures = {"shares": shares, "load": asdict(heavy) if heavy else None}
+        figures = {"shares": shares, "load": [asdict(one) for one in both]}
         arguments.json.write_text(json.dumps(figures, indent=2))
     if missed:
         sys.exit("missed: " + "; ".join(missed))

@@ -161,6 +161,7 @@ class Executor:
         self.jobs.remove(job)
         self._reported.discard(job.number)
         self._loop.forget(submission)
+        self._sweep.changes.forget(submission.job)
         return submission.returned, submission.outcome.record if submission.outcome is not None else {}
 
     def collect(self) -> list[Job]:

@@ -27,6 +27,9 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_sagemaker.job.packed_config import NOT_PICKLED
 
 
+WORDS_AT_MOST = 1000
+
+
 class _Files(NamedTuple):
     """Decides which files a job is composed of."""
 
@@ -80,6 +83,8 @@ class _Composer:
         return config
 
     def _parsed(self, word: str) -> Override:
+        if len(self._overrides) > WORDS_AT_MOST:  # a search never types the same word twice
+            self._overrides.clear()
         if word not in self._overrides:
             (self._overrides[word],) = self._parser.parse_overrides([word])
         return self._overrides[word]

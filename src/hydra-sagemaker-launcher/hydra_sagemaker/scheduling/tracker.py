@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,7 +57,7 @@ class Submission:
     def kind(self) -> str:
         """The kind of machine that a quota is for."""
         settings = self.job.settings
-        return f"{settings.instance_type}{' spot' if settings.spot else ''}"
+        return sys.intern(f"{settings.instance_type}{' spot' if settings.spot else ''}")
 
 
 class Tracker:

@@ -59,6 +59,10 @@ class Changes:
             gone = sorted(base.keys() - config.keys())
             self.now["jobs"][str(job.number)] = _parts(job) | {"changed": changed, "gone": gone}
 
+    def forget(self, job: Job) -> None:
+        """Leave out a job that has ended and that nothing asks about any more, of a search of thousands."""
+        self.now.get("jobs", {}).pop(str(job.number), None)
+
     def write(self, *, all_jobs: bool = True) -> None:
         """Write the file; without `all_jobs` only where it lacks a good part of them: it is there for explanations alone."""
         if not self.now or (not all_jobs and len(self.now["jobs"]) < self._written * MORE):
