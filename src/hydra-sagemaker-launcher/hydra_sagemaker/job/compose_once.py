@@ -26,7 +26,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.job.packed_config import NOT_PICKLED
 
-
 WORDS_AT_MOST = 1000
 
 
