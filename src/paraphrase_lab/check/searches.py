@@ -23,7 +23,7 @@ def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> Iter
     if find_spec("optuna") is None:
         yield 'a search needs Optuna, which is not installed: pip install "optuna>=4.9,<6".'
     yield from (problem.sentence for problem in broken_interpolations(sweeper, "hydra.sweeper"))
-    if len(jobs) < 2:
+    if len(jobs) < 2 and not sweeper.get("custom_search_space"):
         yield (
             "the search has nothing to search: type a range, as in 'optimizer.lr=tag(log,interval(1e-4,1e-2))', or choose "
             "hparams_search=tiny or hparams_search=pretrained, which have some."
