@@ -44,6 +44,7 @@ def search(folder: Path, seed: int, trials: int, pruner: str) -> Found:
     """Run a search whose trials are all drawn at random, and return what its study says."""
     words = [f"hydra.sweeper.n_trials={trials}", f"hydra.sweeper.sampler.n_startup_trials={trials}"]
     words += [f"hydra.sweeper.sampler.seed={seed}", f"hydra/sweeper/pruner={pruner}", f"hydra.sweep.dir={folder}"]
+    words.append(f"hydra.launcher.state_dir={folder / 'jobs'}")  # else it takes over the other search's results
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder.parent / f"{folder.name}.log").open("w") as log:
         command = [sys.executable, "-m", "paraphrase_lab", "train", *SEARCH, *words]
