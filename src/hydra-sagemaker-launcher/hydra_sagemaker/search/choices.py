@@ -34,8 +34,9 @@ def choice_like(choices: Mapping[Any, str], value: Any) -> Any:
     for one in choices:
         if _is_same(one, value):
             return one
+    shown = value if isinstance(value, str) else written(value)
     for one, text in choices.items():
-        if _is_same(parsed(text), value) or value == text or written(value) == text:
+        if shown == text or _is_same(parsed(text), value) or _is_same(_read(shown), one):
             return one
     raise ValueError(value)
 
@@ -65,6 +66,14 @@ def _stored(element: Any, text: str) -> Any:
     if isinstance(element, QuotedString):
         return element.text
     return element if isinstance(element, PLAIN) else text
+
+
+def _read(text: str) -> Any:
+    """Return the value that Hydra reads, or the text itself where it reads none."""
+    try:
+        return parsed(text)
+    except HydraException:
+        return text
 
 
 def _is_same(one: Any, other: Any) -> bool:

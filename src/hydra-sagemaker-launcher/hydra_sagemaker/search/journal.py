@@ -1,4 +1,4 @@
-"""The file in which Optuna keeps trials, a record in each line. What a killed process left is mended; other files are let be."""
+"""The file in which Optuna keeps trials, one record a line: mends what a killed process left, and lets other files be."""
 
 from __future__ import annotations
 

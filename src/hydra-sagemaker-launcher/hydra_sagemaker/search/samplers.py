@@ -35,16 +35,15 @@ def check_sampler(node: Any, directions: Sequence[str], n_trials: int) -> None:
         warnings.simplefilter("ignore")
         study = optuna.create_study(directions=list(directions))  # type: ignore[arg-type]
     sampler = make_sampler(node, study)
-    study.sampler = sampler
-    try:
+    if len(directions) > 1:
         study.ask()
-    except ValueError as error:
-        if len(directions) == 1:
-            raise LauncherError(f"hydra.sweeper.sampler: {type(sampler).__name__}: {str(error).splitlines()[0]}") from None
-        raise LauncherError(
-            f"hydra.sweeper.direction={','.join(directions)}: {type(sampler).__name__} takes one objective; "
-            "hydra/sweeper/sampler=nsgaii or tpe takes several"
-        ) from None
+        try:
+            sampler.sample_relative(study, study.trials[0], {})
+        except ValueError:
+            raise LauncherError(
+                f"hydra.sweeper.direction={','.join(directions)}: {type(sampler).__name__} takes one objective; "
+                "hydra/sweeper/sampler=nsgaii or tpe takes several"
+            ) from None
     parameter = inspect.signature(type(sampler)).parameters.get("population_size")
     population = node_values(node, "sampler").get("population_size", parameter.default if parameter else None)
     if parameter is not None and isinstance(population, int) and n_trials <= population:
