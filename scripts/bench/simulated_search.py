@@ -18,8 +18,9 @@ from hydra_sagemaker import Executor
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.runner.record import success_record
 from hydra_sagemaker.search.jobs import LauncherJobs
+from hydra_sagemaker.search.read_space import read_space
 from hydra_sagemaker.search.search import Limits, Search
-from hydra_sagemaker.search.space import Space, read_space
+from hydra_sagemaker.search.space import Space
 
 APP = """
 import hydra

@@ -16,8 +16,8 @@ from optuna.storages.journal import JournalFileBackend  # noqa: E402
 from optuna.trial import TrialState  # noqa: E402
 
 from hydra_sagemaker.errors import JobsRefused, TooExpensive  # noqa: E402
-from hydra_sagemaker.search.search import Search  # noqa: E402
-from simulated_trials import SimulatedJobs, search, study_in  # noqa: E402
+from hydra_sagemaker.search.search import Limits, Search  # noqa: E402
+from simulated_trials import SimulatedJobs, draw, search, study_in  # noqa: E402
 
 
 def states(found: Search) -> list[str]:
@@ -220,8 +220,7 @@ def test_trials_of_another_sweep_in_the_same_database_are_left_to_it() -> None:
     other = study.ask()
     other.set_user_attr("sweep", "theirs")
     jobs = SimulatedJobs(2, lambda number: 1.0)
-    found = search(jobs, 4, study)
-    found.owner = "ours"
+    found = Search(study, jobs, draw, Limits(4, 0.5), "ours", is_shared=True, now=jobs.now)
     assert found.continued == 0
     found.run()
     assert jobs.submitted == [1, 2, 3] and study.trials[0].state == TrialState.RUNNING

@@ -129,8 +129,8 @@ def node(of: type) -> dict[str, Any]:
 def test_samplers(name: str) -> None:
     if name == "cmaes":
         pytest.importorskip("cmaes")
-    sampler = make_sampler(node(SAMPLERS[name]) | {"seed": 3}, 0)
-    study = optuna.create_study(sampler=sampler, directions=["minimize"] * (2 if name == "nsgaii" else 1))
+    study = optuna.create_study(directions=["minimize"] * (2 if name == "nsgaii" else 1))
+    study.sampler = make_sampler(node(SAMPLERS[name]) | {"seed": 3}, study)
     for value in range(3):
         trial = study.ask()
         trial.suggest_float("lr", 0, 1)
@@ -140,7 +140,10 @@ def test_samplers(name: str) -> None:
 
 def test_a_search_that_continues_does_not_draw_the_same_numbers_again() -> None:
     def first(seed: int | None, trials: int) -> float:
-        study = optuna.create_study(sampler=make_sampler({"_target_": "optuna.samplers.RandomSampler", "seed": seed}, trials))
+        study = optuna.create_study()
+        for value in range(trials):
+            study.tell(study.ask(), value)
+        study.sampler = make_sampler({"_target_": "optuna.samplers.RandomSampler", "seed": seed}, study)
         return study.ask().suggest_float("lr", 0, 1)
 
     assert first(0, 0) == first(0, 0) and first(0, 8) == first(0, 8) != first(0, 0) and first(1, 8) != first(0, 8)
@@ -158,10 +161,13 @@ def test_pruners(name: str) -> None:
         (None, "choose one with hydra/sweeper/sampler=NAME"),
         ({"_target_": "optuna.samplers.Nothing"}, "hydra.sweeper.sampler._target_=optuna.samplers.Nothing: "),
         ({"_target_": "optuna.pruners.NopPruner"}, "_target_=optuna.pruners.NopPruner is no sampler of Optuna's"),
-        ({"_target_": "optuna.samplers.TPESampler", "n_startup": 3}, "hydra.sweeper.sampler: TPESampler: .*n_startup"),
+        (
+            {"_target_": "optuna.samplers.TPESampler", "n_startup": 3},
+            "TPESampler has no argument 'n_startup'. Did you mean 'n_startup_trials'?",
+        ),
         ({"_target_": "optuna.samplers.QMCSampler", "qmc_type": "x"}, "hydra.sweeper.sampler: QMCSampler: "),
     ],
 )
 def test_what_is_no_sampler(given: Any, message: str) -> None:
     with pytest.raises(LauncherError, match=message):
-        make_sampler(given, 0)
+        make_sampler(given, optuna.create_study())

@@ -19,6 +19,9 @@ Identity = tuple[int, int]
 """Device and inode of a file."""
 STANDARD = (1, 2)
 OUTPUT_MARKS = (".hydra", ".job", ".launcher")
+SEARCH_FILES = ("search.journal", "search.journal.lock", "optimization_results.yaml")
+BESIDE_A_STORAGE = ("", "-wal", "-shm", "-journal", ".lock")
+"""Endings of the files that SQLite and Optuna have beside a storage."""
 
 
 def output_files() -> set[Identity]:
@@ -52,6 +55,15 @@ def without_outputs(root: Path, files: list[PurePosixPath]) -> list[PurePosixPat
         for file in files
         if not marked.intersection(file.parents) and not set(OUTPUT_MARKS) & set(file.parts) and file.name != "multirun.yaml"
     ]
+
+
+def search_files(storage: str | None, sweep_dir: Path, working_dir: Path) -> frozenset[Path]:
+    """Return the files of a search, which change with each trial: of `storage`, a database's address or a journal's path."""
+    found = [sweep_dir / name for name in SEARCH_FILES]
+    if storage and (storage.startswith("sqlite") or "://" not in storage):
+        name = storage.partition("://")[2].removeprefix("/").partition("?")[0] if "://" in storage else storage
+        found += [working_dir / f"{Path(name).expanduser()}{ending}" for ending in BESIDE_A_STORAGE]
+    return frozenset(Path(os.path.realpath(file)) for file in found)
 
 
 def is_one_of(file: Path, outputs: set[Identity]) -> bool:

@@ -58,6 +58,8 @@ class Code:
     """Its own file has to be bundled."""
     outputs_before: frozenset[str] = frozenset()
     """The files that earlier launches wrote their output to: they are still no code."""
+    search_files: frozenset[Path] = frozenset()
+    """Files of a search, whether git tracks them or not."""
     left_out: set[str] = field(default_factory=set)
     """The same of this launch too, once `files` is read."""
 
@@ -79,7 +81,7 @@ class Code:
         before = self.outputs_before - bundled_files.tracked_files(self.root) if self.outputs_before else ()
         outputs = output_files()
         self.left_out = {str(file) for file in files if str(file) in before or is_one_of(self.root / file, outputs)}
-        return [file for file in files if str(file) not in self.left_out]
+        return [file for file in files if str(file) not in self.left_out and self.root / file not in self.search_files]
 
     @cached_property
     def not_bundled(self) -> list[str]:

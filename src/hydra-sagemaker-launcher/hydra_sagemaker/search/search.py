@@ -18,6 +18,7 @@ from hydra_sagemaker.errors import JobsRefused, LauncherError, TooExpensive, pla
 from hydra_sagemaker.search.jobs import Ended, TrialJobs
 from hydra_sagemaker.search.progress import Progress
 from hydra_sagemaker.search.samplers import set_constraints
+from hydra_sagemaker.search.space import NoJob
 from hydra_sagemaker.search.study import HOURS, OWNER, unfinished
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,9 @@ class Search:
     overrides_of: Callable[[Trial], list[str]]
     limits: Limits
     owner: str = ""
-    """Names the sweep's directory, in a study that several may share."""
+    """Names the sweep's directory."""
+    is_shared: bool = False
+    """Searches with other owners may use the storage at the same time."""
     first_job: int = 0
     now: Callable[[], float] = time.monotonic
     running: dict[int, Trial] = field(default_factory=dict)
@@ -53,7 +56,9 @@ class Search:
     """The number of the job."""
 
     def __post_init__(self) -> None:
-        self._to_submit = deque(Trial(self.study, one._trial_id) for one in unfinished(self.study, self.owner))
+        self._to_submit = deque(
+            Trial(self.study, one._trial_id) for one in unfinished(self.study, self.owner if self.is_shared else None)
+        )
         self.continued = len(self._to_submit)
         self.begun = len(self.study.get_trials(deepcopy=False, states=_BEGUN))
         self.progress = Progress(self.study, self.limits.n_trials, self.jobs.n_jobs, self.now)
@@ -96,6 +101,8 @@ class Search:
         return self.progress.line()
 
     def _may_begin(self) -> bool:
+        if self.is_shared and not self.stopped_because:
+            self.begun = len(self.study.get_trials(deepcopy=False, states=_BEGUN))
         if self.stopped_because or self.begun >= self.limits.n_trials:
             return False
         if self.limits.max_hours is not None and self.hours >= self.limits.max_hours:
@@ -118,17 +125,20 @@ class Search:
             self._to_submit[0].set_user_attr(OWNER, self.owner)
             self.begun += 1
         trial = self._to_submit[0]
-        overrides = self.overrides_of(trial)
         try:
-            self.jobs.submit(self.first_job + trial.number, overrides)
+            self.jobs.submit(self.first_job + trial.number, self.overrides_of(trial))
         except TooExpensive as refused:
             if not self.running:  # what runs may cost less than it might have; the trial is left to a launch with more money
                 self._to_submit.clear()
                 self.stopped_because = f"the budget is spent: {refused.problems[0]}"
             return False
-        except JobsRefused as refused:  # this combination of values makes no job
+        except (JobsRefused, NoJob) as refused:  # this combination of values makes no job
             self._to_submit.popleft()
-            self._fail(trial, refused)
+            if isinstance(refused, NoJob) and refused.is_pruned:
+                self.study.tell(trial, state=TrialState.PRUNED)
+                self.progress.was_pruned(trial, -1)
+            else:
+                self._fail(trial, refused)
             return True
         self.running[trial.number] = self._to_submit.popleft()
         self.progress.began(len(self.running))

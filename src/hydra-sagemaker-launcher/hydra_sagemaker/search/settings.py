@@ -52,11 +52,11 @@ class AsyncOptunaConf:
     study_name: Optional[str] = None
     """null: `hydra.job.name`."""
     storage: Optional[str] = None
-    """null: search.journal in hydra.sweep.dir; or another file, or the address of a database as sqlite:///FILE."""
+    """null: search.journal in hydra.sweep.dir; or the file of another journal, or a database's address as sqlite:///FILE."""
     on_change: OnChange = OnChange.refuse
     """Where the space or the code is another one than that of the study's trials: refuse, begin a new_study beside it, or keep
     its trials."""
-    params: Optional[dict[str, Any]] = None
+    params: Optional[dict[str, Any]] = field(default_factory=dict)
     """The space, by keys of the configuration: values as on the command line, such as "tag(log, interval(1e-5, 1e-2))"."""
     custom_search_space: Optional[str] = None
     """Dotted name of a function that gets the configuration and the trial, and suggests further keys: a conditional space."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, check_distribution_compatibility
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -17,6 +18,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.search.journal import mend_journal
 from hydra_sagemaker.search.settings import OnChange
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,8 @@ def open_storage(text: str | None, directory: Path) -> BaseStorage:
         if text is not None and "://" in text:
             with _quiet():
                 return optuna.storages.RDBStorage(text)
+        if text is not None and (written := re.match(r"(sqlite|mysql|postgresql)[\w+]*:", text)):
+            raise LauncherError(f"hydra.sweeper.storage={text}: the address of a database begins with {written[0]}//")
         file = directory / FILE if text is None else Path(text).expanduser()
         mend_journal(file, is_ours=text is None)
         return JournalStorage(JournalFileBackend(str(file)))
@@ -53,25 +57,6 @@ def open_storage(text: str | None, directory: Path) -> BaseStorage:
         raise
 
 
-def mend_journal(file: Path, *, is_ours: bool) -> None:
-    """Cut off a last line that was not written to its end; `is_ours`: nobody else can hold its lock.
-
-    The process was killed meanwhile. Optuna would append the next line to it, and read neither.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if is_ours:
-        with suppress(FileNotFoundError):
-            os.unlink(f"{file}.lock")
-    if not file.is_file():
-        return
-    content = file.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        log.warning("%s: its last line was not written to the end, and is left out", file)
-        with file.open("r+b") as opened:
-            opened.truncate(len(whole))
-
-
 def open_study(
     storage: BaseStorage,
     name: str,
@@ -80,18 +65,20 @@ def open_study(
     identity: Mapping[str, Any],
     on_change: OnChange,
     next_job: int,
+    distributions: Mapping[str, BaseDistribution] | None = None,
 ) -> Study:
-    """Load or create the study; `next_job` is the number of the first job of a new one.
+    """Load or create the study; `next_job` is the number of the first job of a new one, `distributions` are the space.
 
     Raises:
-        LauncherError: the trials that it has are of another search.
+        LauncherError: the trials that it has are of another search. Nothing was written then.
     """
     directions = identity["directions"]
     found = _newest(storage, name)
     if found is not None:
         study = optuna.load_study(study_name=found, storage=storage, sampler=sampler, pruner=pruner)
         changes = differences(study.user_attrs.get(IDENTITY) or {}, identity)
-        if not changes or (on_change == OnChange.keep and [one.name.lower() for one in study.directions] == directions):
+        barrier = _barrier(study, directions, distributions or {})
+        if not barrier and (not changes or on_change == OnChange.keep):
             if changes:
                 log.warning("the trials of before are kept, although %s", _shortened(changes))
                 study.set_user_attr(IDENTITY, dict(identity))
@@ -99,17 +86,39 @@ def open_study(
                 study.set_user_attr(FIRST_JOB, next_job)
             return study
         if on_change != OnChange.new_study:
-            raise LauncherError(
-                f"the study {found} has {len(study.get_trials(deepcopy=False))} trials of another search: "
-                f"{_shortened(changes)}.\n"
-                "hydra.sweeper.on_change=new_study begins a new one beside it, keep counts its trials; "
-                "or another hydra.sweep.dir"
-            )
+            raise LauncherError(_refusal(study, changes, barrier))
         name = _next_name(found, name)
     study = optuna.create_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner, directions=directions)
     study.set_user_attr(IDENTITY, dict(identity))
     study.set_user_attr(FIRST_JOB, next_job)
     return study
+
+
+def _barrier(study: Study, directions: Sequence[str], distributions: Mapping[str, BaseDistribution]) -> str:
+    """Say why a study's trials can be no part of a search with this space, as far as Optuna goes; empty where they can."""
+    before = [one.name.lower() for one in study.directions]
+    if before != list(directions):
+        return f"trials with direction={_listed(before)} cannot be kept"
+    for trial in study.get_trials(deepcopy=False):
+        for name in trial.distributions.keys() & distributions.keys():
+            old, new = trial.distributions[name], distributions[name]
+            try:
+                check_distribution_compatibility(old, new)
+            except ValueError:
+                if isinstance(old, CategoricalDistribution) and isinstance(new, CategoricalDistribution):
+                    before, now = (", ".join(map(repr, one.choices)) for one in (old, new))
+                    return f"{name}: the choices {before} are now {now}, and trials with other choices cannot be kept"
+                return f"{name} is another kind of range than before, and trials with such a one cannot be kept"
+    return ""
+
+
+def _refusal(study: Study, changes: Sequence[str], barrier: str) -> str:
+    count = len(study.get_trials(deepcopy=False))
+    reason = f"the study {study.study_name} has {count} trials of another search: {_shortened(changes) or barrier}."
+    if changes and barrier:
+        reason += f"\n{barrier}."
+    keep = "" if barrier else ", keep counts its trials"
+    return f"{reason}\nhydra.sweeper.on_change=new_study begins a new one beside it{keep}; or another hydra.sweep.dir"
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -131,10 +140,10 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def unfinished(study: Study, owner: str) -> list[FrozenTrial]:
-    """Return the trials of this sweep's directory that an earlier launch has begun; in a database others may be of others."""
+def unfinished(study: Study, owner: str | None) -> list[FrozenTrial]:
+    """Return the trials that earlier launches have begun; `owner`: of that sweep alone, where several share a storage."""
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [trial for trial in running if trial.user_attrs.get(OWNER, owner) == owner]
+    return [trial for trial in running if owner is None or trial.user_attrs.get(OWNER) == owner]
 
 
 def _newest(storage: BaseStorage, name: str) -> str | None:

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import uuid
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from difflib import get_close_matches
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.plugins import Plugins
 from hydra.core.utils import configure_log, setup_globals
+from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import Trial
 
-from hydra_plugins.hydra_sagemaker_launcher.sagemaker_launcher import SageMakerLauncher
-from hydra_sagemaker.api.executor import Executor
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import task_yaml
-from hydra_sagemaker.job.job import settings_of
 from hydra_sagemaker.search import outcome, repeats, repeats_report
-from hydra_sagemaker.search.jobs import BatchJobs, LauncherJobs, TrialJobs
-from hydra_sagemaker.search.samplers import make_pruner, make_sampler
+from hydra_sagemaker.search.jobs import LauncherJobs, TrialJobs
+from hydra_sagemaker.search.launchers import config_below, make_launcher, trial_jobs
+from hydra_sagemaker.search.read_settings import read_settings
+from hydra_sagemaker.search.read_space import flat, read_space
+from hydra_sagemaker.search.samplers import check_sampler, make_pruner, make_sampler
 from hydra_sagemaker.search.search import Limits, Search
-from hydra_sagemaker.search.settings import AsyncOptunaConf, RepeatConf
-from hydra_sagemaker.search.space import Space, read_space
+from hydra_sagemaker.search.settings import AsyncOptunaConf
+from hydra_sagemaker.search.space import ENQUEUED, NoJob, Space
 from hydra_sagemaker.search.study import FILE, FIRST_JOB, open_storage, open_study
-from hydra_sagemaker.settings import Mode, keeps_checkpoints
 from hydra_sagemaker.sweep.interrupt import interrupted
 from hydra_sagemaker.sweep.launch import INTERRUPTED, terminations_raised
+from hydra_sagemaker.sweep.lock import locked
+from hydra_sagemaker.sweep.manifest_file import read_values
 
 log = logging.getLogger(__name__)
-DIRECTIONS = ("minimize", "maximize")
-BATCH = 4
-"""Trials of a batch where the launcher does not say how many jobs it runs at the same time."""
 
 
 def search(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
@@ -51,47 +46,81 @@ def search(context: HydraContext, task: TaskFunction, config: DictConfig, argume
     settings, directions = read_settings(config)
     directory = Path(str(config.hydra.sweep.dir)).absolute()
     space = read_space(settings.params or {}, arguments, context.config_loader, settings.custom_search_space)
-    directory.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(config, directory / "multirun.yaml")
-    pruner = make_pruner(settings.pruner)
+    first_trials = [space.checked(dict(flat(one, space.distributions))) for one in settings.enqueue]
+    pruner = make_pruner(settings.pruner, directions)
+    check_sampler(settings.sampler, directions, settings.n_trials)
+    launcher = make_launcher(context, task, config, space)
     prunes = not isinstance(pruner, optuna.pruners.NopPruner)
-    with trial_jobs(context, task, config, space, settings.n_jobs, prunes) as (jobs, code, ignored):
-        composed = [context.config_loader.load_sweep_config(config, words) for words in space.ends()]
-        repeats.check(settings.repeat, space, directions, composed[0])
-        identity = {
-            "space": space.written, "directions": directions,
-            "fixed": {key: text for key, text in space.fixed.items() if key.lstrip("+~") not in ignored},
-            "task": getattr(task, "__name__", None), "code": code(task_yaml(composed[0])),
-        }  # fmt: skip
-        running = _opened(settings, config, directory, space, identity, pruner, jobs)
-        _run(running, jobs, running.progress.usd)
-    conclude(running.study, settings, directory, running)
-    if settings.repeat.key is not None:
-        below = config_below(config, directory / repeats.DIRECTORY)
-        with trial_jobs(context, task, below, space, settings.n_jobs, prunes=False) as (jobs, _, _):
-            again = repeats.Repeats(running.study, jobs, space, settings.repeat)
-            _run(again, jobs, running.progress.usd)
-        print(repeats_report.report(again))
+    with locked(directory, for_process=True):
+        OmegaConf.save(config, directory / "multirun.yaml")
+        with trial_jobs(launcher, context, task, config, settings.n_jobs, prunes) as (jobs, code, ignored):
+            composed = [context.config_loader.load_sweep_config(config, words) for words in space.ends()]
+            repeats.check(settings.repeat, space, directions, composed[0])
+            identity = {
+                "space": space.written, "directions": directions,
+                "fixed": {key: text for key, text in space.fixed.items() if key.lstrip("+~") not in ignored},
+                "task": getattr(task, "__name__", None), "code": code(task_yaml(composed[0])),
+            }  # fmt: skip
+            study = _study(settings, config, directory, space, identity, pruner)
+            _enqueue(study, first_trials)
+            running = _search(study, jobs, _overrides(space, context, config), settings, directory)
+            _run(running, jobs, running.progress.usd)
+        conclude(running.study, settings, directory, running)
+        if settings.repeat.key is not None:
+            below = config_below(config, directory / repeats.DIRECTORY)
+            launcher = make_launcher(context, task, below, space)
+            with trial_jobs(launcher, context, task, below, settings.n_jobs, prunes=False) as (jobs, _, _):
+                again = repeats.Repeats(running.study, jobs, space, settings.repeat)
+                _run(again, jobs, running.progress.usd)
+            print(repeats_report.report(again))
 
 
-def _opened(
+def _study(
     settings: AsyncOptunaConf, config: DictConfig, directory: Path, space: Space, identity: Mapping[str, Any],
-    pruner: optuna.pruners.BasePruner, jobs: TrialJobs,
-) -> Search:  # fmt: skip
+    pruner: optuna.pruners.BasePruner,
+) -> optuna.Study:  # fmt: skip
     storage = open_storage(settings.storage, directory)
     name = settings.study_name or str(config.hydra.job.name)
     numbers = [int(one.name) for one in directory.iterdir() if one.name.isdecimal()]
-    trials = 0
+    numbers += map(int, (read_values(directory) or {"jobs": ()})["jobs"])  # hydra.sweep.subdir may be other than the number
     study = open_study(
-        storage, name, optuna.samplers.RandomSampler(), pruner, identity, settings.on_change, max(numbers, default=-1) + 1
-    )
-    trials = len(study.get_trials(deepcopy=False))
-    study.sampler = make_sampler(settings.sampler, trials)
-    if not trials:
-        for values in [space.checked({str(key): value for key, value in one.items()}) for one in settings.enqueue]:
-            study.enqueue_trial(values)
+        storage, name, optuna.samplers.RandomSampler(), pruner, identity, settings.on_change,
+        max(numbers, default=-1) + 1, space.distributions,
+    )  # fmt: skip
+    study.sampler = make_sampler(settings.sampler, study)
+    return study
+
+
+def _enqueue(study: optuna.Study, first_trials: list[dict[str, Any]]) -> None:
+    """Add first trials that the study does not have yet: an earlier launch had others, or was killed meanwhile."""
+    for values in first_trials:
+        study.enqueue_trial(values, user_attrs={ENQUEUED: values}, skip_if_exists=True)
+
+
+def _overrides(space: Space, context: HydraContext, config: DictConfig) -> Callable[[Trial], list[str]]:
+    """Return the function that draws a trial's values and composes them where not all of them may fit together."""
+    fixed = context.config_loader.load_sweep_config(config, space.words({}))
+    has_choices = any(isinstance(one, CategoricalDistribution) for one in space.distributions.values())
+
+    def overrides_of(trial: Trial) -> list[str]:
+        words = space.suggest(trial, fixed)
+        if has_choices or space.further is not None:
+            try:
+                context.config_loader.load_sweep_config(config, words)
+            except (HydraException, OmegaConfBaseException) as error:
+                raise NoJob(str(error)) from error
+        return words
+
+    return overrides_of
+
+
+def _search(
+    study: optuna.Study, jobs: TrialJobs, overrides_of: Callable[[Trial], list[str]], settings: AsyncOptunaConf, directory: Path
+) -> Search:
+    trials = sum(trial.state != optuna.trial.TrialState.WAITING for trial in study.get_trials(deepcopy=False))
     limits = Limits(settings.n_trials, settings.max_failure_rate, settings.max_hours)
-    found = Search(study, jobs, partial(space.suggest, config=config), limits, _owner(directory), study.user_attrs[FIRST_JOB])
+    is_shared = settings.storage is not None
+    found = Search(study, jobs, overrides_of, limits, _owner(directory), is_shared, study.user_attrs[FIRST_JOB])
     more = f", {found.continued} of them unfinished" if found.continued else ""
     before = f": {trials} trials of before{more}" if trials else ""
     log.info("study %s in %s%s", study.study_name, settings.storage or directory / FILE, before)
@@ -135,87 +164,6 @@ def conclude(study: optuna.Study, settings: AsyncOptunaConf, directory: Path, ru
     for file in outcome.draw(study, directory):
         print(f"{file}")
     print(f"{outcome.dashboard(settings.storage, directory / FILE)}   # pip install optuna-dashboard")
-
-
-@contextmanager
-def trial_jobs(
-    context: HydraContext, task: TaskFunction, config: DictConfig, space: Space, n_jobs: int | None, prunes: bool
-) -> Iterator[tuple[TrialJobs, Any, Collection[str]]]:
-    """Yield the jobs, a function that hashes the code's files for a configuration, and keys that change nothing."""
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
-    if isinstance(launcher, SageMakerLauncher):
-        launcher.check_names()
-        if settings_of(config).mode == Mode.dry_run:
-            log.info("two jobs stand for all of the search: those of the first and of the last values")
-            launcher.launch(space.ends(), 0)
-        with Executor(context, task, config) as executor:
-            sweep = executor._sweep
-            if prunes and not sweep.is_local and not keeps_checkpoints(sweep.settings):
-                raise LauncherError(
-                    "hydra.sweeper.pruner: the values that training jobs report reach the search with their checkpoints: "
-                    "hydra.launcher.checkpoints=true, or hydra/sweeper/pruner=none"
-                )
-
-            def code(text: str) -> dict[str, str] | None:
-                beside = sweep.identity_beside
-                return None if beside is None else {**sweep.counted.of(text), "installed packages": beside}
-
-            yield LauncherJobs(executor, n_jobs or sweep.settings.max_parallel), code, sweep.settings.key_exclude
-        return
-    name = config.hydra.runtime.choices.get("hydra/launcher") or type(launcher).__name__
-    if isinstance(launcher, BasicLauncher):
-        log.info("hydra/launcher=%s runs one trial after the other, in this process", name)
-        n_jobs = 1
-    else:
-        n_jobs = n_jobs or max(0, int(config.hydra.launcher.get("n_jobs") or 0)) or BATCH
-        log.warning(
-            "hydra/launcher=%s takes whole batches: %d trials are proposed together, and wait for the slowest of them; "
-            "hydra/launcher=sagemaker does not wait, with hydra.launcher.mode=local on this machine%s", name, n_jobs,
-            ". Nothing is pruned" if prunes else "",
-        )  # fmt: skip
-    yield BatchJobs(launcher, n_jobs), lambda text: None, ()
-
-
-def config_below(config: DictConfig, directory: Path) -> DictConfig:
-    """Return the configuration of a sweep with another directory."""
-    found = copy.deepcopy(config)
-    written = "'" + str(directory).replace("'", "\\'") + "'"
-    with read_write(found), open_dict(found):
-        found.hydra.sweep.dir = str(directory)
-        found.hydra.overrides.hydra.append(f"hydra.sweep.dir={written}")
-    return found
-
-
-def read_settings(config: DictConfig) -> tuple[AsyncOptunaConf, list[str]]:
-    """Return the sweeper's fields with their values checked, and the directions.
-
-    Raises:
-        LauncherError: a value that makes no sense, or a field that does not exist.
-    """
-    try:
-        values = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
-        assert isinstance(values, dict)
-        resolved = {str(name): config.hydra.sweeper[name] for name in values}
-    except OmegaConfBaseException as error:
-        raise LauncherError(f"hydra.sweeper: {str(error).splitlines()[0]}") from None
-    known = AsyncOptunaConf.__dataclass_fields__
-    for name in resolved.keys() - known.keys():
-        near = get_close_matches(name, known, n=1)
-        raise LauncherError(f"hydra.sweeper has no field '{name}'. {f'Did you mean {near[0]!r}?' if near else ''}")
-    settings = AsyncOptunaConf(**resolved)
-    settings.repeat = RepeatConf(**OmegaConf.to_container(config.hydra.sweeper.repeat))  # type: ignore[arg-type]
-    given = settings.direction
-    directions = [str(getattr(one, "name", one)) for one in (given if OmegaConf.is_list(given) else [given])]
-    problems = [f"direction={one}: minimize or maximize" for one in directions if one not in DIRECTIONS]
-    problems += [f"n_trials={settings.n_trials}: at least 1"] * (settings.n_trials < 1)
-    problems += [f"n_jobs={settings.n_jobs}: at least 1, or null"] * (settings.n_jobs is not None and settings.n_jobs < 1)
-    problems += [f"max_failure_rate={settings.max_failure_rate}: from 0 to 1"] * (not 0 <= settings.max_failure_rate <= 1)
-    problems += [f"max_hours={settings.max_hours}: above 0, or null"] * (
-        settings.max_hours is not None and not settings.max_hours > 0
-    )
-    if problems:
-        raise LauncherError(f"hydra.sweeper.{problems[0]}")
-    return settings, directions
 
 
 def _owner(directory: Path) -> str:

@@ -12,16 +12,26 @@ from pathlib import Path
 from hydra_sagemaker.errors import LauncherError
 
 log = logging.getLogger(__name__)
+_of_this_process: set[Path] = set()
+"""Directories that a sweeper holds for the launches of its process."""
 
 
 @contextmanager
-def locked(sweep_dir: Path, instead: str = "give this sweep a directory of its own with hydra.sweep.dir") -> Iterator[None]:
+def locked(
+    sweep_dir: Path, instead: str = "give this sweep a directory of its own with hydra.sweep.dir", *, for_process: bool = False
+) -> Iterator[None]:
     """Keep every other launcher out of a sweep's directory, until the process ends at the latest.
+
+    Args:
+        for_process: a sweeper locks it for the launches of its own process, which need not.
 
     Raises:
         LauncherError: one works there.
     """
     directory = sweep_dir / ".launcher"
+    if directory.resolve() in _of_this_process:
+        yield
+        return
     directory.mkdir(parents=True, exist_ok=True)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -37,8 +47,12 @@ def locked(sweep_dir: Path, instead: str = "give this sweep a directory of its o
         with suppress(OSError):  # a full disk; the number is for people only
             os.ftruncate(lock, 0)
             os.write(lock, f"{os.getpid()}\n".encode())
+        if for_process:
+            _of_this_process.add(directory.resolve())
         yield
     finally:
+        if for_process:
+            _of_this_process.discard(directory.resolve())
         os.close(lock)
 
 

@@ -6,7 +6,9 @@ A search adds thousands of jobs, and to write all of them again for each would t
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,9 @@ def read_values(directory: Path) -> dict[str, Any] | None:
     if not isinstance(values, dict) or values.get("format") != FORMAT or not parts <= values.keys():
         return None
     added = _added_file(directory)
-    for line in added.read_text(encoding="utf-8").split("\n")[:-1] if added.is_file() else ():
-        values["jobs"].update(json.loads(line))
+    for line in added.read_text(encoding="utf-8", errors="replace").split("\n") if added.is_file() else ():
+        with suppress(ValueError, TypeError):  # a killed process may have left the beginning of a line
+            values["jobs"].update(json.loads(line))
     return values
 
 
@@ -45,8 +48,12 @@ def can_add(directory: Path, values: Mapping[str, Any]) -> bool:
 
 
 def add_jobs(directory: Path, jobs: Mapping[str, Any]) -> None:
-    with _added_file(directory).open("a", encoding="utf-8") as handle:
-        handle.write(f"{json.dumps(jobs)}\n")
+    with _added_file(directory).open("a+b") as handle:
+        is_cut = False
+        if handle.tell() > 0:
+            handle.seek(-1, os.SEEK_END)
+            is_cut = handle.read(1) != b"\n"
+        handle.write(("\n" * is_cut + f"{json.dumps(jobs)}\n").encode())
 
 
 def _added_file(directory: Path) -> Path:

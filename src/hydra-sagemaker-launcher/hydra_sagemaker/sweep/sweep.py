@@ -19,6 +19,7 @@ from hydra_sagemaker.code.bundle import hash_of_hashes
 from hydra_sagemaker.code.counted_files import CountedFiles
 from hydra_sagemaker.code.distributions import reached
 from hydra_sagemaker.code.local_data import LocalData
+from hydra_sagemaker.code.own_outputs import search_files
 from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.errors import JobsRefused, LauncherError
@@ -55,6 +56,9 @@ class Sweep:
         self.directory = Path(str(config.hydra.sweep.dir)).absolute()
         self.code = Code.of(self.settings.code, self.working_dir, own_files(task, config))
         self.code.outputs_before = frozenset(self.changes.before.get("left_out", ()))
+        sweeper = config.hydra.get("sweeper") or {}
+        if "storage" in sweeper:  # of a search
+            self.code.search_files = search_files(sweeper.storage, self.directory, self.working_dir)
         self.task = self.code.task = reference_to(task, self.code.root)
         if self.task is None and not self.is_local:
             raise LauncherError(
