@@ -27,6 +27,7 @@ from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import settings_of
 from hydra_sagemaker.search import outcome, repeats, repeats_report
+from hydra_sagemaker.search.endings import interruptible
 from hydra_sagemaker.search.jobs import BatchJobs, LauncherJobs, TrialJobs
 from hydra_sagemaker.search.samplers import make_pruner, make_sampler
 from hydra_sagemaker.search.search import Limits, Search
@@ -43,6 +44,7 @@ BATCH = 4
 """Trials of a batch where the launcher does not say how many jobs it runs at the same time."""
 
 
+@interruptible()
 def search(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
     """Run the search that `hydra.sweeper` describes. Raises LauncherError and what `Search.run` raises."""
     setup_globals()
@@ -128,7 +130,7 @@ def conclude(study: optuna.Study, settings: AsyncOptunaConf, directory: Path, ru
     log.info("%s; the slots were busy %.0f %% of the time", progress.line(), 100 * progress.busy_share)
     outcome.write_results(study, directory)
     if not outcome.best_trials(study):
-        raise LauncherError(f"no trial of the search has finished: {progress.line()}")
+        raise LauncherError(outcome.nothing_best(study, progress.line()))
     print(outcome.best_table(study), end="")
     if shares := outcome.importances(study):
         print("importance: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
