@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 
 from optuna.study import Study, StudyDirection
@@ -26,7 +27,6 @@ class Progress:
         self.best: tuple[int, float] | None = None
         """Number and value of the best trial that keeps its constraints, of a study with one objective."""
         self.running = 0
-        self.usd = 0.0
         self.busy_seconds = 0.0
         """The sum over all slots, in this launch."""
         self._numbers: dict[TrialState, set[int]] = {state: set() for state in ENDED}
@@ -35,6 +35,11 @@ class Progress:
             self._count(trial)
         self._before, self._failed_before = self.ended, self.failed
         self._started = self._changed = now()
+
+    @property
+    def usd(self) -> float:
+        """The cost of all trials, those among them that are left to a later launch."""
+        return math.fsum(self._usd.values())
 
     @property
     def complete(self) -> int:
@@ -99,7 +104,7 @@ class Progress:
         parts += [f"{self.failed} failed"] if self.failed else []
         parts += [f"{self.pruned} pruned"] if self.pruned else []
         parts += [f"best {self.best[1]:.6g} (trial {self.best[0]})"] if self.best else []
-        parts += [money(self.usd)] if self.usd else []
+        parts += [money(usd)] if (usd := self.usd) else []
         left = self.n_trials - self.ended
         if self.ended_here and left > 0:
             parts.append(f"about {duration(self.seconds / self.ended_here * left)} left")
@@ -107,9 +112,8 @@ class Progress:
 
     def _count(self, trial: FrozenTrial) -> bool:
         """Count a trial; return whether it is the best so far."""
-        usd = trial.user_attrs.get("usd", 0.0)
-        self.usd += usd - self._usd.get(trial.number, 0.0)
-        self._usd[trial.number] = usd
+        if (usd := trial.user_attrs.get("usd")) is not None:
+            self._usd[trial.number] = usd
         state = ended_as(trial)
         if state in self._numbers:
             self._numbers[state].add(trial.number)
