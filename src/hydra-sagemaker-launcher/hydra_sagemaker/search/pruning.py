@@ -27,9 +27,10 @@ class Pruning:
         self.study = study
         self.is_single = len(study.directions) == 1
         self.is_on = self.is_single and not isinstance(study.pruner, NopPruner)
-        self.has_heard = False
-        """Some trial has reported something, in this launch."""
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        known = study.get_trials(deepcopy=False)
+        self.has_heard = any(one.intermediate_values for one in known)
+        """Some trial has reported something, in an earlier launch too."""
+        running = [one for one in known if one.state == TrialState.RUNNING]
         self._steps = {one.number: set(one.intermediate_values) for one in running}
         self._told = {one.number for one in running if one.user_attrs.get(TOLD)}
         self._condemned: set[int] = set()
