@@ -36,7 +36,7 @@ class Leaving(SimulatedJobs):
         return [one._replace(returned=failed, left=why)]
 
 
-def states(study: optuna.Study) -> list[str]:
+def states(study: Any) -> list[str]:
     return [trial.state.name for trial in study.trials]
 
 

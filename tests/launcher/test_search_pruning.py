@@ -203,7 +203,7 @@ def test_values_that_arrive_together_are_judged_one_after_the_other(burst: int, 
         rungs = [one.system_attrs.get("completed_rung_0") for one in study.trials]
         assert rungs == [jobs.curve(number, 1) for number in range(16)]
     states = [trial.state.name for trial in study.trials]
-    assert states.count("PRUNED") > 5 or burst == 16, "those that report at their end alone cannot be told before"
+    assert states.count("PRUNED") > 5 or burst == 16, "trials that report at their end alone cannot be told before"
 
 
 class Bursts(SimulatedJobs):

@@ -38,7 +38,7 @@ def test_constraints_that_are_no_numbers_fail_their_trial(constraints: object) -
     assert 'as in `return {"values": [loss], "constraints": [memory - limit]}`' in first
 
 
-def test_a_search_goes_on_after_constraints_that_are_none(tmp_path: Path) -> None:
+def test_a_search_continues_after_constraints_that_are_none(tmp_path: Path) -> None:
     """Optuna 5 takes no nan, and the trial would be left as one that still runs."""
     storage = open_storage(None, tmp_path)
     for trials in (3, 5):

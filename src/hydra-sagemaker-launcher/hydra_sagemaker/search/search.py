@@ -21,7 +21,7 @@ from hydra_sagemaker.search.progress import Progress
 from hydra_sagemaker.search.pruning import FIRST_ADVICE, Pruning
 from hydra_sagemaker.search.samplers import set_constraints
 from hydra_sagemaker.search.study import HOURS, OWNER, unfinished
-from hydra_sagemaker.search.telling import is_exhausted, told
+from hydra_sagemaker.search.tell import is_exhausted, told
 from hydra_sagemaker.search.values import TOLD, check_count, count_of_constraints, values_of
 
 log = logging.getLogger(__name__)

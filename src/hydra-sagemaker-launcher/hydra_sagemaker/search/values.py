@@ -1,4 +1,4 @@
-"""The values of a trial: those that its job returned, and whether they keep the constraints."""
+"""The values of a trial, as its job returned them, and whether they keep the constraints."""
 
 from __future__ import annotations
 
