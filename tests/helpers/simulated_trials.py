@@ -27,22 +27,34 @@ class SimulatedJobs(TrialJobs):
         self.told: dict[int, dict[int, float]] = {}
         self.hears = deaf
         self.refuse: Callable[[int], None] = lambda number: None
+        self.ended: list[Ended] = []
+
+    @property
+    def open(self) -> set[int]:
+        return {*self.running, *(one.number for one in self.ended)}
 
     def now(self) -> float:
         return self.clock
 
     @property
     def free(self) -> int:
-        return self.n_jobs - len(self.running)
+        return self.n_jobs - len(self.open)
 
     def submit(self, number: int, overrides: Sequence[str]) -> None:
         self.refuse(number)
-        assert number not in self.running and self.free > 0
+        assert number not in self.open and self.free > 0
         self.submitted.append(number)
         self.overrides[number] = list(overrides)
         self.running[number] = self.clock + self.seconds(number)
 
     def wait(self) -> list[Ended]:
+        self.ended = self.ended or self.end_one()
+        return list(self.ended)
+
+    def taken(self, number: int) -> None:
+        self.ended = [one for one in self.ended if one.number != number]
+
+    def end_one(self) -> list[Ended]:
         number = min(self.running, key=lambda one: self.running[one])
         self.clock = self.running.pop(number)
         told = self.told.pop(number, {})

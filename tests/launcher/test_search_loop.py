@@ -15,7 +15,7 @@ from optuna.storages import JournalStorage  # noqa: E402
 from optuna.storages.journal import JournalFileBackend  # noqa: E402
 from optuna.trial import TrialState  # noqa: E402
 
-from hydra_sagemaker.errors import JobsRefused, TooExpensive  # noqa: E402
+from hydra_sagemaker.errors import JobsRefused, LauncherError, TooExpensive  # noqa: E402
 from hydra_sagemaker.search.search import Limits, Search  # noqa: E402
 from simulated_trials import SimulatedJobs, draw, search, study_in  # noqa: E402
 
@@ -71,8 +71,8 @@ def test_a_failed_trial_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert states(found).count("FAIL") == 6 and found.progress.failed == 6
     reasons = [trial.user_attrs.get("failure") for trial in found.study.trials[:5]]
     assert reasons == [
-        "ValueError: 0 is bad", "ValueError: the job returned 'three', which is no number", "ValueError: the job returned nan",
-        "ValueError: 3 is bad", None,
+        "ValueError: 0 is bad", "the job returned 'three', which is no number: return the objective, as in `return loss`",
+        "the job returned nan", "ValueError: 3 is bad", None,
     ]  # fmt: skip
     assert "trial 3 (x=" in caplog.text and "failed: ValueError: 3 is bad" in caplog.text
 
@@ -211,7 +211,7 @@ def test_several_objectives_and_constraints() -> None:
     assert [trial.values for trial in found.study.trials[:2]] == [[0.0, 0.0], [1.0, -1.0]]
     assert found.study.trials[5].user_attrs["constraints"] == [2.0] and found.progress.best is None
     one = search(SimulatedJobs(2, lambda number: 1.0), 4, study_in(directions=("minimize", "maximize")))
-    with pytest.raises(ValueError, match="the job returned 1 number, and hydra.sweeper.direction wants 2"):
+    with pytest.raises(LauncherError, match="the job returned 1 number, and hydra.sweeper.direction wants 2"):
         one.run()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -17,7 +19,7 @@ from hydra_sagemaker.search.space import Space  # noqa: E402
 from simulated_trials import SimulatedJobs  # noqa: E402
 
 
-def found(values: list[float], direction: str = "maximize") -> optuna.Study:
+def found(values: list[float], direction: str = "maximize") -> Any:
     study = optuna.create_study(direction=direction)
     for number, value in enumerate(values):
         study.add_trial(optuna.create_trial(params={"x": float(number)}, distributions={"x": DISTRIBUTION}, value=value))
@@ -41,7 +43,7 @@ class Repeated(SimulatedJobs):
         return self.worth[float(words.get("x", -1))] + int(words["seed"]) % 10 / 100
 
 
-def repeats(study: optuna.Study, jobs: SimulatedJobs, **settings: object) -> Repeats:
+def repeats(study: Any, jobs: SimulatedJobs, **settings: object) -> Repeats:
     return Repeats(study, jobs, SPACE, RepeatConf(key="seed", **settings))  # type: ignore[arg-type]
 
 

@@ -23,7 +23,7 @@ def is_search(hydra: DictConfig) -> bool:
 def followed(result: CheckedRequest, directory: Path) -> Iterator[None]:
     """Report the result of the search in this directory at its end."""
     yield
-    if (file := directory / STUDY_FILE).is_file() and (trials := read_trials(file)).finished:
+    if (file := directory / STUDY_FILE).is_file() and (trials := read_trials(file)).feasible:
         _conclude(result, trials)
 
 

@@ -12,6 +12,8 @@ class Trial:
     """Values by configuration key."""
     value: float
     """The best value of `monitor`."""
+    is_feasible: bool = True
+    """It keeps its constraints."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +28,23 @@ class Trials:
         return len(self.finished) + self.failed + self.pruned
 
     @property
+    def feasible(self) -> tuple[Trial, ...]:
+        """Those of the finished trials that keep their constraints."""
+        return tuple(trial for trial in self.finished if trial.is_feasible)
+
+    @property
     def best(self) -> Trial:
-        """The best finished trial; the first of equals."""
-        return max(self.finished, key=lambda trial: trial.value if self.maximize else -trial.value)
+        """The best feasible trial; the first of equals. Raises ValueError where there is none."""
+        return max(self.feasible, key=lambda trial: trial.value if self.maximize else -trial.value)
 
     def expected_best(self) -> list[float]:
-        """Return the best value that is expected of 1, 2, ... trials, up to the number of finished ones.
+        """Return the best value that is expected of 1, 2, ... trials, up to the number of feasible ones.
 
         The mean of the best of n trials drawn from these with replacement (Dodge et al. 2019, Show Your Work, section 3): two
         searches are compared at equal budgets by it. It holds for trials that were drawn at random; a sampler that learns from
         earlier trials does better.
         """
-        values = sorted((trial.value for trial in self.finished), reverse=not self.maximize)
+        values = sorted((trial.value for trial in self.feasible), reverse=not self.maximize)
         count = len(values)
         return [
             sum(value * ((rank / count) ** drawn - ((rank - 1) / count) ** drawn) for rank, value in enumerate(values, 1))
@@ -51,14 +58,17 @@ def read_trials(journal: Path) -> Trials:
     from optuna.storages.journal import JournalFileBackend
     from optuna.trial import TrialState
 
+    from hydra_sagemaker.search.progress import ended_as
+    from hydra_sagemaker.search.values import is_feasible
+
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
     name = optuna.get_all_study_names(storage)[-1]
     study = optuna.load_study(study_name=name, storage=storage)
     trials = study.get_trials(deepcopy=False)
     finished = [
-        Trial(one.number, dict(one.params), float(one.value))
+        Trial(one.number, dict(one.params), float(one.value), is_feasible(one))
         for one in trials
-        if one.state == TrialState.COMPLETE and one.value is not None
+        if ended_as(one) == TrialState.COMPLETE and one.value is not None
     ]
-    failed, pruned = (sum(one.state == state for one in trials) for state in (TrialState.FAIL, TrialState.PRUNED))
+    failed, pruned = (sum(ended_as(one) == state for one in trials) for state in (TrialState.FAIL, TrialState.PRUNED))
     return Trials(tuple(finished), failed, pruned, study.direction.name == "MAXIMIZE")

@@ -158,10 +158,10 @@ class Executor:
         """
         submission = job._submission
         assert submission.returned is not None, "a job that has not ended"
-        self.jobs.remove(job)
-        self._reported.discard(job.number)
         self._loop.forget(submission)
         self._sweep.changes.forget(submission.job)
+        self._reported.discard(job.number)
+        self.jobs.remove(job)
         return submission.returned, submission.outcome.record if submission.outcome is not None else {}
 
     def collect(self) -> list[Job]:

@@ -28,9 +28,10 @@ class CheckpointedReports:
             return b""
         if name not in self._places:
             described = self._describe(name) or {}
-            self._places[name] = str(described.get("CheckpointConfig", {}).get("S3Uri", ""))
-        place = self._places[name].rstrip("/")
-        return self._storage.read(f"{place}/{OUTPUT}/{job.subdir}/{FILE}") if place else b""
+            if not (place := str(described.get("CheckpointConfig", {}).get("S3Uri", ""))):  # the job is not known there yet
+                return b""
+            self._places[name] = place.rstrip("/")
+        return self._storage.read(f"{self._places[name]}/{OUTPUT}/{job.subdir}/{FILE}")
 
     def forget(self, name: str) -> None:
         self._places.pop(name, None)

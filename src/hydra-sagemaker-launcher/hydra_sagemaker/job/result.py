@@ -19,6 +19,8 @@ from hydra_sagemaker.job.task import SCRIPT_MODULE, attribute
 
 PICKLED_VALUE = "value.pickle"
 STATUSES = ("completed", "failed", "interrupted")
+PRUNED = ("Pruned", "TrialPruned")
+"""Exceptions, ours and Optuna's, with which a job ends its own trial of a search."""
 
 
 def rebuilt(record: dict[str, Any], task_package: str | None) -> Exception:
@@ -114,6 +116,12 @@ def _is_result(record: Any) -> bool:
         and all(isinstance(exception.get(name), str) for name in texts)
         and isinstance(exception.get("arguments"), list)
     )
+
+
+def has_pruned_itself(record: dict[str, Any] | None) -> bool:
+    """Tell whether a job ended with one of the exceptions that end a trial: most of them cannot be rebuilt here."""
+    kind = ((record or {}).get("exception") or {}).get("type", "")
+    return str(kind).rpartition(".")[2] in PRUNED
 
 
 def returned_value(record: dict[str, Any] | None, job_dir: Path, *, own_process: bool) -> Any:

@@ -24,6 +24,7 @@ from hydra_sagemaker.job.inputs import in_container
 from hydra_sagemaker.job.spec import Spec, read, version_skew, versions
 from hydra_sagemaker.reports import FILE as REPORTS_FILE
 from hydra_sagemaker.reports import VARIABLE as REPORTS_VARIABLE
+from hydra_sagemaker.reports import variable_of
 from hydra_sagemaker.runner.imported import imported_versions
 from hydra_sagemaker.runner.record import failure_record, success_record, threads_record
 from hydra_sagemaker.secret_names import redacted, redactor
@@ -92,7 +93,7 @@ def _run(spec: Spec, options: argparse.Namespace, rank: int) -> dict[str, Any]:
     os.environ.pop(REPORTS_VARIABLE, None)  # of the process that started this one
     if rank == 0:
         output_dir.mkdir(parents=True, exist_ok=True)
-        os.environ[REPORTS_VARIABLE] = str(output_dir / REPORTS_FILE)
+        os.environ |= variable_of(output_dir / REPORTS_FILE)
         started = where | {"started": time.time(), "pid": os.getpid()}
         write_atomically(options.job_dir / "started.json", json.dumps(started, indent=1))
     returned = run()

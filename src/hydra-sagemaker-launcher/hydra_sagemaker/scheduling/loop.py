@@ -129,11 +129,13 @@ class EventLoop:
         """
         if not submission.status.state.ended:
             self.tracker.backend.request_stop(submission.name)
-            submission.is_pruned = True
+            leader = self._leaders.get(submission.job.key, submission)
+            for one in (submission, leader, *leader.duplicates):  # they share the run
+                one.is_pruned = True
 
     def forget(self, submission: Submission) -> None:
         """Free the memory of a job whose result was taken; a later one with its key finds it as it finds those of before."""
-        self.submissions.remove(submission)
+        self.submissions = [one for one in self.submissions if one is not submission]
         if self._leaders.get(submission.job.key) is submission:
             del self._leaders[submission.job.key]
         self._scheduled = {index: one for index, one in self._scheduled.items() if one is not submission}
@@ -189,7 +191,8 @@ class EventLoop:
         returned = self.tracker.collect(submission)
         if (delay := self.tracker.retried_after(submission)) is None:
             submission.returned = returned
-            self.tracker.failed += returned.status == JobStatus.FAILED and not (submission.is_skipped or submission.is_reused)
+            is_exempt = submission.is_skipped or submission.is_reused or submission.is_pruned
+            self.tracker.failed += returned.status == JobStatus.FAILED and not is_exempt
             self._return_duplicates(submission, self.tracker.collect)
         else:
             self.scheduler.requeue(index, self.now() + delay)

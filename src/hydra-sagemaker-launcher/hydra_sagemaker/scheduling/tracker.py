@@ -14,6 +14,7 @@ from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Sta
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, NotPermitted, SubmissionRefused
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
+from hydra_sagemaker.job.result import has_pruned_itself
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.scheduling.job_returns import SubmittedJob, job_return, return_of
 from hydra_sagemaker.scheduling.ledger import Ledger
@@ -37,7 +38,7 @@ class Submission:
     failure: Failure | None = None
     """Why it could not be submitted."""
     is_pruned: bool = False
-    """Told to end by the search whose trial it is."""
+    """Told to end by the search whose trial it is, or ended by itself as one that is not worth its time."""
     is_skipped: bool = False
     """Not submitted, since enough others had failed."""
     duplicate_of: int | None = None
@@ -163,6 +164,7 @@ class Tracker:
         """Bring the results to the job's output directory; whatever goes wrong is a failed job, never an exception."""
         outcome = self._outcome(submission)
         submission.outcome = outcome
+        submission.is_pruned |= has_pruned_itself(outcome.result)
         self.active.pop(submission.name, None)
         if submission.duplicate_of is not None:
             outcome.record.pop("cost", None)  # there is one bill for both

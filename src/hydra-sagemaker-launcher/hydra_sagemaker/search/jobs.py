@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -15,10 +17,20 @@ from hydra.plugins.launcher import Launcher
 
 from hydra_sagemaker.api.executor import Executor
 from hydra_sagemaker.api.job import Job
-from hydra_sagemaker.errors import Throttled, Unreachable
+from hydra_sagemaker.backends.base import Outcome
+from hydra_sagemaker.errors import Cause, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.reports import listening
+from hydra_sagemaker.scheduling.tracker import Submission
 
 log = logging.getLogger(__name__)
+
+
+class Left(Enum):
+    """Reasons why a job has no result here although nothing is wrong with it: the same command gets one."""
+
+    SKIPPED = "hydra.launcher.max_failures is reached"
+    STOPPED = "it was stopped, by a person or another program"
+    AWAY = "its results could not be downloaded"
 
 
 class Ended(NamedTuple):
@@ -29,6 +41,10 @@ class Ended(NamedTuple):
     name: str = ""
     seconds: float | None = None
     usd: float | None = None
+    """The cost of all attempts."""
+    is_pruned: bool = False
+    """It was told to end, or ended itself with `Pruned` or optuna.TrialPruned."""
+    left: Left | None = None
 
 
 Hears = Callable[[int, int, float], bool]
@@ -40,6 +56,14 @@ class TrialJobs(Protocol):
     """Trials at the same time."""
     hears: Hears
     """Is called with what a job in this process reports; other jobs are asked for their `reports`."""
+    can_hear: bool = True
+    """False where nothing is known of what jobs report."""
+
+    @property
+    @abstractmethod
+    def open(self) -> set[int]:
+        """The numbers of the jobs that were submitted and not `taken` yet."""
+        ...
 
     @property
     @abstractmethod
@@ -67,7 +91,15 @@ class TrialJobs(Protocol):
 
     @abstractmethod
     def wait(self) -> list[Ended]:
-        """Return jobs that have ended; none, after a while, where none has."""
+        """Return jobs that have ended, again and again until they are `taken`; none, after a while, where none has.
+
+        An interruption may come before the search has taken note of them.
+        """
+        ...
+
+    @abstractmethod
+    def taken(self, number: int) -> None:
+        """Forget a job that has ended; nothing happens to one that is forgotten already."""
         ...
 
 
@@ -80,25 +112,28 @@ class LauncherJobs(TrialJobs):
 
     def __init__(self, executor: Executor, n_jobs: int, sleep: Callable[[float], None] = time.sleep) -> None:
         self.executor, self.n_jobs, self._sleep, self.hears = executor, n_jobs, sleep, deaf
-        self._open: dict[int, Job] = {}
+
+    @property
+    def open(self) -> set[int]:
+        return {job.number for job in self.executor.jobs}
 
     @property
     def free(self) -> int:
-        return min(self.executor.free_slots, self.n_jobs - len(self._open))
+        return min(self.executor.free_slots, self.n_jobs - len(self.executor.jobs))
 
     def submit(self, number: int, overrides: Sequence[str]) -> None:
-        self._open[number] = self.executor.submit(*overrides, number=number)
+        self.executor.submit(*overrides, number=number)
 
     def reports(self, number: int) -> dict[int, float]:
         try:
-            return self._open[number].reports()
+            return self._job(number).reports()
         except (Throttled, Unreachable) as error:
             log.debug("%s", error)
             return {}
 
     def prune(self, number: int) -> bool:
         try:
-            self._open[number].prune()
+            self._job(number).prune()
         except (Throttled, Unreachable) as error:
             log.debug("%s", error)
             return False
@@ -106,16 +141,43 @@ class LauncherJobs(TrialJobs):
 
     def wait(self) -> list[Ended]:
         seconds = self.executor.step()
-        ended = [self._ended(number) for number in [number for number, job in self._open.items() if job.done]]
+        ended = [_ended(job) for job in self.executor.jobs if job.done]
+        if not ended and seconds is None:
+            raise LauncherError("no job is left to wait for, although trials run; the same command continues the search")
         if not ended and seconds:
             self._sleep(seconds)
         return ended
 
-    def _ended(self, number: int) -> Ended:
-        job = self._open.pop(number)
-        reports = job.reports()
-        returned, record = self.executor.forget(job)
-        return Ended(number, returned, reports, job.name, record.get("seconds"), (record.get("cost") or {}).get("cost_usd"))
+    def taken(self, number: int) -> None:
+        for job in [job for job in self.executor.jobs if job.number == number]:
+            self.executor.forget(job)
+
+    def _job(self, number: int) -> Job:
+        return next(job for job in self.executor.jobs if job.number == number)
+
+
+def _ended(job: Job) -> Ended:
+    submission = job._submission
+    assert submission.returned is not None
+    record = submission.outcome.record if submission.outcome is not None else {}
+    bills = [one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record)]
+    known = [bill["cost_usd"] for bill in bills if bill.get("cost_usd") is not None]
+    return Ended(
+        job.number, submission.returned, job.reports(), job.name, record.get("seconds"), math.fsum(known) if known else None,
+        submission.is_pruned, _left(submission, submission.outcome),
+    )  # fmt: skip
+
+
+def _left(submission: Submission, outcome: Outcome | None) -> Left | None:
+    if submission.is_skipped:
+        return Left.SKIPPED
+    if outcome is None or outcome.failure is None:
+        return None
+    if outcome.record.get("is_downloaded") is False:
+        return Left.AWAY
+    # with on_existing=reuse one that was stopped stays as it is
+    is_stopped = outcome.failure.cause == Cause.STOPPED and not (submission.is_pruned or submission.is_reused)
+    return Left.STOPPED if is_stopped else None
 
 
 class BatchJobs(TrialJobs):
@@ -123,22 +185,34 @@ class BatchJobs(TrialJobs):
 
     def __init__(self, launcher: Launcher, n_jobs: int) -> None:
         self.launcher, self.n_jobs, self.hears = launcher, n_jobs, deaf
-        self._queued: list[tuple[int, tuple[str, ...]]] = []
+        self.can_hear = n_jobs == 1
+        self._queued: dict[int, tuple[str, ...]] = {}
+        self._ended: dict[int, Ended] = {}
+
+    @property
+    def open(self) -> set[int]:
+        return set(self._queued)
 
     @property
     def free(self) -> int:
         return self.n_jobs - len(self._queued)
 
     def submit(self, number: int, overrides: Sequence[str]) -> None:
-        self._queued.append((number, tuple(overrides)))
+        self._queued[number] = tuple(overrides)
 
     def wait(self) -> list[Ended]:
         """Launch what is queued; a launcher numbers the jobs of a batch from the first on."""
-        first = self._queued[0][0]
-        batch = [one for place, one in enumerate(self._queued) if one[0] == first + place]
-        started = time.monotonic()
-        with listening(lambda step, value: self.hears(first, step, value)) if len(batch) == 1 else nullcontext():
-            returns = self.launcher.launch([overrides for _, overrides in batch], initial_job_idx=first)
-        self._queued = self._queued[len(batch) :]
-        seconds = time.monotonic() - started if len(batch) == 1 else None
-        return [Ended(number, returned, seconds=seconds) for (number, _), returned in zip(batch, returns, strict=True)]
+        if not self._ended:
+            first = next(iter(self._queued))
+            batch = [number for place, number in enumerate(self._queued) if number == first + place]
+            started = time.monotonic()
+            with listening(lambda step, value: self.hears(first, step, value)) if len(batch) == 1 else nullcontext():
+                returns = self.launcher.launch([self._queued[number] for number in batch], initial_job_idx=first)
+            seconds = time.monotonic() - started if len(batch) == 1 else None
+            pairs = zip(batch, returns, strict=True)
+            self._ended = {number: Ended(number, returned, seconds=seconds) for number, returned in pairs}
+        return list(self._ended.values())
+
+    def taken(self, number: int) -> None:
+        self._queued.pop(number, None)
+        self._ended.pop(number, None)

@@ -17,6 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hydra_sagemaker.display.tables import drawn, duration
 from hydra_sagemaker.pricing.cost import money
+from hydra_sagemaker.search.samplers import CONSTRAINTS
+from hydra_sagemaker.search.values import counts_as_complete, is_feasible
 
 log = logging.getLogger(__name__)
 RESULTS_FILE = "optimization_results.yaml"
@@ -26,12 +28,33 @@ FEW_TRIALS = 4
 
 
 def best_trials(study: Study, count: int = SHOWN) -> list[FrozenTrial]:
-    """Return the best trials, the best first; those of the Pareto front where there are several objectives."""
+    """Return the best trials that keep their constraints, the best first; with several objectives those of the Pareto front."""
+    complete = [one for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if counts_as_complete(one)]
+    feasible = [one for one in complete if is_feasible(one)]
     if len(study.directions) > 1:
-        return study.best_trials
+        return study.best_trials if len(feasible) == len(complete) else _front(study, feasible)
     maximize = study.directions[0] == StudyDirection.MAXIMIZE
-    complete = [one for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if one.value is not None]
-    return sorted(complete, key=lambda one: -(one.value or 0.0) if maximize else (one.value or 0.0))[:count]
+    return sorted(feasible, key=lambda one: -(one.value or 0.0) if maximize else (one.value or 0.0))[:count]
+
+
+def nothing_best(study: Study, line: str) -> str:
+    """Return the reason why there is no best trial; `line` describes all of them."""
+    complete = [one for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if counts_as_complete(one)]
+    if not complete:
+        return f"no trial of the search has finished: {line}"
+    excess = {one.number: max(0.0, *one.user_attrs.get(CONSTRAINTS, (0.0,))) for one in complete}
+    nearest = min(excess, key=lambda number: excess[number])
+    return (
+        f"no trial of the search keeps its constraints, each of which is 0 or less: {line}; nearest is trial {nearest}, "
+        f"{excess[nearest]:.4g} above. A larger hydra.sweeper.n_trials continues"
+    )
+
+
+def _front(study: Study, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the Pareto front of some of the trials: with some samplers Optuna itself does not know of constraints."""
+    alone = optuna.create_study(directions=study.directions)
+    alone.add_trials([optuna.create_trial(values=one.values) for one in trials])
+    return [trials[one.number] for one in alone.best_trials]
 
 
 def write_results(study: Study, directory: Path) -> None:

@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hydra_sagemaker.display.tables import duration
 from hydra_sagemaker.pricing.cost import money
+from hydra_sagemaker.search.values import counts_as_complete, is_feasible
 
 log = logging.getLogger(__name__)
+ENDED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 
 
 class Progress:
-    """Knows the trials so far, without looking at all of them again."""
+    """Knows the trials so far, without looking at all of them again; counting one a second time changes nothing."""
 
     def __init__(self, study: Study, n_trials: int, n_jobs: int, now: Callable[[], float]) -> None:
         self.n_trials, self.n_jobs, self.now = n_trials, n_jobs, now
         self.is_single = len(study.directions) == 1
         self.maximize = study.directions[0] == StudyDirection.MAXIMIZE
         self.best: tuple[int, float] | None = None
-        """Number and value of the best trial, of a study with one objective."""
-        self.complete = self.failed = self.pruned = self.running = 0
-        self.usd = 0.0
+        """Number and value of the best trial that keeps its constraints, of a study with one objective."""
+        self.running = 0
         self.busy_seconds = 0.0
         """The sum over all slots, in this launch."""
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)):
+        self._numbers: dict[TrialState, set[int]] = {state: set() for state in ENDED}
+        self._usd: dict[int, float] = {}
+        for trial in study.get_trials(deepcopy=False):
             self._count(trial)
         self._before, self._failed_before = self.ended, self.failed
         self._started = self._changed = now()
+
+    @property
+    def usd(self) -> float:
+        """The cost of all trials, those among them that are left to a later launch."""
+        return math.fsum(self._usd.values())
+
+    @property
+    def complete(self) -> int:
+        return len(self._numbers[TrialState.COMPLETE])
+
+    @property
+    def failed(self) -> int:
+        return len(self._numbers[TrialState.FAIL])
+
+    @property
+    def pruned(self) -> int:
+        return len(self._numbers[TrialState.PRUNED])
 
     @property
     def ended(self) -> int:
@@ -57,24 +78,24 @@ class Progress:
     def began(self, running: int) -> None:
         self._run(running)
 
-    def ended_one(self, running: int, usd: float | None) -> None:
+    def ended_one(self, trial: FrozenTrial, running: int) -> None:
+        """Count a trial that has ended; `running` others run."""
+        is_best = self._count(trial)
         self._run(running)
-        self.usd += usd or 0.0
+        what = f"trial {trial.number} ({shown_params(trial)})"
+        if trial.state == TrialState.FAIL:
+            log.warning("%s failed: %s", what, (trial.user_attrs.get("failure") or "?").splitlines()[0])
+        elif ended_as(trial) == TrialState.PRUNED:
+            log.info("%s: pruned%s", what, f" after step {trial.last_step}" if trial.last_step is not None else "")
+        else:
+            shown = ", ".join(f"{value:.6g}" for value in trial.values)
+            log.info("%s: %s%s", what, shown, self._judgement(trial, is_best))
         log.info("  %s", self.line())
 
-    def completed(self, trial: Trial, values: Sequence[float]) -> None:
-        self.complete += 1
-        shown = ", ".join(f"{value:.6g}" for value in values)
-        is_best = self.is_single and self._is_best(trial.number, values[0])
-        log.info("trial %d (%s): %s%s", trial.number, shown_params(trial), shown, ", the best so far" if is_best else "")
-
-    def was_pruned(self, trial: Trial, step: int) -> None:
-        self.pruned += 1
-        log.info("trial %d (%s): pruned%s", trial.number, shown_params(trial), f" after step {step}" if step >= 0 else "")
-
-    def has_failed(self, trial: Trial, reason: str) -> None:
-        self.failed += 1
-        log.warning("trial %d (%s) failed: %s", trial.number, shown_params(trial), reason.splitlines()[0])
+    def left_one(self, trial: FrozenTrial, running: int) -> None:
+        """Take note of a trial that is left to a later launch."""
+        self._count(trial)
+        self._run(running)
 
     def line(self) -> str:
         """Describe all trials in a line."""
@@ -83,33 +104,40 @@ class Progress:
         parts += [f"{self.failed} failed"] if self.failed else []
         parts += [f"{self.pruned} pruned"] if self.pruned else []
         parts += [f"best {self.best[1]:.6g} (trial {self.best[0]})"] if self.best else []
-        parts += [money(self.usd)] if self.usd else []
+        parts += [money(usd)] if (usd := self.usd) else []
         left = self.n_trials - self.ended
         if self.ended_here and left > 0:
             parts.append(f"about {duration(self.seconds / self.ended_here * left)} left")
         return ", ".join(parts)
 
-    def _count(self, trial: FrozenTrial) -> None:
-        self.usd += trial.user_attrs.get("usd", 0.0)
-        if trial.state == TrialState.FAIL:
-            self.failed += 1
-        elif trial.state == TrialState.PRUNED:
-            self.pruned += 1
-        else:
-            self.complete += 1
-            if self.is_single and trial.value is not None:
-                self._is_best(trial.number, trial.value)
-
-    def _is_best(self, number: int, value: float) -> bool:
-        if self.best is not None and not (value > self.best[1] if self.maximize else value < self.best[1]):
+    def _count(self, trial: FrozenTrial) -> bool:
+        """Count a trial; return whether it is the best so far."""
+        if (usd := trial.user_attrs.get("usd")) is not None:
+            self._usd[trial.number] = usd
+        state = ended_as(trial)
+        if state in self._numbers:
+            self._numbers[state].add(trial.number)
+        if state != TrialState.COMPLETE or not self.is_single or trial.value is None or not is_feasible(trial):
             return False
-        self.best = number, value
-        return True
+        if self.best is None or (trial.value > self.best[1] if self.maximize else trial.value < self.best[1]):
+            self.best = trial.number, trial.value
+        return self.best[0] == trial.number
+
+    def _judgement(self, trial: FrozenTrial, is_best: bool) -> str:
+        if not is_feasible(trial):
+            return ", which breaks its constraints"
+        return ", the best so far" if is_best else ""
 
     def _run(self, running: int) -> None:
         now = self.now()
-        self.busy_seconds += min(self.running, self.n_jobs) * (now - self._changed)
-        self.running, self._changed = running, now
+        busy = self.busy_seconds + min(self.running, self.n_jobs) * (now - self._changed)
+        self.busy_seconds, self.running, self._changed = busy, running, now
+
+
+def ended_as(trial: FrozenTrial) -> TrialState:
+    """Return the state as the user is told: Optuna is told a value of some pruned trials, and keeps them as complete."""
+    is_told = trial.state == TrialState.COMPLETE and not counts_as_complete(trial)
+    return TrialState.PRUNED if is_told else trial.state
 
 
 def shown_params(trial: Trial | FrozenTrial) -> str:

@@ -20,11 +20,12 @@ from optuna.trial import FrozenTrial
 
 from hydra_sagemaker.errors import JobsRefused, LauncherError, TooExpensive
 from hydra_sagemaker.pricing.cost import money
-from hydra_sagemaker.search.jobs import TrialJobs
+from hydra_sagemaker.search.endings import kept
+from hydra_sagemaker.search.jobs import Ended, Left, TrialJobs
 from hydra_sagemaker.search.outcome import best_trials
-from hydra_sagemaker.search.search import values_of
 from hydra_sagemaker.search.settings import RepeatConf
 from hydra_sagemaker.search.space import Space
+from hydra_sagemaker.search.values import values_of
 
 log = logging.getLogger(__name__)
 DIRECTORY = "repeats"
@@ -62,15 +63,23 @@ class Repeats:
         self.maximize = self.study.direction == StudyDirection.MAXIMIZE
 
     def run(self) -> None:
-        """Train all that the settings ask for; what fails is left out."""
-        kept, seeds = self.ranking, 1
-        while len(kept) > 1:
-            self._train({self._place(one, seed): self._words(one, seed) for one in kept for seed in self._seeds(seeds)})
-            self.ranking = sorted(kept, key=lambda one: self._rank(self.halving_values(one, seeds))) + self.ranking[len(kept) :]
-            kept, seeds = self.ranking[: math.ceil(len(kept) / 2)], 2 * seeds
-        self._train(self._comparison())
+        """Train all that the settings ask for; what fails is left out. Raises LauncherError where a file cannot be written."""
+        with kept(lambda: None):
+            self._recover()
+            leaders, seeds = self.ranking, 1
+            while len(leaders) > 1:
+                self._train({self._place(one, seed): self._words(one, seed) for one in leaders for seed in self._seeds(seeds)})
+                ranked = sorted(leaders, key=lambda one: self._rank(self.halving_values(one, seeds)))
+                self.ranking = ranked + self.ranking[len(leaders) :]
+                leaders, seeds = self.ranking[: math.ceil(len(leaders) / 2)], 2 * seeds
+            self._train(self._comparison())
         if self.stopped_because:
             log.warning("%s", self.stopped_because)
+
+    def _recover(self) -> None:
+        """Return to jobs that an interruption has left between their submission and `running`."""
+        places = {one[JOB]: place for place, one in self.known.items()}
+        self.running |= {number: places[number] for number in self.jobs.open & places.keys()}
 
     @property
     def total(self) -> int:
@@ -137,17 +146,28 @@ class Repeats:
                 if not self._submit(place, left[place]):
                     break
                 del left[place]
-            if not self.running:
-                continue
-            for ended in self.jobs.wait():
-                place = self.running.pop(ended.number)
-                try:
-                    (value,), _ = values_of(ended.returned, 1)
-                except Exception as error:
-                    self._fail(place, ended.number, error)
-                else:
-                    self._keep(place, {JOB: ended.number, VALUE: value, USD: ended.usd})
-                log.info("%s", self.line())
+            if self.running:
+                for ended in self.jobs.wait():
+                    self._take(ended)
+
+    def _take(self, ended: Ended) -> None:
+        """Keep a job's value; a second call, after an interruption of the first, does the same again."""
+        if (place := self.running.get(ended.number)) is not None:
+            if ended.left == Left.SKIPPED:
+                self.stopped_because = f"{ended.left.value}: nothing more is submitted; the same command continues"
+            else:
+                self._judge(place, ended)
+            del self.running[ended.number]
+            log.info("%s", self.line())
+        self.jobs.taken(ended.number)
+
+    def _judge(self, place: str, ended: Ended) -> None:
+        known: dict[str, float | int | None] = {JOB: ended.number, USD: ended.usd}
+        try:
+            [known[VALUE]], _ = values_of(ended.returned, 1)
+        except Exception as error:
+            self._fail(place, ended.number, error)
+        self._keep(place, known)
 
     def _submit(self, place: str, words: list[str]) -> bool:
         """Submit a job; return False where the budget has no room for one more before another has ended."""

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from hydra_sagemaker.display.tables import counted
 from hydra_sagemaker.errors import JobsRefused, LauncherError, TooExpensive, plain
-from hydra_sagemaker.search.jobs import Ended, TrialJobs
+from hydra_sagemaker.job.result import PRUNED
+from hydra_sagemaker.search.endings import kept
+from hydra_sagemaker.search.jobs import Ended, Left, TrialJobs
+from hydra_sagemaker.search.limits import Limits
 from hydra_sagemaker.search.progress import Progress
+from hydra_sagemaker.search.pruning import FIRST_ADVICE, Pruning
 from hydra_sagemaker.search.samplers import set_constraints
 from hydra_sagemaker.search.space import NoJob
 from hydra_sagemaker.search.study import HOURS, OWNER, unfinished
+from hydra_sagemaker.search.tell import is_exhausted, told
+from hydra_sagemaker.search.values import TOLD, check_count, count_of_constraints, values_of
 
 log = logging.getLogger(__name__)
-PRUNED = ("Pruned", "TrialPruned")
-"""Exceptions, ours and Optuna's, with which a job ends its own trial."""
-FEW_TRIALS = 4
-"""Failures of fewer trials say nothing about their rate."""
-
-
-@dataclass
-class Limits:
-    n_trials: int
-    max_failure_rate: float
-    max_hours: float | None = None
 
 
 @dataclass
@@ -56,18 +49,19 @@ class Search:
     """The number of the job."""
 
     def __post_init__(self) -> None:
-        self._to_submit = deque(
-            Trial(self.study, one._trial_id) for one in unfinished(self.study, self.owner if self.is_shared else None)
-        )
-        self.continued = len(self._to_submit)
-        self.begun = len(self.study.get_trials(deepcopy=False, states=_BEGUN))
+        self._to_submit: deque[Trial] = deque()
+        self.continued = len(self._unfinished())
+        self.begun = 0
         self.progress = Progress(self.study, self.limits.n_trials, self.jobs.n_jobs, self.now)
+        self.pruning = Pruning(self.study)
         self._hours_before = float(self.study.user_attrs.get(HOURS, 0.0))
         self._started = self.now()
         self._last_error: BaseException | None = None
-        self._pruned: set[int] = set()
-        """Numbers of running trials that were told to end."""
-        self._reported = {number: set(one.intermediate_values) for number, one in _by_number(self.study).items()}
+        self._left: dict[int, Left] = {}
+        """Trials that a later launch has to end."""
+        self._is_exhausted = False
+        """The sampler has nothing left to propose."""
+        self._constraints = count_of_constraints(self.study)
         self.jobs.hears = self._hears
 
     def run(self) -> None:
@@ -75,48 +69,92 @@ class Search:
 
         Raises:
             Exception: the last one of a job, where too many trials have failed.
+            LauncherError: a file or the database could not be written.
         """
+        with kept(self._store_hours):
+            self._work()
+        self._say_how_it_ended()
+        failed, ended, is_last = self._failures()
+        fails = self.limits.fails_too_often(failed, ended, is_last=is_last) or Left.SKIPPED in self._left.values()
+        if self._last_error is not None and fails:
+            if not self.stopped_because:
+                log.error("%d of %d trials have failed", failed, ended)
+            raise self._last_error
+
+    def _work(self) -> None:
+        self._recover()
         while True:
-            while self.jobs.free > 0 and (self._to_submit or self._may_begin()) and self._submit_next():
+            while self.jobs.free > 0 and self._may_submit() and self._submit_next():
                 pass
-            if not self.running:
-                break
+            if not (self.running or self.jobs.open):
+                return
             for ended in self.jobs.wait():
                 self._tell(ended)
-            for number in self.running:
-                self._look_at(number)
+            for number, trial in self.running.items():
+                self.pruning.look_at(trial, self.first_job + number, self.jobs)
+
+    def _recover(self) -> None:
+        """Return to the trials that an interruption has left anywhere between the study, the queue and the jobs."""
+        self.begun = len(self.study.get_trials(deepcopy=False, states=_BEGUN))
+        self._to_submit.clear()
+        for one in self._unfinished():
+            if one.number in self.running or one.number in self._left:
+                continue
+            trial = Trial(self.study, one._trial_id)
+            if self.first_job + one.number in self.jobs.open:
+                self.running[one.number] = trial
+            elif self.pruning.is_told(one.number):
+                self._prune(trial)
+                self._ended(trial)
+            else:
+                self._to_submit.append(trial)
+
+    def _unfinished(self) -> list[FrozenTrial]:
+        return unfinished(self.study, self.owner if self.is_shared else None)
+
+    def _say_how_it_ended(self) -> None:
         if self.stopped_because:
             log.warning("%s", self.stopped_because)
-        if self._last_error is not None and self._fails_too_often():
-            if not self.stopped_because:
-                log.error("%d of %d trials have failed", self.progress.failed_here, self.progress.ended_here)
-            raise self._last_error
+        elif self._is_exhausted:
+            log.info("the sampler has proposed all of its space")
+        if self._left:
+            one = next(iter(self._left))
+            log.warning(
+                "%s without a result, the first of them trial %d: %s; the same command gets it",
+                counted(len(self._left), "trial"), one, self._left[one].value,
+            )  # fmt: skip
+        if self.pruning.is_on and not self.pruning.has_heard and self.jobs.can_hear and self.progress.ended_here:
+            log.warning("%s", FIRST_ADVICE)
 
     @property
     def hours(self) -> float:
         """The time that was spent so far, by earlier launches too."""
         return self._hours_before + (self.now() - self._started) / 3600
 
+    def _store_hours(self) -> None:
+        self.study.set_user_attr(HOURS, round(self.hours, 5))
+
     def line(self) -> str:
         return self.progress.line()
 
-    def _may_begin(self) -> bool:
+    def _may_submit(self) -> bool:
+        """Tell whether a trial may begin, be it a new one or one that an earlier launch has left."""
         if self.is_shared and not self.stopped_because:
             self.begun = len(self.study.get_trials(deepcopy=False, states=_BEGUN))
-        if self.stopped_because or self.begun >= self.limits.n_trials:
+        can_ask = self.begun < self.limits.n_trials and not self._is_exhausted
+        if self.stopped_because or not (self._to_submit or can_ask):
             return False
-        if self.limits.max_hours is not None and self.hours >= self.limits.max_hours:
-            self.stopped_because = f"hydra.sweeper.max_hours={self.limits.max_hours:g} is over: no further trial is begun"
-        elif self._fails_too_often():
-            failed, ended = self.progress.failed_here, self.progress.ended_here
-            rate = self.limits.max_failure_rate
-            self.stopped_because = f"{failed} of {ended} trials have failed, more than hydra.sweeper.max_failure_rate={rate:g}"
-        return not self.stopped_because
+        failed, ended, is_last = self._failures()
+        self.stopped_because = self.limits.reached(self.hours, failed, ended, is_last=is_last)
+        if not self.stopped_because and not self._to_submit:
+            self._is_exhausted = is_exhausted(self.study)
+        return not self.stopped_because and bool(self._to_submit or not self._is_exhausted)
 
-    def _fails_too_often(self) -> bool:
-        """Tell so of the trials of this launch: what had failed before may be mended."""
-        ended, is_last = self.progress.ended_here, self.progress.ended >= self.limits.n_trials
-        return (ended >= FEW_TRIALS or is_last) and self.progress.failed_here > self.limits.max_failure_rate * ended
+    def _failures(self) -> tuple[int, int, bool]:
+        """Return how many trials of this launch have failed, how many have ended, and whether those of all launches have."""
+        away = sum(reason == Left.AWAY for reason in self._left.values())
+        is_last = self.progress.ended + away >= self.limits.n_trials
+        return self.progress.failed_here + away, self.progress.ended_here + away, is_last
 
     def _submit_next(self) -> bool:
         """Submit a trial; return False where the budget has no room for one more before another has ended."""
@@ -129,110 +167,93 @@ class Search:
             self.jobs.submit(self.first_job + trial.number, self.overrides_of(trial))
         except TooExpensive as refused:
             if not self.running:  # what runs may cost less than it might have; the trial is left to a launch with more money
-                self._to_submit.clear()
                 self.stopped_because = f"the budget is spent: {refused.problems[0]}"
             return False
         except (JobsRefused, NoJob) as refused:  # this combination of values makes no job
             self._to_submit.popleft()
             if isinstance(refused, NoJob) and refused.is_pruned:
-                self.study.tell(trial, state=TrialState.PRUNED)
-                self.progress.was_pruned(trial, -1)
+                self._prune(trial)
             else:
                 self._fail(trial, refused)
+            self._ended(trial)
             return True
         self.running[trial.number] = self._to_submit.popleft()
         self.progress.began(len(self.running))
         return True
 
     def _tell(self, ended: Ended) -> None:
-        trial = self.running[ended.number - self.first_job]
+        """Store how a trial has ended; a second call, after an interruption of the first, does what is left to do."""
+        trial = self.running.get(ended.number - self.first_job)
+        if trial is not None:
+            if not self._stored(trial).state.is_finished():
+                self._note_end(trial, ended)
+                if ended.left is not None:
+                    self._leave(trial, ended, ended.left)
+                else:
+                    self._judge(trial, ended)
+            self._ended(trial)
+        self.jobs.taken(ended.number)
+
+    def _note_end(self, trial: Trial, ended: Ended) -> None:
         for name, value in (("job", ended.name), ("seconds", ended.seconds), ("usd", ended.usd)):
             if value not in (None, ""):
                 trial.set_user_attr(name, value)
-        self._note(trial, ended.reports)
-        was_told = trial.number in self._pruned
+        self.pruning.note(trial, ended.reports, has_ended=True)
+
+    def _judge(self, trial: Trial, ended: Ended) -> None:
+        """Tell the value, the failure, or that it was pruned: one that was told to end is, whatever it returns."""
+        error = ended.returned._return_value
+        if ended.is_pruned or self.pruning.is_told(trial.number) or type(error).__name__ in PRUNED:
+            self._prune(trial)
+            return
         try:
             values, constraints = values_of(ended.returned, len(self.study.directions))
+            check_count(constraints, self._constraints)
         except Exception as error:  # of the job itself, or of its value
-            if was_told or type(error).__name__ in PRUNED:
-                self.study.tell(trial, state=TrialState.PRUNED)
-                self.progress.was_pruned(trial, max(self._reported.get(trial.number) or [-1]))
-            else:
-                self._fail(trial, error)
-        else:
-            if constraints is not None:
-                set_constraints(trial, constraints)
-            self.study.tell(trial, values)
-            self.progress.completed(trial, values)
-        self.running.pop(trial.number)
-        self._pruned.discard(trial.number)
-        self._reported.pop(trial.number, None)
-        self.progress.ended_one(len(self.running), ended.usd)
-        self.study.set_user_attr(HOURS, round(self.hours, 5))
-
-    def _look_at(self, number: int) -> None:
-        """Note what a running trial has reported, and end it where the pruner says so."""
-        if number in self._pruned:
+            self._fail(trial, error)
             return
-        trial = self.running[number]
-        if self._note(trial, self.jobs.reports(self.first_job + number)) and trial.should_prune():
-            if self.jobs.prune(self.first_job + number):
-                self._pruned.add(number)
+        if constraints:
+            set_constraints(trial, constraints)
+        self._constraints = len(constraints)
+        self._is_exhausted |= told(self.study, trial, values)
 
-    def _hears(self, job: int, step: int, value: float) -> bool:
-        trial = self.running[job - self.first_job]
-        return self._note(trial, {step: value}) and trial.should_prune()
+    def _leave(self, trial: Trial, ended: Ended, why: Left) -> None:
+        """Leave a trial to a later launch: nothing is known of its values."""
+        self._left[trial.number] = why
+        if why == Left.AWAY:
+            self._last_error, self.last_failed = ended.returned._return_value, ended.number
+        elif not self.stopped_because:
+            self.stopped_because = f"trial {trial.number}: {why.value}; no further trial is begun"
 
-    def _note(self, trial: Trial, reports: Mapping[int, float]) -> bool:
-        """Store values of new steps; return whether there were any."""
-        known = self._reported.setdefault(trial.number, set())
-        new = [step for step in sorted(reports) if step not in known and not math.isnan(reports[step])]
-        if len(self.study.directions) > 1:
-            return False
-        for step in new:
-            trial.report(reports[step], step)
-            known.add(step)
-        return bool(new)
+    def _prune(self, trial: Trial) -> None:
+        value = self.pruning.estimate(trial)
+        if value is not None:
+            trial.set_user_attr(TOLD, True)  # it counts as pruned
+        self._is_exhausted |= told(self.study, trial, value, None if value is not None else TrialState.PRUNED)
 
     def _fail(self, trial: Trial, error: BaseException) -> None:
         self._last_error, self.last_failed = error, self.first_job + trial.number
         text = plain(f"{type(error).__name__}: {error}".splitlines()[0] if not isinstance(error, LauncherError) else str(error))
         trial.set_user_attr("failure", text[:500])
-        self.study.tell(trial, state=TrialState.FAIL)
-        self.progress.has_failed(trial, text)
+        self._is_exhausted |= told(self.study, trial, None, TrialState.FAIL)
 
+    def _ended(self, trial: Trial) -> None:
+        """Count a trial that is done with in this launch. Its number is given up last: nothing before must be lost."""
+        running = len(self.running) - (trial.number in self.running)
+        count = self.progress.left_one if trial.number in self._left else self.progress.ended_one
+        count(self._stored(trial), running)
+        self._store_hours()
+        self.pruning.forget(trial.number)
+        self.running.pop(trial.number, None)
 
-def values_of(returned: JobReturn, count: int) -> tuple[list[float], list[float] | None]:
-    """Return the values of the objectives and, where the job returned a mapping with them, the constraints.
+    def _stored(self, trial: Trial) -> FrozenTrial:
+        return self.study._storage.get_trial(trial._trial_id)
 
-    Raises:
-        Exception: the job's own; ValueError where it returned something else than `count` numbers.
-    """
-    if returned.status != JobStatus.COMPLETED:
-        raise returned._return_value
-    value: Any = returned.return_value
-    constraints = None
-    if isinstance(value, dict) and "values" in value:
-        constraints = [float(one) for one in value.get("constraints", ())]
-        value = value["values"]
-    many: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
-    try:
-        numbers = [float(one) for one in many]
-    except (TypeError, ValueError):
-        raise ValueError(f"the job returned {value!r}, which is no number") from None
-    if len(numbers) != count:
-        raise ValueError(f"the job returned {_counted(numbers)}, and hydra.sweeper.direction wants {count}")
-    if any(math.isnan(number) for number in numbers):
-        raise ValueError("the job returned nan")
-    return numbers, constraints
-
-
-def _counted(numbers: Sequence[float]) -> str:
-    return "1 number" if len(numbers) == 1 else f"{len(numbers)} numbers"
-
-
-def _by_number(study: Study) -> dict[int, FrozenTrial]:
-    return {one.number: one for one in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))}
+    def _hears(self, job: int, step: int, value: float) -> bool:
+        trial = self.running[job - self.first_job]
+        if is_to_end := self.pruning.note(trial, {step: value}):
+            self.pruning.told(trial)
+        return is_to_end
 
 
 _BEGUN = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)

@@ -21,6 +21,7 @@ from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.search import outcome, repeats, repeats_report
+from hydra_sagemaker.search.endings import interruptible
 from hydra_sagemaker.search.jobs import LauncherJobs, TrialJobs
 from hydra_sagemaker.search.launchers import config_below, make_launcher, trial_jobs
 from hydra_sagemaker.search.read_settings import read_settings
@@ -38,6 +39,7 @@ from hydra_sagemaker.sweep.manifest_file import read_values
 log = logging.getLogger(__name__)
 
 
+@interruptible()
 def search(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
     """Run the search that `hydra.sweeper` describes. Raises LauncherError and what `Search.run` raises."""
     setup_globals()
@@ -157,7 +159,7 @@ def conclude(study: optuna.Study, settings: AsyncOptunaConf, directory: Path, ru
     log.info("%s; the slots were busy %.0f %% of the time", progress.line(), 100 * progress.busy_share)
     outcome.write_results(study, directory)
     if not outcome.best_trials(study):
-        raise LauncherError(f"no trial of the search has finished: {progress.line()}")
+        raise LauncherError(outcome.nothing_best(study, progress.line()))
     print(outcome.best_table(study), end="")
     if shares := outcome.importances(study):
         print("importance: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))

@@ -58,7 +58,7 @@ class Sweep:
         self.code.outputs_before = frozenset(self.changes.before.get("left_out", ()))
         sweeper = config.hydra.get("sweeper") or {}
         if "storage" in sweeper:  # of a search
-            self.code.search_files = search_files(sweeper.storage, self.directory, self.working_dir)
+            self.code.search_files = search_files(sweeper["storage"], self.directory, self.working_dir)
         self.task = self.code.task = reference_to(task, self.code.root)
         if self.task is None and not self.is_local:
             raise LauncherError(
