@@ -104,7 +104,7 @@ def test_numbers_of_jobs_go_behind_those_of_the_manifest(app: App) -> None:
     [
         (("hydra.sweeper.direction=[]",), "hydra.sweeper.direction=[]: minimize or maximize, or a list"),
         (("hydra.sweeper.direction=[minimize,maximize]", "hydra/sweeper/pruner=median"), "hydra/sweeper/pruner=none"),
-        (("hydra.sweeper.enqueue=[1,2]",), "hydra.sweeper.enqueue"),
+        (("hydra.sweeper.enqueue=[1,2]",), "hydra.sweeper.enqueue: 1 is no trial; a trial is keys and values"),
         (("hydra.sweeper.storage=app.py",), "is no journal of Optuna's; a database is written sqlite:///app.py"),
         (("+hydra.sweeper.sampler.n_startup=3",), "TPESampler has no argument 'n_startup'. Did you mean 'n_startup_trials'?"),
         ((*LOCAL[1:], "hydra.launcher.on_existing=rerun"), "hydra.launcher.on_existing=retry_failed or reuse"),

@@ -43,6 +43,8 @@ def _conclude(result: CheckedRequest, trials: Trials) -> None:
 
 def _command(result: CheckedRequest, parameters: dict[str, object]) -> str:
     """Return the typed command without the search, and with the parameters it found."""
+    from hydra_sagemaker.search.choices import written
+
     request = result.request
     with Composer(request) as composer:
         parsed = [composer.parse(text) for text in request.overrides]
@@ -52,7 +54,7 @@ def _command(result: CheckedRequest, parameters: dict[str, object]) -> str:
         if override.key_or_group not in (GROUP, "resume", *parameters)
         and (not override.is_hydra_override() or override.key_or_group.startswith("hydra.launcher."))
     ]
-    chosen = [f"{key}={value}" for key, value in parameters.items()]
+    chosen = [f"{key}={written(value)}" for key, value in parameters.items()]
     flags = ["--config-dir", request.config_dir] if request.config_dir else []
     seeds = [] if any(text.startswith("seed=") for text in [*kept, *chosen]) else ["seed=0,1,2"]
     return shlex.join(["paraphrase", "train", *(["-m"] if seeds else []), *flags, *kept, *chosen, *seeds])

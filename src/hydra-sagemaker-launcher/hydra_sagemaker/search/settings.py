@@ -60,7 +60,7 @@ class AsyncOptunaConf:
     """The space, by keys of the configuration: values as on the command line, such as "tag(log, interval(1e-5, 1e-2))"."""
     custom_search_space: Optional[str] = None
     """Dotted name of a function that gets the configuration and the trial, and suggests further keys: a conditional space."""
-    enqueue: list[dict[str, Any]] = field(default_factory=list)
+    enqueue: list[Any] = field(default_factory=list)
     """Values of the first trials, by keys; what is not said is proposed."""
     repeat: RepeatConf = field(default_factory=RepeatConf)
     """Trains the best trials again with other seeds, once the search is over."""

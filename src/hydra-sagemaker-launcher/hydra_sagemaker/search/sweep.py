@@ -146,10 +146,9 @@ def _run(running: Search | repeats.Repeats, jobs: TrialJobs, trials_usd: float) 
                     log.warning("%s; the same command continues the search", running.line())
                     raise SystemExit(INTERRUPTED) from None
             except Exception:
-                if running.last_failed is not None:
-                    log.error(
-                        "what the last failed trial printed: %s", sweep.directory / str(running.last_failed) / ".job/output.log"
-                    )
+                log_file = sweep.directory / str(running.last_failed) / ".job/output.log"
+                if running.last_failed is not None and log_file.is_file():
+                    log.error("what the last failed trial printed: %s", log_file)
                 raise
 
 

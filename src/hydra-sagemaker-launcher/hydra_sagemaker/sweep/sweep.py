@@ -56,7 +56,7 @@ class Sweep:
         self.directory = Path(str(config.hydra.sweep.dir)).absolute()
         self.code = Code.of(self.settings.code, self.working_dir, own_files(task, config))
         self.code.outputs_before = frozenset(self.changes.before.get("left_out", ()))
-        sweeper = config.hydra.get("sweeper") or {}
+        sweeper: Any = config.hydra.get("sweeper") or {}
         if "storage" in sweeper:  # of a search
             self.code.search_files = search_files(sweeper["storage"], self.directory, self.working_dir)
         self.task = self.code.task = reference_to(task, self.code.root)
