@@ -76,7 +76,7 @@ def deaf(number: int, step: int, value: float) -> bool:
 
 
 class LauncherJobs(TrialJobs):
-    """Jobs of this launcher: a slot that is free takes the next trial at once."""
+    """Jobs of this launcher: a slot that is free takes the next trial at once, with jobs_per_machine that many trials."""
 
     def __init__(self, executor: Executor, n_jobs: int, sleep: Callable[[float], None] = time.sleep) -> None:
         self.executor, self.n_jobs, self._sleep, self.hears = executor, n_jobs, sleep, deaf
@@ -87,7 +87,9 @@ class LauncherJobs(TrialJobs):
         return min(self.executor.free_slots, self.n_jobs - len(self._open))
 
     def submit(self, number: int, overrides: Sequence[str]) -> None:
-        self._open[number] = self.executor.submit(*overrides, number=number)
+        self._open[number] = self.executor.queue(*overrides, number=number)
+        if self.executor.jobs_per_machine == 1:  # else `wait` submits all that were queued, and they share machines
+            self.executor.step()
 
     def reports(self, number: int) -> dict[int, float]:
         try:

@@ -33,6 +33,7 @@ from hydra_sagemaker.search.settings import AsyncOptunaConf
 from hydra_sagemaker.search.space import Space, read_space
 from hydra_sagemaker.search.study import FILE, FIRST_JOB, open_storage, open_study
 from hydra_sagemaker.settings import Mode, keeps_checkpoints
+from hydra_sagemaker.sweep.announcements import jobs_per_machine
 from hydra_sagemaker.sweep.interrupt import interrupted
 from hydra_sagemaker.sweep.launch import INTERRUPTED, terminations_raised
 
@@ -148,11 +149,21 @@ def trial_jobs(
                     "hydra.launcher.checkpoints=true, or hydra/sweeper/pruner=none"
                 )
 
+            if prunes and not sweep.is_local and sweep.settings.jobs_per_machine > 1:
+                raise LauncherError(
+                    f"hydra.sweeper.pruner with hydra.launcher.jobs_per_machine={sweep.settings.jobs_per_machine}: SageMaker "
+                    "cannot end one job of a machine alone: hydra.launcher.jobs_per_machine=1, or hydra/sweeper/pruner=none"
+                )
+
             def code(text: str) -> dict[str, str] | None:
                 beside = sweep.identity_beside
                 return None if beside is None else {**sweep.counted.of(text), "installed packages": beside}
 
-            yield LauncherJobs(executor, n_jobs or sweep.settings.max_parallel), code, sweep.settings.key_exclude
+            yield (
+                LauncherJobs(executor, n_jobs or sweep.settings.max_parallel * jobs_per_machine(sweep)),
+                code,
+                sweep.settings.key_exclude,
+            )
         return
     name = config.hydra.runtime.choices.get("hydra/launcher") or type(launcher).__name__
     if isinstance(launcher, BasicLauncher):

@@ -26,4 +26,5 @@ class Spending:
         """Replace an attempt's bound by its bill; one that was never submitted costs nothing."""
         if not submission.is_reused and submission.outcome is not None:
             cost = submission.outcome.record.get("cost") or {}
-            self.budget.settle(submission.name, 0.0 if submission.failure else cost.get("cost_usd"))
+            usd = None if cost.get("is_estimate") else cost.get("cost_usd")
+            self.budget.settle(submission.name, 0.0 if submission.failure else usd)
