@@ -80,7 +80,9 @@ def test_a_job_that_fails_does_not_end_the_others(swept: str, shared_cloud: Clou
     returns = shared_cloud.returns()
     assert [one["status"] for one in returns] == ["COMPLETED", "FAILED", "FAILED", "COMPLETED", "COMPLETED"]
     assert [returns[number]["value"] for number in (0, 3, 4)] == [10, 40, 50]
-    assert returns[1]["error"] == ["ValueError", "2 is broken"] and "killed by signal 9: out of memory?" in returns[2]["error"][1]
+    assert (
+        returns[1]["error"] == ["ValueError", "2 is broken"] and "killed by signal 9: out of memory?" in returns[2]["error"][1]
+    )
     causes = [shared_cloud.record(number).get("failure", {}).get("cause") for number in range(5)]
     assert causes == [None, "code", "memory", None, None]
     assert f"job 1 (x=2) failed as {shared_cloud.record(1)['name']} (code)\nTraceback (most recent call last):" in swept

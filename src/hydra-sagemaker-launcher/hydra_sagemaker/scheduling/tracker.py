@@ -13,7 +13,7 @@ from hydra_sagemaker.errors import Cause, Failure, LauncherError, NotPermitted, 
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
-from hydra_sagemaker.scheduling.bills import OpenBills, ending, failed_attempts
+from hydra_sagemaker.scheduling.bills import OpenBills, Settled, ending, failed_attempts
 from hydra_sagemaker.scheduling.job_returns import SubmittedJob, job_return, return_of
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.scheduling.retries import Retries
@@ -38,7 +38,7 @@ class Tracker:
         self.may_cost = may_cost
         """Returns the reason why further attempts, jobs by the attempts' names, would cost too much."""
         self.on_collected: Callable[[Submission], None] = lambda submission: None
-        self.on_billed: Callable[[Submission, str, dict[str, Any]], None] = lambda submission, name, cost: None
+        self.on_billed: Settled = lambda submission, name, cost, correction_usd: None
         """Is called with the final cost of an attempt that was collected before its machine ended."""
         self._bills = OpenBills(backend)
         self.active: dict[str, Submission] = {}
@@ -163,9 +163,9 @@ class Tracker:
             self._bills.note(submission, self._billed)
         return returned
 
-    def _billed(self, submission: Submission, name: str, cost: dict[str, Any]) -> None:
+    def _billed(self, submission: Submission, name: str, cost: dict[str, Any], correction_usd: float) -> None:
         self.ledger.append("billed", job=submission.job.number, name=name, key=submission.job.key, cost=cost)
-        self.on_billed(submission, name, cost)
+        self.on_billed(submission, name, cost, correction_usd)
 
     def _outcome(self, submission: Submission) -> Outcome:
         if submission.failure is not None:

@@ -117,7 +117,10 @@ class LauncherJobs(TrialJobs):
         job = self._open.pop(number)
         reports = job.reports()
         returned, record = self.executor.forget(job)
-        return Ended(number, returned, reports, job.name, record.get("seconds"), (record.get("cost") or {}).get("cost_usd"))
+        usd, spending = (record.get("cost") or {}).get("cost_usd"), self.executor._sweep.spending
+        if usd is not None:  # a told trial cannot be changed: the last one of a machine has what was not known of the others
+            usd, spending.corrections_usd = usd + spending.corrections_usd, 0.0
+        return Ended(number, returned, reports, job.name, record.get("seconds"), usd)
 
 
 class BatchJobs(TrialJobs):

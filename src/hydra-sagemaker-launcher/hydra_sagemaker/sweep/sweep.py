@@ -216,8 +216,9 @@ class Sweep:
         self.spending.settle(submission)
         call_collected(self.settings.collected, submission.job)
 
-    def _billed(self, submission: Submission, name: str, cost: Mapping[str, Any]) -> None:
+    def _billed(self, submission: Submission, name: str, cost: Mapping[str, Any], correction_usd: float) -> None:
         self.spending.budget.settle(name, cost.get("cost_usd"))
+        self.spending.corrections_usd += correction_usd
         call_collected(self.settings.collected, submission.job)
 
     def _closure(self) -> bytes | None:
