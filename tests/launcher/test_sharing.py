@@ -84,7 +84,7 @@ def test_a_machine_takes_one_slot_until_its_last_job_has_ended() -> None:
     for kind in ("a", "a", "b", "a"):
         scheduler.add(kind)
     assert scheduler.next(0) == Submit(0) and scheduler.waiting_with(0) == [1, 3]
-    scheduler.submitted(0, 0, [1])
+    scheduler.submitted(0, 0, [1], "m")
     assert scheduler.machines == 1 and scheduler.running == {0, 1} and scheduler.quotas["a"].running == 1
     assert scheduler.next(10) == Poll()
     scheduler.polled([0], 10)
@@ -104,6 +104,8 @@ def test_an_earlier_launchs_machine_takes_one_slot_too() -> None:
         scheduler.restore(index, has_ended=False, machine="m")
     assert scheduler.machines == 1 and scheduler.quotas["a"].running == 1 and scheduler.free_slots == 2
     assert scheduler.next(0) == Submit(3)
+    scheduler.submitted(3, 0, machine="m")  # another launcher has put it there
+    assert scheduler.machines == 1 and scheduler.quotas["a"].running == 1
 
 
 def test_the_request_of_a_machine() -> None:

@@ -131,6 +131,7 @@ class Turn:
             except Exception as error:  # the other jobs shall have their turn
                 code, reason = 1, f"{type(error).__name__}: {error}"
         self.machine.current = None
+        job.kill_left_over()
         if self.noted["status"] == RUNS:  # it could not be started, or its results could not be put in place
             end(code or 1, reason, packs=False)
         self.machine.say(f"{label(self.place)}ends: {self.noted['secondary_status'] or self.noted['status']}")

@@ -152,9 +152,9 @@ class EventLoop:
     def _submit(self, index: int) -> None:
         submission = self._scheduled[index]
         wanted = None
-        if (others := self.scheduler.jobs_per_machine - 1) > 0:
+        if (more := self.scheduler.jobs_per_machine - 1) > 0:
             waiting = (self._scheduled[other] for other in self.scheduler.waiting_with(index))
-            wanted = companions(submission, waiting, others)
+            wanted = companions(submission, waiting, more)
         try:
             together = self.tracker.submit(submission, wanted)
         except QuotaExceeded as full:
@@ -178,7 +178,8 @@ class EventLoop:
         else:
             self._end_outage()
             indexes = {one.name: index for index, one in self._scheduled.items()} if together else {}
-            self.scheduler.submitted(index, self.now(), [indexes[one.name] for one in together])
+            others = [indexes[one.name] for one in together]
+            self.scheduler.submitted(index, self.now(), others, submission.machine or None)
             for one in together:
                 self.changed(one)
         self.changed(submission)

@@ -141,19 +141,21 @@ class Scheduler:
             return None
         return Sleep(max(0.001, min(submit_at, self._next_poll if self.running else float("inf")) - now))
 
-    def submitted(self, index: int, now: float, together: Sequence[int] = ()) -> None:
-        """Note that a job runs; those `together` with it run on the same machine."""
+    def submitted(self, index: int, now: float, together: Sequence[int] = (), machine: Hashable = None) -> None:
+        """Note that a job runs, on a `machine` that those `together` with it share."""
+        is_new = machine is None or machine not in self._machines.values()
         self._dequeue(index)
         for other in together:
             self.running.add(self._dequeue(other))
-        if together:
-            self._machines |= dict.fromkeys((index, *together), object())
+        if machine is not None:
+            self._machines |= dict.fromkeys((index, *together), machine)
         self._bucket.take(now)
         self._submit_backoff.reset()
         if len(self.running) == len(together):
             self._next_poll = now + self.poll_seconds
         self.running.add(index)
-        self._quota_of(index).taken()
+        if is_new:
+            self._quota_of(index).taken()
 
     def refused(self, index: int, now: float) -> None:
         """A quota refused the job: it stays in the queue, and fewer run at once until the quota has room again."""
