@@ -28,7 +28,7 @@ with Executor.for_app(app.main, "conf", ["hydra.sweep.dir=sweep", *sys.argv[1:]]
     jobs = [executor.queue(f"x={x}", "do=wait") for x in (1, 2)]
     alone = executor.submit("x=3", "do=nothing")
     found["alone"] = alone.state
-    while jobs[0].state == "waiting" or jobs[1].state == "waiting":
+    while jobs[0].state == "waiting" or "x is 1" not in jobs[0].logs():
         time.sleep(0.05)
     found["names"] = [job.name for job in jobs]
     jobs[1].cancel()

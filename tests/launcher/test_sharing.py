@@ -1,10 +1,9 @@
-"""Which jobs share a machine, what its request says, and what each job's turn on it says about the job."""
+"""Which jobs share a machine, what its request says, and what is refused."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,10 @@ from omegaconf import OmegaConf
 from hydra_apps import AWS, App
 from hydra_sagemaker.aws.request import training_job_request
 from hydra_sagemaker.aws.shared_machines import machine_name
-from hydra_sagemaker.aws.turns import Turn, description, end_of, read_turn
 from hydra_sagemaker.backends.base import State, Status
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.inputs import Input
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.pricing.cost import billed
-from hydra_sagemaker.pricing.prices import Prices
 from hydra_sagemaker.scheduling.scheduler import Poll, Scheduler, Submit
 from hydra_sagemaker.scheduling.sharing import companions, groups
 from hydra_sagemaker.scheduling.submission import NEW, Submission
@@ -28,7 +24,6 @@ from hydra_sagemaker.settings import SageMakerLauncherConf
 
 NAMES = tuple(f"sweep-{number:016x}-0" for number in range(4))
 MACHINE = machine_name(NAMES)
-BEGAN = 1_000_000.0
 
 
 def waiting(number: int, *, attempt: int = 0, fresh: bool = False, **settings: Any) -> Submission:
@@ -122,98 +117,6 @@ def test_the_request_of_a_machine() -> None:
     assert {key for key in made if made[key] != alone.get(key)} == changed
     many = training_job_request(job, MACHINE, bundle="b", image="image", numbers=range(200))
     assert all(len(tag["Value"]) <= 256 for tag in many["Tags"])
-
-
-def whole(status: str = "Completed", detail: str = "", **values: Any) -> dict[str, Any]:
-    return {
-        "TrainingJobName": MACHINE, "TrainingJobStatus": status, "SecondaryStatus": detail or status,
-        "CheckpointConfig": {"S3Uri": "s3://bucket/kept/"}, "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
-        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        "TrainingStartTime": datetime.fromtimestamp(BEGAN, UTC), **values,
-    }  # fmt: skip
-
-
-def turn(status: str, began: float = 0.0, seconds: float = 10.0, **values: Any) -> Turn:
-    at = BEGAN + began
-    return Turn(status, first_began=at, began=at, ended=at + seconds, seconds=seconds, **values)
-
-
-LATE = turn("Stopped", secondary_status="MaxRuntimeExceeded")
-
-
-@pytest.mark.parametrize(
-    "status, detail, turns, expected",
-    [
-        ("InProgress", "Downloading", {}, ("InProgress", "Downloading")),
-        ("InProgress", "Training", {0: turn("InProgress")}, ("InProgress", "waits for its turn")),
-        ("Failed", "Failed", {}, ("Failed", "Failed")),
-        ("Failed", "Failed", {0: turn("InProgress")}, ("Failed", "Failed")),
-        ("Stopped", "Stopped", {0: turn("Stopped")}, ("Stopped", "Stopped")),
-        ("Stopped", "MaxWaitTimeExceeded", {0: turn("Stopped")}, ("Stopped", "MaxWaitTimeExceeded")),
-        ("Stopped", "MaxRuntimeExceeded", {0: turn("Stopped")}, ("Failed", "Failed")),
-        ("Stopped", "MaxRuntimeExceeded", {1: turn("Stopped")}, ("Stopped", "MaxRuntimeExceeded")),
-        ("InProgress", "Training", {1: turn("Stopped")}, ("InProgress", "Training")),
-        ("InProgress", "Training", {1: LATE}, ("Stopped", "MaxRuntimeExceeded")),
-        ("Failed", "Failed", {1: turn("Completed")}, ("Completed", "Completed")),
-        ("Completed", "Completed", {1: turn("InProgress")}, ("Failed", "Completed")),
-    ],
-)  # fmt: skip
-def test_how_the_second_job_of_a_machine_stands(status: str, detail: str, turns: dict[int, Turn], expected: Any) -> None:
-    by_name = {NAMES[number]: one for number, one in turns.items()}
-    assert end_of(NAMES[1], by_name, whole(status, detail))[:2] == expected
-
-
-def test_reasons() -> None:
-    failed = turn("Failed", exit_code=137, reason="killed by signal 9")
-    assert end_of(NAMES[1], {NAMES[1]: failed}, whole())[2] == "AlgorithmError: killed by signal 9, exit code: 137"
-    died = whole("Failed", FailureReason="AlgorithmError: , exit code: 137")
-    assert end_of(NAMES[0], {NAMES[0]: turn("InProgress")}, died)[2] == died["FailureReason"]
-    assert MACHINE in end_of(NAMES[1], {NAMES[0]: turn("InProgress")}, died)[2]
-
-
-def test_shares_of_the_bill() -> None:
-    turns = {NAMES[0]: turn("Completed", 40, 10), NAMES[1]: turn("Failed", 50, 30), NAMES[2]: turn("Completed", 80, 0)}
-    ended = whole(TrainingTimeInSeconds=120, BillableTimeInSeconds=30, EnableManagedSpotTraining=True)
-    costs = [billed(description(name, NAMES, turns, ended), Prices({"ml.m5.large": 3600.0})) for name in NAMES]
-    assert [one["billable_seconds"] for one in costs] == [7.5, 12.5, 5.0, 5.0], "a quarter of 80 idle seconds is everybody's"
-    assert sum(one["cost_usd"] for one in costs) == 30 and sum(one["saved_by_spot_usd"] for one in costs) == 90
-    early = description(NAMES[1], NAMES, turns, whole("InProgress"))
-    assert early["BillIsOpen"] and early["BillableTimeInSeconds"] == 30 + 40 / 4
-    never = description(NAMES[0], NAMES, {}, {**whole("Failed", FailureReason="CapacityError: no")})
-    assert billed(never | {"TrainingStartTime": None}, Prices())["billable_seconds"] is None
-    del (absent := whole("Failed"))["TrainingStartTime"]
-    assert billed(description(NAMES[0], NAMES, {}, absent), Prices())["cost_usd"] == 0
-
-
-def test_a_job_is_described_as_a_job_alone() -> None:
-    transitions = [{"Status": "Interrupted", "StartTime": datetime.fromtimestamp(BEGAN + at, UTC)} for at in (5, 15, 25)]
-    turns = {
-        NAMES[0]: turn("Completed", 0, 10, files=("output.tar.gz", "model.tar.gz"), checkpoints=True),
-        NAMES[1]: turn("Completed", 10, 10, files=("output.tar.gz",)),
-    }
-    ended = whole(SecondaryStatusTransitions=transitions, TrainingTimeInSeconds=30, BillableTimeInSeconds=30)
-    first, second = (description(name, NAMES, turns, ended) for name in NAMES[:2])
-    assert first["OutputDataConfig"] == {"S3OutputPath": "s3://bucket/kept/turns"} and first["Machine"] == MACHINE
-    assert first["CheckpointConfig"] == {"S3Uri": f"s3://bucket/kept/{NAMES[0]}/"} and "CheckpointConfig" not in second
-    model = f"s3://bucket/kept/turns/{NAMES[0]}/output/model.tar.gz"
-    assert first["ModelArtifacts"] == {"S3ModelArtifacts": model} and "ModelArtifacts" not in second
-    assert first["SecondaryStatusTransitions"] == transitions[:1] and second["SecondaryStatusTransitions"] == transitions[1:2]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"[]",
-        b"{}",
-        b'{"status": "Done"}',
-        b'{"status": "Completed", "began": "x"}',
-        b'{"status": "Completed", "seconds": NaN}',
-    ],
-)
-def test_a_turn_that_no_machine_wrote_is_none(content: bytes) -> None:
-    assert read_turn(content) is None
-    assert read_turn(b'{"status": "Completed", "seconds": 1}') == Turn("Completed", exit_code=0, seconds=1.0)
 
 
 @pytest.mark.parametrize(
