@@ -108,6 +108,16 @@ def test_another_grouping_attaches_to_the_machine_that_runs(waiting: Cloud) -> N
     assert "2 new, 2 attached, on 2 machines" in output
 
 
+def test_a_machine_that_was_prepared_and_not_submitted_is_nothing(waiting: Cloud) -> None:
+    waiting.fault(denied_operations=["CreateTrainingJob"])  # as a kill right before it
+    waiting.sweep(*THREE, "do=nothing", code=1)
+    assert any(name.endswith("/machine.json") for name in waiting.objects()) and waiting.names() == []
+    waiting.fault()
+    output = waiting.sweep("x=0,1,2,3", "do=nothing", "hydra.launcher.jobs_per_machine=2")
+    assert "4 jobs: 4 new, on 2 machines" in output and sorted(waiting.app.marks()) == ["0", "1", "2", "3"]
+    assert len(waiting.names()) == 2 and [one["value"] for one in waiting.returns()][-4:] == [0, 10, 20, 30]
+
+
 def test_two_launchers_at_once_submit_each_job_once(waiting: Cloud) -> None:
     words = ("x=range(1,7)", "do=nothing", "hydra.launcher.jobs_per_machine=2", "hydra.launcher.max_parallel=1")
     processes = [waiting.start(*words), waiting.start(*words, "hydra.sweep.dir=second")]

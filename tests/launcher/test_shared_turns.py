@@ -104,6 +104,7 @@ def test_a_job_is_described_as_a_job_alone() -> None:
         b'{"status": "Done"}',
         b'{"status": "Completed", "began": "x"}',
         b'{"status": "Completed", "seconds": NaN}',
+        b'{"status": "Completed", "began": 1e12}',
     ],
 )
 def test_a_turn_that_no_machine_wrote_is_none(content: bytes) -> None:

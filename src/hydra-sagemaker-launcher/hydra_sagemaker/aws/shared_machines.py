@@ -88,7 +88,7 @@ class SharedMachines:
         return self._machines[machine].jobs
 
     def attempts(self, slug: str) -> dict[str, str]:
-        """Return the machine of each attempt that shares one, of those that `learn` has found."""
+        """Return the machine of each attempt that shares one, as far as `learn` has found them."""
         return {name: machine for name, machine in self._of.items() if slug_of(name) == slug}
 
     def described(self, name: str) -> dict[str, Any] | None:

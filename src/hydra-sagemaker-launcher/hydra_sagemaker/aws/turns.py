@@ -21,6 +21,8 @@ ITS_OWN = ("FailureReason", "ModelArtifacts", "SecondaryStatusTransitions", "Tra
 """Fields of the machine that say nothing of one of its jobs."""
 
 
+LATEST = 4e9
+"""Seconds since 1970 that no turn of this century exceeds."""
 TIMES = ("first_began", "began", "ended", "seconds")
 
 
@@ -58,10 +60,10 @@ def read_turn(content: bytes) -> Turn | None:
             checkpoints=bool(values.get("checkpoints")),
             **numbers,
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     is_known = turn.status in (RUNS, COMPLETED, FAILED, STOPPED)
-    return turn if is_known and all(math.isfinite(number) for number in numbers.values()) else None
+    return turn if is_known and all(0 <= number < LATEST for number in numbers.values()) else None
 
 
 def end_of(name: str, turns: Mapping[str, Turn], machine: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -154,21 +154,10 @@ class Processes:
             with suppress(ProcessLookupError):  # it has ended
                 os.killpg(group, number)
 
-    def kill_left_over(self) -> None:
-        """Kill what the ended job has left running, which would take memory and devices from the next one.
-
-        Orphans are children of process 1.
-        """
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        deadline = time.monotonic() + OUTPUT_GRACE_SECONDS
-        while (children := cluster.workers(os.getpid())) and time.monotonic() < deadline:
-            for child in children:
-                with suppress(OSError):  # it has ended
-                    os.kill(child, signal.SIGKILL)
-                    os.waitpid(child, os.WNOHANG)
-            time.sleep(0.01)
+    @property
+    def is_running(self) -> bool:
+        """True until its process has ended."""
+        return self.process is None or self.process.poll() is None
 
     def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
         """Copy to the container's log, and to a file that is downloaded with the results, without the values of secrets."""

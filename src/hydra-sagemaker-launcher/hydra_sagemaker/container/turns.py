@@ -13,17 +13,19 @@ launcher at once that a job has ended, and the next container which jobs it need
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from hydra_sagemaker.container.processes import Processes, carry_out
+from hydra_sagemaker.container import cluster
+from hydra_sagemaker.container.processes import OUTPUT_GRACE_SECONDS, Processes, carry_out
 from hydra_sagemaker.files import read_json, write_atomically
 
 GRACE_SECONDS = 120.0
@@ -76,7 +78,7 @@ class Machine:
     def _stop(self) -> None:
         """Let no further job begin, and tell the one that runs to end: a stop, the machine's time limit, or spot."""
         self.stopped = True
-        if self.current is not None:
+        if self.current is not None and self.current.is_running:
             self.current.stop()
 
 
@@ -98,44 +100,43 @@ class Turn:
         return status in (COMPLETED, FAILED) or (status == STOPPED and bool(self.noted.get("secondary_status")))
 
     def run(self) -> None:
-        spec = json.loads((self.machine.base / "input/data/job" / f"{self.name}.json").read_text(encoding="utf-8"))
-        job_dir = self.tree / "output/data/.job"
-        for folder in (self.tree, self.folder / "output"):  # of before an interruption
-            shutil.rmtree(folder, ignore_errors=True)
-        write_atomically(job_dir / "spec.json", json.dumps(spec, indent=1))
-        kept = self.machine.base / "checkpoints" / self.name
-        if spec.get("checkpoints"):
-            kept.mkdir(parents=True, exist_ok=True)
-        before, now = float(self.noted.get("seconds") or 0.0), time.time()
-        start = {
-            "name": self.name,
-            "checkpoints": bool(spec.get("checkpoints")),
-            "first_began": self.noted.get("first_began", now),
-        }
-        self._note(**start, status=RUNS, began=now, seconds=before)
-        self.machine.say(f"{label(self.place)}begins: {self.name}")
-        job = Processes(spec, self.machine.base, job_dir, tree=self.tree, kept=kept, label=label(self.place))
+        job = self._begin()
         self.machine.current = job
         job.stopped = self.machine.stopped  # meanwhile
-
-        def end(code: int, reason: str, packs: bool = True) -> None:
-            files = self._pack(job) if packs else []
-            ended = time.time()
-            times = {"began": now, "ended": ended, "seconds": before + ended - now}
-            self._note(**start, **times, **self._status(job, code, reason), files=files)
-
         used = time.monotonic() - self.machine.began if self.place == 0 else 0.0
-        with self._limited(job, self.machine.seconds - before - used):
+        with self._limited(job, self.machine.seconds - self.noted["seconds"] - used):
             try:
-                code, reason = carry_out(job, self.machine.say, placed=end)
+                code, reason = carry_out(job, self.machine.say, placed=lambda code, reason: self._end(job, code, reason))
             except Exception as error:  # the other jobs shall have their turn
                 code, reason = 1, f"{type(error).__name__}: {error}"
         self.machine.current = None
-        job.kill_left_over()
+        kill_left_over(job)
         if self.noted["status"] == RUNS:  # it could not be started, or its results could not be put in place
-            end(code or 1, reason, packs=False)
+            self._end(job, code or 1, reason, packs=False)
         self.machine.say(f"{label(self.place)}ends: {self.noted['secondary_status'] or self.noted['status']}")
         shutil.rmtree(self.tree, ignore_errors=True)
+
+    def _begin(self) -> Processes:
+        base, job_dir = self.machine.base, self.tree / "output/data/.job"
+        spec = json.loads((base / "input/data/job" / f"{self.name}.json").read_text(encoding="utf-8"))
+        for folder in (self.tree, self.folder / "output"):  # of before an interruption
+            shutil.rmtree(folder, ignore_errors=True)
+        write_atomically(job_dir / "spec.json", json.dumps(spec, indent=1))
+        kept = base / "checkpoints" / self.name
+        if spec.get("checkpoints"):
+            kept.mkdir(parents=True, exist_ok=True)
+        now = time.time()
+        self._note(
+            name=self.name, checkpoints=bool(spec.get("checkpoints")), status=RUNS, began=now,
+            first_began=self.noted.get("first_began", now), seconds=float(self.noted.get("seconds") or 0.0),
+        )  # fmt: skip
+        self.machine.say(f"{label(self.place)}begins: {self.name}")
+        return Processes(spec, base, job_dir, tree=self.tree, kept=kept, label=label(self.place))
+
+    def _end(self, job: Processes, code: int, reason: str, *, packs: bool = True) -> None:
+        files, ended = self._pack(job) if packs else [], time.time()
+        seconds = self.noted["seconds"] + ended - self.noted["began"]
+        self._note(**self.noted | self._status(job, code, reason) | {"ended": ended, "seconds": seconds, "files": files})
 
     def _status(self, job: Processes, code: int, reason: str) -> dict[str, Any]:
         if job.has_completed or (code == 0 and not job.stopped):
@@ -150,8 +151,9 @@ class Turn:
         """Tell the job to end after `seconds`, and kill it when it has not ended two minutes later."""
 
         def end(number: int) -> None:
-            self.is_late = True
-            job.stop(number)
+            if job.is_running:
+                self.is_late = True
+                job.stop(number)
 
         steps = ((seconds, signal.SIGTERM), (seconds + GRACE_SECONDS, signal.SIGKILL))
         timers = [threading.Timer(max(0.0, after), end, (number,)) for after, number in steps]
@@ -183,3 +185,20 @@ class Turn:
                     archive.add(entry, arcname=entry.name)
             part.replace(target)
         return names
+
+
+def kill_left_over(job: Processes) -> None:
+    """Kill what an ended job has left running, which would take memory and devices from the next one.
+
+    Orphans are children of process 1.
+    """
+    if job.process is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(job.process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + OUTPUT_GRACE_SECONDS
+    while (children := cluster.workers(os.getpid())) and time.monotonic() < deadline:
+        for child in children:
+            with suppress(OSError):  # it has ended
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, os.WNOHANG)
+        time.sleep(0.01)

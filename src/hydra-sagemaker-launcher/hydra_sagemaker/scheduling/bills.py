@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 FIELDS = {"TrainingTimeInSeconds": "training_seconds", "BillableTimeInSeconds": "billable_seconds"}
 """Fields of a record, as SageMaker names them, and those of its cost with the same value."""
 
-Settled = Callable[["Submission", str, dict[str, Any], float], None]
+Settled = Callable[[Submission, str, dict[str, Any]], None]
 
 
 def ending(outcome: Outcome) -> dict[str, Any]:
@@ -49,8 +49,7 @@ class OpenBills:
     def note(self, submission: Submission, settled: Settled) -> None:
         """Take a job that was just collected. If its machine has ended, settle the bills of the others in it.
 
-        `settled` is called with each of those, the name of its attempt, the cost, which its record has already, and the dollars
-        by which the estimate was too low.
+        `settled` is called with each of those, the name of its attempt and the cost, which its record has already.
         """
         record = {} if submission.outcome is None else submission.outcome.record
         machine, cost = record.get("machine"), record.get("cost")
@@ -66,11 +65,10 @@ class OpenBills:
                 log.warning("%s: its share of the bill is not known yet: %s", other.job, str(error).splitlines()[0])
                 continue
             if final is not None:
-                correction = (final.get("cost_usd") or 0.0) - (estimated.get("cost_usd") or 0.0)
                 estimated.pop("is_estimate", None)
                 estimated.update(final)
                 _correct(other.job, name, final)
-                settled(other, name, final, correction)
+                settled(other, name, final)
 
 
 def _correct(job: Job, name: str, cost: Mapping[str, Any]) -> None:

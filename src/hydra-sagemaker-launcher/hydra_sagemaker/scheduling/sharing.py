@@ -1,4 +1,4 @@
-"""Decides which jobs share a machine (`hydra.launcher.jobs_per_machine`): those that want the same one."""
+"""Decides which jobs share a machine (`hydra.launcher.jobs_per_machine`): jobs that want the same one."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Tracker:
         self.may_cost = may_cost
         """Returns the reason why further attempts, jobs by the attempts' names, would cost too much."""
         self.on_collected: Callable[[Submission], None] = lambda submission: None
-        self.on_billed: Settled = lambda submission, name, cost, correction_usd: None
+        self.on_billed: Settled = lambda submission, name, cost: None
         """Is called with the final cost of an attempt that was collected before its machine ended."""
         self._bills = OpenBills(backend)
         self.active: dict[str, Submission] = {}
@@ -78,7 +78,7 @@ class Tracker:
     def submit(self, submission: Submission, companions: Sequence[Submission] | None = None) -> list[Submission]:
         """Submit an attempt; needs `spec_of`, which only the sweep's own command has.
 
-        `companions` are to share its machine; return those that do. None where no jobs share machines.
+        `companions` are to share its machine; return the ones that do. None where no jobs share machines.
 
         Raises:
             QuotaExceeded, Throttled, Unreachable: not now; it may be tried again.
@@ -163,9 +163,9 @@ class Tracker:
             self._bills.note(submission, self._billed)
         return returned
 
-    def _billed(self, submission: Submission, name: str, cost: dict[str, Any], correction_usd: float) -> None:
+    def _billed(self, submission: Submission, name: str, cost: dict[str, Any]) -> None:
         self.ledger.append("billed", job=submission.job.number, name=name, key=submission.job.key, cost=cost)
-        self.on_billed(submission, name, cost, correction_usd)
+        self.on_billed(submission, name, cost)
 
     def _outcome(self, submission: Submission) -> Outcome:
         if submission.failure is not None:

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -81,6 +81,8 @@ class LauncherJobs(TrialJobs):
     def __init__(self, executor: Executor, n_jobs: int, sleep: Callable[[float], None] = time.sleep) -> None:
         self.executor, self.n_jobs, self._sleep, self.hears = executor, n_jobs, sleep, deaf
         self._open: dict[int, Job] = {}
+        self._estimates: dict[str, float] = {}
+        """US dollars of trials that were told before their bill was known, by the names of their jobs."""
 
     @property
     def free(self) -> int:
@@ -117,10 +119,20 @@ class LauncherJobs(TrialJobs):
         job = self._open.pop(number)
         reports = job.reports()
         returned, record = self.executor.forget(job)
-        usd, spending = (record.get("cost") or {}).get("cost_usd"), self.executor._sweep.spending
-        if usd is not None:  # a told trial cannot be changed: the last one of a machine has what was not known of the others
-            usd, spending.corrections_usd = usd + spending.corrections_usd, 0.0
-        return Ended(number, returned, reports, job.name, record.get("seconds"), usd)
+        return Ended(number, returned, reports, job.name, record.get("seconds"), self._usd(job.name, record.get("cost") or {}))
+
+    def _usd(self, name: str, cost: Mapping[str, Any]) -> float | None:
+        """Return the cost of a trial. A told trial cannot be changed: what was not known of the earlier ones of a machine is
+        added to the one that ended with it."""
+        usd, late = cost.get("cost_usd"), self.executor._sweep.spending.late_bills
+        if usd is None:
+            return None
+        if cost.get("is_estimate"):
+            self._estimates[name] = usd
+            return usd
+        usd += sum(late[other] - self._estimates.pop(other) for other in list(self._estimates) if other in late)
+        late.clear()
+        return usd
 
 
 class BatchJobs(TrialJobs):

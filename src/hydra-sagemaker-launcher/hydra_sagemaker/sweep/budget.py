@@ -13,8 +13,8 @@ from hydra_sagemaker.scheduling.tracker import Submission
 class Spending:
     def __init__(self, prices: Prices, max_cost_usd: float | None) -> None:
         self.prices, self.budget = prices, Budget(max_cost_usd)
-        self.corrections_usd = 0.0
-        """The sum by which estimates of jobs that ended before their machine were too low; who reads it may set it to 0."""
+        self.late_bills: dict[str, float] = {}
+        """US dollars of attempts that were collected before their machine had ended, by name; a search takes them out."""
 
     def reserve(self, attempts: Mapping[str, Job]) -> str | None:
         """Commit the costs of attempts, jobs by the attempts' names, or return the reason why they do not fit."""

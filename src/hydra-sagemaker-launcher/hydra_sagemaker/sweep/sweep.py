@@ -216,9 +216,9 @@ class Sweep:
         self.spending.settle(submission)
         call_collected(self.settings.collected, submission.job)
 
-    def _billed(self, submission: Submission, name: str, cost: Mapping[str, Any], correction_usd: float) -> None:
+    def _billed(self, submission: Submission, name: str, cost: Mapping[str, Any]) -> None:
         self.spending.budget.settle(name, cost.get("cost_usd"))
-        self.spending.corrections_usd += correction_usd
+        self.spending.late_bills[name] = cost.get("cost_usd") or 0.0
         call_collected(self.settings.collected, submission.job)
 
     def _closure(self) -> bytes | None:
