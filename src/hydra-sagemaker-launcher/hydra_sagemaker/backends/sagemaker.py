@@ -106,7 +106,7 @@ class SageMakerBackend(Backend):
         file = job.job_dir / "output.log"
         if is_collected and file.is_file():
             return FileLog(file, lines=lines)
-        if (machine := self.machines.machine_of(name)) is not None:
+        if (machine := persistently(lambda: self.machines.machine_of(name))) is not None:
             own = label(self.machines.jobs_in(machine).index(name))
             return SharedLog(self.clients.logs, machine, own, lines=lines)
         return CloudWatchLog(self.clients.logs, name, lines=lines, hosts=job.settings.instance_count)
