@@ -140,6 +140,15 @@ def test_ctrl_c_stops_the_machine(waiting: Cloud) -> None:
     assert waiting.app.marks() == ["1", "2", "2", "3"] and [one["value"] for one in waiting.returns()][-3:] == [10, 20, 30]
 
 
+def test_what_runs_costs_a_machine_an_hour(waiting: Cloud) -> None:
+    process = waiting.start(*THREE, "do=wait", "hydra.launcher.price_per_hour={ml.m5.large: 3.0}")
+    waiting.app.await_(lambda: waiting.app.marks() == ["1", "2"] and (waiting.output(0) / ".job/record.json").is_file())
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert "nothing more is submitted; 2 jobs, $3.00 an hour" in output and "-0, on the same machine" in output
+    assert "2 jobs continue in SageMaker; the same command attaches to them" in output and waiting.names("InProgress")
+
+
 def test_each_job_has_its_own_time_limit(waiting: Cloud) -> None:
     output = waiting.sweep(*THREE, "do='until interrupted'", "hydra.launcher.max_run_hours=0.0012", code=1)
     completed, late, last = waiting.returns()
@@ -181,9 +190,9 @@ def test_requirements_that_cannot_be_installed_fail_every_job(waiting: Cloud) ->
 
 def test_a_machine_without_capacity_is_tried_again(waiting: Cloud) -> None:
     waiting.fault(capacity_error_jobs=waiting.name, capacity_error_times=1)
-    waiting.sweep(*THREE, "do=nothing")
+    waiting.sweep(*THREE, "do=nothing", "hydra.launcher.retry_seconds=3")
     assert [one["value"] for one in waiting.returns()] == [10, 20, 30]
-    assert waiting.app.marks() == ["1", "2", "3"]
+    assert waiting.app.marks() == ["1", "2", "3"] and len(waiting.names()) == 2, "they share the next machine, too"
     assert [waiting.record(number)["earlier_attempts"][0]["cause"] for number in range(3)] == ["capacity"] * 3
 
 

@@ -64,6 +64,9 @@ def test_what_concerns_a_job_alone_does_not_part_it_from_the_others() -> None:
     assert numbers(groups(jobs, 4)) == [[0, 1, 2, 3]]
     jobs[1].job.inputs = (Input("data.train", "/data/train.csv", "input-0", "0" * 64),)
     assert numbers(groups(jobs, 4)) == [[0, 2, 3], [1]]
+    for one, path in zip(jobs, ("/data/train.csv", "/data/train.csv", "/other/train.csv", "/data/other.csv"), strict=True):
+        one.job.inputs = (Input("data.train", path, "input-0", "0" * 64),)
+    assert numbers(groups(jobs, 4)) == [[0, 1, 2], [3]], "the same content, under another name"
 
 
 def test_a_retry_with_checkpoints_is_alone() -> None:

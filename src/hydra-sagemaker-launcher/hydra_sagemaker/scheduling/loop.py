@@ -46,6 +46,8 @@ class EventLoop:
         """The jobs that have a run of their own, by the scheduler's index."""
         self._leaders: dict[str, Submission] = {}
         """The job whose run the others share, by key."""
+        self._retried_at: dict[str, float] = {}
+        """The time of the next attempts of jobs of a machine."""
         self._logged_outage_at = float("-inf")
         self._outage_since: float | None = None
         for submission in submissions:
@@ -205,13 +207,16 @@ class EventLoop:
 
     def _collect(self, index: int) -> None:
         submission = self._scheduled[index]
-        returned = self.tracker.collect(submission)
-        if (delay := self.tracker.retried_after(submission)) is None:
+        returned, machine, now = self.tracker.collect(submission), submission.machine, self.now()
+        others_in = self._retried_at.get(machine, now) - now
+        if (delay := self.tracker.retried_after(submission, others_in if others_in > 0 else None)) is None:
             submission.returned = returned
             self.tracker.failed += returned.status == JobStatus.FAILED and not (submission.is_skipped or submission.is_reused)
             self._return_duplicates(submission, self.tracker.collect)
         else:
-            self.scheduler.requeue(index, self.now() + delay)
+            self.scheduler.requeue(index, now + delay)
+            if machine:
+                self._retried_at[machine] = now + delay
         self.scheduler.collected(index)
         self.changed(submission)
 

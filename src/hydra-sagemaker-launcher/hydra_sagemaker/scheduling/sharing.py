@@ -19,7 +19,9 @@ OF_THE_JOB_ALONE = ("check", "key_files", "model_files", "download_models")
 def wanted_machine(job: Job) -> str:
     """Return the machine, image, time limit, data, variables and tags of a job as text: jobs share where it is the same."""
     settings = {name: value for name, value in asdict(job.settings).items() if name in PER_JOB and name not in OF_THE_JOB_ALONE}
-    return json.dumps([settings, sorted((one.channel, one.uri("")) for one in job.inputs)], sort_keys=True, default=str)
+    return json.dumps(
+        [settings, sorted((one.channel, one.sha256, one.name) for one in job.inputs)], sort_keys=True, default=str
+    )
 
 
 def goes_alone(submission: Submission) -> bool:

@@ -180,8 +180,11 @@ class Tracker:
             failure = Failure(cause, message, "the same command again collects them")
             return Outcome(submission.status, None, failure, record={"is_downloaded": False})
 
-    def retried_after(self, submission: Submission) -> float | None:
-        """Prepare the next attempt of a job that ended badly; return the seconds to wait, None if it is not submitted again."""
+    def retried_after(self, submission: Submission, others_in: float | None = None) -> float | None:
+        """Prepare the next attempt of a job that ended badly; return the seconds to wait, None if it is not submitted again.
+
+        `others_in` are the seconds until others of its machine are tried again, which may then share the next one.
+        """
         outcome = submission.outcome
         if submission.failure or outcome is None or outcome.failure is None or submission.is_reused:
             return None
@@ -191,6 +194,7 @@ class Tracker:
         delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))
         if delay is None:
             return None
+        delay = delay if others_in is None else others_in
         key_and_attempt = parse_job_name(submission.name)
         assert key_and_attempt is not None
         name = job.name(key_and_attempt[1] + 1)
