@@ -82,6 +82,7 @@ NOT_IN_REQUEST = {
         "sweep_name",
         "on_existing",
         "max_parallel",
+        "jobs_per_machine",
         "max_failures",
         "poll_seconds",
         "state_dir",

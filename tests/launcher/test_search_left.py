@@ -133,14 +133,14 @@ CODE = Failure(Cause.CODE, "KeyError", "mend it")
     ],
 )
 def test_which_jobs_are_left(failure: Failure | None, record: dict[str, Any], more: dict[str, bool], left: Left | None) -> None:
-    assert _ended(job(failure, record, **more)).left == left
+    assert _ended(job(failure, record, **more), []).left == left
 
 
 def test_a_trial_costs_what_all_of_its_attempts_cost() -> None:
     earlier = [{"name": "a", "cost": {"cost_usd": 0.25}}, {"name": "b"}, {"name": "c", "cost": {"cost_usd": None}}]
-    assert _ended(job(None, {"cost": {"cost_usd": 0.5}, "earlier_attempts": earlier})).usd == 0.75
-    assert _ended(job(CODE, {"earlier_attempts": earlier})).usd == 0.25
-    assert _ended(job(None, {})).usd is None, "on this machine"
+    assert _ended(job(None, {"cost": {"cost_usd": 0.5}, "earlier_attempts": earlier}), []).usd == 0.75
+    assert _ended(job(CODE, {"earlier_attempts": earlier}), []).usd == 0.25
+    assert _ended(job(None, {}), []).usd is None, "on this machine"
 
 
 def trials(app: App) -> list[Any]:

@@ -94,7 +94,10 @@ class SageMakerLauncherConf:
     inputs_max_mb: float = 500
     """Size of an input above which it is not uploaded; 0: never."""
     max_parallel: int = 4
-    """Jobs at the same time."""
+    """Jobs at the same time; with `jobs_per_machine` above 1, machines."""
+    jobs_per_machine: int = 1
+    """The number of jobs that share a machine, one after the other, so that its start is paid once: waiting jobs that want the
+    same machine. Each has its own result, failure, retries and `max_run_hours`. Without effect in mode local."""
     max_failures: Optional[int] = None
     """Once that many jobs have failed for good, nothing more is submitted; null: all are tried."""
     wait: bool = True

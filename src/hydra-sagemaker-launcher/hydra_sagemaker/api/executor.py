@@ -96,8 +96,15 @@ class Executor:
         self._lock.close()
 
     @property
+    def jobs_per_machine(self) -> int:
+        """The number of queued jobs that share a machine; 1 in mode local."""
+        return self._loop.scheduler.jobs_per_machine
+
+    @property
     def free_slots(self) -> int:
         """The number of jobs that would start at once, as far as hydra.launcher.max_parallel goes; others wait in the queue.
+
+        With hydra.launcher.jobs_per_machine each free machine counts that many times.
 
         Example:
             >>> while executor.free_slots:
@@ -117,6 +124,21 @@ class Executor:
         Example:
             >>> job = executor.submit("x=3", "optimizer.lr=1e-3")
         """
+        job = self.queue(*overrides, number=number)
+        self._loop.step()
+        return job
+
+    def queue(self, *overrides: str, number: int | None = None) -> Job:
+        """Queue a job as `submit` does, and leave it to the next `step` or `poll`: jobs that are queued together can share a
+        machine (hydra.launcher.jobs_per_machine), and one that `submit` starts at once has its own.
+
+        Raises:
+            SubmissionRefused: with every problem of the job, before anything is sent.
+
+        Example:
+            >>> jobs = [executor.queue(f"x={x}") for x in range(4)]
+            >>> executor.collect()
+        """
         number = self._next_number if number is None else number
         [submission] = plan(self._sweep, self._sweep.jobs([list(overrides)], number))
         self._next_number = max(self._next_number, number + 1)
@@ -124,7 +146,6 @@ class Executor:
             log.warning("%s: %s", submission.job, others)
         self._loop.add(submission)
         self.jobs.append(Job(submission, self._loop, lambda: self._sweep.backend, nullcontext))
-        self._loop.step()
         return self.jobs[-1]
 
     def poll(self) -> list[Job]:

@@ -119,6 +119,8 @@ class Job:
     def cancel(self) -> None:
         """Stop the job if it runs, or take it out of the queue; nothing happens to one that has ended.
 
+        One that shares a machine ends with it, when all of its jobs that have not ended are cancelled: a warning says so.
+
         Raises:
             LauncherError: the service could not be told, or the job shares the run of another one.
 

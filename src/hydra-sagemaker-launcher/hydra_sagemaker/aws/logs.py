@@ -22,6 +22,8 @@ GROUP = "/aws/sagemaker/TrainingJobs"
 BACKWARD_PAGES = 4
 """CloudWatch returns partly or wholly empty pages although there are more lines."""
 LINE_BYTES = 1000
+MOST_LINES = 10_000
+"""The most that CloudWatch returns at once; in that many of a shared machine's a job's own lines are looked for."""
 HOST = re.compile(r"/(algo-\d+)")
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
@@ -129,6 +131,22 @@ class FileLog:
         self._offset = offset + len(new)
         lines = _split(new.decode(errors="replace"))
         return lines[-self._lines :] if is_first else lines
+
+
+class SharedLog:
+    """One job's lines of the log of a machine that several share, each of which begins with the job's label."""
+
+    silent_reads = CloudWatchLog.silent_reads
+
+    def __init__(self, client: Any, machine: str, label: str, *, lines: int) -> None:
+        self._log, self._label, self._lines = CloudWatchLog(client, machine, lines=MOST_LINES), label, lines
+        self._first = [f"[launcher] its part of the log of {machine}, which other jobs share"]
+
+    def new_lines(self, *, ended: bool = False) -> list[str]:
+        """Return its new lines as `CloudWatchLog` does, after one that names the machine. Raises what that raises."""
+        own = [line.replace(self._label, "") for line in self._log.new_lines(ended=ended) if line.startswith(self._label)]
+        found, self._first = [*self._first, *(own[-self._lines :] if self._first else own)], []
+        return found
 
 
 def tail(logs_client: Any, name: str, lines: int = 20) -> list[str]:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra_sagemaker.aws.request_problems import Findings, request_problems
@@ -18,6 +18,7 @@ CHECKPOINTS = "/opt/ml/checkpoints"
 RESERVED_CHANNELS = ("code", "job")
 WORD_OF_FIELD = {"s3_uri": "S3", "role_arn": "RoleArn", "instance_type": "InstanceType"}
 """In problems of the request that follow from a field that is not set, which is reported already."""
+TAG_CHARACTERS = 256
 STAND_IN_IMAGE = "looked-up-when-submitting"
 ENTRYPOINT = (
     "cd /opt/ml && mkdir -p code && tar -xzf input/data/code/bundle.tar.gz -C code .launcher/entry.py"
@@ -26,13 +27,19 @@ ENTRYPOINT = (
 """Runs first in the container; `exec` makes the entry process 1, the only one that gets SIGTERM."""
 
 
-def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkpoints: str | None = None) -> dict[str, Any]:
-    """Return the request; `bundle` is the sha256 of the code, `checkpoints` the S3 URI of an earlier attempt's checkpoints."""
+def training_job_request(
+    job: Job, name: str, *, bundle: str, image: str, checkpoints: str | None = None, numbers: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Return the request; `bundle` is the sha256 of the code, `checkpoints` the S3 URI of an earlier attempt's checkpoints.
+
+    `numbers` are those of the jobs that share the machine, of which `job` is the first; then `name` is the machine's.
+    """
     settings = job.settings
     prefix = str(settings.s3_uri).rstrip("/")
     channels = {"code": code_uri(prefix, bundle), "job": f"{spec_uri(prefix, name).rpartition('/')[0]}/", **settings.channels}
     channels |= {one.channel: one.uri(prefix) for one in job.inputs}
-    tags = {"hydra-launcher:sweep": job.slug, "hydra-launcher:job": str(job.number), **settings.tags}
+    shown = " ".join(map(str, numbers or [job.number]))[:TAG_CHARACTERS]
+    tags = {"hydra-launcher:sweep": job.slug, "hydra-launcher:job": shown, **settings.tags}
     request: dict[str, Any] = {
         "TrainingJobName": name,
         "RoleArn": settings.role_arn or "",
@@ -48,12 +55,12 @@ def training_job_request(job: Job, name: str, *, bundle: str, image: str, checkp
             "InstanceCount": settings.instance_count,
             "VolumeSizeInGB": settings.volume_gb,
         },
-        "StoppingCondition": _stopping(settings),
+        "StoppingCondition": _stopping(settings, len(numbers) or 1),
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
         **_if("Environment", dict(settings.env)),
         **_if("EnableManagedSpotTraining", settings.spot),
     }
-    if keeps_checkpoints(settings):
+    if keeps_checkpoints(settings) or numbers:  # what several have done reaches the launcher, and a next container, there
         place = checkpoints or checkpoints_uri(prefix, job.key, 0)
         request["CheckpointConfig"] = {"S3Uri": place, "LocalPath": CHECKPOINTS}
     return merged(request, settings.extra)
@@ -92,6 +99,21 @@ def spec_uri(prefix: str, name: str) -> str:
     return f"{prefix}/jobs/{name}/spec.json"
 
 
+def machine_uri(prefix: str, machine: str) -> str:
+    """Return the place of the list of a machine's jobs, beside their specifications."""
+    return f"{prefix}/jobs/{machine}/machine.json"
+
+
+def job_in_machine_uri(prefix: str, machine: str, name: str) -> str:
+    """Return the place of the specification of a job that shares a machine."""
+    return f"{prefix}/jobs/{machine}/{name}.json"
+
+
+def slug_of(name: str) -> str:
+    """Return the beginning of the name of an attempt, or of a machine that several share."""
+    return name.rsplit("-", 2)[0]
+
+
 def checkpoints_uri(prefix: str, key: str, generation: int) -> str:
     """Return the place of checkpoints; `generation` is the attempt that started without any, later ones continue from its."""
     return f"{prefix}/checkpoints/{key}/{generation}/"
@@ -109,12 +131,17 @@ def merged(request: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def _stopping(settings: SageMakerLauncherConf) -> dict[str, int]:
-    runtime = round(settings.max_run_hours * SECONDS_PER_HOUR)
+def limit_seconds(settings: SageMakerLauncherConf) -> int:
+    """Return the time limit of one job."""
+    return round(settings.max_run_hours * SECONDS_PER_HOUR)
+
+
+def _stopping(settings: SageMakerLauncherConf, jobs: int) -> dict[str, int]:
+    runtime = jobs * limit_seconds(settings)
     if not settings.spot:
         return {"MaxRuntimeInSeconds": runtime}
     hours = 2 * settings.max_run_hours if settings.max_wait_hours is None else settings.max_wait_hours
-    return {"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": round(hours * SECONDS_PER_HOUR)}
+    return {"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": jobs * round(hours * SECONDS_PER_HOUR)}
 
 
 def _channel(name: str, uri: str) -> dict[str, Any]:

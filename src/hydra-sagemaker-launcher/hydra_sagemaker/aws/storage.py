@@ -74,8 +74,11 @@ class Storage:
                 self.s3.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*", **self.owner, **self.encryption)
 
     def put_spec(self, name: str, text: str) -> None:
-        bucket, key = split(spec_uri(self.prefix, name))
-        with api_call(f"s3://{bucket}/{key}"):
+        self.put_text(spec_uri(self.prefix, name), text)
+
+    def put_text(self, uri: str, text: str) -> None:
+        bucket, key = split(uri)
+        with api_call(uri):
             self.s3.put_object(Bucket=bucket, Key=key, Body=text.encode(), **self.owner, **self.encryption)
 
     def read(self, uri: str) -> bytes:
@@ -84,6 +87,13 @@ class Storage:
         with api_call(uri, accepted=UNKNOWN):
             return self.s3.get_object(Bucket=bucket, Key=key, **self.owner)["Body"].read()
         return b""
+
+    def names_below(self, uri: str) -> list[str]:
+        """Return the objects below a URI that ends in a slash, without its words."""
+        bucket, prefix = split(uri)
+        with api_call(uri):
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **self.owner)
+            return [one["Key"].removeprefix(prefix) for page in pages for one in page.get("Contents", ())]
 
     def collect(self, job: Job, described: dict[str, Any]) -> tuple[dict[str, Any] | None, Failure | None]:
         """Download everything but the models into the job's output directory.

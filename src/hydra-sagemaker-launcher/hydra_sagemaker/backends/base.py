@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from hydra_sagemaker.aws.logs import Log
-from hydra_sagemaker.errors import Failure
+from hydra_sagemaker.errors import Failure, LauncherError
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.pricing.prices import Prices
@@ -44,6 +44,8 @@ class Existing(NamedTuple):
     name: str
     attempt: int
     status: Status
+    machine: str = ""
+    """Name of the training job that it shares with other jobs, if it does."""
 
 
 @dataclass
@@ -110,6 +112,29 @@ class Backend(Protocol):
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
         """Return the newest attempt at each job that was submitted before, by key."""
         ...
+
+    def machines_of(self, names: Collection[str]) -> dict[str, str]:
+        """Return the machines of those attempts that are in one with other jobs; asked anew.
+
+        Raises:
+            Throttled, Unreachable: it could not be asked now.
+        """
+        return {}
+
+    def submit_together(self, jobs: Sequence[tuple[Job, str, Spec]]) -> tuple[str, bool]:
+        """Start jobs that share a machine, one after the other; return its name, and False if there is one of that name.
+
+        Raises what `submit` raises.
+        """
+        raise LauncherError("jobs share machines in mode=sagemaker alone")
+
+    def final_cost(self, name: str) -> dict[str, Any] | None:
+        """Return what a job did cost that was collected while its machine still ran; None where that is not known yet.
+
+        Raises:
+            Throttled, Unreachable: it could not be asked now.
+        """
+        return None
 
     def prepare(self, job: Job, name: str, spec: Spec) -> None:
         """Do what can be done before the job exists. Raises what `submit` raises."""

@@ -226,7 +226,8 @@ class NextSteps:
             return self.same
         arn = str(self.described.get("TrainingJobArn", "")).split(":")
         region = f" --region {arn[3]}" if len(arn) > 3 else ""
-        return f"aws logs tail {GROUP} --log-stream-name-prefix {self.described['TrainingJobName']}/{region}"
+        name = self.described.get("Machine") or self.described["TrainingJobName"]
+        return f"aws logs tail {GROUP} --log-stream-name-prefix {name}/{region}"
 
     def _image(self, role: str) -> str:
         uri = self.described.get("AlgorithmSpecification", {}).get("TrainingImage") or self.settings.image_uri

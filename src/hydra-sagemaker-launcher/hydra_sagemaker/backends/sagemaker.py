@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -15,32 +14,41 @@ from botocore.exceptions import ClientError
 from hydra_sagemaker.aws import price_list
 from hydra_sagemaker.aws.clients import Clients, api_call, error_code, persistently
 from hydra_sagemaker.aws.images import Images
-from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, tail
+from hydra_sagemaker.aws.logs import CloudWatchLog, FileLog, Log, SharedLog, tail
 from hydra_sagemaker.aws.preflight import preflight
-from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
+from hydra_sagemaker.aws.request import (
+    checkpoints_uri,
+    job_in_machine_uri,
+    limit_seconds,
+    machine_uri,
+    slug_of,
+    training_job_request,
+)
+from hydra_sagemaker.aws.shared_machines import SharedMachines, machine_name, written
 from hydra_sagemaker.aws.storage import Storage
 from hydra_sagemaker.aws.training_jobs import TrainingJobs
 from hydra_sagemaker.aws.unpack import input_places
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job, is_code_gone, last_lines
+from hydra_sagemaker.backends.sagemaker_lookup import JobLookup
 from hydra_sagemaker.backends.sagemaker_reports import CheckpointedReports
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
+from hydra_sagemaker.backends.sagemaker_uploads import Uploads
 from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
-from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
+from hydra_sagemaker.container.turns import label
+from hydra_sagemaker.errors import Cause, Failure, LauncherError
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import returned_value
 from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.pricing.cost import billed
 from hydra_sagemaker.pricing.prices import choices_of, prices_of
 from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 60.0
 """For stopping all jobs, when the service throttles or is unreachable."""
-CLOCKS_DIFFER_SECONDS = 3600.0  # this machine's clock may be ahead of the service's
-FEW_JOBS = 3
-"""That many are asked about one by one: the list of all that a search has submitted would be long."""
 
 
 class SageMakerBackend(Backend):
@@ -49,14 +57,7 @@ class SageMakerBackend(Backend):
     def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: Requirements | None) -> None:
         self.settings, self.prices = settings, prices_of(settings)
         self.code, self.requirements = code, requirements or Requirements()
-        self._bundle: str | None = None
         self._images = Images()
-        self._uploaded: set[str] = set()
-        """Inputs that are in S3."""
-        self._final_descriptions: dict[str, dict[str, Any]] = {}
-        """Descriptions of ended jobs, until they are collected."""
-        self._unlisted: set[str] = set()
-        """Jobs that the last list of running jobs lacked, and whose end is not confirmed yet."""
 
     @cached_property
     def clients(self) -> Clients:
@@ -67,12 +68,25 @@ class SageMakerBackend(Backend):
         return Storage(self.clients.s3, self.settings)
 
     @cached_property
+    def uploads(self) -> Uploads:
+        assert self.code is not None
+        return Uploads(self.storage, self.code, self.requirements)
+
+    @cached_property
     def training_jobs(self) -> TrainingJobs:
         return TrainingJobs(self.clients)
 
     @cached_property
+    def machines(self) -> SharedMachines:
+        return SharedMachines(self.training_jobs, self.storage)
+
+    @cached_property
+    def lookup(self) -> JobLookup:
+        return JobLookup(self.training_jobs, self.machines)
+
+    @cached_property
     def _reports(self) -> CheckpointedReports:
-        return CheckpointedReports(self.training_jobs.described, self.storage)
+        return CheckpointedReports(self.machines.described, self.storage)
 
     @property
     def region(self) -> str | None:
@@ -92,41 +106,50 @@ class SageMakerBackend(Backend):
         file = job.job_dir / "output.log"
         if is_collected and file.is_file():
             return FileLog(file, lines=lines)
+        if (machine := persistently(lambda: self.machines.machine_of(name))) is not None:
+            own = label(self.machines.jobs_in(machine).index(name))
+            return SharedLog(self.clients.logs, machine, own, lines=lines)
         return CloudWatchLog(self.clients.logs, name, lines=lines, hosts=job.settings.instance_count)
 
     def existing(self, jobs: Sequence[Job]) -> dict[str, Existing]:
-        if len(jobs) <= FEW_JOBS:
-            return {job.key: found for job in jobs if (found := self._newest(job)) is not None}
-        wanted = {job.key for job in jobs}
-        newest: dict[str, Existing] = {}
-        for slug in {job.slug for job in jobs}:
-            for summary in self.training_jobs.listed(patient=True, NameContains=f"{slug}-"):
-                name = summary["TrainingJobName"]
-                key, attempt = parse_job_name(name) or ("", 0)
-                if key in wanted and (key not in newest or attempt > newest[key].attempt):
-                    newest[key] = Existing(name, attempt, status_of(summary))
-        return newest
+        return self.lookup.existing(jobs)
 
-    def _newest(self, job: Job) -> Existing | None:
-        newest, attempt = None, 0
-        while (described := persistently(lambda: self.training_jobs.described(job.name(attempt)))) is not None:  # noqa: B023
-            newest = Existing(job.name(attempt), attempt, status_of(described))
-            attempt += 1
-        return newest
+    def machines_of(self, names: Collection[str]) -> dict[str, str]:
+        for slug in {slug_of(name) for name in names}:
+            self.machines.learn(slug)
+        known = {name: machine for name in names if (machine := self.machines.machine_of(name)) is not None}
+        return {name: machine for name, machine in known.items() if self.machines.whole(machine) is not None}
 
     def prepare(self, job: Job, name: str, spec: Spec) -> None:
-        self._uploaded_bundle()
-        for given in job.inputs:
-            if given.uri("") + given.name not in self._uploaded:
-                self.storage.put_input(given)
-                self._uploaded.add(given.uri("") + given.name)
+        self.uploads.for_job(job)
         self.storage.put_spec(name, spec.to_json())
 
     def submit(self, job: Job, name: str, spec: Spec, *, fresh: bool = False) -> bool:
-        bundle = self._uploaded_bundle()
+        bundle = self.uploads.bundle()
         checkpoints = self._checkpoints(job, name, fresh) if keeps_checkpoints(job.settings) else None
         request = training_job_request(job, name, bundle=bundle, image=self.image(job.settings), checkpoints=checkpoints)
-        with api_call(f"CreateTrainingJob {name}", accepted=("ResourceInUse",)):
+        return self._create(request, job)
+
+    def submit_together(self, jobs: Sequence[tuple[Job, str, Spec]]) -> tuple[str, bool]:
+        first, names = jobs[0][0], [name for _, name, _ in jobs]
+        self.uploads.for_job(first)
+        machine, prefix = machine_name(names), self.storage.prefix
+        place = checkpoints_uri(prefix, machine, 0)
+        for _, name, spec in jobs:
+            self.storage.put_text(job_in_machine_uri(prefix, machine, name), spec.to_json())
+        self.storage.put_text(machine_uri(prefix, machine), written(names, place, limit_seconds(first.settings)))
+        numbers, image = [job.number for job, _, _ in jobs], self.image(first.settings)
+        bundle = self.uploads.bundle()
+        request = training_job_request(first, machine, bundle=bundle, image=image, checkpoints=place, numbers=numbers)
+        self.machines.add(machine, names, place)  # before the call: if that is interrupted, the machine may be there
+        try:
+            return machine, self._create(request, first)
+        except Exception:
+            self.machines.forget(machine)
+            raise
+
+    def _create(self, request: dict[str, Any], job: Job) -> bool:
+        with api_call(f"CreateTrainingJob {request['TrainingJobName']}", accepted=("ResourceInUse",)):
             try:
                 self.clients.sagemaker.create_training_job(**request)
                 return True
@@ -137,50 +160,13 @@ class SageMakerBackend(Backend):
         return False
 
     def poll(self, names: Collection[str]) -> dict[str, Status]:
-        """List the jobs in progress, and describe the jobs that are not among them any more.
-
-        Jobs that a throttled poll could not describe come first in the next one, so that each poll gets further.
-        """
-        found: dict[str, Status] = {}
-        try:
-            self._describe_into(found, [name for name in names if name in self._unlisted])
-            others = [name for name in names if name not in self._unlisted]
-            listed = {
-                summary["TrainingJobName"]: status_of(summary)
-                for slug in {name.rsplit("-", 2)[0] for name in others}
-                for summary in self.training_jobs.listed(NameContains=f"{slug}-", StatusEquals="InProgress")
-            }
-            found |= {name: listed[name] for name in others if name in listed}
-            self._unlisted.update(missing := [name for name in others if name not in listed])
-            self._describe_into(found, missing)
-        except (Throttled, Unreachable):
-            if not found:
-                raise
-        return found
+        return self.lookup.poll(names)
 
     def statuses(self, names: Collection[str], since: float) -> dict[str, Status]:
-        """Read lists, a call for a hundred jobs; only a job that they lack is described."""
-        earliest = datetime.fromtimestamp(since - CLOCKS_DIFFER_SECONDS, UTC)
-        listed = {
-            summary["TrainingJobName"]: status_of(summary)
-            for slug in {name.rsplit("-", 2)[0] for name in names}
-            for summary in self.training_jobs.listed(NameContains=f"{slug}-", CreationTimeAfter=earliest)
-        }
-        found = {name: listed[name] for name in names if name in listed}
-        self._describe_into(found, sorted({*names} - {*found}))
-        return found
-
-    def _describe_into(self, found: dict[str, Status], names: Sequence[str]) -> None:
-        for name in names:
-            described = self.training_jobs.described(name)
-            found[name] = Status(State.LOST, "not found") if described is None else status_of(described)
-            if found[name].state.ended:
-                self._unlisted.discard(name)
-                if described is not None:
-                    self._final_descriptions[name] = described
+        return self.lookup.statuses(names, since)
 
     def collect(self, job: Job, name: str, status: Status) -> Outcome:
-        described = self._final_descriptions.pop(name, None) or persistently(lambda: self.training_jobs.described(name))
+        described = self.lookup.final_descriptions.pop(name, None) or persistently(lambda: self.machines.described(name))
         if described is None:
             message = "SageMaker does not know this job any more: it was deleted"
             failure = Failure(Cause.STOPPED, message, "the same command submits it again")
@@ -196,49 +182,47 @@ class SageMakerBackend(Backend):
         outcome = Outcome(status_of(described), result, value=value, record=record)
         if not outcome.is_completed:
             log_file = job.job_dir / "output.log"
-            lines = last_lines(log_file) if log_file.is_file() else tail(self.clients.logs, name)
-            if is_code_gone(str(described.get("FailureReason")), job.settings):
-                self._bundle = None  # the next job looks, and uploads it again
-                self._uploaded.clear()
+            lines = last_lines(log_file) if log_file.is_file() else tail(self.clients.logs, described.get("Machine", name))
+            if self.code is not None and is_code_gone(str(described.get("FailureReason")), job.settings):
+                self.uploads.forget()
             outcome.failure = gone or failure_of_job(described, result, job.settings, log_file, lines)
         return outcome
+
+    def final_cost(self, name: str) -> dict[str, Any] | None:
+        described = self.machines.described(name)
+        return None if described is None or described.get("BillIsOpen") else billed(described, self.prices)
 
     def stop(self, names: Collection[str]) -> list[str]:
         deadline = time.monotonic() + STOP_SECONDS
         not_stopped = []
         for name in names:
+            patience = max(0.0, deadline - time.monotonic())
             try:
-                patience = max(0.0, deadline - time.monotonic())
-                persistently(lambda name=name: self.training_jobs.stop(name), patience_seconds=patience)
+                persistently(lambda name=name: self._stop(name, names), patience_seconds=patience)
             except LauncherError as error:  # the others still have to be stopped
                 log.warning("%s", error)
                 not_stopped.append(name)
         return not_stopped
 
+    def _stop(self, name: str, names: Collection[str]) -> None:
+        """Stop a job. A machine that several share is stopped when all of its jobs that have not ended are among `names`."""
+        machine = self.machines.machine_of(name)
+        if machine is not None and (others := self.machines.running_with(names, machine)):
+            raise LauncherError(
+                f"{name} shares the machine {machine} with {', '.join(others)}, and SageMaker cannot end one job of a machine "
+                "alone: stop all of them together"
+            )
+        self.training_jobs.stop(machine or name)
+
     def reports(self, job: Job, name: str) -> bytes:
         return self._reports.read(job, name)
 
     def request_stop(self, name: str) -> None:
-        self.training_jobs.stop(name)
-
-    def _uploaded_bundle(self) -> str:
-        """Upload the code, once per sweep; return its sha256."""
-        assert self.code is not None
-        if self._bundle is None:
-            sha256 = self.code.bundle_sha256(self.requirements)
-            try:
-                self.storage.put_bundle(sha256, self.code, self.requirements)
-            except (Throttled, Unreachable):
-                raise
-            except LauncherError as error:
-                error.concerns_all = True  # without the code no job can run
-                raise
-            self._bundle = sha256
-        return self._bundle
+        self._stop(name, [name])
 
     def _checkpoints(self, job: Job, name: str, fresh: bool) -> str:
         """Return the S3 URI of the checkpoints: the earlier attempt's, or a new one where there is none or `fresh` is set."""
         _, attempt = parse_job_name(name) or ("", 0)
-        earlier = None if fresh or attempt == 0 else self.training_jobs.described(job.name(attempt - 1))
+        earlier = None if fresh or attempt == 0 else self.machines.described(job.name(attempt - 1))
         kept = (earlier or {}).get("CheckpointConfig", {}).get("S3Uri")
         return kept or checkpoints_uri(self.storage.prefix, job.key, attempt)

@@ -26,7 +26,7 @@ class CheckpointedReports:
         """Return the reports of a job so far; none where it keeps no checkpoints. Raises Throttled or Unreachable."""
         if not keeps_checkpoints(job.settings):
             return b""
-        if name not in self._places:
+        if not self._places.get(name):  # a job that waits for its turn on a machine has none yet
             described = self._describe(name) or {}
             if not (place := str(described.get("CheckpointConfig", {}).get("S3Uri", ""))):  # the job is not known there yet
                 return b""

@@ -41,8 +41,10 @@ def record_of(
     changes = described.get("SecondaryStatusTransitions", ())
     record["interruptions"] = sum(one.get("Status") == "Interrupted" for one in changes)  # AWS took a spot instance back
     record["image"] = described["AlgorithmSpecification"].get("TrainingImage")
+    if (machine := described.get("Machine")) is not None:
+        record["machine"] = machine
     if console is not None:
-        record["url"] = f"{console}/{described['TrainingJobName']}"
+        record["url"] = f"{console}/{machine or described['TrainingJobName']}"
     record["output"] = output_of(described)
     if checkpoints := described.get("CheckpointConfig", {}).get("S3Uri"):
         record["checkpoints"] = checkpoints
@@ -52,7 +54,7 @@ def record_of(
         record["model_files"] = result["model_files"]
     if result is not None and result.get("version_skew"):
         record["version_skew"] = result["version_skew"]
-    record["cost"] = billed(described, prices)
+    record["cost"] = billed(described, prices) | ({"is_estimate": True} if described.get("BillIsOpen") else {})
     return record
 
 

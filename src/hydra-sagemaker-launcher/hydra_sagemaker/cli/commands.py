@@ -83,9 +83,11 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
         time.sleep(sweep.poll_seconds)
         with patience:
             seen = sweep.refresh()
-    for one in seen:
-        if one.has_failed:
-            _to_stderr(failure_text(one))
+    for index, one in enumerate(seen):
+        if one.awaits_bill:  # its machine ran on when it was collected, and may have ended since
+            seen[index] = sweep.collect(one)
+        if seen[index].has_failed:
+            _to_stderr(failure_text(seen[index]))
     if running := [one for one in seen if one.runs]:
         _to_stderr(
             f"{counted(len(running), 'job')} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them"
@@ -178,13 +180,18 @@ def _cost_usd(record: Mapping[str, Any]) -> float | None:
 
 
 def _usd_so_far(seen: JobStatus, prices: Prices) -> float | None:
-    """Return what a job that runs has cost since its submission, waiting for its machine included; None for another."""
+    """Return what a job that runs has cost since its submission, waiting for its machine included; None for another.
+
+    Jobs that share a machine share its cost.
+    """
     settings, submitted = seen.job.settings, seen.attempt.submitted
     choices = choices_of(settings)
     if not seen.runs or submitted is None or len(choices) != 1:
         return None
     hourly = 0.0 if settings.mode == Mode.local else hourly_usd(choices[0], prices)
-    return None if hourly is None else hourly * min((time.time() - submitted) / SECONDS_PER_HOUR, settings.max_run_hours)
+    shared_by = seen.attempt.shared_by
+    hours = min((time.time() - submitted) / SECONDS_PER_HOUR, shared_by * settings.max_run_hours)
+    return None if hourly is None else hourly * hours / shared_by
 
 
 def _agreed(question: str) -> bool:

@@ -32,17 +32,33 @@ VANISHED = "the task's process ended with exit code 0 and left no result: it cal
 
 
 def run(spec: dict[str, Any], base: Path, job_dir: Path, say: Callable[[str], None]) -> tuple[int, str]:
-    """Run the job; return its exit code, and the reason when it failed."""
+    """Run the job, the only one of this container; return its exit code, and the reason when it failed."""
     job = Processes(spec, base, job_dir)
+    return carry_out(job, say, before=lambda: signal.signal(signal.SIGTERM, lambda number, frame: job.stop()))
+
+
+def carry_out(
+    job: Processes,
+    say: Callable[[str], None],
+    *,
+    before: Callable[[], Any] = lambda: None,
+    placed: Callable[[int, str], None] = lambda code, reason: None,
+) -> tuple[int, str]:
+    """Run a job; return its exit code, and the reason when it failed.
+
+    `before` is called right before its processes start, `placed` with code and reason when its results are in place and its
+    checkpoints are still there.
+    """
     job.cluster.await_peers(say)
     try:
-        job.secrets = secrets.read(spec, job.environment())
+        job.secrets = secrets.read(job.spec, job.environment())
     except RuntimeError as error:
         say(str(error))
         return 1, str(error)
     if job.secrets:
         say(f"secrets read: {', '.join(job.secrets)}")
     try:
+        before()
         code = job.run()
     except OSError as error:
         return 1, f"the job could not be started: {error}"
@@ -52,18 +68,37 @@ def run(spec: dict[str, Any], base: Path, job_dir: Path, say: Callable[[str], No
         if job.is_first:
             output_files.settle(job.output, say)
         job.place()
+        placed(code, reason)
+        job.clear()
     except OSError as error:
         code, reason = code or 1, reason or f"the results could not be put in place: {type(error).__name__}: {error}"
     return code, reason
 
 
 class Processes:
-    def __init__(self, spec: dict[str, Any], base: Path, job_dir: Path) -> None:
-        self.spec, self.base, self.job_dir = spec, base, job_dir
+    """The processes of a job on this machine.
+
+    Args:
+        tree: gets the results, in the folders that SageMaker has below `/opt/ml`; None: `base`.
+        kept: gets the checkpoints; None: `checkpoints` below `base`.
+        label: begins each line in the container's log.
+    """
+
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        base: Path,
+        job_dir: Path,
+        *,
+        tree: Path | None = None,
+        kept: Path | None = None,
+        label: str = "",
+    ) -> None:
+        self.spec, self.base, self.job_dir, self.tree, self.label = spec, base, job_dir, tree or base, label.encode()
         self.cluster = cluster.read(base, spec.get("processes_per_instance"))
         self.is_first = self.cluster.node == 0
-        self.data, self.private = base / "output/data", base / "private"
-        self.kept = base / "checkpoints" if spec.get("checkpoints") else None
+        self.data, self.private = self.tree / "output/data", self.tree / "private"
+        self.kept = (kept or base / "checkpoints") if spec.get("checkpoints") else None
         if self.kept is not None and not self.is_first:  # all machines synchronise to the same place: only one changes it
             self.kept = shutil.copytree(self.kept, self.private / "checkpoints", symlinks=True, dirs_exist_ok=True)
         results = self.data if self.is_first else self.private / output_files.OUTPUT
@@ -81,9 +116,8 @@ class Processes:
         """Return the exit code, negative after a signal."""
         words = self.cluster.command(self.spec["name"], RUNNER, self.private / "torchrun")
         words += [str(self.job_dir / "spec.json"), "--root", str(self.base / "code"), "--job-dir", str(self.job_dir)]
-        model = (self.base if self.is_first else self.private) / "model"
+        model = (self.tree if self.is_first else self.private) / "model"
         words += ["--output-root", str(self.output), "--model-dir", str(model)]
-        signal.signal(signal.SIGTERM, lambda number, frame: self._stop())
         process = self.process = subprocess.Popen(
             words,
             cwd=self.base / "code" / self.spec["working_dir"],
@@ -93,7 +127,7 @@ class Processes:
             start_new_session=True,  # a group of its own, so that a signal reaches every process the task has started
         )
         if self.stopped:  # while it was being started
-            self._stop()
+            self.stop()
         copying = threading.Thread(target=self._copy_output, args=(process,), daemon=True)
         copying.start()
         code = process.wait()
@@ -104,18 +138,26 @@ class Processes:
         path = [os.environ.get("PYTHONPATH"), str(self.base / "code/.launcher/path")]
         environment = {**os.environ, **self.spec.get("threads", {}), **self.cluster.environment()}
         environment["PYTHONPATH"] = os.pathsep.join(entry for entry in path if entry)
+        if self.tree != self.base:  # tools name their runs by it, and the machine's other jobs are other runs
+            environment["TRAINING_JOB_NAME"] = self.spec["name"]
         if self.kept is not None:
             environment[output_files.KEPT_VARIABLE] = str(self.kept)
         return environment
 
-    def _stop(self) -> None:
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Tell the job to end, now or as soon as it has started; with SIGKILL, end it."""
         self.stopped = True
         if self.process is None:
             return
         groups = cluster.workers(self.process.pid) if self.cluster.size > 1 else []
         for group in groups or [self.process.pid]:
             with suppress(ProcessLookupError):  # it has ended
-                os.killpg(group, signal.SIGTERM)
+                os.killpg(group, number)
+
+    @property
+    def is_running(self) -> bool:
+        """True until its process has ended."""
+        return self.process is None or self.process.poll() is None
 
     def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
         """Copy to the container's log, and to a file that is downloaded with the results, without the values of secrets."""
@@ -123,8 +165,8 @@ class Processes:
         mask, overwritten = secrets.masking(self.secrets), False
         with (self.job_dir / "output.log").open("wb") as log:
             for segment in map(mask, secrets.segments(process.stdout)):
-                for copy in (sys.stdout.buffer, log):
-                    copy.write(segment)
+                for copy, label in ((sys.stdout.buffer, self.label), (log, b"")):
+                    copy.write(label + segment)
                     copy.flush()
                 text = segment.decode(errors="replace").rstrip()
                 if text or not overwritten:  # else the line feed after a progress bar
@@ -167,15 +209,21 @@ class Processes:
                 file.write_text(json.dumps(cluster.killed_record(self.spec["name"], rank, code, self.began)), encoding="utf-8")
 
     def place(self) -> None:
-        """Move results from the kept directory to SageMaker's; the kept one is emptied once the job has completed."""
+        """Link results from the kept directory to SageMaker's."""
         if self.kept is None or not self.is_first:
             return
-        result = read_json(self.job_dir / "result.json")
-        completed = result is not None and result["status"] == "completed" and not self.stopped
-        model = self.base / "model" if completed else None
+        model = self.tree / "model" if self.has_completed else None
         output_files.place_results(self.output, self.spec["sweep_subdir"], self.data, model, self.spec["model_files"])
-        if completed and not self.stopped:  # stopped meanwhile: the next attempt will find everything done
+
+    def clear(self) -> None:
+        """Empty the kept directory of a completed job; if it was stopped meanwhile, the next attempt finds everything done."""
+        if self.kept is not None and self.is_first and self.has_completed:
             output_files.empty(self.kept)
+
+    @property
+    def has_completed(self) -> bool:
+        result = read_json(self.job_dir / "result.json")
+        return result is not None and result["status"] == "completed" and not self.stopped
 
 
 def reason_of(code: int, failure: dict[str, Any] | None, last: Iterable[str]) -> str:

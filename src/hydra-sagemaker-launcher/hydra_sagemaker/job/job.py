@@ -138,6 +138,8 @@ def _senseless(values: SageMakerLauncherConf) -> Iterator[str]:
         yield f"hydra.launcher.endpoint_url={values.endpoint_url}: {problem}"
     if values.max_failures is not None and values.max_failures < 1:
         yield f"hydra.launcher.max_failures={values.max_failures}: at least 1, or null to try every job"
+    if values.jobs_per_machine < 1:
+        yield f"hydra.launcher.jobs_per_machine={values.jobs_per_machine}: at least 1, which gives every job its own machine"
     if values.max_parallel < 1 or (values.poll_seconds or 0) <= 0:
         yield (
             f"hydra.launcher.max_parallel={values.max_parallel}, poll_seconds={values.poll_seconds}: "

@@ -11,7 +11,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra_sagemaker.backends.base import QuotaExceeded, State, Status
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
-from hydra_sagemaker.scheduling.tracker import Submission, Tracker
+from hydra_sagemaker.scheduling.sharing import companions
+from hydra_sagemaker.scheduling.submission import Submission
+from hydra_sagemaker.scheduling.tracker import Tracker
 
 log = logging.getLogger(__name__)
 OUTAGE_SECONDS = 10.0
@@ -44,6 +46,8 @@ class EventLoop:
         """The jobs that have a run of their own, by the scheduler's index."""
         self._leaders: dict[str, Submission] = {}
         """The job whose run the others share, by key."""
+        self._retried_at: dict[str, float] = {}
+        """The time of the next attempts of jobs of a machine."""
         self._logged_outage_at = float("-inf")
         self._outage_since: float | None = None
         for submission in submissions:
@@ -62,7 +66,7 @@ class EventLoop:
         if submission.status.state == State.WAITING:
             return
         self.tracker.attach(submission)
-        self.scheduler.restore(index, has_ended=submission.status.state.ended)
+        self.scheduler.restore(index, has_ended=submission.status.state.ended, machine=submission.machine or None)
 
     def run(self, changed: Callable[[Submission], None]) -> list[JobReturn]:
         """Work until every result is collected, or everything is submitted; return in the order of the submissions.
@@ -118,7 +122,16 @@ class EventLoop:
             raise LauncherError(f"{submission.job} shares the run of another job, or was not submitted: cancel the other one")
         if self.scheduler.withdraw(index):
             self._give_up(submission, Failure(Cause.STOPPED, "it was cancelled before it was submitted", "submit it again"))
-        elif not_told := self.tracker.stop([submission.name]):
+            return
+        submission.is_cancelled = True
+        in_machine = [one for one in self._scheduled.values() if submission.machine and one.machine == submission.machine]
+        running = [one for one in in_machine if not one.status.state.ended]
+        if others := [one for one in running if not one.is_cancelled]:
+            log.warning(
+                "%s shares the machine %s with %s, and SageMaker cannot end one job of a machine alone: the machine is stopped "
+                "when all of them are cancelled", submission.job, submission.machine, ", ".join(str(one.job) for one in others),
+            )  # fmt: skip
+        elif not_told := self.tracker.stop([one.name for one in running] or [submission.name]):
             raise LauncherError(f"{submission.job} could not be stopped: {', '.join(not_told)}. Try again")
 
     def prune(self, submission: Submission) -> None:
@@ -142,8 +155,12 @@ class EventLoop:
 
     def _submit(self, index: int) -> None:
         submission = self._scheduled[index]
+        wanted = None
+        if (more := self.scheduler.jobs_per_machine - 1) > 0:
+            waiting = (self._scheduled[other] for other in self.scheduler.waiting_with(index))
+            wanted = companions(submission, waiting, more)
         try:
-            self.tracker.submit(submission)
+            together = self.tracker.submit(submission, wanted)
         except QuotaExceeded as full:
             if full.permanent:
                 self.scheduler.failed_to_submit(index)
@@ -164,7 +181,11 @@ class EventLoop:
             return
         else:
             self._end_outage()
-            self.scheduler.submitted(index, self.now())
+            indexes = {one.name: index for index, one in self._scheduled.items()} if together else {}
+            others = [indexes[one.name] for one in together]
+            self.scheduler.submitted(index, self.now(), others, submission.machine or None)
+            for one in together:
+                self.changed(one)
         self.changed(submission)
 
     def _give_up(self, submission: Submission, failure: Failure) -> None:
@@ -188,14 +209,17 @@ class EventLoop:
 
     def _collect(self, index: int) -> None:
         submission = self._scheduled[index]
-        returned = self.tracker.collect(submission)
-        if (delay := self.tracker.retried_after(submission)) is None:
+        returned, machine, now = self.tracker.collect(submission), submission.machine, self.now()
+        others_in = self._retried_at.get(machine, now) - now
+        if (delay := self.tracker.retried_after(submission, others_in if others_in > 0 else None)) is None:
             submission.returned = returned
             is_exempt = submission.is_skipped or submission.is_reused or submission.is_pruned
             self.tracker.failed += returned.status == JobStatus.FAILED and not is_exempt
             self._return_duplicates(submission, self.tracker.collect)
         else:
-            self.scheduler.requeue(index, self.now() + delay)
+            self.scheduler.requeue(index, now + delay)
+            if machine:
+                self._retried_at[machine] = now + delay
         self.scheduler.collected(index)
         self.changed(submission)
 

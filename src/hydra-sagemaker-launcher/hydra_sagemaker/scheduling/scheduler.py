@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
@@ -68,12 +68,16 @@ class Scheduler:
     """Ends when everything is submitted, without waiting for it."""
     collects_first: bool = False
     """Looks at every result before it submits the next job, for a sweep that ends early when jobs fail."""
+    jobs_per_machine: int = 1
+    """Above 1, jobs may be submitted together: they share a machine, which takes one slot until the last of them has ended."""
     random: Random = field(default_factory=Random)
 
     def __post_init__(self) -> None:
         self.kinds: list[str] = []
         self.quotas: dict[str, Quota] = {}
         self.running: set[int] = set()
+        self._machines: dict[int, Hashable] = {}
+        """The machine of each running job that shares one."""
         self._later: list[tuple[float, int]] = []
         self._ended: deque[int] = deque()
         self._next_poll = self._polled_at = float("-inf")
@@ -89,14 +93,16 @@ class Scheduler:
         self.quotas[kind].waiting.append(len(self.kinds) - 1)
         return len(self.kinds) - 1
 
-    def restore(self, index: int, *, has_ended: bool) -> None:
-        """Take over a queued job that an earlier launch submitted."""
+    def restore(self, index: int, *, has_ended: bool, machine: Hashable = None) -> None:
+        """Take over a queued job that an earlier launch submitted, perhaps to a `machine` that it shares with others."""
         self._dequeue(index)
         if has_ended:
             self._ended.append(index)
-        else:
-            self.running.add(index)
-            self._quota_of(index).running += 1
+            return
+        self._quota_of(index).running += machine is None or machine not in self._machines.values()
+        self.running.add(index)
+        if machine is not None:
+            self._machines[index] = machine
 
     @property
     def queued(self) -> int:
@@ -106,7 +112,16 @@ class Scheduler:
     @property
     def free_slots(self) -> int:
         """The number of further jobs that would be submitted at once, as far as `max_parallel` goes."""
-        return max(0, self.max_parallel - len(self.running) - self.queued)
+        return max(0, (self.max_parallel - self.machines) * self.jobs_per_machine - self.queued)
+
+    @property
+    def machines(self) -> int:
+        """The number of machines that run: of jobs that share one, one."""
+        return len(self.running) - len(self._machines) + len(set(self._machines.values()))
+
+    def waiting_with(self, index: int) -> list[int]:
+        """Return the other jobs that wait for the same kind of machine and are due, in their order."""
+        return [other for other in self._quota_of(index).waiting if other != index]
 
     def next(self, now: float) -> Action | None:
         """Return what to do now, None when nothing is left. `now` in seconds, of any origin."""
@@ -126,14 +141,21 @@ class Scheduler:
             return None
         return Sleep(max(0.001, min(submit_at, self._next_poll if self.running else float("inf")) - now))
 
-    def submitted(self, index: int, now: float) -> None:
+    def submitted(self, index: int, now: float, together: Sequence[int] = (), machine: Hashable = None) -> None:
+        """Note that a job runs, on a `machine` that those `together` with it share."""
+        is_new = machine is None or machine not in self._machines.values()
         self._dequeue(index)
+        for other in together:
+            self.running.add(self._dequeue(other))
+        if machine is not None:
+            self._machines |= dict.fromkeys((index, *together), machine)
         self._bucket.take(now)
         self._submit_backoff.reset()
-        if not self.running:
+        if len(self.running) == len(together):
             self._next_poll = now + self.poll_seconds
         self.running.add(index)
-        self._quota_of(index).taken()
+        if is_new:
+            self._quota_of(index).taken()
 
     def refused(self, index: int, now: float) -> None:
         """A quota refused the job: it stays in the queue, and fewer run at once until the quota has room again."""
@@ -150,7 +172,8 @@ class Scheduler:
     def polled(self, ended: Iterable[int], now: float) -> None:
         for index in self.running.intersection(ended):
             self.running.discard(index)
-            self._quota_of(index).running -= 1
+            machine = self._machines.pop(index, None)
+            self._quota_of(index).running -= machine is None or machine not in self._machines.values()
             self._ended.append(index)
         self._poll_backoff.reset()
         self._polled_at, self._next_poll = now, now + self.poll_seconds
@@ -181,7 +204,7 @@ class Scheduler:
 
     def _next_submission(self, now: float) -> tuple[float, int]:
         """Return when to submit, and which job: the first in line that its quota admits."""
-        slot = float("-inf") if len(self.running) < self.max_parallel else float("inf")
+        slot = float("-inf") if self.machines < self.max_parallel else float("inf")
         best, chosen = self._later[0] if self._later else (float("inf"), -1)
         for quota in self.quotas.values():
             if not quota.waiting:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -16,49 +14,14 @@ from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import has_pruned_itself
 from hydra_sagemaker.job.spec import Spec
+from hydra_sagemaker.scheduling.bills import OpenBills, Settled, ending, failed_attempts
 from hydra_sagemaker.scheduling.job_returns import SubmittedJob, job_return, return_of
 from hydra_sagemaker.scheduling.ledger import Ledger
 from hydra_sagemaker.scheduling.retries import Retries
+from hydra_sagemaker.scheduling.submission import ATTACHED, NEW, REUSED, Submission
 from hydra_sagemaker.settings import OnExisting, RetriesConf, keeps_checkpoints
 
 log = logging.getLogger(__name__)
-NEW, ATTACHED, REUSED = "new", "attached", "reused"
-
-
-@dataclass(eq=False)
-class Submission:
-    job: Job
-    name: str
-    origin: str
-    """new, attached (it was running) or reused (it had ended)."""
-    status: Status
-    fresh: bool = False
-    """Begins anew although an earlier attempt kept checkpoints."""
-    outcome: Outcome | None = None
-    failure: Failure | None = None
-    """Why it could not be submitted."""
-    is_pruned: bool = False
-    """Told to end by the search whose trial it is, or ended by itself as one that is not worth its time."""
-    is_skipped: bool = False
-    """Not submitted, since enough others had failed."""
-    duplicate_of: int | None = None
-    """Number of the job whose run this one shares."""
-    duplicates: list[Submission] = field(default_factory=list, repr=False)
-    """Jobs that share this run."""
-    returned: JobReturn | None = field(default=None, repr=False)
-    """Set once the results are collected, or the launcher detaches from the job."""
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    """The records of attempts that ended before this one."""
-
-    @property
-    def is_reused(self) -> bool:
-        return self.origin == REUSED
-
-    @property
-    def kind(self) -> str:
-        """The kind of machine that a quota is for."""
-        settings = self.job.settings
-        return sys.intern(f"{settings.instance_type}{' spot' if settings.spot else ''}")
 
 
 class Tracker:
@@ -76,6 +39,9 @@ class Tracker:
         self.may_cost = may_cost
         """Returns the reason why further attempts, jobs by the attempts' names, would cost too much."""
         self.on_collected: Callable[[Submission], None] = lambda submission: None
+        self.on_billed: Settled = lambda submission, name, cost: None
+        """Is called with the final cost of an attempt that was collected before its machine ended."""
+        self._bills = OpenBills(backend)
         self.active: dict[str, Submission] = {}
         self.failed = 0
         """Jobs of this launch that have failed for good, those of a sweeper's earlier batches among them."""
@@ -105,36 +71,55 @@ class Tracker:
         """Give jobs their failed attempts, as earlier launches in this directory have written them down."""
         if not submissions:
             return
-        found: dict[str, dict[str, dict[str, Any]]] = {}
-        for event in self.ledger.read():
-            if event.get("event") == "collected" and event.get("key") and event.get("cause"):
-                kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
-                found.setdefault(event["key"], {})[event["name"]] = kept
+        found = failed_attempts(self.ledger.read())
         for submission in submissions:
             earlier = found.get(submission.job.key, {})
             submission.attempts = [attempt for name, attempt in earlier.items() if name != submission.name]
 
-    def submit(self, submission: Submission) -> None:
+    def submit(self, submission: Submission, companions: Sequence[Submission] | None = None) -> list[Submission]:
         """Submit an attempt; needs `spec_of`, which only the sweep's own command has.
+
+        `companions` are to share its machine; return the ones that do. None where no jobs share machines.
 
         Raises:
             QuotaExceeded, Throttled, Unreachable: not now; it may be tried again.
             LauncherError: never like this.
         """
-        job, name = submission.job, submission.name
         assert self.spec_of is not None
-        spec = self.spec_of(job, name)
-        self.backend.prepare(job, name, spec)
-        self._write("submit", submission, output_dir=str(job.output_dir))
-        self.active[name] = submission  # before the call: if that is interrupted, the job may be there
+        if companions is not None:
+            known = self.backend.machines_of([one.name for one in (submission, *companions)])
+            if submission.name in known:  # another launcher has submitted it meanwhile
+                submission.machine, submission.origin, submission.status = (
+                    known[submission.name],
+                    ATTACHED,
+                    Status(State.RUNNING),
+                )
+                self.attach(submission)
+                return []
+            companions = [one for one in companions if one.name not in known]
+        together = [submission, *(companions or ())]
+        specs = [(one.job, one.name, self.spec_of(one.job, one.name)) for one in together]
+        if len(together) == 1:
+            self.backend.prepare(*specs[0])
+        shared = {"shared_by": len(together)} if len(together) > 1 else {}
+        for one in together:
+            self._write("submit", one, output_dir=str(one.job.output_dir), **shared)
+            self.active[one.name] = one  # before the call: if that is interrupted, the job may be there
+        machine = ""
         try:
-            is_new = self.backend.submit(job, name, spec, fresh=submission.fresh)
+            if len(together) > 1:
+                machine, is_new = self.backend.submit_together(specs)
+            else:
+                is_new = self.backend.submit(*specs[0], fresh=submission.fresh)
         except Exception:
-            del self.active[name]
+            for one in together:
+                del self.active[one.name]
             raise
-        if not is_new:
-            submission.origin = ATTACHED  # another launcher, or this one before it was killed
-        submission.status = Status(State.RUNNING)
+        for one in together:
+            one.machine, one.status = machine, Status(State.RUNNING)
+            if not is_new:
+                one.origin = ATTACHED  # another launcher, or this one before it was killed
+        return together[1:]
 
     def attach(self, submission: Submission) -> None:
         self._write(submission.origin, submission)
@@ -174,9 +159,15 @@ class Tracker:
         if submission.is_pruned and not outcome.is_completed:
             outcome.record["pruned"] = True
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
-        self._write("collected", submission, status=returned.status.name.lower(), **_ending(outcome))
+        self._write("collected", submission, status=returned.status.name.lower(), **ending(outcome))
         self.on_collected(submission)
+        if submission.duplicate_of is None:
+            self._bills.note(submission, self._billed)
         return returned
+
+    def _billed(self, submission: Submission, name: str, cost: dict[str, Any]) -> None:
+        self.ledger.append("billed", job=submission.job.number, name=name, key=submission.job.key, cost=cost)
+        self.on_billed(submission, name, cost)
 
     def _outcome(self, submission: Submission) -> Outcome:
         if submission.failure is not None:
@@ -191,25 +182,30 @@ class Tracker:
             failure = Failure(cause, message, "the same command again collects them")
             return Outcome(submission.status, None, failure, record={"is_downloaded": False})
 
-    def retried_after(self, submission: Submission) -> float | None:
-        """Prepare the next attempt of a job that ended badly; return the seconds to wait, None if it is not submitted again."""
+    def retried_after(self, submission: Submission, others_in: float | None = None) -> float | None:
+        """Prepare the next attempt of a job that ended badly; return the seconds to wait, None if it is not submitted again.
+
+        `others_in` are the seconds until others of its machine are tried again, which may then share the next one.
+        """
         outcome = submission.outcome
         if submission.failure or outcome is None or outcome.failure is None or submission.is_reused:
             return None
-        if outcome.record.get("is_downloaded") is False or submission.is_pruned:
+        if outcome.record.get("is_downloaded") is False or submission.is_pruned or submission.is_cancelled:
             return None
         job, failure = submission.job, outcome.failure
         delay = self.retries.delay(job.key, failure.cause, keeps_checkpoints=keeps_checkpoints(job.settings))
         if delay is None:
             return None
+        delay = delay if others_in is None else others_in
         key_and_attempt = parse_job_name(submission.name)
         assert key_and_attempt is not None
         name = job.name(key_and_attempt[1] + 1)
         if refusal := self.may_cost({name: job}):
             log.warning("%s is not tried again: %s", job, refusal)
             return None
-        submission.attempts.append({"name": submission.name} | _ending(outcome))
+        submission.attempts.append({"name": submission.name} | ending(outcome))
         submission.name, submission.origin, submission.fresh, submission.outcome = name, NEW, False, None
+        submission.machine = ""
         submission.status = Status(State.WAITING, f"again in {delay:.0f} s, {failure.cause.value}")
         log.warning("%s: %s; %s in %.0f s", job, failure.message.splitlines()[0], submission.name, delay)
         return delay
@@ -235,13 +231,8 @@ class Tracker:
         state = existing.status.state
         if on_existing != OnExisting.rerun:
             if state == State.RUNNING:
-                return Submission(job, existing.name, ATTACHED, existing.status)
+                return Submission(job, existing.name, ATTACHED, existing.status, existing.machine)
             if state == State.COMPLETED or on_existing == OnExisting.reuse:
                 return Submission(job, existing.name, REUSED, existing.status)
-        return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), on_existing == OnExisting.rerun)
-
-
-def _ending(outcome: Outcome) -> dict[str, Any]:
-    """Return the cause of a failure and the cost, as far as there are any."""
-    found = {"cause": outcome.failure and outcome.failure.cause.value, "cost": outcome.record.get("cost")}
-    return {name: value for name, value in found.items() if value}
+        fresh = on_existing == OnExisting.rerun
+        return Submission(job, job.name(existing.attempt + 1), NEW, Status(State.WAITING), fresh=fresh)

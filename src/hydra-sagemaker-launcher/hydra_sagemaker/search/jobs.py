@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from enum import Enum
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -108,10 +108,12 @@ def deaf(number: int, step: int, value: float) -> bool:
 
 
 class LauncherJobs(TrialJobs):
-    """Jobs of this launcher: a slot that is free takes the next trial at once."""
+    """Jobs of this launcher: a slot that is free takes the next trial at once, with jobs_per_machine that many trials."""
 
     def __init__(self, executor: Executor, n_jobs: int, sleep: Callable[[float], None] = time.sleep) -> None:
         self.executor, self.n_jobs, self._sleep, self.hears = executor, n_jobs, sleep, deaf
+        self._estimates: dict[str, float] = {}
+        """US dollars of trials that were told before their bill was known, by the names of their jobs."""
 
     @property
     def open(self) -> set[int]:
@@ -122,7 +124,9 @@ class LauncherJobs(TrialJobs):
         return min(self.executor.free_slots, self.n_jobs - len(self.executor.jobs))
 
     def submit(self, number: int, overrides: Sequence[str]) -> None:
-        self.executor.submit(*overrides, number=number)
+        self.executor.queue(*overrides, number=number)
+        if self.executor.jobs_per_machine == 1:  # else `wait` submits all that were queued, and they share machines
+            self.executor.step()
 
     def reports(self, number: int) -> dict[int, float]:
         try:
@@ -141,7 +145,9 @@ class LauncherJobs(TrialJobs):
 
     def wait(self) -> list[Ended]:
         seconds = self.executor.step()
-        ended = [_ended(job) for job in self.executor.jobs if job.done]
+        late = self.executor._sweep.spending.late_bills
+        corrections = [late[name] - usd for name, usd in self._estimates.items() if name in late]
+        ended = [_ended(job, corrections) for job in self.executor.jobs if job.done]
         if not ended and seconds is None:
             raise LauncherError("no job is left to wait for, although trials run; the same command continues the search")
         if not ended and seconds:
@@ -150,22 +156,44 @@ class LauncherJobs(TrialJobs):
 
     def taken(self, number: int) -> None:
         for job in [job for job in self.executor.jobs if job.number == number]:
+            self._settle(job)
             self.executor.forget(job)
 
     def _job(self, number: int) -> Job:
         return next(job for job in self.executor.jobs if job.number == number)
 
+    def _settle(self, job: Job) -> None:
+        cost, late = _record(job).get("cost") or {}, self.executor._sweep.spending.late_bills
+        if cost.get("is_estimate"):
+            self._estimates[job.name] = cost["cost_usd"]
+        elif cost.get("cost_usd") is not None:
+            self._estimates = {name: usd for name, usd in self._estimates.items() if name not in late}
+            late.clear()
 
-def _ended(job: Job) -> Ended:
-    submission = job._submission
+
+def _ended(job: Job, corrections: list[float]) -> Ended:
+    submission, record = job._submission, _record(job)
     assert submission.returned is not None
-    record = submission.outcome.record if submission.outcome is not None else {}
-    bills = [one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record)]
-    known = [bill["cost_usd"] for bill in bills if bill.get("cost_usd") is not None]
     return Ended(
-        job.number, submission.returned, job.reports(), job.name, record.get("seconds"), math.fsum(known) if known else None,
+        job.number, submission.returned, job.reports(), job.name, record.get("seconds"), _usd(record, corrections),
         submission.is_pruned, _left(submission, submission.outcome),
     )  # fmt: skip
+
+
+def _usd(record: Mapping[str, Any], corrections: list[float]) -> float | None:
+    """Return the cost of a trial. A told trial cannot be changed: what was not known of the earlier ones of a machine,
+    `corrections`, is added to the first one that ends with it."""
+    bills = [one.get("cost") or {} for one in (*record.get("earlier_attempts", ()), record)]
+    known = [bill["cost_usd"] for bill in bills if bill.get("cost_usd") is not None]
+    if known and not bills[-1].get("is_estimate"):
+        known += corrections
+        corrections.clear()
+    return math.fsum(known) if known else None
+
+
+def _record(job: Job) -> dict[str, Any]:
+    outcome = job._submission.outcome
+    return outcome.record if outcome is not None else {}
 
 
 def _left(submission: Submission, outcome: Outcome | None) -> Left | None:

@@ -23,6 +23,7 @@ from hydra_sagemaker.search.jobs import BatchJobs, LauncherJobs, TrialJobs
 from hydra_sagemaker.search.read_settings import check_launcher
 from hydra_sagemaker.search.space import Space
 from hydra_sagemaker.settings import Mode, keeps_checkpoints
+from hydra_sagemaker.sweep.announcements import jobs_per_machine
 
 log = logging.getLogger(__name__)
 BATCH = 4
@@ -55,11 +56,18 @@ def trial_jobs(
                     "hydra.launcher.checkpoints=true, or hydra/sweeper/pruner=none"
                 )
 
+            if prunes and not sweep.is_local and sweep.settings.jobs_per_machine > 1:
+                raise LauncherError(
+                    f"hydra.sweeper.pruner with hydra.launcher.jobs_per_machine={sweep.settings.jobs_per_machine}: SageMaker "
+                    "cannot end one job of a machine alone: hydra.launcher.jobs_per_machine=1, or hydra/sweeper/pruner=none"
+                )
+
             def code(text: str) -> dict[str, str] | None:
                 beside = sweep.identity_beside
                 return None if beside is None else {**sweep.counted.of(text), "installed packages": beside}
 
-            yield LauncherJobs(executor, n_jobs or sweep.settings.max_parallel), code, sweep.settings.key_exclude
+            slots = sweep.settings.max_parallel * jobs_per_machine(sweep)
+            yield LauncherJobs(executor, n_jobs or slots), code, sweep.settings.key_exclude
         return
     name = config.hydra.runtime.choices.get("hydra/launcher") or type(launcher).__name__
     if isinstance(launcher, BasicLauncher):

@@ -12,7 +12,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from hydra_sagemaker.display.tables import counted
-from hydra_sagemaker.errors import JobsRefused, LauncherError, TooExpensive, plain
+from hydra_sagemaker.errors import JobsRefused, TooExpensive
 from hydra_sagemaker.job.result import PRUNED
 from hydra_sagemaker.search.endings import kept
 from hydra_sagemaker.search.jobs import Ended, Left, TrialJobs
@@ -22,7 +22,7 @@ from hydra_sagemaker.search.pruning import FIRST_ADVICE, Pruning
 from hydra_sagemaker.search.samplers import set_constraints
 from hydra_sagemaker.search.space import NoJob
 from hydra_sagemaker.search.study import HOURS, OWNER, unfinished
-from hydra_sagemaker.search.tell import is_exhausted, told
+from hydra_sagemaker.search.tell import count_begun, is_exhausted, reason_of, told
 from hydra_sagemaker.search.values import TOLD, check_count, count_of_constraints, values_of
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Search:
 
     def _recover(self) -> None:
         """Return to the trials that an interruption has left anywhere between the study, the queue and the jobs."""
-        self.begun = len(self.study.get_trials(deepcopy=False, states=_BEGUN))
+        self.begun = count_begun(self.study)
         self._to_submit.clear()
         for one in self._unfinished():
             if one.number in self.running or one.number in self._left:
@@ -118,11 +118,9 @@ class Search:
         elif self._is_exhausted:
             log.info("the sampler has proposed all of its space")
         if self._left:
-            one = next(iter(self._left))
-            log.warning(
-                "%s without a result, the first of them trial %d: %s; the same command gets it",
-                counted(len(self._left), "trial"), one, self._left[one].value,
-            )  # fmt: skip
+            number, why = next(iter(self._left.items()))
+            several = f"{counted(len(self._left), 'trial')} without a result, the first of them trial {number}: {why.value}"
+            log.warning("%s; the same command gets it", several)
         if self.pruning.is_on and not self.pruning.has_heard and self.jobs.can_hear and self.progress.ended_here:
             log.warning("%s", FIRST_ADVICE)
 
@@ -140,7 +138,7 @@ class Search:
     def _may_submit(self) -> bool:
         """Tell whether a trial may begin, be it a new one or one that an earlier launch has left."""
         if self.is_shared and not self.stopped_because:
-            self.begun = len(self.study.get_trials(deepcopy=False, states=_BEGUN))
+            self.begun = count_begun(self.study)
         can_ask = self.begun < self.limits.n_trials and not self._is_exhausted
         if self.stopped_because or not (self._to_submit or can_ask):
             return False
@@ -185,7 +183,7 @@ class Search:
         """Store how a trial has ended; a second call, after an interruption of the first, does what is left to do."""
         trial = self.running.get(ended.number - self.first_job)
         if trial is not None:
-            if not self._stored(trial).state.is_finished():
+            if not self.study._storage.get_trial(trial._trial_id).state.is_finished():
                 self._note_end(trial, ended)
                 if ended.left is not None:
                     self._leave(trial, ended, ended.left)
@@ -233,27 +231,20 @@ class Search:
 
     def _fail(self, trial: Trial, error: BaseException) -> None:
         self._last_error, self.last_failed = error, self.first_job + trial.number
-        text = plain(f"{type(error).__name__}: {error}".splitlines()[0] if not isinstance(error, LauncherError) else str(error))
-        trial.set_user_attr("failure", text[:500])
+        trial.set_user_attr("failure", reason_of(error))
         self._is_exhausted |= told(self.study, trial, None, TrialState.FAIL)
 
     def _ended(self, trial: Trial) -> None:
         """Count a trial that is done with in this launch. Its number is given up last: nothing before must be lost."""
         running = len(self.running) - (trial.number in self.running)
         count = self.progress.left_one if trial.number in self._left else self.progress.ended_one
-        count(self._stored(trial), running)
+        count(self.study._storage.get_trial(trial._trial_id), running)
         self._store_hours()
         self.pruning.forget(trial.number)
         self.running.pop(trial.number, None)
-
-    def _stored(self, trial: Trial) -> FrozenTrial:
-        return self.study._storage.get_trial(trial._trial_id)
 
     def _hears(self, job: int, step: int, value: float) -> bool:
         trial = self.running[job - self.first_job]
         if is_to_end := self.pruning.note(trial, {step: value}):
             self.pruning.told(trial)
         return is_to_end
-
-
-_BEGUN = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)

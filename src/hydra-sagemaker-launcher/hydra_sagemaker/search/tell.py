@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
+from hydra_sagemaker.errors import LauncherError, plain
+
+BEGUN = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
 
 def told(study: Study, trial: Trial, values: float | Sequence[float] | None = None, state: TrialState | None = None) -> bool:
     """Tell the end of a trial; return whether the sampler wants no further one.
@@ -27,3 +31,14 @@ def is_exhausted(study: Study) -> bool:
     """Tell whether the sampler knows beforehand that it has proposed everything, as after an earlier launch."""
     asked = getattr(study.sampler, "is_exhausted", None)
     return asked is not None and bool(asked(study))
+
+
+def count_begun(study: Study) -> int:
+    """Return the number of trials but for those that wait to be tried first."""
+    return len(study.get_trials(deepcopy=False, states=BEGUN))
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why a job failed, as it is stored with its trial."""
+    text = str(error) if isinstance(error, LauncherError) else f"{type(error).__name__}: {error}".splitlines()[0]
+    return plain(text)[:500]

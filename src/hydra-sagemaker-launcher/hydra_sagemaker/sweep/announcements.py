@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from hydra_sagemaker.display.tables import cost_table, counted, plan_table
 from hydra_sagemaker.scheduling.job_returns import sweeper_by_values
+from hydra_sagemaker.scheduling.sharing import groups
 from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
 from hydra_sagemaker.sweep.changed_data import changed_data
 from hydra_sagemaker.sweep.likely import LikelyCosts
@@ -24,6 +25,8 @@ def print_plan(sweep: Sweep, submissions: Sequence[Submission], count: int) -> N
         based_on = likely.described([one.job.settings for one in submissions if not one.is_reused])
         described = "; ".join(filter(None, (_described(sweep, submissions), based_on)))
         print(plan_table(submissions, sweep.backend.prices, described, likely=likely.usd))
+    if jobs_per_machine(sweep) > 1 and counts[REUSED] < len(submissions):
+        named += f", on {counted(len(machines_of(sweep, submissions)), 'machine')}"
     if count > len(submissions):
         named += f", {count - len(submissions)} the same as another"
     told = ". ".join(filter(None, (sweep.other_versions.sentence(submissions), changed_data(sweep, submissions))))
@@ -51,9 +54,23 @@ def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator
             f"hydra.launcher.wait=false: {sweeper} needs the value of each job before it chooses "
             "the next one: hydra.launcher.wait=true"
         )
-    jobs = len(sweep.tracker.active) + sum(not one.is_reused for one in submissions)
+    jobs = len({one.machine or one.name for one in sweep.tracker.active.values()}) + len(machines_of(sweep, submissions))
     if jobs > settings.max_parallel:
+        kind = "machines" if jobs_per_machine(sweep) > 1 else "jobs"
         yield (
-            f"hydra.launcher.wait=false: {jobs} jobs, max_parallel={settings.max_parallel} submits only some at once, "
+            f"hydra.launcher.wait=false: {jobs} {kind}, max_parallel={settings.max_parallel} submits only some at once, "
             f"and nobody stays to submit the others: hydra.launcher.max_parallel={jobs}, or hydra.launcher.wait=true"
         )
+
+
+def machines_of(sweep: Sweep, submissions: Sequence[Submission]) -> list[list[Submission]]:
+    """Return the jobs that run, or will run, machine by machine."""
+    running: dict[str, list[Submission]] = {}
+    for one in submissions:
+        if one.origin == ATTACHED:
+            running.setdefault(one.machine or one.name, []).append(one)
+    return [*running.values(), *groups([one for one in submissions if one.origin == NEW], jobs_per_machine(sweep))]
+
+
+def jobs_per_machine(sweep: Sweep) -> int:
+    return 1 if sweep.is_local else sweep.settings.jobs_per_machine

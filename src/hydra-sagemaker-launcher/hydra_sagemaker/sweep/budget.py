@@ -13,6 +13,8 @@ from hydra_sagemaker.scheduling.tracker import Submission
 class Spending:
     def __init__(self, prices: Prices, max_cost_usd: float | None) -> None:
         self.prices, self.budget = prices, Budget(max_cost_usd)
+        self.late_bills: dict[str, float] = {}
+        """US dollars of attempts that were collected before their machine had ended, by name; a search takes them out."""
 
     def reserve(self, attempts: Mapping[str, Job]) -> str | None:
         """Commit the costs of attempts, jobs by the attempts' names, or return the reason why they do not fit."""
@@ -26,4 +28,5 @@ class Spending:
         """Replace an attempt's bound by its bill; one that was never submitted costs nothing."""
         if not submission.is_reused and submission.outcome is not None:
             cost = submission.outcome.record.get("cost") or {}
-            self.budget.settle(submission.name, 0.0 if submission.failure else cost.get("cost_usd"))
+            usd = None if cost.get("is_estimate") else cost.get("cost_usd")
+            self.budget.settle(submission.name, 0.0 if submission.failure else usd)

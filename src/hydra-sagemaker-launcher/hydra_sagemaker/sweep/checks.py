@@ -12,9 +12,10 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from hydra_sagemaker.aws.request_problems import Findings
+from hydra_sagemaker.aws.request_problems import MAX_RUNTIME_SECONDS, Findings
 from hydra_sagemaker.job.identity import nodes, without_hydra
 from hydra_sagemaker.job.job import Job, hydra_config
+from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR
 from hydra_sagemaker.secret_names import key_under_name, looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
 from hydra_sagemaker.sweep.elsewhere import path_problem, variable_findings
@@ -77,12 +78,35 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
         yield f"hydra.launcher.processes_per_instance={processes}: auto, or a number from 1"
     if settings.extra.get("EnableNetworkIsolation") and settings.secrets:
         yield "hydra.launcher.extra.EnableNetworkIsolation: an isolated job cannot read hydra.launcher.secrets: remove one"
+    yield from _sharing_problems(settings)
     environment = dict(os.environ)  # whose own look-ups decode at each
     yield from _visible_secrets(settings, environment)
     for path, value in _leaves({key: node for key, node in asdict(settings).items() if key not in VISIBLE}):
         if kind := _kind_of_secret(value, environment):
             advice = "write its name in Secrets Manager" if path.startswith("secrets.") else "it would leave this machine"
             yield f"hydra.launcher.{path}: its value {kind}: {advice}"
+
+
+def _sharing_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
+    """Yield settings that jobs on a shared machine cannot have."""
+    if (count := settings.jobs_per_machine) == 1:
+        return
+    if settings.instance_count > 1:
+        yield (
+            f"hydra.launcher.jobs_per_machine={count} with instance_count={settings.instance_count}: jobs share one machine: "
+            "instance_count=1, or jobs_per_machine=1"
+        )
+    if count * settings.max_run_hours > MAX_RUNTIME_SECONDS / SECONDS_PER_HOUR >= settings.max_run_hours:
+        yield (
+            f"hydra.launcher.jobs_per_machine={count} times max_run_hours={settings.max_run_hours:g} is "
+            f"{count * settings.max_run_hours:g} hours, and a machine runs for 672 (28 days) at most: lower one of them"
+        )
+    for field in ("StoppingCondition", "CheckpointConfig"):
+        if field in settings.extra:
+            yield (
+                f"hydra.launcher.extra.{field} with jobs_per_machine={count}: the launcher sets it for a shared machine: "
+                "type hydra.launcher.max_run_hours, max_wait_hours and checkpoints, which are those of each job"
+            )
 
 
 def config_secrets(plain: Mapping[Any, Any]) -> Iterator[str]:

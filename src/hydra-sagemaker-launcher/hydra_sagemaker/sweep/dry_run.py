@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from hydra_sagemaker.aws.request import training_job_request
+from hydra_sagemaker.aws.request import checkpoints_uri, training_job_request
+from hydra_sagemaker.aws.shared_machines import machine_name
 from hydra_sagemaker.backends.base import State, Status
 from hydra_sagemaker.display.tables import counted
 from hydra_sagemaker.errors import SubmissionRefused
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.job import PLACEHOLDERS, Job
+from hydra_sagemaker.scheduling.sharing import groups
 from hydra_sagemaker.scheduling.tracker import NEW, Submission
-from hydra_sagemaker.sweep.announcements import detach_problems, print_plan
+from hydra_sagemaker.sweep.announcements import detach_problems, jobs_per_machine, print_plan
 from hydra_sagemaker.sweep.sweep import Sweep
 
 
@@ -33,17 +35,27 @@ def dry_run(sweep: Sweep, jobs: Sequence[Job]) -> None:
     directory = sweep.directory / ".launcher" / "requests"
     bundle = sweep.code.bundle_sha256(sweep.requirements)
     images = {job.number: sweep.backend.image(job.settings) for job in jobs}
-    for job in jobs:
-        name = job.name(0)
-        request = training_job_request(job, name, bundle=bundle, image=images[job.number])
+    machines = groups(sorted(unique, key=lambda one: one.job.number), jobs_per_machine(sweep))
+    if jobs_per_machine(sweep) == 1:
+        machines = [[Submission(job, job.name(0), NEW, Status(State.WAITING))] for job in jobs]
+    for first, *others in machines:
+        job, names = first.job, [one.name for one in (first, *others)]
+        request = training_job_request(job, first.name, bundle=bundle, image=images[job.number])
+        if others:
+            numbers, machine = [one.job.number for one in (first, *others)], machine_name(names)
+            place = checkpoints_uri(str(job.settings.s3_uri).rstrip("/"), machine, 0)
+            request = training_job_request(
+                job, machine, bundle=bundle, image=images[job.number], checkpoints=place, numbers=numbers
+            )
         write_atomically(directory / f"{job.number}.request.json", json.dumps(request, indent=2))
-        write_atomically(directory / f"{job.number}.spec.json", sweep.spec_of(job, name).to_json())
+    for job in jobs:
+        write_atomically(directory / f"{job.number}.spec.json", sweep.spec_of(job, job.name(0)).to_json())
     if missing := sorted(
         {name for job in jobs for name, value in PLACEHOLDERS.items() if getattr(job.settings, name) == value}
     ):
         fields = ", ".join(f"hydra.launcher.{name}" for name in missing)
         print(f"placeholders stand for what is not set, and is needed to submit: {fields}")
-    print(f"{counted(len(jobs), 'request')} in {directory}; nothing was uploaded or submitted")
+    print(f"{counted(len(machines), 'request')} in {directory}; nothing was uploaded or submitted")
 
 
 def _print_uploads(sweep: Sweep, jobs: Sequence[Job]) -> None:

@@ -72,7 +72,12 @@ def detach_message(sweep: Sweep, running: int) -> str:
 
 def _say(sweep: Sweep, running: Sequence[Submission]) -> None:
     hourly: list[float | None] = []
+    shared: set[str] = set()
     for submission in running:
+        if submission.machine in shared:
+            log.warning("%s runs as %s, on the same machine", submission.job, submission.name)
+            continue
+        shared |= {submission.machine} - {""}
         settings = submission.job.settings
         cost: float | None = 0.0
         if not sweep.is_local:

@@ -21,7 +21,7 @@ from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.settings import Mode
-from hydra_sagemaker.sweep.announcements import detach_problems, print_costs, print_plan
+from hydra_sagemaker.sweep.announcements import detach_problems, jobs_per_machine, print_costs, print_plan
 from hydra_sagemaker.sweep.dry_run import dry_run
 from hydra_sagemaker.sweep.interrupt import detach_message, interrupted, stop_all
 from hydra_sagemaker.sweep.lock import locked
@@ -100,6 +100,7 @@ def event_loop(sweep: Sweep, submissions: Sequence[Submission] = (), *, detach: 
     settings = sweep.settings
     scheduler = Scheduler(settings.max_parallel, settings.poll_seconds or 0.0, settings.submits_per_second, detach=detach)
     scheduler.collects_first = settings.max_failures is not None
+    scheduler.jobs_per_machine = jobs_per_machine(sweep)
     return EventLoop(sweep.tracker, submissions, scheduler, max_failures=settings.max_failures)
 
 

@@ -43,6 +43,8 @@ class Attempt:
     submitted: float | None = None
     """Seconds since 1970; None: it was planned only."""
     ended: float | None = None
+    shared_by: int = 1
+    """The number of jobs on its machine."""
     seen: bool = False
     """True once the place where jobs run has told of it: a submission may have failed on its way."""
 
@@ -214,7 +216,7 @@ def _harmless(words: Sequence[str]) -> list[str]:
 def _note(attempt: Attempt, event: dict[str, Any]) -> None:
     kind, time = event.get("event"), event.get("time")
     if kind == "submit":
-        attempt.submitted, attempt.ended = time, None
+        attempt.submitted, attempt.ended, attempt.shared_by = time, None, int(event.get("shared_by") or 1)
     elif kind in ("attached", "reused", "status"):
         attempt.seen = True
         attempt.submitted = attempt.submitted or time

@@ -42,6 +42,11 @@ class JobStatus:
         return self.record is not None and self.record.get("is_downloaded") is not False
 
     @property
+    def awaits_bill(self) -> bool:
+        """True where the cost is an estimate: it was collected while the machine that it shares still ran."""
+        return bool(((self.record or {}).get("cost") or {}).get("is_estimate"))
+
+    @property
     def has_failed(self) -> bool:
         """Tell whether it has ended badly; a result that could not be downloaded counts too."""
         return self.status.state.ended and (self.status.state != State.COMPLETED or "failure" in (self.record or {}))

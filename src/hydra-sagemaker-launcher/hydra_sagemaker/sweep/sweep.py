@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -119,7 +119,7 @@ class Sweep:
         ledger = Ledger(self.directory / ".launcher" / "ledger.jsonl")
         retries = Retries(self.settings.retries, self.settings.retry_seconds)
         tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.reserve)
-        tracker.on_collected = self._collected
+        tracker.on_collected, tracker.on_billed = self._collected, self._billed
         return tracker
 
     @cached_property
@@ -218,6 +218,11 @@ class Sweep:
 
     def _collected(self, submission: Submission) -> None:
         self.spending.settle(submission)
+        call_collected(self.settings.collected, submission.job)
+
+    def _billed(self, submission: Submission, name: str, cost: Mapping[str, Any]) -> None:
+        self.spending.budget.settle(name, cost.get("cost_usd"))
+        self.spending.late_bills[name] = cost.get("cost_usd") or 0.0
         call_collected(self.settings.collected, submission.job)
 
     def _closure(self) -> bytes | None:
