@@ -8,21 +8,28 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
 
-from hydra_sagemaker.aws.clients import api_call
+from hydra_sagemaker.aws.clients import Clients, api_call
 from hydra_sagemaker.aws.storage import UNKNOWN, split
 from hydra_sagemaker.errors import LauncherError
+from hydra_sagemaker.search.journal import mend_journal
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 log = logging.getLogger(__name__)
 COPY_SECONDS = 30.0
 """Between two copies: each sends the whole journal, about 2 kB for every trial."""
 CHANGED = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
+
+
+SCHEME = "s3://"
 
 
 class Copy:
@@ -68,6 +75,26 @@ class Copy:
 
 class AnotherWrites(LauncherError):
     pass
+
+
+def open_copied(uri: str, file: Path, settings: SageMakerLauncherConf) -> JournalStorage:
+    """Open a journal that is copied to S3, where the copy is further as it is there. Raises LauncherError."""
+    if not uri.removeprefix(SCHEME).strip("/").partition("/")[2] or uri.endswith("/"):
+        raise LauncherError(f"hydra.sweeper.storage={uri}: it names an object, as s3://bucket/prefix/search.journal")
+    mend_journal(file, is_ours=True)
+    copy = Copy(Clients(settings).s3, uri, settings)
+    fetch(copy, file)
+    return JournalStorage(CopiedJournal(file, copy))
+
+
+@contextmanager
+def copied_at_the_end(study: Study) -> Iterator[None]:
+    """Copy the rest, however the search ends."""
+    try:
+        yield
+    finally:
+        if isinstance(backend := getattr(study._storage, "_backend", None), CopiedJournal):
+            backend.flush()
 
 
 class CopiedJournal(JournalFileBackend):

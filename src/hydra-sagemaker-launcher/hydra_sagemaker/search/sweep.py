@@ -17,12 +17,15 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
 
+from hydra_plugins.hydra_sagemaker_launcher.sagemaker_launcher import SageMakerLauncher
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import task_yaml
+from hydra_sagemaker.job.job import settings_of
 from hydra_sagemaker.search import outcome, repeats, repeats_report
 from hydra_sagemaker.search.endings import interruptible
 from hydra_sagemaker.search.jobs import LauncherJobs, TrialJobs
+from hydra_sagemaker.search.journal_copy import SCHEME, copied_at_the_end, open_copied
 from hydra_sagemaker.search.launchers import config_below, make_launcher, trial_jobs
 from hydra_sagemaker.search.read_settings import read_settings
 from hydra_sagemaker.search.read_space import flat, read_space
@@ -55,6 +58,8 @@ def search(context: HydraContext, task: TaskFunction, config: DictConfig, argume
     prunes = not isinstance(pruner, optuna.pruners.NopPruner)
     with locked(directory, for_process=True):
         OmegaConf.save(config, directory / "multirun.yaml")
+        if is_copied(settings) and not isinstance(launcher, SageMakerLauncher):
+            raise LauncherError(f"hydra.sweeper.storage={settings.storage}: the copy in S3 needs hydra/launcher=sagemaker")
         with trial_jobs(launcher, context, task, config, settings.n_jobs, prunes) as (jobs, code, ignored):
             composed = [context.config_loader.load_sweep_config(config, words) for words in space.ends()]
             repeats.check(settings.repeat, space, directions, composed[0])
@@ -66,22 +71,32 @@ def search(context: HydraContext, task: TaskFunction, config: DictConfig, argume
             study = _study(settings, config, directory, space, identity, pruner)
             _enqueue(study, first_trials)
             running = _search(study, jobs, _overrides(space, context, config), settings, directory)
-            _run(running, jobs, running.progress.usd)
+            with copied_at_the_end(study):
+                _run(running, jobs, running.progress.usd)
         conclude(running.study, settings, directory, running)
         if settings.repeat.key is not None:
             below = config_below(config, directory / repeats.DIRECTORY)
             launcher = make_launcher(context, task, below, space)
             with trial_jobs(launcher, context, task, below, settings.n_jobs, prunes=False) as (jobs, _, _):
                 again = repeats.Repeats(running.study, jobs, space, settings.repeat)
-                _run(again, jobs, running.progress.usd)
+                with copied_at_the_end(study):
+                    _run(again, jobs, running.progress.usd)
             print(repeats_report.report(again))
+
+
+def is_copied(settings: AsyncOptunaConf) -> bool:
+    """Tell whether the journal here has a copy in S3."""
+    return settings.storage is not None and settings.storage.startswith(SCHEME)
 
 
 def _study(
     settings: AsyncOptunaConf, config: DictConfig, directory: Path, space: Space, identity: Mapping[str, Any],
     pruner: optuna.pruners.BasePruner,
 ) -> optuna.Study:  # fmt: skip
-    storage = open_storage(settings.storage, directory)
+    if is_copied(settings):
+        storage = open_copied(str(settings.storage), directory / FILE, settings_of(config))
+    else:
+        storage = open_storage(settings.storage, directory)
     name = settings.study_name or str(config.hydra.job.name)
     numbers = [int(one.name) for one in directory.iterdir() if one.name.isdecimal()]
     numbers += map(int, (read_values(directory) or {"jobs": ()})["jobs"])  # hydra.sweep.subdir may be other than the number
@@ -121,7 +136,7 @@ def _search(
 ) -> Search:
     trials = sum(trial.state != optuna.trial.TrialState.WAITING for trial in study.get_trials(deepcopy=False))
     limits = Limits(settings.n_trials, settings.max_failure_rate, settings.max_hours)
-    is_shared = settings.storage is not None
+    is_shared = settings.storage is not None and not is_copied(settings)
     found = Search(study, jobs, overrides_of, limits, _owner(directory), is_shared, study.user_attrs[FIRST_JOB])
     more = f", {found.continued} of them unfinished" if found.continued else ""
     before = f": {trials} trials of before{more}" if trials else ""
@@ -164,7 +179,8 @@ def conclude(study: optuna.Study, settings: AsyncOptunaConf, directory: Path, ru
         print("importance: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
     for file in outcome.draw(study, directory):
         print(f"{file}")
-    print(f"{outcome.dashboard(settings.storage, directory / FILE)}   # pip install optuna-dashboard")
+    storage = None if is_copied(settings) else settings.storage
+    print(f"{outcome.dashboard(storage, directory / FILE)}   # pip install optuna-dashboard")
 
 
 def _owner(directory: Path) -> str:
