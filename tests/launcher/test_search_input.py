@@ -74,7 +74,8 @@ def test_a_function_that_fails_ends_its_trials_alone(app: App, launcher: str) ->
 
 def test_params_and_first_trials_are_added_to_a_search_that_continues(app: App) -> None:
     words = (*HERE[:3], "+hydra.sweeper.params.x='int(interval(0,1000))'", "do=nothing")
-    assert app.run(*words, "hydra.sweeper.n_trials=1", "hydra.sweeper.enqueue=[{x: 3}]").code == 0
+    whole = (*HERE[:3], "hydra.sweeper.params={x: 'int(interval(0,1000))'}", "do=nothing")
+    assert app.run(*whole, "hydra.sweeper.n_trials=1", "hydra.sweeper.enqueue=[{x: 3}]").code == 0
     more = app.run(*words, "hydra.sweeper.n_trials=3", "hydra.sweeper.enqueue=[{x: 3}, {x: 5}]")
     assert more.code == 0 and "1 trials of before" in more.output, more.output
     assert [one.params["x"] for one in trials(app)][:2] == [3, 5] and len(app.marks()) == 3

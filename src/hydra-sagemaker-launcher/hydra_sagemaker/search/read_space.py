@@ -19,7 +19,7 @@ from hydra_sagemaker.sweep.hooks import imported
 
 log = logging.getLogger(__name__)
 VALUES_AT_MOST = 1_000_000
-"""Of a range; one with more is a slip, and Hydra would list them."""
+"""The largest count of values in a range: one with more is a slip, and Hydra would list them."""
 
 
 def read_space(params: Mapping[str, Any], arguments: Sequence[str], loader: ConfigLoader, function: str | None = None) -> Space:

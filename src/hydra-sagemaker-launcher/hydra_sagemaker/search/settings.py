@@ -57,7 +57,7 @@ class AsyncOptunaConf:
     on_change: OnChange = OnChange.refuse
     """Where the space or the code is another one than that of the study's trials: refuse, begin a new_study beside it, or keep
     its trials."""
-    params: Optional[dict[str, Any]] = field(default_factory=dict)
+    params: Any = None  # typed as a mapping, it could not be typed as a whole on the command line
     """The space, by keys of the configuration: values as on the command line, such as "tag(log, interval(1e-5, 1e-2))"."""
     custom_search_space: Optional[str] = None
     """Dotted name of a function that gets the configuration and the trial, and suggests further keys: a conditional space."""
