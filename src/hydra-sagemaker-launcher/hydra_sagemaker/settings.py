@@ -1,5 +1,6 @@
 """The fields of `hydra.launcher`. Imported at every start of Hydra: nothing heavy here."""
 
+import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Optional
@@ -150,6 +151,9 @@ class SageMakerLauncherConf:
     """Spare capacity, cheaper, that AWS may take back at any time; the job continues from its checkpoints."""
     max_wait_hours: Optional[float] = None
     """With spot: from submission to end, waiting and running; null: twice `max_run_hours`."""
+    keep_warm_minutes: Optional[float] = None
+    """A job's machines are kept for the next job of the sweep that needs the same, which then starts at once; at most 60. Ended when
+    no more jobs come; null: never kept. Not with spot; needs a quota of its own."""
     checkpoints: Optional[bool] = None
     """A job's output directory is kept in S3 while it runs, and the next attempt begins with it; null: with spot."""
     processes_per_instance: int | str = "auto"
@@ -177,10 +181,24 @@ def keeps_checkpoints(settings: SageMakerLauncherConf) -> bool:
     return settings.spot if settings.checkpoints is None else settings.checkpoints
 
 
+LONGEST_WARM_MINUTES = 60
+"""As AWS's guide on warm pools says."""
+
+
+def keep_warm_seconds(settings: SageMakerLauncherConf) -> int:
+    """Return the seconds for which a job's machines are kept at most; `extra` wins, and 0 stands for values that are refused."""
+    resources = settings.extra.get("ResourceConfig") or {}
+    if "KeepAlivePeriodInSeconds" in resources:
+        given = resources["KeepAlivePeriodInSeconds"]
+        return given if isinstance(given, int) and given > 0 else 0
+    minutes = settings.keep_warm_minutes or 0.0
+    return math.ceil(60 * minutes) if 0 < minutes <= LONGEST_WARM_MINUTES else 0
+
+
 PER_JOB = frozenset(
     """
     check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets tags extra
-    model_files download_models key_files spot max_wait_hours checkpoints processes_per_instance
+    model_files download_models key_files spot max_wait_hours keep_warm_minutes checkpoints processes_per_instance
     """.split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""

@@ -16,7 +16,7 @@ from hydra_sagemaker.aws.request_problems import Findings
 from hydra_sagemaker.job.identity import nodes, without_hydra
 from hydra_sagemaker.job.job import Job, hydra_config
 from hydra_sagemaker.secret_names import key_under_name, looks_secret, value_looks_secret, variable_within
-from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
+from hydra_sagemaker.settings import LONGEST_WARM_MINUTES, Mode, SageMakerLauncherConf
 from hydra_sagemaker.sweep.elsewhere import path_problem, variable_findings
 from hydra_sagemaker.sweep.hooks import imported
 
@@ -70,6 +70,9 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
             yield f"hydra.launcher.{name} is not set: {valid}"
     if settings.s3_uri and not settings.s3_uri.startswith("s3://"):
         yield f"hydra.launcher.s3_uri={settings.s3_uri}: it begins with s3://"
+    minutes = settings.keep_warm_minutes
+    if minutes is not None and not 0 <= minutes <= LONGEST_WARM_MINUTES:
+        yield f"hydra.launcher.keep_warm_minutes={minutes:g}: from 0 to {LONGEST_WARM_MINUTES}; null or 0 keeps nothing"
     processes = settings.processes_per_instance
     if processes != "auto" and not (isinstance(processes, int) and processes >= 1):
         yield f"hydra.launcher.processes_per_instance={processes}: auto, or a number from 1"

@@ -77,7 +77,7 @@ def _say(sweep: Sweep, running: Sequence[Submission]) -> None:
         cost: float | None = 0.0
         if not sweep.is_local:
             bound = bound_of_settings(settings, sweep.backend.prices)
-            cost = None if bound.usd is None else bound.usd / bound.hours
+            cost = bound.usd_per_hour
         hourly.append(cost)
         machine = f"{settings.instance_type} × {settings.instance_count}" if settings.instance_type else "this machine"
         price = "price unknown" if cost is None else f"${cost:.2f} an hour{' at most (spot)' if settings.spot else ''}"
