@@ -152,8 +152,8 @@ class SageMakerLauncherConf:
     max_wait_hours: Optional[float] = None
     """With spot: from submission to end, waiting and running; null: twice `max_run_hours`."""
     keep_warm_minutes: Optional[float] = None
-    """A job's machines are kept for the next job of the sweep that needs the same, which then starts at once; at most 60. Ended when
-    no more jobs come; null: never kept. Not with spot; needs a quota of its own."""
+    """A job's machines are kept for so long, at most 60 minutes, for a job of the sweep that needs the same and then starts at
+    once, and given back when none comes; null: not kept. Needs a quota of its own, and not spot."""
     checkpoints: Optional[bool] = None
     """A job's output directory is kept in S3 while it runs, and the next attempt begins with it; null: with spot."""
     processes_per_instance: int | str = "auto"
@@ -186,7 +186,7 @@ LONGEST_WARM_MINUTES = 60
 
 
 def keep_warm_seconds(settings: SageMakerLauncherConf) -> int:
-    """Return the seconds for which a job's machines are kept at most; `extra` wins, and 0 stands for values that are refused."""
+    """Return the most seconds for which a job's machines are kept; `extra` wins, and 0 stands for values that are refused."""
     resources = settings.extra.get("ResourceConfig") or {}
     if "KeepAlivePeriodInSeconds" in resources:
         given = resources["KeepAlivePeriodInSeconds"]

@@ -50,7 +50,9 @@ def request_problems(request: Mapping[str, Any]) -> Findings:
     found = Findings([], [])
     for one in violations(request_shape(), request):
         (found.warnings if _is_new_instance_type(one) else found.problems).append(_wording(one))
-    found.problems.extend(text for rule in (_sections, _instances, _warm_pool, _stopping, _channels, _tags) for text in rule(request))
+    found.problems.extend(
+        text for rule in (_sections, _instances, _warm_pool, _stopping, _channels, _tags) for text in rule(request)
+    )
     found.warnings.extend(_without_effect(request))
     return found
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from hydra_sagemaker.aws.request import merged
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
+ENDED = ("Completed", "Failed", "Stopped")
 RESOURCES = ("InstanceType", "InstancePreferences", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
 NETWORK = ("Subnets", "SecurityGroupIds")
 SWITCHES = ("EnableInterContainerTrafficEncryption", "EnableNetworkIsolation")
@@ -30,7 +31,10 @@ class WarmPool(NamedTuple):
     shape: str = ""
     """The machines, as `shape_of` writes them."""
     instance_type: str = ""
+    keep_seconds: int = 0
     had_machines: bool = True
+    has_ended: bool = True
+    """True when the job does not run any more."""
 
     @property
     def is_live(self) -> bool:
@@ -46,12 +50,14 @@ def warm_pool_of(described: Mapping[str, Any]) -> WarmPool:
         str(found.get("ReusedByJob", "")),
         shape_of(described),
         str(described["ResourceConfig"].get("InstanceType")),
+        described["ResourceConfig"].get("KeepAlivePeriodInSeconds", 0),
         "TrainingStartTime" in described,
+        described["TrainingJobStatus"] in ENDED,
     )
 
 
 def shape_of(request: Mapping[str, Any]) -> str:
-    """Return what has to be equal for a job to take another's pool: machines, role and network, not image, data or environment."""
+    """Return what has to be equal for a job to take a pool: machines, role and network, not image, data or environment."""
     resources, network = request["ResourceConfig"], request.get("VpcConfig") or {}
     parts: list[Any] = [request["RoleArn"], *(resources.get(name) for name in RESOURCES)]
     parts += [sorted(network.get(name) or ()) for name in NETWORK]

@@ -23,6 +23,7 @@ from hydra_sagemaker.aws.training_jobs import TrainingJobs
 from hydra_sagemaker.aws.unpack import input_places
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job, is_code_gone, last_lines
+from hydra_sagemaker.backends.sagemaker_pools import SageMakerPools
 from hydra_sagemaker.backends.sagemaker_reports import CheckpointedReports
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
 from hydra_sagemaker.code.requirements import Requirements
@@ -50,7 +51,7 @@ class SageMakerBackend(Backend):
         self.settings, self.prices = settings, prices_of(settings)
         self.code, self.requirements = code, requirements or Requirements()
         self._bundle: str | None = None
-        self._images = Images()
+        self._images, self._pools = Images(), SageMakerPools(lambda: self.training_jobs)
         self._uploaded: set[str] = set()
         """Inputs that are in S3."""
         self._final_descriptions: dict[str, dict[str, Any]] = {}
@@ -73,6 +74,10 @@ class SageMakerBackend(Backend):
     @cached_property
     def _reports(self) -> CheckpointedReports:
         return CheckpointedReports(self.training_jobs.described, self.storage)
+
+    @property
+    def pools(self) -> SageMakerPools:
+        return self._pools
 
     @property
     def region(self) -> str | None:
@@ -128,7 +133,7 @@ class SageMakerBackend(Backend):
         request = training_job_request(job, name, bundle=bundle, image=self.image(job.settings), checkpoints=checkpoints)
         with api_call(f"CreateTrainingJob {name}", accepted=("ResourceInUse",)):
             try:
-                self.clients.sagemaker.create_training_job(**request)
+                self.pools.submit(request, self.clients.sagemaker.create_training_job)
                 return True
             except ClientError as error:
                 if (code := error_code(error)) == "ResourceLimitExceeded":

@@ -133,10 +133,15 @@ def with_kept(bill: Mapping[str, Any], seconds: int | None) -> dict[str, Any]:
     """Return a bill with the time for which the machines were kept warm after the job; None leaves it as it is."""
     if seconds is None:
         return dict(bill)
-    price, count, used = bill["price_per_hour_usd"], bill["instance_count"], bill["billable_seconds"]
-    hourly = None if price is None or count is None else price * count
-    usd = None if used is None else _usd(used + seconds, hourly)
+    used = bill["billable_seconds"]
+    usd = None if used is None else kept_usd(bill, used + seconds)
     return {**bill, "kept_warm_seconds": seconds, "cost_usd": usd}
+
+
+def kept_usd(bill: Mapping[str, Any], seconds: float | None) -> float | None:
+    """Return what so many seconds of the machines in a bill cost; None where that is not known."""
+    price, count = bill.get("price_per_hour_usd"), bill.get("instance_count")
+    return _usd(seconds, None if price is None or count is None else price * count)
 
 
 def total(bills: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
@@ -146,7 +151,7 @@ def total(bills: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:
     for key in ("billable_seconds", "cost_usd", "saved_by_spot_usd"):
         values = [bill[key] for bill in known if bill.get(key) is not None]
         sums[key] = math.fsum(values) if len(values) == len(known) else None
-    return sums | {"kept_warm_seconds": math.fsum(bill.get("kept_warm_seconds") or 0 for bill in known)}
+    return sums
 
 
 def money(usd: float | None) -> str:

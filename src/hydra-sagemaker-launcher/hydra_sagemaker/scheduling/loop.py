@@ -10,8 +10,9 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from hydra_sagemaker.backends.base import QuotaExceeded, State, Status
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
-from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
+from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit, Tend
 from hydra_sagemaker.scheduling.tracker import Submission, Tracker
+from hydra_sagemaker.scheduling.warm_pools import LOOK_SECONDS
 
 log = logging.getLogger(__name__)
 OUTAGE_SECONDS = 10.0
@@ -39,6 +40,8 @@ class EventLoop:
         self.tracker, self.scheduler, self.now, self.sleep = tracker, scheduler, now, sleep
         self.max_failures = max_failures
         self.submissions: list[Submission] = []
+        scheduler.pools = tracker.keeper.pools
+        scheduler.pools.look_seconds = min(LOOK_SECONDS, max(scheduler.poll_seconds, 0.1))
         self.changed: Callable[[Submission], None] = lambda submission: None
         self._scheduled: dict[int, Submission] = {}
         """The jobs that have a run of their own, by the scheduler's index."""
@@ -57,7 +60,7 @@ class EventLoop:
             leader.duplicates.append(submission)
             return
         self._leaders[submission.job.key] = submission
-        index = self.scheduler.add(submission.kind)
+        index = self.scheduler.add(submission.kind, self.tracker.backend.pools.shape(submission.job))
         self._scheduled[index] = submission
         if submission.status.state == State.WAITING:
             return
@@ -89,6 +92,8 @@ class EventLoop:
                     self._submit(index)
                 case Poll():
                     self._poll()
+                case Tend():
+                    self.tracker.keeper.tend(self.now(), self.scheduler.waiting(), self.scheduler.idle_slots)
                 case Collect(index):
                     self._collect(index)
                 case Sleep(seconds):
@@ -178,6 +183,9 @@ class EventLoop:
             self._log_outage(error)
             return
         self._end_outage()
+        for submission in changed:
+            if submission.status.state.ended:
+                self.tracker.keeper.ended(submission, self.now())
         ended = {one.name for one in changed if one.status.state.ended}
         self.scheduler.polled([i for i in self.scheduler.running if self._scheduled[i].name in ended], self.now())
         self.tracker.delivered(changed)

@@ -10,6 +10,8 @@ from random import Random
 from typing import NamedTuple
 
 from hydra_sagemaker.scheduling.backoff import Backoff, TokenBucket
+from hydra_sagemaker.scheduling.quota import Quota
+from hydra_sagemaker.scheduling.warm_pools import WarmPools
 
 LONGEST_BACKOFF_SECONDS = 60.0
 LONGEST_PROBE_SECONDS = 300.0
@@ -27,31 +29,15 @@ class Poll(NamedTuple):
     pass
 
 
+class Tend(NamedTuple):
+    """Look at machines that are kept warm, and end those that are not needed."""
+
+
 class Sleep(NamedTuple):
     seconds: float
 
 
-Action = Submit | Collect | Poll | Sleep
-
-
-@dataclass
-class Quota:
-    """The account's quota for one kind of machine: found out by a refusal, and probed again now and then."""
-
-    probes: Backoff
-    limit: int
-    probe_at: float = float("-inf")
-    running: int = 0
-    waiting: deque[int] = field(default_factory=deque)
-
-    def refused(self, now: float) -> None:
-        self.limit, self.probe_at = self.running, now + self.probes.next()
-
-    def taken(self) -> None:
-        self.running += 1
-        if self.running > self.limit:  # the quota is larger than was known: probe for still more at once
-            self.limit, self.probe_at = self.running, float("-inf")
-            self.probes.reset()
+Action = Submit | Collect | Poll | Tend | Sleep
 
 
 @dataclass
@@ -72,7 +58,11 @@ class Scheduler:
 
     def __post_init__(self) -> None:
         self.kinds: list[str] = []
+        self.shapes: list[str] = []
         self.quotas: dict[str, Quota] = {}
+        self.lines: dict[tuple[str, str], deque[int]] = {}
+        """The jobs in the queue, by kind and shape of their machines."""
+        self.pools = WarmPools()
         self.running: set[int] = set()
         self._later: list[tuple[float, int]] = []
         self._ended: deque[int] = deque()
@@ -81,12 +71,18 @@ class Scheduler:
         self._bucket = TokenBucket(self.submits_per_second, burst=max(1, round(self.submits_per_second)))
         self._submit_backoff, self._poll_backoff = self._backoff(), self._backoff()
 
-    def add(self, kind: str = "") -> int:
-        """Queue one more job and return its index. A quota is for one `kind` of machine."""
+    def add(self, kind: str = "", shape: str = "") -> int:
+        """Queue one more job and return its index.
+
+        Args:
+            kind: of machine; a quota is for one.
+            shape: the machines that the job leaves for others of the same shape; empty where it keeps none.
+        """
         self.kinds.append(kind)
+        self.shapes.append(shape)
         if kind not in self.quotas:
             self.quotas[kind] = Quota(Backoff(self.poll_seconds, LONGEST_PROBE_SECONDS, self.random), self.max_parallel)
-        self.quotas[kind].waiting.append(len(self.kinds) - 1)
+        self._line_of(len(self.kinds) - 1).append(len(self.kinds) - 1)
         return len(self.kinds) - 1
 
     def restore(self, index: int, *, has_ended: bool) -> None:
@@ -101,7 +97,7 @@ class Scheduler:
     @property
     def queued(self) -> int:
         """The number of jobs that still have to be submitted."""
-        return len(self._later) + sum(len(quota.waiting) for quota in self.quotas.values())
+        return len(self._later) + sum(map(len, self.lines.values()))
 
     @property
     def free_slots(self) -> int:
@@ -112,19 +108,22 @@ class Scheduler:
         """Return what to do now, None when nothing is left. `now` in seconds, of any origin."""
         while self._later and self._later[0][0] <= now:
             index = heapq.heappop(self._later)[1]
-            self._quota_of(index).waiting.append(index)
+            self._line_of(index).append(index)
         if self.collects_first and self._ended:
             return Collect(self._ended[0])
         submit_at, index = self._next_submission(now)
         if submit_at <= now:
             return Submit(index)
+        if self.pools and (self.pools.look_at() <= now or self.pools.unneeded(self.waiting(), self.idle_slots, now)):
+            return Tend()
         if self.running and now >= self._next_poll and (self.queued or not self.detach):
             return Poll()
         if self._ended:
             return Collect(self._ended[0])
-        if not self.queued and (self.detach or not self.running):
+        if not self.queued and (self.detach or not self.running) and (not self.pools or self.pools.expects_more):
             return None
-        return Sleep(max(0.001, min(submit_at, self._next_poll if self.running else float("inf")) - now))
+        next_poll = self._next_poll if self.running else float("inf")
+        return Sleep(max(0.001, min(submit_at, next_poll, self.pools.look_at()) - now))
 
     def submitted(self, index: int, now: float) -> None:
         self._dequeue(index)
@@ -134,11 +133,12 @@ class Scheduler:
             self._next_poll = now + self.poll_seconds
         self.running.add(index)
         self._quota_of(index).taken()
+        self.pools.claim(self.shapes[index], now)
 
     def refused(self, index: int, now: float) -> None:
         """A quota refused the job: it stays in the queue, and fewer run at once until the quota has room again."""
         self._bucket.take(now)
-        self._quota_of(index).refused(now)
+        self._quota_of(index).refused(now, self.pools.idle(self.kinds[index]))
 
     def throttled(self, now: float) -> None:
         """The service took no submission, of whatever job: too many calls, or out of reach."""
@@ -169,7 +169,7 @@ class Scheduler:
     def withdraw(self, index: int) -> bool:
         """Take a job out of the queue, to be collected as it is; False if it is not in the queue."""
         later = [one for one in self._later if one[1] != index]
-        if index in self._quota_of(index).waiting:
+        if index in self._line_of(index):
             self._dequeue(index)
         elif len(later) < len(self._later):
             heapq.heapify(later)
@@ -179,23 +179,43 @@ class Scheduler:
         self._ended.append(index)
         return True
 
+    def waiting(self, *, later: bool = True) -> dict[str, int]:
+        """Return the number of jobs in the queue by the shape of their machines, those that are tried again later included."""
+        counts: dict[str, int] = {}
+        indices = [index for _, index in self._later] if later else []
+        for shape, count in [
+            *((shape, len(line)) for (_, shape), line in self.lines.items()),
+            *((self.shapes[i], 1) for i in indices),
+        ]:
+            counts[shape] = counts.get(shape, 0) + count
+        return counts
+
+    @property
+    def idle_slots(self) -> int:
+        """The number of jobs that could run beside those that do."""
+        return max(0, self.max_parallel - len(self.running))
+
     def _next_submission(self, now: float) -> tuple[float, int]:
         """Return when to submit, and which job: the first in line that its quota admits."""
         slot = float("-inf") if len(self.running) < self.max_parallel else float("inf")
         best, chosen = self._later[0] if self._later else (float("inf"), -1)
-        for quota in self.quotas.values():
-            if not quota.waiting:
+        has_cold_slot = not self.pools or self.idle_slots > self.pools.waited_for(self.waiting(later=False), now)
+        for (kind, shape), line in self.lines.items():
+            if not line:
                 continue
-            at = max(self._opens_at(quota), slot)
-            is_better = at < best if best > now else at <= now and quota.waiting[0] < chosen
+            if self.pools and self.pools.is_available(shape):
+                at = slot  # its machines are there, and count against the quota already
+            else:
+                at = max(self._opens_at(self.quotas[kind], self.pools.idle(kind)), slot) if has_cold_slot else float("inf")
+            is_better = at < best if best > now else at <= now and line[0] < chosen
             if is_better:
-                best, chosen = at, quota.waiting[0]
+                best, chosen = at, line[0]
         return max(best, slot, self._submit_after, self._bucket.ready_at(now)), chosen
 
-    def _opens_at(self, quota: Quota) -> float:
+    def _opens_at(self, quota: Quota, idle: int) -> float:
         """A full quota is probed right after the poll that is nearest to its time: later, a job that has ended unseen would
         pass for a quota that has grown."""
-        if quota.running < quota.limit:
+        if quota.running + idle < quota.limit:
             return float("-inf")
         if not self.running:
             return quota.probe_at
@@ -204,8 +224,11 @@ class Scheduler:
     def _quota_of(self, index: int) -> Quota:
         return self.quotas[self.kinds[index]]
 
+    def _line_of(self, index: int) -> deque[int]:
+        return self.lines.setdefault((self.kinds[index], self.shapes[index]), deque())
+
     def _dequeue(self, index: int) -> int:
-        self._quota_of(index).waiting.remove(index)
+        self._line_of(index).remove(index)
         return index
 
     def _backoff(self) -> Backoff:

@@ -15,7 +15,8 @@ from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.scheduling.job_returns import SubmittedJob, job_return, return_of
-from hydra_sagemaker.scheduling.ledger import Ledger
+from hydra_sagemaker.scheduling.ledger import Ledger, failed_attempts
+from hydra_sagemaker.scheduling.pool_keeper import PoolKeeper
 from hydra_sagemaker.scheduling.retries import Retries
 from hydra_sagemaker.settings import OnExisting, RetriesConf, keeps_checkpoints
 
@@ -74,6 +75,7 @@ class Tracker:
         self.may_cost = may_cost
         """Returns the reason why further attempts, jobs by the attempts' names, would cost too much."""
         self.on_collected: Callable[[Submission], None] = lambda submission: None
+        self.keeper = PoolKeeper(backend, ledger)
         self.active: dict[str, Submission] = {}
         self.failed = 0
         """Jobs of this launch that have failed for good, those of a sweeper's earlier batches among them."""
@@ -103,11 +105,7 @@ class Tracker:
         """Give jobs their failed attempts, as earlier launches in this directory have written them down."""
         if not submissions:
             return
-        found: dict[str, dict[str, dict[str, Any]]] = {}
-        for event in self.ledger.read():
-            if event.get("event") == "collected" and event.get("key") and event.get("cause"):
-                kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
-                found.setdefault(event["key"], {})[event["name"]] = kept
+        found = failed_attempts(self.ledger.read())
         for submission in submissions:
             earlier = found.get(submission.job.key, {})
             submission.attempts = [attempt for name, attempt in earlier.items() if name != submission.name]
@@ -125,10 +123,12 @@ class Tracker:
         self.backend.prepare(job, name, spec)
         self._write("submit", submission, output_dir=str(job.output_dir))
         self.active[name] = submission  # before the call: if that is interrupted, the job may be there
+        self.keeper.started(submission)
         try:
             is_new = self.backend.submit(job, name, spec, fresh=submission.fresh)
         except Exception:
             del self.active[name]
+            self.keeper.not_started(submission)
             raise
         if not is_new:
             submission.origin = ATTACHED  # another launcher, or this one before it was killed
@@ -138,6 +138,7 @@ class Tracker:
         self._write(submission.origin, submission)
         if not submission.status.state.ended:
             self.active[submission.name] = submission
+            self.keeper.started(submission)
 
     def poll(self) -> list[Submission]:
         """Return the jobs whose status has changed, and all that have ended and were not `delivered` yet."""
@@ -170,6 +171,7 @@ class Tracker:
             outcome.record["earlier_attempts"] = submission.attempts
         if submission.is_pruned and not outcome.is_completed:
             outcome.record["pruned"] = True
+        self.keeper.collected(submission.name, outcome.record)
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
         self._write("collected", submission, status=returned.status.name.lower(), **_ending(outcome))
         self.on_collected(submission)

@@ -57,6 +57,9 @@ class TrialJobs(Protocol):
         """
         ...
 
+    def expect_no_more(self) -> None:
+        """Say that no further trial will begin."""
+
     def reports(self, number: int) -> dict[int, float]:
         """Return the values that a running job has reported so far, by step; none where it cannot be asked now."""
         return {}
@@ -88,6 +91,9 @@ class LauncherJobs(TrialJobs):
 
     def submit(self, number: int, overrides: Sequence[str]) -> None:
         self._open[number] = self.executor.submit(*overrides, number=number)
+
+    def expect_no_more(self) -> None:
+        self.executor.expect_no_more()
 
     def reports(self, number: int) -> dict[int, float]:
         try:

@@ -76,6 +76,8 @@ class Search:
                 pass
             if not self.running:
                 break
+            if not self._to_submit and not self._may_begin():
+                self.jobs.expect_no_more()
             for ended in self.jobs.wait():
                 self._tell(ended)
             for number in self.running:

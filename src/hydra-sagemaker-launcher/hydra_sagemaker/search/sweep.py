@@ -25,6 +25,7 @@ from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import settings_of
+from hydra_sagemaker.scheduling.ledger import kept_warm_usd
 from hydra_sagemaker.search import outcome
 from hydra_sagemaker.search.jobs import BatchJobs, LauncherJobs, TrialJobs
 from hydra_sagemaker.search.samplers import make_pruner, make_sampler
@@ -85,7 +86,8 @@ def _opened(
     limits = Limits(settings.n_trials, settings.max_failure_rate, settings.max_hours)
     found = Search(study, jobs, partial(space.suggest, config=config), limits, _owner(directory), study.user_attrs[FIRST_JOB])
     if isinstance(jobs, LauncherJobs):
-        jobs.executor._sweep.spending.budget.bill_earlier(found.progress.usd)
+        sweep = jobs.executor._sweep
+        sweep.spending.budget.bill_earlier(found.progress.usd + kept_warm_usd(sweep.tracker.ledger.read()))
     more = f", {found.continued} of them unfinished" if found.continued else ""
     before = f": {trials} trials of before{more}" if trials else ""
     log.info("study %s in %s%s", study.study_name, settings.storage or directory / FILE, before)
