@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from hydra_sagemaker.settings import keep_warm_seconds
 
 log = logging.getLogger(__name__)
 KEEP = "KeepAlivePeriodInSeconds"
+QUOTA = re.compile(r"is (\d+) Instances")
 
 
 class SageMakerPools(Pools):
@@ -53,9 +55,12 @@ class SageMakerPools(Pools):
             create(**request)
             return
         except ClientError as error:
-            is_about_pools = USAGE in str(error.response["Error"].get("Message", ""))
+            message = str(error.response["Error"].get("Message", ""))
+            is_about_pools = USAGE in message
             if error_code(error) != "ResourceLimitExceeded" or not is_about_pools or request["ResourceConfig"] == cold:
                 raise
+        if (quota := QUOTA.search(message)) is not None and int(quota[1]) > 0:
+            self._seen.add(kind)
         self.missing(kind)
         create(**request | {"ResourceConfig": cold})
         self._declined.add(request["TrainingJobName"])

@@ -41,7 +41,7 @@ class EventLoop:
         self.max_failures = max_failures
         self.submissions: list[Submission] = []
         scheduler.pools = tracker.keeper.pools
-        scheduler.pools.look_seconds = min(LOOK_SECONDS, max(scheduler.poll_seconds, 0.1))
+        scheduler.pools.look_seconds = min(LOOK_SECONDS, max(scheduler.poll_seconds / 2, 0.1))
         self.changed: Callable[[Submission], None] = lambda submission: None
         self._scheduled: dict[int, Submission] = {}
         """The jobs that have a run of their own, by the scheduler's index."""
@@ -187,6 +187,8 @@ class EventLoop:
             if submission.status.state.ended:
                 self.tracker.keeper.ended(submission, self.now())
         ended = {one.name for one in changed if one.status.state.ended}
+        badly = {one.name for one in changed if one.status.state in (State.FAILED, State.STOPPED)}
+        self.scheduler.failed.update(i for i in self.scheduler.running if self._scheduled[i].name in badly)
         self.scheduler.polled([i for i in self.scheduler.running if self._scheduled[i].name in ended], self.now())
         self.tracker.delivered(changed)
         for submission in changed:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ENDING_SECONDS = 120.0
 """A pool that lives so long after it was told to end has not been ended."""
+LOOKS_AT_OTHERS = 10
+"""Running jobs that are looked at before the account counts as one without a quota."""
 PATIENCE_SECONDS = 20.0
 """For ending pools when the launcher ends."""
 
@@ -134,6 +136,8 @@ class PoolKeeper:
         if not self.pools.seen(pool.name, found, now):
             return
         if not found.status and found.had_machines:
+            for name in list(self._asked)[:LOOKS_AT_OTHERS]:  # the quota may be smaller than the number of jobs
+                self.backend.pools.look(name)
             self.backend.pools.missing(found.instance_type)
         self._settle(pool.name, found)
 

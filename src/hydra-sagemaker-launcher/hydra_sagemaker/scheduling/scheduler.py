@@ -64,6 +64,8 @@ class Scheduler:
         """The jobs in the queue, by kind and shape of their machines."""
         self.pools = WarmPools()
         self.running: set[int] = set()
+        self.failed: set[int] = set()
+        """Jobs that have ended badly and, once they are collected, may be queued again."""
         self._later: list[tuple[float, int]] = []
         self._ended: deque[int] = deque()
         self._next_poll = self._polled_at = float("-inf")
@@ -161,6 +163,7 @@ class Scheduler:
 
     def collected(self, index: int) -> None:
         self._ended.remove(index)
+        self.failed.discard(index)
 
     def requeue(self, index: int, at: float) -> None:
         """Submit a collected job once more, not before `at`."""
@@ -180,14 +183,12 @@ class Scheduler:
         return True
 
     def waiting(self, *, later: bool = True) -> dict[str, int]:
-        """Return the number of jobs in the queue by the shape of their machines, those that are tried again later included."""
+        """Return the number of jobs in the queue by the shape of their machines; `later`: with those that may come back."""
         counts: dict[str, int] = {}
-        indices = [index for _, index in self._later] if later else []
-        for shape, count in [
-            *((shape, len(line)) for (_, shape), line in self.lines.items()),
-            *((self.shapes[i], 1) for i in indices),
-        ]:
-            counts[shape] = counts.get(shape, 0) + count
+        for (_, shape), line in self.lines.items():
+            counts[shape] = counts.get(shape, 0) + len(line)
+        for index in {*self.failed, *(index for _, index in self._later)} if later else ():
+            counts[self.shapes[index]] = counts.get(self.shapes[index], 0) + 1
         return counts
 
     @property
