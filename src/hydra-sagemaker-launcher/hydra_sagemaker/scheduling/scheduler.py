@@ -113,10 +113,12 @@ class Scheduler:
             self._line_of(index).append(index)
         if self.collects_first and self._ended:
             return Collect(self._ended[0])
+        if self.pools and self.pools.unneeded(self.waiting(), self.idle_slots, now):
+            return Tend()
         submit_at, index = self._next_submission(now)
         if submit_at <= now:
             return Submit(index)
-        if self.pools and (self.pools.look_at() <= now or self.pools.unneeded(self.waiting(), self.idle_slots, now)):
+        if self.pools and self.pools.look_at() <= now:
             return Tend()
         if self.running and now >= self._next_poll and (self.queued or not self.detach):
             return Poll()
