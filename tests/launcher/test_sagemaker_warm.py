@@ -1,4 +1,4 @@
-"""Machines that are kept warm for the sweep's next job: used, paid for, and never left behind."""
+"""Machines that are kept warm for the sweep's next job: used, paid for, and always given back."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class TrainingJobs:
         job.warm_from = taken
 
     def _check_quota(self, job: TrainingJob, delta: int) -> None:
-        """Count the machines of jobs and those that wait in warm pools."""
+        """Raise ApiError beyond the quota, for which machines that wait in warm pools count too."""
         kind = job.instance_type
         same = [other for other in self.jobs.values() if other.instance_type == kind]
         busy = sum(other.instance_count for other in same if other.status not in FINISHED)

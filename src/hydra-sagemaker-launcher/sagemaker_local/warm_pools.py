@@ -24,14 +24,14 @@ RESOURCES = ("InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId"
 
 @dataclass
 class Machines:
-    """How long machines take to start, and how many may be kept. Changed while the server runs, it counts for new jobs."""
+    """Seconds that machines take to start, and the quota of warm pools. A change while the server runs counts for new jobs."""
 
     start_seconds: float = 0.0
-    """Of machines that are not in a warm pool: the job is Starting, which AWS does not bill."""
+    """Start of machines that are not in a warm pool: the job is Starting, which AWS does not bill."""
     image_seconds: float = 0.0
-    """For the image, on machines that do not have it: the job is Downloading, which AWS bills."""
+    """Download of the image, on machines that lack it: the job is Downloading, which AWS bills."""
     warm_start_seconds: float = 0.0
-    """Of machines that are in a warm pool."""
+    """Start of machines that are in a warm pool."""
     warm_pools: int = 0
     """Instances of each type that may be in warm pools, busy or idle; AWS begins with 0 and then keeps none, silently."""
     pool_delay_seconds: float = 1.0
@@ -60,7 +60,7 @@ class Pool:
     left_at: float | None = None
     """The end of the job, in seconds since the epoch."""
     ended_at: float | None = None
-    """Of the waiting time, which is billed."""
+    """The end of the waiting time, which is billed."""
     reused_by: str = ""
 
     @property

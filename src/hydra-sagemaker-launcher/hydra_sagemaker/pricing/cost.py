@@ -139,7 +139,7 @@ def with_kept(bill: Mapping[str, Any], seconds: int | None) -> dict[str, Any]:
 
 
 def kept_usd(bill: Mapping[str, Any], seconds: float | None) -> float | None:
-    """Return what so many seconds of the machines in a bill cost; None where that is not known."""
+    """Return the price of some seconds on the machines of a bill; None where it is not known."""
     price, count = bill.get("price_per_hour_usd"), bill.get("instance_count")
     return _usd(seconds, None if price is None or count is None else price * count)
 

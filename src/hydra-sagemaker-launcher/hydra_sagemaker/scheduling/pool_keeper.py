@@ -84,7 +84,7 @@ class PoolKeeper:
         return name in self._left or name in self._asked
 
     def tend(self, now: float, waiting: Mapping[str, int], free_slots: int) -> None:
-        """Look at the pools that are due, and end those that no job in the queue needs."""
+        """Look at the pools that are due, and end the ones that no job in the queue needs."""
         for pool in self.pools.unneeded(waiting, free_slots, now):
             self._end(pool, now)
         for pool in [pool for pool in self.pools.pools.values() if pool.look_at <= now]:
@@ -106,7 +106,7 @@ class PoolKeeper:
             self._records[name] = record
 
     def end_all(self) -> list[Unended]:
-        """End the pools that are there, and those that running jobs would leave; return what could not be ended."""
+        """End the pools that are there, and the pools of jobs that still run; return what could not be ended."""
         names = [*self.pools.pools, *self._asked]
         deadline = self.clock() + PATIENCE_SECONDS
         for name in names:

@@ -30,7 +30,7 @@ class Poll(NamedTuple):
 
 
 class Tend(NamedTuple):
-    """Look at machines that are kept warm, and end those that are not needed."""
+    """Look at machines that are kept warm, and give back the ones that no job needs."""
 
 
 class Sleep(NamedTuple):
@@ -185,7 +185,7 @@ class Scheduler:
         return True
 
     def waiting(self, *, later: bool = True) -> dict[str, int]:
-        """Return the number of jobs in the queue by the shape of their machines; `later`: with those that may come back."""
+        """Return the number of jobs in the queue by the shape of their machines; `later`: with jobs that may come back."""
         counts: dict[str, int] = {}
         for (_, shape), line in self.lines.items():
             counts[shape] = counts.get(shape, 0) + len(line)
@@ -195,7 +195,7 @@ class Scheduler:
 
     @property
     def idle_slots(self) -> int:
-        """The number of jobs that could run beside those that do."""
+        """The number of jobs that could run beside the running ones."""
         return max(0, self.max_parallel - len(self.running))
 
     def _next_submission(self, now: float) -> tuple[float, int]:

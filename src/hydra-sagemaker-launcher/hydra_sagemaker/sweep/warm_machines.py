@@ -27,7 +27,7 @@ END = "aws sagemaker update-training-job --resource-config KeepAlivePeriodInSeco
 
 
 def end_pools(sweep: Sweep) -> None:
-    """End the pools of this sweep, those that running jobs would leave too; log what could not be ended, and how to do it."""
+    """End the pools of this sweep, of jobs that still run too; log what could not be ended, and the command that ends it."""
     if "tracker" not in vars(sweep):  # nothing was planned yet
         return
     keeper = sweep.tracker.keeper
@@ -41,7 +41,7 @@ def end_pools(sweep: Sweep) -> None:
 
 
 def end_pools_of(past: SubmittedSweep, say: Callable[[str], None]) -> list[Unended]:
-    """End the pools of a sweep that another process submitted; return those that could not be ended."""
+    """End the pools of a sweep that another process submitted; return the ones that could not be ended."""
     if not any(keep_warm_seconds(job.settings) for job in past.jobs):
         return []
     unended = []
