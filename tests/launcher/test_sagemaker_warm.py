@@ -225,7 +225,11 @@ def test_the_limit_counts_machines_that_are_kept(cloud: Cloud) -> None:
     output = cloud.sweep(*words, "hydra.launcher.max_cost_usd=720", code=1)
     assert "2 jobs (at most ml.m5.large for 1 h and 5 minutes kept warm) may cost $780.00" in output
     assert cloud.names() == []
-    cloud.sweep(*words, "hydra.launcher.max_cost_usd=780")
+    cloud.app.write("hooks.py", "def note(folder, record):\n    print('told', record['name'], record['cost'])\n")
+    output = cloud.sweep(*words, "hydra.launcher.max_cost_usd=780", "hydra.launcher.collected=hooks.note")
+    for record in (cloud.record(0), cloud.record(1)):
+        bills = re.findall(rf"told {record['name']} (.*)", output)
+        assert bills[-1] == str(record["cost"]) and "kept_warm_seconds" in bills[-1], "the function is told of the whole bill"
 
 
 def test_downloads_are_kept_with_the_machine(cloud: Cloud) -> None:
@@ -287,3 +291,28 @@ def test_an_executor_keeps_machines_until_it_is_closed(cloud: Cloud) -> None:
     cloud.app.let_go()
     cloud.app.await_(lambda: not cloud.names("InProgress"))
     assert statuses(cloud) == ["Reused", "Terminated", "Terminated"]
+
+
+def test_a_search_keeps_machines_between_trials_and_gives_them_back(cloud: Cloud) -> None:
+    pytest.importorskip("optuna", reason='needs pip install "hydra-sagemaker-launcher[search]"')
+    words = (
+        "hydra/sweeper=async_optuna",
+        "x=int(interval(0,1000))",
+        "hydra.sweeper.n_trials=3",
+        "hydra.launcher.max_parallel=1",
+    )
+    output = cloud.sweep(*words, KEPT)
+    assert "3 of 3 trials" in output and statuses(cloud) == ["Reused", "Reused", "Terminated"]
+
+
+def test_a_search_whose_budget_is_spent_gives_machines_back(cloud: Cloud) -> None:
+    pytest.importorskip("optuna", reason='needs pip install "hydra-sagemaker-launcher[search]"')
+    words = (
+        "hydra/sweeper=async_optuna",
+        "x=int(interval(0,1000))",
+        "hydra.sweeper.n_trials=9",
+        "hydra.launcher.max_parallel=1",
+    )
+    limit = ("hydra.launcher.max_run_hours=1", "hydra.launcher.max_cost_usd=390", PRICE)  # one job and its machine
+    output = cloud.sweep(*words, *limit, KEPT)
+    assert "the budget is spent" in output and statuses(cloud) == ["Terminated"]

@@ -16,6 +16,7 @@ pytest.importorskip("boto3")
 
 from botocore.exceptions import ClientError  # noqa: E402
 
+from hydra_apps import AWS, App  # noqa: E402
 from hydra_sagemaker.aws.request import findings_of, training_job_request  # noqa: E402
 from hydra_sagemaker.aws.warm_pools import WarmPool, shape_of, shape_of_settings, warm_pool_of  # noqa: E402
 from hydra_sagemaker.backends.pools import Pools  # noqa: E402
@@ -282,6 +283,11 @@ class Submitted:
         self.name, self.job = name, job
 
 
+def submitted(name: str, folder: Path) -> Any:
+    number = name.rpartition("-")[2]
+    return Submitted(name, dataclasses.replace(job(keep_warm_minutes=1), output_dir=folder / number))
+
+
 def keeper(cloud: Cloud, folder: Path, count: int = 1) -> PoolKeeper:
     """A keeper with jobs that have ended at time 0."""
     backend: Any = type("Backend", (), {"pools": cloud})()
@@ -305,7 +311,7 @@ def test_what_a_machine_has_cost_is_written_down_after_its_job(tmp_path: Path) -
     file = tmp_path / "0/.job/record.json"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(record))
-    found.collected("job-0", record)
+    found.collected(submitted("job-0", tmp_path), record)
     settled = []
     found.on_settled = lambda submission, name, record: settled.append((name, record["cost"]["kept_warm_seconds"]))
     assert found.is_kept("job-0")
@@ -322,17 +328,17 @@ def test_a_pool_that_is_settled_first_is_in_the_record_from_the_beginning(tmp_pa
     found = keeper(Cloud({"job-0": [WarmPool("Reused", 3, "job-9")]}), tmp_path)
     found.tend(0, {}, 0)
     record: dict[str, Any] = {"cost": dict(BILL)}
-    found.collected("job-0", record)
+    found.collected(submitted("job-0", tmp_path), record)
     assert record["cost"]["cost_usd"] == 26.0 and record["warm_pool"] == {"status": "Reused", "reused_by": "job-9"}
     taken: dict[str, Any] = {}
-    found.collected("job-9", taken)
+    found.collected(submitted("job-9", tmp_path), taken)
     assert taken == {"warm_start_from": "job-0"}
 
 
 def test_the_bill_of_an_attempt_before_is_corrected_too(tmp_path: Path) -> None:
     found = keeper(Cloud({"job-0": [WarmPool("Terminated", 7)]}), tmp_path)
     earlier: dict[str, Any] = {"name": "job-0", "cost": dict(BILL)}
-    found.collected("job-0", earlier)
+    found.collected(submitted("job-0", tmp_path), earlier)
     file = tmp_path / "0/.job/record.json"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"name": "job-1", "cost": BILL, "earlier_attempts": [earlier]}))
@@ -355,6 +361,16 @@ def test_a_job_that_had_machines_and_left_none_means_that_there_is_no_quota(tmp_
     assert cloud.types_without == [], "the service may be late"
     found.tend(10, waiting, 0)
     assert cloud.types_without == ["ml.g5.xlarge"] and not len(found.pools)
+
+
+def test_the_pool_of_an_earlier_launch_is_in_the_record_of_its_job(tmp_path: Path) -> None:
+    found = keeper(Cloud({"job-5": [AVAILABLE, WarmPool("Terminated", 7)]}), tmp_path, 0)
+    found.found("job-5", AVAILABLE._replace(keep_seconds=60, instance_type="ml.g5.xlarge"), 0)
+    record: dict[str, Any] = {"name": "job-5", "cost": dict(BILL)}
+    found.collected(submitted("job-5", tmp_path), record)
+    for now in (0, 3):
+        found.tend(now, {}, 0)
+    assert record["cost"]["kept_warm_seconds"] == 7
 
 
 REFUSED = NotPermitted("UpdateTrainingJob job-0: AccessDenied")
@@ -381,7 +397,7 @@ def test_what_cannot_be_ended(tmp_path: Path, error: CallFailed, seconds: float,
 def test_at_the_end_running_jobs_are_told_to_leave_nothing(tmp_path: Path) -> None:
     cloud = Cloud({})
     found = keeper(cloud, tmp_path, 2)
-    running: Any = Submitted("job-7", job(keep_warm_minutes=1))
+    running = submitted("job-7", tmp_path)
     found.started(running)
     assert found.end_all() == [] and cloud.ended == ["job-0", "job-1", "job-7"]
     found.started(running)
@@ -446,3 +462,22 @@ def test_caches_go_where_sagemaker_keeps_them_unless_the_user_set_them() -> None
     assert use_kept_directory(environment) == ["HF_HOME"]
     assert (environment["HF_HOME"], environment["PIP_CACHE_DIR"]) == ("/cache/huggingface", "/own")
     assert use_kept_directory(cold := {}) == [] and not cold
+
+
+def test_the_plan_says_what_warm_machines_can_cost(app: App) -> None:
+    words = ("x=1,2", "hydra.launcher.keep_warm_minutes=30", "hydra.launcher.max_run_hours=1")
+    done = app.run(*AWS, *words, "hydra.launcher.price_per_hour={ml.m5.large: 2}")
+    assert (
+        done.code == 0 and "2 jobs, at most $6.00, at most $2.00 of it for machines kept warm after their jobs (" in done.output
+    )
+    done = app.run(*AWS, *words, "hydra.launcher.price_per_hour={ml.m5.large: 2}", "hydra.launcher.max_cost_usd=5")
+    assert "(at most ml.m5.large for 1 h and 30 minutes kept warm) may cost $6.00" in done.output
+    assert (
+        "It fits with hydra.launcher.max_run_hours=0.75 or 1 of the 2 jobs or hydra.launcher.max_cost_usd=6.00" in done.output
+    )
+
+
+def test_nobody_detaches_from_machines_that_somebody_has_to_give_back(app: App) -> None:
+    done = app.run(*AWS, "x=1", "hydra.launcher.keep_warm_minutes=30", "hydra.launcher.wait=false")
+    assert done.code == 1 and "hydra.launcher.wait=false: nobody stays to give back the machines" in done.output
+    assert "hydra.launcher.keep_warm_minutes=null, or hydra.launcher.wait=true" in done.output

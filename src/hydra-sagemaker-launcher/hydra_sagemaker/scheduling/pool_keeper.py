@@ -81,7 +81,7 @@ class PoolKeeper:
 
     def is_kept(self, name: str) -> bool:
         """Return whether the machines of an ended job may cost something yet."""
-        return name in self._left or name in self._asked
+        return name in self._left or name in self.pools.pools
 
     def tend(self, now: float, waiting: Mapping[str, int], free_slots: int) -> None:
         """Look at the pools that are due, and end the ones that no job in the queue needs."""
@@ -96,14 +96,15 @@ class PoolKeeper:
             except LauncherError as error:
                 self._missed(pool, now, error)
 
-    def collected(self, name: str, record: dict[str, Any]) -> None:
+    def collected(self, submission: Submission, record: dict[str, Any]) -> None:
         """Put into a job's record what is known of its machines; what they cost may be known later."""
+        name = submission.name
         if earlier := self._machines_of.pop(name, None):
             record["warm_start_from"] = earlier
         if (settled := self._settled.pop(name, None)) is not None:
             _note(record, settled)
-        elif name in self._left:
-            self._records[name] = record
+        elif self.is_kept(name):
+            self._left[name], self._records[name] = submission, record
 
     def end_all(self) -> list[Unended]:
         """End the pools that are there, and the pools of jobs that still run; return what could not be ended."""

@@ -171,7 +171,7 @@ class Tracker:
             outcome.record["earlier_attempts"] = submission.attempts
         if submission.is_pruned and not outcome.is_completed:
             outcome.record["pruned"] = True
-        self.keeper.collected(submission.name, outcome.record)
+        self.keeper.collected(submission, outcome.record)
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
         self._write("collected", submission, status=returned.status.name.lower(), **_ending(outcome))
         self.on_collected(submission)
