@@ -137,7 +137,7 @@ def simulated(scale: Scale, folder: Path) -> Figures:
     backend = SimulatedBackend(settings, folder / "app", service)
     tracker = Tracker(backend, ledger, specifications(jobs[0]), "app", retries)
     scheduler = Scheduler(scale.max_parallel, scale.poll_seconds, scale.submits_per_second, random=random)
-    clock.is_noted = lambda: any(quota.waiting for quota in scheduler.quotas.values())
+    clock.is_noted = lambda: any(scheduler.lines.values())
     marks = Marks([round(EARLY * scale.jobs), scale.jobs])
     began = time.perf_counter()
     submissions = tracker.plan(jobs, OnExisting.retry_failed)

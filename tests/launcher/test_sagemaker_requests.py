@@ -56,6 +56,10 @@ IN_REQUEST: dict[str, list[tuple[Any, str, Any]]] = {
     "instance_count": [(2, "ResourceConfig.InstanceCount", 2)],
     "volume_gb": [(200, "ResourceConfig.VolumeSizeInGB", 200)],
     "max_run_hours": [(1.5, "StoppingCondition.MaxRuntimeInSeconds", 5400)],
+    "keep_warm_minutes": [
+        (10, "ResourceConfig.KeepAlivePeriodInSeconds", 600),
+        (0.01, "ResourceConfig.KeepAlivePeriodInSeconds", 1),
+    ],
     "spot": [(True, "EnableManagedSpotTraining", True), (True, "StoppingCondition.MaxWaitTimeInSeconds", 172_800)],
     "checkpoints": [(True, "CheckpointConfig", KEPT)],
     "channels": [({"data": "s3://data/train"}, "InputDataConfig", [CODE, SPEC, channel("data", "s3://data/train")])],
@@ -150,7 +154,7 @@ def test_spot_waits_as_long_as_it_may_and_keeps_checkpoints_unless_told_not_to()
 
 def test_a_request_of_all_fields_is_valid() -> None:
     settings = {field: cases[0][0] for field, cases in IN_REQUEST.items()}
-    made = request(**settings)
+    made = request(**settings | {"spot": False})  # spot machines cannot be kept warm
     assert request_problems(made).problems == []
     validate_parameters(made, request_shape())
 

@@ -11,7 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
+from hydra_sagemaker.scheduling.actions import Collect, Poll, Sleep, Submit
+from hydra_sagemaker.scheduling.scheduler import Scheduler
 
 pytest.importorskip("boto3", reason='needs pip install "paraphrase-lab[aws]"')
 BENCH = Path(__file__).resolve().parents[2] / "scripts" / "bench"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
+from hydra_sagemaker.scheduling.actions import Collect, Poll, Sleep, Submit
+from hydra_sagemaker.scheduling.scheduler import Scheduler
 from work import lines_executed
 
 

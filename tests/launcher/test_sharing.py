@@ -17,7 +17,8 @@ from hydra_sagemaker.backends.base import State, Status
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.inputs import Input
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.scheduling.scheduler import Poll, Scheduler, Submit
+from hydra_sagemaker.scheduling.actions import Poll, Submit
+from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.sharing import companions, groups
 from hydra_sagemaker.scheduling.submission import NEW, Submission
 from hydra_sagemaker.settings import SageMakerLauncherConf

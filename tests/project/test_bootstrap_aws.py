@@ -135,7 +135,8 @@ def test_what_the_submitting_user_may_do(printed: dict[str, Any]) -> None:
     policy = printed["submitting_user"]["policy"]
     jobs = named(policy, "Jobs")
     assert jobs["Action"] == [
-        f"sagemaker:{name}" for name in ("AddTags", "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob")
+        f"sagemaker:{name}"
+        for name in ("AddTags", "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob", "UpdateTrainingJob")
     ]
     assert jobs["Resource"] == f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/*"
     assert named(policy, "PassRole")["Resource"] == f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"

@@ -8,11 +8,14 @@ pytest.importorskip("moto", reason='needs pip install "paraphrase-lab[local-aws]
 
 from local_account import Account  # noqa: E402
 from sagemaker_local import LocalSageMaker  # noqa: E402
+from sagemaker_local.warm_pools import Machines  # noqa: E402
+
+MACHINES = Machines(warm_pools=8, pool_delay_seconds=0.5)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSageMaker]:
-    with LocalSageMaker(tmp_path_factory.mktemp("sagemaker"), stop_grace_seconds=3) as started:
+    with LocalSageMaker(tmp_path_factory.mktemp("sagemaker"), stop_grace_seconds=3, machines=MACHINES) as started:
         yield started
 
 

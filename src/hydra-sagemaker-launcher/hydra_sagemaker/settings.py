@@ -1,5 +1,6 @@
 """The fields of `hydra.launcher`. Imported at every start of Hydra: nothing heavy here."""
 
+import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Optional
@@ -153,6 +154,9 @@ class SageMakerLauncherConf:
     """Spare capacity, cheaper, that AWS may take back at any time; the job continues from its checkpoints."""
     max_wait_hours: Optional[float] = None
     """With spot: from submission to end, waiting and running; null: twice `max_run_hours`."""
+    keep_warm_minutes: Optional[float] = None
+    """A job's machines are kept for so long, at most 60 minutes, for a job of the sweep that needs the same and then starts at
+    once, and given back when none comes; null: not kept. Needs a quota of its own, and not spot."""
     checkpoints: Optional[bool] = None
     """A job's output directory is kept in S3 while it runs, and the next attempt begins with it; null: with spot."""
     processes_per_instance: int | str = "auto"
@@ -180,10 +184,24 @@ def keeps_checkpoints(settings: SageMakerLauncherConf) -> bool:
     return settings.spot if settings.checkpoints is None else settings.checkpoints
 
 
+LONGEST_WARM_MINUTES = 60
+"""As AWS's guide on warm pools says."""
+
+
+def keep_warm_seconds(settings: SageMakerLauncherConf) -> int:
+    """Return the most seconds for which a job's machines are kept; `extra` wins, and 0 stands for values that are refused."""
+    resources = settings.extra.get("ResourceConfig") or {}
+    if "KeepAlivePeriodInSeconds" in resources:
+        given = resources["KeepAlivePeriodInSeconds"]
+        return given if isinstance(given, int) and given > 0 else 0
+    minutes = settings.keep_warm_minutes or 0.0
+    return math.ceil(60 * minutes) if 0 < minutes <= LONGEST_WARM_MINUTES else 0
+
+
 PER_JOB = frozenset(
     """
     check image_uri image python instance_type instance_count volume_gb max_run_hours channels env secrets tags extra
-    model_files download_models key_files spot max_wait_hours checkpoints processes_per_instance
+    model_files download_models key_files spot max_wait_hours keep_warm_minutes checkpoints processes_per_instance
     """.split()
 )
 """Fields that a job's own configuration may set; the others belong to the whole sweep."""

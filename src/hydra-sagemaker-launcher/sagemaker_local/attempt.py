@@ -15,6 +15,7 @@ from sagemaker_local.isolation import host_names
 from sagemaker_local.logs import LogStream, MetricReader
 from sagemaker_local.services import Services
 from sagemaker_local.training_job import FAILURE_REASON_CHARACTERS, TrainingJob
+from sagemaker_local.warm_pools import CACHE_VARIABLE
 
 TICK_SECONDS = 0.05
 LOG_SECONDS = 0.3
@@ -64,8 +65,10 @@ class Attempt:
             self._streams.append(LogStream(self.services.logs, LOG_GROUP, stream, container.log_file))
         names = {"TRAINING_JOB_NAME": self.job.name, "TRAINING_JOB_ARN": self.job.arn}
         variables = {**self.job.request.get("Environment", {}), **names}
-        for container in self.containers:
-            container.start(self.command, variables, self.services.environments, self.services.job_credentials)
+        pool = self.job.pool or self.job.warm_from
+        for host, container in enumerate(self.containers):
+            cached = {CACHE_VARIABLE: str(pool.cache(host))} if pool is not None else {}
+            container.start(self.command, variables | cached, self.services.environments, self.services.job_credentials)
         reason = self._watch()
         self._send_logs(is_last=True)
         if reason == RECLAIMED:  # `close` ends the copying where it stands

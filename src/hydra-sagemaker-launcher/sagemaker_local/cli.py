@@ -18,6 +18,7 @@ from sagemaker_local.errors import LocalSageMakerError
 from sagemaker_local.faults import Faults
 from sagemaker_local.isolation import ISOLATIONS
 from sagemaker_local.server import LocalSageMaker
+from sagemaker_local.warm_pools import Machines
 
 LOOPBACK = ("127.0.0.1", "localhost")
 
@@ -58,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--python", default=sys.executable, help="the interpreter whose packages jobs find installed")
     parser.add_argument("--stop-grace-seconds", type=float, default=120, help="between SIGTERM and SIGKILL (default: 120)")
     parser.add_argument("--serve-command", default="serve", help="what an endpoint runs (default: serve)")
+    parser.add_argument("--warm-pools", type=int, default=0, help="instances of a type in warm pools (default: 0, as AWS)")
+    starts = {"start": "of new machines, not billed", "image": "for an image, billed", "warm-start": "of machines kept warm"}
+    for name, meaning in starts.items():
+        parser.add_argument(f"--{name}-seconds", type=float, default=0, help=f"{meaning} (default: 0)")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME=VALUE", help="see sagemaker_local/README.md; repeatable"
     )
@@ -77,6 +82,7 @@ def _server(options: argparse.Namespace, temporary: str) -> LocalSageMaker:
         max_running=options.max_running,
         stop_grace_seconds=options.stop_grace_seconds,
         faults=Faults.parse(options.fault),
+        machines=Machines(options.start_seconds, options.image_seconds, options.warm_start_seconds, options.warm_pools),
         serve_command=shlex.split(options.serve_command),
     )
 

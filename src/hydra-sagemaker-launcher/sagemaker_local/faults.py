@@ -26,7 +26,10 @@ class Faults:
     throttle_period: int = 4
     instance_quota: dict[str, int] = field(default_factory=dict)
     """Instances of a type that may run at once; a type without an entry has no limit."""
+    warm_pools_refused: bool = False
+    """Beyond the quota of warm pools CreateTrainingJob is answered with ResourceLimitExceeded, not with a job without pool."""
     start_delay_seconds: float = 0.0
+    """Jobs stay Starting for this long, also on machines of a warm pool."""
     capacity_error_jobs: str | None = None
     capacity_error_times: int = 1
     """This many of the jobs meant, the first ones, fail with CapacityError."""

@@ -17,6 +17,7 @@ from sagemaker_local.rules import check_training_job
 from sagemaker_local.tags import Tags
 from sagemaker_local.training_job import FINISHED, TrainingJob
 from sagemaker_local.transfer import split_uri
+from sagemaker_local.warm_pools import WarmPools, check_keep_alive, over_quota
 
 log = logging.getLogger("sagemaker_local")
 
@@ -24,8 +25,10 @@ Operation = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class TrainingJobs:
-    def __init__(self, faults: Faults, tags: Tags, *, s3: Any, iam: Any, submit: Callable[[TrainingJob], None]) -> None:
-        self.faults, self.tags, self.s3, self.iam, self.submit = faults, tags, s3, iam, submit
+    def __init__(
+        self, faults: Faults, tags: Tags, warm_pools: WarmPools, *, s3: Any, iam: Any, submit: Callable[[TrainingJob], None]
+    ) -> None:
+        self.faults, self.tags, self.warm_pools, self.s3, self.iam, self.submit = faults, tags, warm_pools, s3, iam, submit
         self.lock = threading.RLock()
         self.jobs: dict[str, TrainingJob] = {}
         self.operations: dict[str, Operation] = {
@@ -49,7 +52,7 @@ class TrainingJobs:
                     "Training job names must be unique within an AWS account and region, and a training job with this "
                     f"name already exists ({job.arn})",
                 )
-            self._check_quota(job)
+            self._give_machines(job)
             job.enter("Starting", "Starting the training job")
             self.jobs[job.name] = job
         self.tags.add(job.arn, request.get("Tags", []))
@@ -93,19 +96,30 @@ class TrainingJobs:
         except self.s3.exceptions.ClientError:
             return None
 
-    def _check_quota(self, job: TrainingJob) -> None:
+    def _give_machines(self, job: TrainingJob) -> None:
+        """Give the job the machines of a warm pool that match, else new ones, as far as the quotas allow."""
+        pools = [other.pool for other in self.jobs.values() if other.pool is not None]
+        for pool in pools:
+            pool.expire()
+        taken = self.warm_pools.taken(job.name, job.request, pools)
+        try:
+            self._check_quota(job, delta=0 if taken else job.instance_count)
+            job.pool = self.warm_pools.granted(job.name, job.request, taken, pools, refuses=self.faults.warm_pools_refused)
+        except ApiError:
+            if taken is not None:
+                taken.ended_at, taken.reused_by = None, ""
+            raise
+        job.warm_from = taken
+
+    def _check_quota(self, job: TrainingJob, delta: int) -> None:
+        """Raise ApiError beyond the quota, for which machines that wait in warm pools count too."""
         kind = job.instance_type
-        used = sum(
-            other.instance_count for other in self.jobs.values() if other.status not in FINISHED and other.instance_type == kind
-        )
-        quota = self.faults.instance_quota.get(kind)
-        if quota is not None and used + job.instance_count > quota:
-            raise ApiError(
-                "ResourceLimitExceeded",
-                f"The account-level service limit '{kind} for training job usage' is {quota} Instances, with current "
-                f"utilization of {used} Instances and a request delta of {job.instance_count} Instances. Please use AWS "
-                "Service Quotas to request an increase for this quota.",
-            )
+        same = [other for other in self.jobs.values() if other.instance_type == kind]
+        busy = sum(other.instance_count for other in same if other.status not in FINISHED)
+        idle = sum(other.instance_count for other in same if other.status in FINISHED and other.pool and other.pool.is_live)
+        quota, used = self.faults.instance_quota.get(kind), busy + idle
+        if quota is not None and used + delta > quota:
+            raise ApiError("ResourceLimitExceeded", over_quota(f"{kind} for training job usage", quota, used, delta))
 
     def _get(self, name: str, code: str = "ValidationException") -> TrainingJob:
         job = self.jobs.get(name)
@@ -136,14 +150,26 @@ class TrainingJobs:
             job = self._get(request["TrainingJobName"], "ResourceNotFound")
             if job.status != "InProgress" and changes.keys() - {"ResourceConfig"}:
                 raise invalid(f"The request was rejected because the training job is in status {job.status}.")
-            if "ResourceConfig" in changes and "KeepAlivePeriodInSeconds" not in job.request["ResourceConfig"]:
-                raise invalid(f"The training job {job.name} has no warm pool, whose KeepAlivePeriodInSeconds could change.")
+            if "ResourceConfig" in changes:
+                self._update_pool(job, changes["ResourceConfig"]["KeepAlivePeriodInSeconds"])
             for name, value in changes.items():
                 is_merged = isinstance(value, dict) and isinstance(job.request.get(name), dict)
                 job.request[name] = job.request[name] | value if is_merged else value
             job.updated = time.time()
         log.info("%s updated: %s", job.name, ", ".join(changes) or "nothing")
         return {"TrainingJobArn": job.arn}
+
+    def _update_pool(self, job: TrainingJob, seconds: int) -> None:
+        """Change how long the machines of a job are kept; 0 gives them back. Raises ApiError where it has none any more."""
+        check_keep_alive(seconds, is_spot=job.is_spot)
+        if job.pool is not None:
+            job.pool.expire()
+        if job.pool is None or not job.pool.is_live:
+            raise invalid(f"The training job {job.name} has no warm pool, whose KeepAlivePeriodInSeconds could change.")
+        if job.pool.left_at is not None:
+            job.pool.keep_seconds = seconds
+            if not seconds:
+                job.pool.end(time.time())
 
     def take(self, job: TrainingJob) -> bool:
         """Take the job for the caller to run; False if it is finished already."""
@@ -156,6 +182,8 @@ class TrainingJobs:
         with self.lock:
             if (job := self._get(name, "ResourceNotFound")).status not in FINISHED:
                 raise ApiError("ResourceInUse", f"The training job {arn('training-job', name)} is in status {job.status}.")
+            if job.pool is not None and job.pool.is_live:
+                job.pool.end(time.time())
             del self.jobs[name]
         self.tags.forget(job.arn)
         return {}

@@ -48,4 +48,7 @@ def _matches(summary: dict[str, Any], request: dict[str, Any], kind: str) -> boo
         return False
     if request.get("StatusEquals", summary[f"{kind}Status"]) != summary[f"{kind}Status"]:
         return False
+    wanted = request.get("WarmPoolStatusEquals")
+    if wanted is not None and summary.get("WarmPoolStatus", {}).get("Status") != wanted:
+        return False
     return all(sign * summary[field] > sign * request[name] for name, (field, sign) in TIME_FILTERS.items() if name in request)

@@ -9,6 +9,7 @@ from sagemaker_local.account import CONTAINER_BASE
 from sagemaker_local.errors import invalid, not_served
 from sagemaker_local.training_job import DEFAULT_MAX_RUNTIME_SECONDS
 from sagemaker_local.validation import null_violation, validation_error
+from sagemaker_local.warm_pools import check_keep_alive
 
 
 def check_training_job(request: dict[str, Any]) -> None:
@@ -18,6 +19,8 @@ def check_training_job(request: dict[str, Any]) -> None:
     max_runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS)
     if request.get("EnableManagedSpotTraining") and condition.get("MaxWaitTimeInSeconds", 0) < max_runtime:
         raise invalid("Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds")
+    seconds = request["ResourceConfig"].get("KeepAlivePeriodInSeconds", 0)
+    check_keep_alive(seconds, is_spot=bool(request.get("EnableManagedSpotTraining")))
     _check_channels(request.get("InputDataConfig", []))
     for definition in request["AlgorithmSpecification"].get("MetricDefinitions", []):
         try:

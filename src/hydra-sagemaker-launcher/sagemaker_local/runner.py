@@ -87,16 +87,22 @@ class JobRun:
                 attempt.close()
 
     def _await_instances(self) -> None:
-        deadline = time.monotonic() + self.faults.start_delay_seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self._stop_if_asked()
-            self.job.stop_requested.wait(min(left, 0.1))
-        self._stop_if_asked()
+        machines, warm = self.services.machines, self.job.warm_from
+        self._wait(self.faults.start_delay_seconds + (machines.warm_start_seconds if warm else machines.start_seconds))
         if (time.time() - self.job.created) * self.faults.time_scale > self.job.max_wait_seconds:
             raise Ended("Stopped", "MaxWaitTimeExceeded", "Training job wait time exceeded MaxWaitTimeInSeconds")
         if self.services.counters.hits("capacity_error", self.job.name):
             reason = "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML "
             raise Ended("Failed", "Failed", f"{reason}instance type.")
+        if self.job.pool is not None:
+            self.job.pool.has_started = True
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._stop_if_asked()
+            self.job.stop_requested.wait(min(left, 0.1))
+        self._stop_if_asked()
 
     def _stop_if_asked(self) -> None:
         if self.services.closing.is_set():
@@ -108,6 +114,9 @@ class JobRun:
         self.enter("Downloading", "Downloading input data")
         with self.jobs.lock:
             self.job.started = self.job.started or time.time()
+        warm = self.job.warm_from
+        if warm is None or warm.image != self.job.request["AlgorithmSpecification"]["TrainingImage"]:
+            self._wait(self.services.machines.image_seconds)
         parts = len(attempt.containers)
         for channel in self.job.request.get("InputDataConfig", []):
             source = channel["DataSource"]["S3DataSource"]

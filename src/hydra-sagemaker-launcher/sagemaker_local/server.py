@@ -18,6 +18,7 @@ from sagemaker_local.account import BUCKET, CLIENT_KEY, ENDPOINT_LOG_GROUP, LOG_
 from sagemaker_local.errors import LocalSageMakerError
 from sagemaker_local.faults import Faults
 from sagemaker_local.recording import RecordedRequest
+from sagemaker_local.warm_pools import Machines
 
 if TYPE_CHECKING:
     from sagemaker_local.isolation import Isolation
@@ -48,6 +49,7 @@ class LocalSageMaker:
         max_running: int = 4,
         stop_grace_seconds: float = 120,
         faults: Faults | None = None,
+        machines: Machines | None = None,
         serve_command: Sequence[str] = ("serve",),
     ) -> None:
         from sagemaker_local.isolation import ISOLATIONS
@@ -59,7 +61,7 @@ class LocalSageMaker:
         self.isolation: Isolation = isolation
         self.root, self.port, self.python = Path(root).resolve(), port, python
         self.max_running, self.stop_grace_seconds, self.serve_command = max_running, stop_grace_seconds, serve_command
-        self.faults = faults or Faults()
+        self.faults, self.machines = faults or Faults(), machines or Machines()
         self.url, self.keys = "", Keys()
         self.requests: list[RecordedRequest] = []
 
@@ -112,10 +114,12 @@ class LocalSageMaker:
         from sagemaker_local.runner import JobRun
         from sagemaker_local.scheduler import Scheduler
         from sagemaker_local.tags import Tags
+        from sagemaker_local.warm_pools import WarmPools
 
         tags = Tags()
         scheduler = Scheduler(self.max_running, services.closing, lambda job: JobRun(job, jobs, services).run())
-        self.jobs = jobs = TrainingJobs(self.faults, tags, s3=services.s3, iam=services.iam, submit=scheduler.submit)
+        pools = WarmPools(self.machines, self.root)
+        self.jobs = jobs = TrainingJobs(self.faults, tags, pools, s3=services.s3, iam=services.iam, submit=scheduler.submit)
         endpoints = Endpoints(services, tags)
         moto = DomainDispatcherApplication(create_backend_app)
         front = Front(moto, jobs, endpoints, tags, services)

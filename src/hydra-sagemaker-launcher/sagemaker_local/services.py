@@ -25,6 +25,7 @@ class Services:
         self.isolation: Isolation = server.isolation
         self.job_credentials = server.keys.environment(server.url, JOB_KEY)
         self.stop_grace_seconds, self.serve_command = server.stop_grace_seconds, server.serve_command
+        self.machines = server.machines
         self.environments = Environments(server.python, server.root)
         self.counters, self.requests = FaultCounters(server.faults), server.requests
         self.s3, self.logs, self.sagemaker, self.iam = (

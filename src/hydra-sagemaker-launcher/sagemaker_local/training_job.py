@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 from hydra_sagemaker.aws.request_limits import service_model
 from sagemaker_local.account import arn
+from sagemaker_local.warm_pools import Pool
 
 FINISHED = ("Completed", "Failed", "Stopped")
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
@@ -33,6 +35,10 @@ class TrainingJob:
     """Fields of DescribeTrainingJob that only a run can fill."""
     is_taken: bool = False
     """True once a runner has begun with it; until then it waits in the queue."""
+    warm_from: Pool | None = None
+    """The pool whose machines it has taken."""
+    pool: Pool | None = None
+    """The pool that its own machines will be, if it asked for one and the quota allowed it."""
     stop_requested: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -79,6 +85,10 @@ class TrainingJob:
             seconds = round((self.ended - self.started) * time_scale + 0.5)
             self.results["TrainingTimeInSeconds"] = seconds
             self.results["BillableTimeInSeconds"] = int(seconds * SPOT_PRICE) if self.is_spot else seconds
+        if self.pool is not None:
+            self.pool.leave(self.request["ResourceConfig"]["KeepAlivePeriodInSeconds"])
+        elif self.warm_from is not None:
+            shutil.rmtree(self.warm_from.directory, ignore_errors=True)
         if status == "Failed":
             self.results["FailureReason"] = message[:FAILURE_REASON_CHARACTERS]
 
@@ -98,6 +108,7 @@ class TrainingJob:
             "LastModifiedTime": max(self.transitions[-1]["StartTime"] if self.transitions else self.created, self.updated),
             **{name: value for name, value in times.items() if value is not None},
             **self.results,
+            **({"WarmPoolStatus": self.pool.described()} if self.pool is not None else {}),
         }
 
     def summary(self) -> dict[str, Any]:

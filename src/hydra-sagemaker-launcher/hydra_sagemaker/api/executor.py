@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.launch import event_loop, leave, plan
 from hydra_sagemaker.sweep.lock import locked
 from hydra_sagemaker.sweep.sweep import Sweep
+from hydra_sagemaker.sweep.warm_machines import end_pools
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class Executor:
             )
         self._sweep.directory.mkdir(parents=True, exist_ok=True)
         self._loop = event_loop(self._sweep)
+        self._sweep.tracker.keeper.pools.expects_more = True
         self._reported: set[int] = set()
         self._next_number = 0
         self.jobs: list[Job] = []
@@ -87,11 +89,12 @@ class Executor:
         self.close()
 
     def close(self) -> None:
-        """Release the lock; jobs that run continue, and `attach` finds them again.
+        """Release the lock; jobs that run continue, and `attach` finds them again. No machine is kept warm any more.
 
         Example:
             >>> executor.close()
         """
+        end_pools(self._sweep)
         self._sweep.changes.write()
         self._lock.close()
 
@@ -191,6 +194,24 @@ class Executor:
         Example:
             >>> values = [job.result() for job in executor.collect()]
         """
-        while (seconds := self.step()) is not None:
-            time.sleep(seconds)
+        with self._expecting_none():
+            while (seconds := self.step()) is not None:
+                time.sleep(seconds)
         return list(self.jobs)
+
+    def expect_no_more(self) -> None:
+        """Say that no more jobs will be submitted: machines that are kept warm are given back when their job ends.
+
+        Example:
+            >>> executor.expect_no_more()
+        """
+        self._sweep.tracker.keeper.pools.expects_more = False
+
+    @contextmanager
+    def _expecting_none(self) -> Iterator[None]:
+        pools = self._sweep.tracker.keeper.pools
+        before, pools.expects_more = pools.expects_more, False
+        try:
+            yield
+        finally:
+            pools.expects_more = before

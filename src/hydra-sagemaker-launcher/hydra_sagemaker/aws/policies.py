@@ -81,7 +81,7 @@ def submitting_policy(plan: Plan) -> dict[str, Any]:
     GetCallerIdentity needs no permission. GetRole is for the look at the role's trust policy before anything is uploaded, which
     is left out without it.
     """
-    jobs = ["AddTags", "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob"]
+    jobs = ["AddTags", "CreateTrainingJob", "DescribeTrainingJob", "StopTrainingJob", "UpdateTrainingJob"]
     to_sagemaker = {"StringEquals": {"iam:PassedToService": SAGEMAKER}}
     return _policy([
         _allow("Jobs", [f"sagemaker:{name}" for name in jobs], plan.arn("sagemaker", "training-job/*")),

@@ -12,7 +12,7 @@ from hydra_sagemaker.aws.request_problems import Findings, request_problems
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR
-from hydra_sagemaker.settings import SageMakerLauncherConf, keeps_checkpoints
+from hydra_sagemaker.settings import SageMakerLauncherConf, keep_warm_seconds, keeps_checkpoints
 
 CHECKPOINTS = "/opt/ml/checkpoints"
 RESERVED_CHANNELS = ("code", "job")
@@ -54,6 +54,7 @@ def training_job_request(
             "InstanceType": settings.instance_type or "",
             "InstanceCount": settings.instance_count,
             "VolumeSizeInGB": settings.volume_gb,
+            **_if("KeepAlivePeriodInSeconds", keep_warm_seconds(settings)),
         },
         "StoppingCondition": _stopping(settings, len(numbers) or 1),
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],

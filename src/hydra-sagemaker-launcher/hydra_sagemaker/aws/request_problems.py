@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 
 from hydra_sagemaker.aws.request_limits import Path, Violation, matches, request_shape, violations
 from hydra_sagemaker.pricing.prices import DEFAULT_RUNTIME_SECONDS, SECONDS_PER_HOUR
+from hydra_sagemaker.settings import LONGEST_WARM_MINUTES
 
 MAX_RUNTIME_SECONDS = 28 * 24 * SECONDS_PER_HOUR
+LONGEST_WARM_SECONDS = 60 * LONGEST_WARM_MINUTES
+LONGEST_OF_THE_MODEL = 21_600  # beyond it the model itself refuses
 LONGEST_SHOWN = 60
 VALUES_NOT_SHOWN = ("Environment", "HyperParameters", "AlgorithmSpecification.ContainerArguments")
 TYPES = {
@@ -47,7 +50,9 @@ def request_problems(request: Mapping[str, Any]) -> Findings:
     found = Findings([], [])
     for one in violations(request_shape(), request):
         (found.warnings if _is_new_instance_type(one) else found.problems).append(_wording(one))
-    found.problems.extend(text for rule in (_sections, _instances, _stopping, _channels, _tags) for text in rule(request))
+    found.problems.extend(
+        text for rule in (_sections, _instances, _warm_pool, _stopping, _channels, _tags) for text in rule(request)
+    )
     found.warnings.extend(_without_effect(request))
     return found
 
@@ -96,6 +101,21 @@ def _instances(request: Mapping[str, Any]) -> Iterator[str]:
     for name in ("SelectedInstanceType", "SelectedInstanceCount"):
         if name in resources:
             yield f"ResourceConfig.{name} is what the service answers: it is not accepted in a request"
+
+
+def _warm_pool(request: Mapping[str, Any]) -> Iterator[str]:
+    """https://docs.aws.amazon.com/sagemaker/latest/dg/train-warm-pools.html"""
+    resources = _section(request, "ResourceConfig")
+    seconds = resources.get("KeepAlivePeriodInSeconds")
+    if not isinstance(seconds, int) or seconds <= 0:
+        return
+    field, off = "ResourceConfig.KeepAlivePeriodInSeconds", "hydra.launcher.keep_warm_minutes=null"
+    if LONGEST_WARM_SECONDS < seconds <= LONGEST_OF_THE_MODEL:
+        yield f"{field} is {seconds}: at most {LONGEST_WARM_SECONDS} (60 minutes)"
+    if request.get("EnableManagedSpotTraining"):
+        yield f"{field} is {seconds} with spot: SageMaker keeps no spot machines warm: {off}, or hydra.launcher.spot=false"
+    if resources.get("InstanceGroups"):
+        yield f"{field} is {seconds} with InstanceGroups: SageMaker keeps machines of one type only: {off}"
 
 
 def _stopping(request: Mapping[str, Any]) -> Iterator[str]:

@@ -38,6 +38,12 @@ class TrainingJobs:
             return self.clients.sagemaker.describe_training_job(TrainingJobName=name)
         return None
 
+    def keep_warm(self, name: str, seconds: int) -> None:
+        """Change how long a job's machines are kept; 0 ends their warm pool. Raises CallFailed where it has none that lives."""
+        with api_call(f"UpdateTrainingJob {name}"):
+            resources = {"KeepAlivePeriodInSeconds": seconds}
+            self.clients.sagemaker.update_training_job(TrainingJobName=name, ResourceConfig=resources)
+
     def stop(self, name: str) -> None:
         with api_call(f"StopTrainingJob {name}", accepted=NOT_FOUND):  # it has ended, or is being stopped already
             self.clients.sagemaker.stop_training_job(TrainingJobName=name)

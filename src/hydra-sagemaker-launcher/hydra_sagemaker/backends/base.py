@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from hydra_sagemaker.aws.logs import Log
+from hydra_sagemaker.backends.pools import NO_POOLS, Pools
 from hydra_sagemaker.errors import Failure, LauncherError
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.spec import Spec
@@ -79,6 +80,11 @@ class Backend(Protocol):
     prices: Prices
     region: str | None
     """The AWS region in use: the configured one, or the one that boto3 finds. None where no region matters."""
+
+    @property
+    def pools(self) -> Pools:
+        """Return the machines that are kept warm between jobs."""
+        return NO_POOLS
 
     @abstractmethod
     def image(self, settings: SageMakerLauncherConf) -> str:

@@ -31,6 +31,7 @@ from hydra_sagemaker.aws.unpack import input_places
 from hydra_sagemaker.backends.base import Backend, Existing, Outcome, State, Status
 from hydra_sagemaker.backends.diagnosis import failure_of_job, is_code_gone, last_lines
 from hydra_sagemaker.backends.sagemaker_lookup import JobLookup
+from hydra_sagemaker.backends.sagemaker_pools import SageMakerPools
 from hydra_sagemaker.backends.sagemaker_reports import CheckpointedReports
 from hydra_sagemaker.backends.sagemaker_status import quota_exceeded, record_of, status_of
 from hydra_sagemaker.backends.sagemaker_uploads import Uploads
@@ -57,7 +58,7 @@ class SageMakerBackend(Backend):
     def __init__(self, settings: SageMakerLauncherConf, code: Code | None, requirements: Requirements | None) -> None:
         self.settings, self.prices = settings, prices_of(settings)
         self.code, self.requirements = code, requirements or Requirements()
-        self._images = Images()
+        self._images, self._pools = Images(), SageMakerPools(lambda: self.training_jobs)
 
     @cached_property
     def clients(self) -> Clients:
@@ -87,6 +88,10 @@ class SageMakerBackend(Backend):
     @cached_property
     def _reports(self) -> CheckpointedReports:
         return CheckpointedReports(self.machines.described, self.storage)
+
+    @property
+    def pools(self) -> SageMakerPools:
+        return self._pools
 
     @property
     def region(self) -> str | None:
@@ -151,7 +156,7 @@ class SageMakerBackend(Backend):
     def _create(self, request: dict[str, Any], job: Job) -> bool:
         with api_call(f"CreateTrainingJob {request['TrainingJobName']}", accepted=("ResourceInUse",)):
             try:
-                self.clients.sagemaker.create_training_job(**request)
+                self.pools.submit(request, self.clients.sagemaker.create_training_job)
                 return True
             except ClientError as error:
                 if (code := error_code(error)) == "ResourceLimitExceeded":

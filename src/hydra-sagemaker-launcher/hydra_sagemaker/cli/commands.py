@@ -21,6 +21,7 @@ from hydra_sagemaker.pricing.prices import REGION, SECONDS_PER_HOUR, Prices, cho
 from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.lock import holder
 from hydra_sagemaker.sweep.past_sweep import JobStatus, SubmittedSweep
+from hydra_sagemaker.sweep.warm_machines import end_pools_of, sentence
 
 LOG_SECONDS = 2.0
 
@@ -60,11 +61,14 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> None:
     else:
         not_told = []
         _to_stderr("no job runs")
+    not_ended = end_pools_of(sweep, _to_stderr)
     if (launcher := holder(sweep.manifest.directory)) is not None:
         _to_stderr(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
     show(sweep.refresh(), sweep.prices, in_json)
     if not_told:
         raise LauncherError(f"{len(not_told)} not stopped: {', '.join(not_told)}")
+    if not_ended:
+        raise LauncherError(sentence(not_ended))
 
 
 def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) -> int:

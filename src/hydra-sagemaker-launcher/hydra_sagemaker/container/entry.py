@@ -39,8 +39,10 @@ def main() -> int:
         say(f"code unpacked, {time.monotonic() - started:.1f} s")
         started = time.monotonic()
         sys.path.insert(0, str(CODE / ".launcher/path"))
-        from hydra_sagemaker.container import install, processes, turns
+        from hydra_sagemaker.container import caches, install, processes, turns
 
+        if kept := caches.use_kept_directory(os.environ):
+            say(f"downloads are kept with this machine: {', '.join(kept)}")
         message = install.install(CODE, JOB_DIR, spec)
         say(f"requirements: {message}, {time.monotonic() - started:.1f} s")
         if shared:

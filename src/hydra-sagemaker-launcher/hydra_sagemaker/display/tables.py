@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ONE_BY_ONE = 20
 """Rows of a plan up to which every job has its own."""
 SHOWN_AT_EACH_END = 8
-RIGHT = frozenset({"job", "at most", "likely", "hours", "runtime", "cost", "saved", "billed", "USD per hour"})
+RIGHT = frozenset({"job", "at most", "likely", "hours", "runtime", "cost", "saved", "billed", "kept warm", "USD per hour"})
 
 
 Cells = dict[str, str]
@@ -46,6 +46,8 @@ def plan_table(
     in_all = _sum_in_words([row.at_most for row in rows], "at most ")
     if any(one.cells["likely"] for one in rows):
         in_all += f", {_sum_in_words(expected, 'likely ')}"
+    if kept := sum(one.kept or 0.0 for one in rows):
+        in_all += f", at most {money(kept)} of it for machines kept warm after their jobs"
     return f"{drawn(shown, width)}{counted(len(rows), 'job')}, {in_all} ({described})"
 
 
@@ -77,7 +79,7 @@ def cost_table(submissions: Sequence[Submission], described: str, width: int | N
     """Draw the bills of jobs that were billed; `described` is what Prices.described says."""
     shown: list[Cells] = []
     costs: list[float | None] = []
-    saved = 0.0
+    saved = kept = 0.0
     for one in submissions:
         attempts = [*one.attempts, one.outcome.record if one.outcome else {}]
         sums = total(attempt["cost"] for attempt in attempts if attempt.get("cost"))
@@ -86,15 +88,20 @@ def cost_table(submissions: Sequence[Submission], described: str, width: int | N
         events += [counted(interruptions, "interruption")] if interruptions else []
         costs.append(sums["cost_usd"])
         saved += sums["saved_by_spot_usd"] or 0.0
+        seconds = sum(attempt["cost"].get("kept_warm_seconds") or 0 for attempt in attempts if attempt.get("cost"))
+        kept += seconds
         shown.append({
             "job": str(one.job.number),
             "overrides": _overrides(one) + (f" ({', '.join(events)})" if events else ""),
             "billed": duration(sums["billable_seconds"]),
+            "kept warm": duration(seconds) if seconds else "",
             "cost": money(costs[-1]),
             "saved": money(sums["saved_by_spot_usd"]),
         })  # fmt: skip
     in_all = f"{counted(len(shown), 'job')}, {_sum_in_words(costs)}"
-    return f"{drawn(shown, width)}{in_all}{f', {money(saved)} saved by spot' if saved else ''} ({described})"
+    in_all += f", {money(saved)} saved by spot" if saved else ""
+    in_all += f", {duration(kept)} of machines kept warm" if kept else ""
+    return f"{drawn(shown, width)}{in_all} ({described})"
 
 
 def as_json(rows: Sequence[Mapping[str, object]]) -> str:
@@ -137,6 +144,8 @@ class _Row(NamedTuple):
     at_most: float | None
     """US dollars; None where a price is not known."""
     likely: float | None
+    kept: float | None
+    """The part of `at_most` that is for machines kept warm."""
 
 
 def _plan_row(submission: Submission, prices: Prices, likely: Callable[[SageMakerLauncherConf], float | None]) -> _Row:
@@ -154,7 +163,7 @@ def _plan_row(submission: Submission, prices: Prices, likely: Callable[[SageMake
         "at most": money(cost),
         "likely": "" if expected is None or submission.is_reused else money(expected),
     }
-    return _Row(cells, cost, expected)
+    return _Row(cells, cost, expected, 0.0 if submission.is_reused else bound.kept_usd)
 
 
 def _overrides(submission: Submission) -> str:
@@ -164,7 +173,7 @@ def _overrides(submission: Submission) -> str:
 def _grouped(rows: Sequence[_Row]) -> list[Cells]:
     """Return a line for jobs that differ in their overrides alone; the amounts are those of all of them."""
     groups: dict[tuple[Any, ...], list[Cells]] = {}
-    for cells, *costs in rows:
+    for cells, *costs, _ in rows:
         groups.setdefault((cells["origin"], cells["instance"], cells["hours"], *costs), []).append(cells)
     lines = []
     for (*_, at_most, likely), group in groups.items():

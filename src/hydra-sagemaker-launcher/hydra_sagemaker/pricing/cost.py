@@ -72,7 +72,7 @@ class Budget:
         wanted = math.fsum([self.total_usd, *amounts])
         if wanted <= self.max_cost_usd + TOLERANCE_USD:
             return None
-        kinds = list(dict.fromkeys(f"{one.instances} for {one.hours:g} h" for one in additional))
+        kinds = list(dict.fromkeys(_machines_in_words(one) for one in additional))
         shown = ", ".join(kinds[:3]) + (", …" if len(kinds) > 3 else "")
         jobs = f"{len(additional)} jobs" if len(additional) > 1 else "1 job"
         spent = f", and {money(self.total_usd)} of the limit are spent or committed" if self.total_usd else ""
@@ -85,15 +85,21 @@ class Budget:
 
 def _what_fits(additional: Sequence[Bound], wanted: float, left: float) -> str:
     ways = []
-    hourly = math.fsum((one.usd or 0.0) / one.hours for one in additional)
-    hours = math.floor(left / hourly * 100) / 100 if hourly else 0.0
-    if hours:
+    hourly = math.fsum(one.usd_per_hour or 0.0 for one in additional)
+    kept = math.fsum(one.kept_usd or 0.0 for one in additional)
+    hours = math.floor((left - kept) / hourly * 100) / 100 if hourly else 0.0
+    if hours > 0:
         ways.append(f"hydra.launcher.max_run_hours={hours:g}")
     spent = accumulate(one.usd or 0.0 for one in additional)
     if len(additional) > 1 and (count := sum(usd <= left + TOLERANCE_USD for usd in spent)):
         ways.append(f"{count} of the {len(additional)} jobs")
     ways.append(f"hydra.launcher.max_cost_usd={math.ceil(wanted * 100 - TOLERANCE_USD) / 100:.2f}")
     return " or ".join(ways)
+
+
+def _machines_in_words(bound: Bound) -> str:
+    kept = f" and {60 * bound.kept_hours:g} minutes kept warm" if bound.kept_hours else ""
+    return f"{bound.instances} for {bound.hours:g} h{kept}"
 
 
 def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
@@ -110,7 +116,7 @@ def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
     if seconds is None and described.get("TrainingJobStatus") in ENDED and "TrainingStartTime" not in described:
         seconds = 0  # it never had an instance
     only = next(iter(instances)) if len(instances) == 1 else ""
-    return {
+    bill = {
         "instance_type": " + ".join(instances) or None,
         "instance_count": sum(instances.values()) or None,
         "billable_seconds": seconds,
@@ -120,6 +126,22 @@ def billed(described: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
         "cost_usd": _usd(seconds, hourly),
         "saved_by_spot_usd": _saved(described, seconds, training, hourly),
     }
+    return with_kept(bill, (described.get("WarmPoolStatus") or {}).get("ResourceRetainedBillableTimeInSeconds"))
+
+
+def with_kept(bill: Mapping[str, Any], seconds: int | None) -> dict[str, Any]:
+    """Return a bill with the time for which the machines were kept warm after the job; None leaves it as it is."""
+    if seconds is None:
+        return dict(bill)
+    used = bill["billable_seconds"]
+    usd = None if used is None else kept_usd(bill, used + seconds)
+    return {**bill, "kept_warm_seconds": seconds, "cost_usd": usd}
+
+
+def kept_usd(bill: Mapping[str, Any], seconds: float | None) -> float | None:
+    """Return the price of some seconds on the machines of a bill; None where it is not known."""
+    price, count = bill.get("price_per_hour_usd"), bill.get("instance_count")
+    return _usd(seconds, None if price is None or count is None else price * count)
 
 
 def total(bills: Iterable[Mapping[str, Any]]) -> dict[str, float | None]:

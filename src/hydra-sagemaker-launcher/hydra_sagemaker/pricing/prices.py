@@ -1,6 +1,6 @@
 """Prices of instances by the hour, and the most that one attempt at a job can cost.
 
-Instances while the job runs: disks, S3, data transfer and instances kept warm after the job come on top.
+Instances while the job runs, and while they are kept warm after it: disks, S3 and data transfer come on top.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-from hydra_sagemaker.settings import SageMakerLauncherConf
+from hydra_sagemaker.settings import SageMakerLauncherConf, keep_warm_seconds
 
 REGION = "us-east-1"
 SECONDS_PER_HOUR = 3600
@@ -103,6 +103,17 @@ class Bound(NamedTuple):
     """The machines, as `2 x ml.g5.xlarge`."""
     unpriced: tuple[str, ...] = ()
     """Instance types without a price."""
+    kept_hours: float = 0.0
+    """The time for which the machines may be kept warm afterwards; `usd` includes it."""
+
+    @property
+    def usd_per_hour(self) -> float | None:
+        return None if self.usd is None else self.usd / (self.hours + self.kept_hours)
+
+    @property
+    def kept_usd(self) -> float | None:
+        """The most that the machines can cost after the job."""
+        return None if self.usd_per_hour is None else self.usd_per_hour * self.kept_hours
 
 
 def bound_of_settings(settings: SageMakerLauncherConf, prices: Prices) -> Bound:
@@ -117,9 +128,10 @@ def bound_of_settings(settings: SageMakerLauncherConf, prices: Prices) -> Bound:
     choices = choices_of(settings)
     unpriced = tuple(sorted({name for choice in choices for name in choice if prices.of(name) is None}))
     rates = [rate for choice in choices if (rate := hourly_usd(choice, prices)) is not None]
-    usd = None if unpriced or not rates else max(rates) * hours
+    kept_hours = keep_warm_seconds(settings) / SECONDS_PER_HOUR
+    usd = None if unpriced or not rates else max(rates) * (hours + kept_hours)
     words = (" + ".join(f"{count} x {name}" if count > 1 else name for name, count in choice.items()) for choice in choices)
-    return Bound(usd, hours, " or ".join(words), unpriced)
+    return Bound(usd, hours, " or ".join(words), unpriced, kept_hours)
 
 
 def choices_of(settings: SageMakerLauncherConf) -> list[dict[str, int]]:

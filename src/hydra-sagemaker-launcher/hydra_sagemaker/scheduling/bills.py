@@ -1,10 +1,10 @@
-"""The costs of attempts: of earlier ones, as the ledger has them, and of jobs that ended before the machine that they share."""
+"""The costs of attempts: of jobs that ended before the machine that they share."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hydra_sagemaker.backends.base import Backend, Outcome
@@ -24,18 +24,6 @@ def ending(outcome: Outcome) -> dict[str, Any]:
     """Return the cause of a failure and the cost, as far as there are any."""
     found = {"cause": outcome.failure and outcome.failure.cause.value, "cost": outcome.record.get("cost")}
     return {name: value for name, value in found.items() if value}
-
-
-def failed_attempts(events: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the failed attempts of a ledger by job key and name, each with its name, its cause and its cost."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for event in events:
-        if event.get("event") == "collected" and event.get("key") and event.get("cause"):
-            kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
-            found.setdefault(event["key"], {})[event["name"]] = kept
-        elif event.get("event") == "billed" and event.get("name") in found.get(event.get("key", ""), {}):
-            found[event["key"]][event["name"]]["cost"] = event["cost"]
-    return found
 
 
 class OpenBills:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from hydra_sagemaker.pricing.cost import with_kept
 
 
 class Ledger:
@@ -39,6 +42,26 @@ class Ledger:
                 self._events += _event(line)
                 self._read_bytes += len(line)
         return list(self._events)
+
+
+def kept_warm_usd(events: Iterable[Mapping[str, Any]]) -> float:
+    """Return what machines that were kept warm have cost after their jobs had been collected."""
+    return sum(event.get("kept_warm_usd") or 0.0 for event in events if event.get("event") == "warm_pool")
+
+
+def failed_attempts(events: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return name, cause and last known cost of the failed attempts that were collected, by key and by name."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    names: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if event.get("event") == "collected" and event.get("key") and event.get("cause"):
+            kept = {name: event[name] for name in ("name", "cause", "cost") if name in event}
+            found.setdefault(event["key"], {})[event["name"]] = names[event["name"]] = kept
+        elif event.get("event") == "billed" and event.get("name") in names:
+            names[event["name"]]["cost"] = event["cost"]
+        elif event.get("event") == "warm_pool" and (cost := names.get(str(event.get("name")), {}).get("cost")):
+            cost.update(with_kept(cost, event.get("kept_warm_seconds")))
+    return found
 
 
 def _event(line: bytes) -> list[dict[str, Any]]:

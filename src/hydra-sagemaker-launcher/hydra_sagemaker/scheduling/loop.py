@@ -10,16 +10,16 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from hydra_sagemaker.backends.base import QuotaExceeded, State, Status
 from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
-from hydra_sagemaker.scheduling.scheduler import Collect, Poll, Scheduler, Sleep, Submit
+from hydra_sagemaker.scheduling.actions import Collect, Poll, Sleep, Submit, Tend
+from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.sharing import companions
 from hydra_sagemaker.scheduling.submission import Submission
 from hydra_sagemaker.scheduling.tracker import Tracker
+from hydra_sagemaker.scheduling.warm_pools import LOOK_SECONDS
 
 log = logging.getLogger(__name__)
-OUTAGE_SECONDS = 10.0
-"""Shorter outages are not logged when they end."""
-LOG_SECONDS = 60.0
-"""Between two lines about a service out of reach."""
+OUTAGE_SECONDS = 10.0  # shorter outages are not logged when they end
+LOG_SECONDS = 60.0  # between two lines about a service out of reach
 
 
 class EventLoop:
@@ -41,6 +41,8 @@ class EventLoop:
         self.tracker, self.scheduler, self.now, self.sleep = tracker, scheduler, now, sleep
         self.max_failures = max_failures
         self.submissions: list[Submission] = []
+        scheduler.pools = tracker.keeper.pools
+        scheduler.pools.look_seconds = min(LOOK_SECONDS, max(scheduler.poll_seconds / 2, 0.1))
         self.changed: Callable[[Submission], None] = lambda submission: None
         self._scheduled: dict[int, Submission] = {}
         """The jobs that have a run of their own, by the scheduler's index."""
@@ -61,7 +63,7 @@ class EventLoop:
             leader.duplicates.append(submission)
             return
         self._leaders[submission.job.key] = submission
-        index = self.scheduler.add(submission.kind)
+        index = self.scheduler.add(submission.kind, self.tracker.backend.pools.shape(submission.job))
         self._scheduled[index] = submission
         if submission.status.state == State.WAITING:
             return
@@ -93,6 +95,8 @@ class EventLoop:
                     self._submit(index)
                 case Poll():
                     self._poll()
+                case Tend():
+                    self.tracker.keeper.tend(self.now(), self.scheduler.waiting(), self.scheduler.idle_slots)
                 case Collect(index):
                     self._collect(index)
                 case Sleep(seconds):
@@ -201,7 +205,12 @@ class EventLoop:
             self._log_outage(error)
             return
         self._end_outage()
+        for submission in changed:
+            if submission.status.state.ended:
+                self.tracker.keeper.ended(submission, self.now())
         ended = {one.name for one in changed if one.status.state.ended}
+        badly = {one.name for one in changed if one.status.state in (State.FAILED, State.STOPPED)}
+        self.scheduler.failed.update(i for i in self.scheduler.running if self._scheduled[i].name in badly)
         self.scheduler.polled([i for i in self.scheduler.running if self._scheduled[i].name in ended], self.now())
         self.tracker.delivered(changed)
         for submission in changed:

@@ -14,9 +14,10 @@ from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import has_pruned_itself
 from hydra_sagemaker.job.spec import Spec
-from hydra_sagemaker.scheduling.bills import OpenBills, Settled, ending, failed_attempts
+from hydra_sagemaker.scheduling.bills import OpenBills, Settled, ending
 from hydra_sagemaker.scheduling.job_returns import SubmittedJob, job_return, return_of
-from hydra_sagemaker.scheduling.ledger import Ledger
+from hydra_sagemaker.scheduling.ledger import Ledger, failed_attempts
+from hydra_sagemaker.scheduling.pool_keeper import PoolKeeper
 from hydra_sagemaker.scheduling.retries import Retries
 from hydra_sagemaker.scheduling.submission import ATTACHED, NEW, REUSED, Submission
 from hydra_sagemaker.settings import OnExisting, RetriesConf, keeps_checkpoints
@@ -42,6 +43,7 @@ class Tracker:
         self.on_billed: Settled = lambda submission, name, cost: None
         """Is called with the final cost of an attempt that was collected before its machine ended."""
         self._bills = OpenBills(backend)
+        self.keeper = PoolKeeper(backend, ledger)
         self.active: dict[str, Submission] = {}
         self.failed = 0
         """Jobs of this launch that have failed for good, those of a sweeper's earlier batches among them."""
@@ -105,6 +107,8 @@ class Tracker:
         for one in together:
             self._write("submit", one, output_dir=str(one.job.output_dir), **shared)
             self.active[one.name] = one  # before the call: if that is interrupted, the job may be there
+        if len(together) == 1:
+            self.keeper.started(submission)
         machine = ""
         try:
             if len(together) > 1:
@@ -114,6 +118,7 @@ class Tracker:
         except Exception:
             for one in together:
                 del self.active[one.name]
+            self.keeper.not_started(submission)
             raise
         for one in together:
             one.machine, one.status = machine, Status(State.RUNNING)
@@ -125,6 +130,7 @@ class Tracker:
         self._write(submission.origin, submission)
         if not submission.status.state.ended:
             self.active[submission.name] = submission
+            self.keeper.started(submission)
 
     def poll(self) -> list[Submission]:
         """Return the jobs whose status has changed, and all that have ended and were not `delivered` yet."""
@@ -158,6 +164,7 @@ class Tracker:
             outcome.record["earlier_attempts"] = submission.attempts
         if submission.is_pruned and not outcome.is_completed:
             outcome.record["pruned"] = True
+        self.keeper.collected(submission, outcome.record)
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
         self._write("collected", submission, status=returned.status.name.lower(), **ending(outcome))
         self.on_collected(submission)

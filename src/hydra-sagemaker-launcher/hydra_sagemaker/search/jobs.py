@@ -7,19 +7,16 @@ import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from hydra.core.utils import JobReturn
-from hydra.plugins.launcher import Launcher
 
 from hydra_sagemaker.api.executor import Executor
 from hydra_sagemaker.api.job import Job
 from hydra_sagemaker.backends.base import Outcome
 from hydra_sagemaker.errors import Cause, LauncherError, Throttled, Unreachable
-from hydra_sagemaker.reports import listening
 from hydra_sagemaker.scheduling.tracker import Submission
 
 log = logging.getLogger(__name__)
@@ -81,6 +78,9 @@ class TrialJobs(Protocol):
         """
         ...
 
+    def expect_no_more(self) -> None:
+        """Say that no further trial will begin."""
+
     def reports(self, number: int) -> dict[int, float]:
         """Return the values that a running job has reported so far, by step; none where it cannot be asked now."""
         return {}
@@ -127,6 +127,9 @@ class LauncherJobs(TrialJobs):
         self.executor.queue(*overrides, number=number)
         if self.executor.jobs_per_machine == 1:  # else `wait` submits all that were queued, and they share machines
             self.executor.step()
+
+    def expect_no_more(self) -> None:
+        self.executor.expect_no_more()
 
     def reports(self, number: int) -> dict[int, float]:
         try:
@@ -206,41 +209,3 @@ def _left(submission: Submission, outcome: Outcome | None) -> Left | None:
     # with on_existing=reuse one that was stopped stays as it is
     is_stopped = outcome.failure.cause == Cause.STOPPED and not (submission.is_pruned or submission.is_reused)
     return Left.STOPPED if is_stopped else None
-
-
-class BatchJobs(TrialJobs):
-    """Jobs of another launcher, which takes several and returns when the last of them has ended."""
-
-    def __init__(self, launcher: Launcher, n_jobs: int) -> None:
-        self.launcher, self.n_jobs, self.hears = launcher, n_jobs, deaf
-        self.can_hear = n_jobs == 1
-        self._queued: dict[int, tuple[str, ...]] = {}
-        self._ended: dict[int, Ended] = {}
-
-    @property
-    def open(self) -> set[int]:
-        return set(self._queued)
-
-    @property
-    def free(self) -> int:
-        return self.n_jobs - len(self._queued)
-
-    def submit(self, number: int, overrides: Sequence[str]) -> None:
-        self._queued[number] = tuple(overrides)
-
-    def wait(self) -> list[Ended]:
-        """Launch what is queued; a launcher numbers the jobs of a batch from the first on."""
-        if not self._ended:
-            first = next(iter(self._queued))
-            batch = [number for place, number in enumerate(self._queued) if number == first + place]
-            started = time.monotonic()
-            with listening(lambda step, value: self.hears(first, step, value)) if len(batch) == 1 else nullcontext():
-                returns = self.launcher.launch([self._queued[number] for number in batch], initial_job_idx=first)
-            seconds = time.monotonic() - started if len(batch) == 1 else None
-            pairs = zip(batch, returns, strict=True)
-            self._ended = {number: Ended(number, returned, seconds=seconds) for number, returned in pairs}
-        return list(self._ended.values())
-
-    def taken(self, number: int) -> None:
-        self._queued.pop(number, None)
-        self._ended.pop(number, None)

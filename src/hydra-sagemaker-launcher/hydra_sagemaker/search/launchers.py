@@ -19,7 +19,8 @@ from hydra_plugins.hydra_sagemaker_launcher.sagemaker_launcher import SageMakerL
 from hydra_sagemaker.api.executor import Executor
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import settings_of
-from hydra_sagemaker.search.jobs import BatchJobs, LauncherJobs, TrialJobs
+from hydra_sagemaker.search.batch_jobs import BatchJobs
+from hydra_sagemaker.search.jobs import LauncherJobs, TrialJobs
 from hydra_sagemaker.search.read_settings import check_launcher
 from hydra_sagemaker.search.space import Space
 from hydra_sagemaker.settings import Mode, keeps_checkpoints

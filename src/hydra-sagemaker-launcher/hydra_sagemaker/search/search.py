@@ -57,10 +57,8 @@ class Search:
         self._hours_before = float(self.study.user_attrs.get(HOURS, 0.0))
         self._started = self.now()
         self._last_error: BaseException | None = None
-        self._left: dict[int, Left] = {}
-        """Trials that a later launch has to end."""
-        self._is_exhausted = False
-        """The sampler has nothing left to propose."""
+        self._left: dict[int, Left] = {}  # trials that a later launch has to end
+        self._is_exhausted = False  # the sampler has nothing left to propose
         self._constraints = count_of_constraints(self.study)
         self.jobs.hears = self._hears
 
@@ -88,6 +86,8 @@ class Search:
                 pass
             if not (self.running or self.jobs.open):
                 return
+            if not self._may_submit():
+                self.jobs.expect_no_more()
             for ended in self.jobs.wait():
                 self._tell(ended)
             for number, trial in self.running.items():

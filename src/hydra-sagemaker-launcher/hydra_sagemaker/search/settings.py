@@ -52,8 +52,8 @@ class AsyncOptunaConf:
     study_name: Optional[str] = None
     """null: `hydra.job.name`."""
     storage: Optional[str] = None
-    """null: search.journal in hydra.sweep.dir; s3://BUCKET/KEY: the same with a copy there, from which another machine continues;
-    or another journal, or the address of a database as sqlite:///FILE."""
+    """null: search.journal in hydra.sweep.dir; s3://BUCKET/KEY: the same with a copy there, for another machine; or
+    another journal, or the address of a database as sqlite:///FILE."""
     on_change: OnChange = OnChange.refuse
     """Where the space or the code is another one than that of the study's trials: refuse, begin a new_study beside it, or keep
     its trials."""

@@ -22,6 +22,7 @@ from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import settings_of
+from hydra_sagemaker.scheduling.ledger import kept_warm_usd
 from hydra_sagemaker.search import outcome, repeats, repeats_report
 from hydra_sagemaker.search.endings import interruptible
 from hydra_sagemaker.search.jobs import LauncherJobs, TrialJobs
@@ -150,7 +151,8 @@ def _run(running: Search | repeats.Repeats, jobs: TrialJobs, trials_usd: float) 
         running.run()
         return
     sweep = jobs.executor._sweep
-    sweep.spending.budget.bill_earlier(trials_usd + repeats.spent_usd(running.study))
+    kept_warm = kept_warm_usd(sweep.tracker.ledger.read())
+    sweep.spending.budget.bill_earlier(trials_usd + repeats.spent_usd(running.study) + kept_warm)
     with terminations_raised():
         while True:
             try:

@@ -9,6 +9,7 @@ from hydra_sagemaker.display.tables import cost_table, counted, plan_table
 from hydra_sagemaker.scheduling.job_returns import sweeper_by_values
 from hydra_sagemaker.scheduling.sharing import groups
 from hydra_sagemaker.scheduling.tracker import ATTACHED, NEW, REUSED, Submission
+from hydra_sagemaker.settings import keep_warm_seconds
 from hydra_sagemaker.sweep.changed_data import changed_data
 from hydra_sagemaker.sweep.likely import LikelyCosts
 from hydra_sagemaker.sweep.sweep import Sweep
@@ -53,6 +54,11 @@ def detach_problems(sweep: Sweep, submissions: Sequence[Submission]) -> Iterator
         yield (
             f"hydra.launcher.wait=false: {sweeper} needs the value of each job before it chooses "
             "the next one: hydra.launcher.wait=true"
+        )
+    if any(keep_warm_seconds(one.job.settings) for one in submissions):
+        yield (
+            "hydra.launcher.wait=false: nobody stays to give back the machines that hydra.launcher.keep_warm_minutes keeps: "
+            "hydra.launcher.keep_warm_minutes=null, or hydra.launcher.wait=true"
         )
     jobs = len({one.machine or one.name for one in sweep.tracker.active.values()}) + len(machines_of(sweep, submissions))
     if jobs > settings.max_parallel:

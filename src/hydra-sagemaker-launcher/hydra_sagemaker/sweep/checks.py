@@ -17,7 +17,7 @@ from hydra_sagemaker.job.identity import nodes, without_hydra
 from hydra_sagemaker.job.job import Job, hydra_config
 from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR
 from hydra_sagemaker.secret_names import key_under_name, looks_secret, value_looks_secret, variable_within
-from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
+from hydra_sagemaker.settings import LONGEST_WARM_MINUTES, Mode, SageMakerLauncherConf, keep_warm_seconds
 from hydra_sagemaker.sweep.elsewhere import path_problem, variable_findings
 from hydra_sagemaker.sweep.hooks import imported
 
@@ -73,6 +73,9 @@ def setting_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
             yield f"hydra.launcher.{name} is not set: {valid}"
     if settings.s3_uri and not settings.s3_uri.startswith("s3://"):
         yield f"hydra.launcher.s3_uri={settings.s3_uri}: it begins with s3://"
+    minutes = settings.keep_warm_minutes
+    if minutes is not None and not 0 <= minutes <= LONGEST_WARM_MINUTES:
+        yield f"hydra.launcher.keep_warm_minutes={minutes:g}: from 0 to {LONGEST_WARM_MINUTES}; null or 0 keeps nothing"
     processes = settings.processes_per_instance
     if processes != "auto" and not (isinstance(processes, int) and processes >= 1):
         yield f"hydra.launcher.processes_per_instance={processes}: auto, or a number from 1"
@@ -100,6 +103,11 @@ def _sharing_problems(settings: SageMakerLauncherConf) -> Iterator[str]:
         yield (
             f"hydra.launcher.jobs_per_machine={count} times max_run_hours={settings.max_run_hours:g} is "
             f"{count * settings.max_run_hours:g} hours, and a machine runs for 672 (28 days) at most: lower one of them"
+        )
+    if keep_warm_seconds(settings):
+        yield (
+            f"hydra.launcher.jobs_per_machine={count} with keep_warm_minutes={settings.keep_warm_minutes}: each pays for the "
+            "start of a machine once for several jobs: jobs_per_machine=1, or keep_warm_minutes=null"
         )
     for field in ("StoppingCondition", "CheckpointConfig"):
         if field in settings.extra:

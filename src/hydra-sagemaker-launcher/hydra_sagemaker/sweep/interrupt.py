@@ -14,6 +14,7 @@ from hydra_sagemaker.pricing.prices import bound_of_settings
 from hydra_sagemaker.scheduling.tracker import Submission
 from hydra_sagemaker.settings import OnInterrupt
 from hydra_sagemaker.sweep.sweep import Sweep
+from hydra_sagemaker.sweep.warm_machines import end_pools
 
 log = logging.getLogger(__name__)
 GRACE_SECONDS = 3.0
@@ -32,6 +33,7 @@ def interrupted(sweep: Sweep) -> bool:
     """Return whether to continue; otherwise the jobs have been stopped, or run on without the launcher."""
     if not (running := list(sweep.tracker.active.values())):
         log.warning("interrupted: nothing runs, and nothing more is submitted; run the same command to continue")
+        end_pools(sweep)
         return False
     choice = Choice.STOP
     # local jobs end with their launcher; remote ones cost money either way, so a person is asked
@@ -45,6 +47,7 @@ def interrupted(sweep: Sweep) -> bool:
         stop_all(sweep)
     elif choice == Choice.DETACH:
         log.warning("%s", detach_message(sweep, len(running)))
+        end_pools(sweep)
     return choice == Choice.CONTINUE
 
 
@@ -58,6 +61,7 @@ def stop_all(sweep: Sweep) -> None:
     if not_stopped:
         log.error("%s may still run: %s", counted(len(not_stopped), "job"), ", ".join(not_stopped))
         log.error("  %s stop %s", VERBS, sweep.directory)
+    end_pools(sweep)
 
 
 def detach_message(sweep: Sweep, running: int) -> str:
@@ -82,7 +86,7 @@ def _say(sweep: Sweep, running: Sequence[Submission]) -> None:
         cost: float | None = 0.0
         if not sweep.is_local:
             bound = bound_of_settings(settings, sweep.backend.prices)
-            cost = None if bound.usd is None else bound.usd / bound.hours
+            cost = bound.usd_per_hour
         hourly.append(cost)
         machine = f"{settings.instance_type} × {settings.instance_count}" if settings.instance_type else "this machine"
         price = "price unknown" if cost is None else f"${cost:.2f} an hour{' at most (spot)' if settings.spot else ''}"

@@ -27,6 +27,7 @@ from hydra_sagemaker.sweep.interrupt import detach_message, interrupted, stop_al
 from hydra_sagemaker.sweep.lock import locked
 from hydra_sagemaker.sweep.manifest import write_manifest
 from hydra_sagemaker.sweep.sweep import Sweep
+from hydra_sagemaker.sweep.warm_machines import end_pools, find_earlier_pools
 
 log = logging.getLogger(__name__)
 INTERRUPTED = 130
@@ -41,6 +42,7 @@ def launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_idx
     try:
         return _launch(sweep, job_overrides, initial_job_idx)
     except SubmissionRefused as error:
+        end_pools(sweep)  # of an earlier launch
         raise type(error)(error.problems, earlier_jobs=initial_job_idx) from error.__cause__
     except KeyboardInterrupt:  # before anything was submitted: later ones are answered where they come
         leave(sweep)
@@ -60,6 +62,7 @@ def _launch(sweep: Sweep, job_overrides: Sequence[Sequence[str]], initial_job_id
         for reason in sweep.changes.reasons(unique):
             log.info("%s", reason)
         returns = _run(sweep, submissions, unique)
+        end_pools(sweep)
     _report(sweep, submissions, returns)
     return returns
 
@@ -72,6 +75,7 @@ def plan(sweep: Sweep, jobs: Sequence[Job]) -> list[Submission]:
     """
     sweep.preflight(jobs)
     submissions = sweep.tracker.plan(jobs, sweep.settings.on_existing)
+    find_earlier_pools(sweep, submissions)
     unique = _unique(submissions)
     occupied = sweep.backend.occupied(jobs)
     sweep.backend.learn_prices([one.job for one in unique])
@@ -134,6 +138,8 @@ def leave(sweep: Sweep) -> None:
         stop_all(sweep)
     elif running:
         log.warning("%s", detach_message(sweep, running))
+    if not (running and sweep.is_local):
+        end_pools(sweep)
 
 
 @contextmanager

@@ -27,9 +27,9 @@ class LikelyCosts:
         """Return US dollars, without what spot may save; None where no completed job ran on such machines."""
         bound = bound_of_settings(settings, self.prices)
         seconds = self._seconds(settings)
-        if bound.usd is None or not seconds:
+        if bound.usd_per_hour is None or not seconds:
             return None
-        return bound.usd * min(median(seconds) / SECONDS_PER_HOUR / bound.hours, 1)
+        return bound.usd_per_hour * min(median(seconds) / SECONDS_PER_HOUR, bound.hours)
 
     def described(self, all_settings: list[SageMakerLauncherConf]) -> str:
         """Say how many earlier jobs the estimate rests on; empty without any."""

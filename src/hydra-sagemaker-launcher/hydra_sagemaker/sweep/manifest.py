@@ -19,7 +19,7 @@ from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.inputs import Input
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.ledger import Ledger
-from hydra_sagemaker.settings import Mode, SageMakerLauncherConf
+from hydra_sagemaker.settings import Mode, SageMakerLauncherConf, keep_warm_seconds
 from hydra_sagemaker.sweep.manifest_file import FORMAT, add_jobs, can_add, manifest_file, read_values, write_values
 
 SWEEP_FIELDS = """
@@ -199,7 +199,8 @@ def _entry(job: Job, name: str, directory: Path) -> dict[str, Any]:
         "overrides": _harmless(job.overrides),
         "output_dir": _from(directory, job.output_dir),
         "name": name,
-        "settings": {name: getattr(job.settings, name) for name in JOB_FIELDS},
+        "settings": {name: getattr(job.settings, name) for name in JOB_FIELDS}
+        | {"keep_warm_minutes": keep_warm_seconds(job.settings) / 60 or None},
         "inputs": [{name: getattr(given, name) for name in INPUT_FIELDS} for given in job.inputs],
         "hydra": {
             "output_subdir": hydra.output_subdir,

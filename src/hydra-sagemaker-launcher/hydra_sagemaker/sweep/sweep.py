@@ -74,7 +74,7 @@ class Sweep:
         if conflict := version_conflict():
             log.warning("%s", conflict)
         self._with_secrets = False
-        self._is_preflighted = False
+        self._is_preflighted = self.has_found_pools = False
 
     def jobs(self, overrides: Sequence[Sequence[str]], first_number: int) -> list[Job]:
         """Compose, check and identify jobs.
@@ -120,6 +120,7 @@ class Sweep:
         retries = Retries(self.settings.retries, self.settings.retry_seconds)
         tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.reserve)
         tracker.on_collected, tracker.on_billed = self._collected, self._billed
+        tracker.keeper.on_settled = self._settled
         return tracker
 
     @cached_property
@@ -217,7 +218,12 @@ class Sweep:
         return CountedFiles(self.code, folders, python_path(self.code.root))
 
     def _collected(self, submission: Submission) -> None:
-        self.spending.settle(submission)
+        self.spending.settle(submission, is_kept_warm=self.tracker.keeper.is_kept(submission.name))
+        call_collected(self.settings.collected, submission.job)
+
+    def _settled(self, submission: Submission, name: str, record: dict[str, Any]) -> None:
+        """Count what a job's machines have cost after it; its record has it too."""
+        self.spending.settle_kept(name, record.get("cost") or {})
         call_collected(self.settings.collected, submission.job)
 
     def _billed(self, submission: Submission, name: str, cost: Mapping[str, Any]) -> None:

@@ -1,0 +1,42 @@
+"""The interface to machines that are kept warm between jobs; on this machine there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from hydra_sagemaker.aws.warm_pools import WarmPool
+from hydra_sagemaker.job.job import Job
+
+
+class Pools(Protocol):
+    """Machines of ended jobs. The methods raise what the calls of a `Backend` raise."""
+
+    def shape(self, job: Job, name: str = "") -> str:
+        """Return the machines that a job leaves for another one; empty where nothing is kept. `name`: of an attempt."""
+        return ""
+
+    def look(self, name: str) -> WarmPool | None:
+        """Return the pool that a job has left; None where the job is not known."""
+        return None
+
+    def end(self, name: str) -> None:
+        """End the pool that a job has left, or will leave; nothing happens where it has none.
+
+        Raises:
+            CallFailed: it lives, and could not be ended.
+        """
+
+    def live(self, prefixes: Collection[str]) -> Mapping[str, WarmPool]:
+        """Return the pools of jobs whose names begin so and that another job could take, now or when theirs has ended."""
+        return {}
+
+    def missing(self, instance_type: str) -> None:
+        """Note that a job asked for a pool of this type, had machines and left none."""
+
+
+class NoPools(Pools):
+    """Nothing is kept, as on this machine."""
+
+
+NO_POOLS = NoPools()
