@@ -45,7 +45,7 @@ def test_from_the_command_to_the_results(app: App) -> None:
     assert results == [trial.value for trial in found]
     best = min(found, key=lambda trial: trial.value)
     written = yaml.safe_load((app.sweep_dir / "optimization_results.yaml").read_text())
-    assert written == {"name": "optuna", "best_params": best.params, "best_value": best.value}
+    assert written == {"name": "optuna", "study": "app", "best_params": best.params, "best_value": best.value}
     assert f"5 of 5 trials, best {best.value:.6g} (trial {best.number})" in said.output
     assert f"optuna-dashboard {app.sweep_dir / 'search.journal'}" in said.output
     assert (app.sweep_dir / "multirun.yaml").is_file() and "trial  value" in said.output

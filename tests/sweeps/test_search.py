@@ -86,6 +86,12 @@ def test_the_best_trial() -> None:
     assert trials(0.5, 0.9).count == 5
 
 
+def trials_of(directory: Path) -> Trials:
+    found = read_trials(directory)
+    assert found is not None
+    return found
+
+
 class Done(NamedTuple):
     code: int
     out: str
@@ -132,11 +138,11 @@ def test_a_search_continues_where_it_was_and_says_what_it_found(lab: Lab) -> Non
     for record in records:
         assert not any(name.startswith("test/") for name in record["metrics"]) and record["model"] is None
     best = min(records, key=lambda record: record["best"]["value"])
-    found = read_trials(directory / "search.journal")
+    found = trials_of(directory)
     assert [trial.value for trial in found.finished] == [record["best"]["value"] for record in records]
     assert found.best.value == best["best"]["value"] and not found.maximize and found.failed == 0
     command = shlex.split(whole.out.strip().splitlines()[-1])
-    assert command[:3] == ["paraphrase", "train", "-m"] and command[-1] == "seed=0,1,2"
+    assert command[:3] == ["paraphrase", "train", "-m"] and command[-1] == "seed=1,2,3"
     assert f"optimizer.lr={found.best.parameters['optimizer.lr']}" in command and "monitor=val/nll" in command
     assert not [word for word in command if word.startswith(("hydra.", "hparams_search", "resume"))]
     check(*command[3:], multirun=True)
@@ -154,7 +160,7 @@ def test_worse_trials_are_pruned_and_their_runs_say_so(lab: Lab) -> None:
     assert "1 pruned" in done.out
     records = [RunRecord.read(lab.root / "runs" / "pruned" / str(number)) for number in range(3)]
     assert [record.status for record in records] == ["finished", "finished", "pruned"]
-    found = read_trials(lab.root / "runs" / "pruned" / "search.journal")
+    found = trials_of(lab.root / "runs" / "pruned")
     assert (found.pruned, found.count) == (1, 3)
 
 
@@ -186,7 +192,7 @@ def test_a_search_on_the_local_sagemaker(tmp_path: Path) -> None:
         done = lab.train(*words, **environment)
         assert done.code == 0, done.out + done.err
         assert len(server.jobs.jobs) == 3
-    found = read_trials(lab.root / "runs" / "search" / "search.journal")
+    found = trials_of(lab.root / "runs" / "search")
     assert len(found.finished) == 3 and f"in trial {found.best.number} of 3:" in done.out
 
 

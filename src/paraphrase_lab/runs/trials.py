@@ -52,18 +52,26 @@ class Trials:
         ]
 
 
-def read_trials(journal: Path) -> Trials:
-    """Read the trials of the newest study in a journal of Optuna's."""
+def read_trials(directory: Path, storage: str | None = None) -> Trials | None:
+    """Read the trials of the search in this directory; None where it has not come to its end.
+
+    Args:
+        storage: as in hydra.sweeper.storage.
+    """
     import optuna
-    from optuna.storages.journal import JournalFileBackend
+    import yaml
     from optuna.trial import TrialState
 
+    from hydra_sagemaker.search.outcome import RESULTS_FILE
     from hydra_sagemaker.search.progress import ended_as
+    from hydra_sagemaker.search.study import open_storage
     from hydra_sagemaker.search.values import is_feasible
 
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-    name = optuna.get_all_study_names(storage)[-1]
-    study = optuna.load_study(study_name=name, storage=storage)
+    if not (file := directory / RESULTS_FILE).is_file():
+        return None
+    name = yaml.safe_load(file.read_text(encoding="utf-8"))["study"]  # one storage may have many
+    is_here = storage is None or storage.startswith("s3://")  # of which the journal here is the original
+    study = optuna.load_study(study_name=name, storage=open_storage(None if is_here else storage, directory))
     trials = study.get_trials(deepcopy=False)
     finished = [
         Trial(one.number, dict(one.params), float(one.value), is_feasible(one))

@@ -58,9 +58,9 @@ def _front(study: Study, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def write_results(study: Study, directory: Path) -> None:
-    """Write optimization_results.yaml as hydra-optuna-sweeper does."""
+    """Write optimization_results.yaml as hydra-optuna-sweeper does, with the name of the study."""
     best = best_trials(study)
-    results: dict[str, Any] = {"name": "optuna"}
+    results: dict[str, Any] = {"name": "optuna", "study": study.study_name}
     if len(study.directions) > 1:
         results["solutions"] = [{"params": one.params, "values": list(one.values or ())} for one in best]
     elif best:
