@@ -39,7 +39,7 @@ SHARE = 0.5
 class Found:
     best: float
     minutes: float
-    """Of all trials, their start included."""
+    """The sum of all trials, their start included."""
     validations: int
     """They come at equal distances: the training that was done."""
     pruned: int

@@ -6,11 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from hydra_sagemaker.backends.base import State, Status
+from hydra_sagemaker.backends.pools import NO_POOLS
 from hydra_sagemaker.backends.sagemaker_reports import CheckpointedReports
 from hydra_sagemaker.job.result import has_pruned_itself
 from hydra_sagemaker.scheduling.loop import EventLoop
 from hydra_sagemaker.scheduling.scheduler import Scheduler
 from hydra_sagemaker.scheduling.tracker import NEW, Submission
+from hydra_sagemaker.scheduling.warm_pools import WarmPools
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
 
@@ -22,7 +24,9 @@ def submission(number: int, key: str) -> Submission:
 def test_jobs_that_share_a_run_are_pruned_together() -> None:
     """Else the run of the others would have been stopped by nobody knows whom."""
     told: list[str] = []
-    tracker: Any = SimpleNamespace(backend=SimpleNamespace(request_stop=told.append))
+    tracker: Any = SimpleNamespace(
+        backend=SimpleNamespace(request_stop=told.append, pools=NO_POOLS), keeper=SimpleNamespace(pools=WarmPools())
+    )
     leader, shares, other = submission(0, "a"), submission(1, "a"), submission(2, "b")
     loop = EventLoop(tracker, [leader, shares, other], Scheduler(3, 1.0))
     loop.prune(shares)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,6 +122,7 @@ def test_jobs_are_given_again_until_the_search_has_taken_note() -> None:
 
     class Stub:
         free_slots, jobs = 4, [Done()]
+        _sweep = SimpleNamespace(spending=SimpleNamespace(late_bills={}))
 
         def step(self) -> None:
             return None

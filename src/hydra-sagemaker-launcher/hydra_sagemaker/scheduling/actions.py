@@ -1,4 +1,4 @@
-"""What the scheduler may decide to do next."""
+"""The next steps that the scheduler may decide on."""
 
 from __future__ import annotations
 

@@ -44,12 +44,9 @@ class EventLoop:
         scheduler.pools = tracker.keeper.pools
         scheduler.pools.look_seconds = min(LOOK_SECONDS, max(scheduler.poll_seconds / 2, 0.1))
         self.changed: Callable[[Submission], None] = lambda submission: None
-        self._scheduled: dict[int, Submission] = {}
-        """The jobs that have a run of their own, by the scheduler's index."""
-        self._leaders: dict[str, Submission] = {}
-        """The job whose run the others share, by key."""
-        self._retried_at: dict[str, float] = {}
-        """The time of the next attempts of jobs of a machine."""
+        self._scheduled: dict[int, Submission] = {}  # the jobs that have a run of their own, by the scheduler's index
+        self._leaders: dict[str, Submission] = {}  # the job whose run the others share, by key
+        self._retried_at: dict[str, float] = {}  # the next attempts of jobs of a machine
         self._logged_outage_at = float("-inf")
         self._outage_since: float | None = None
         for submission in submissions:

@@ -34,7 +34,7 @@ def is_exhausted(study: Study) -> bool:
 
 
 def count_begun(study: Study) -> int:
-    """Return the number of trials but for those that wait to be tried first."""
+    """Return the number of trials that have begun: all but enqueued ones."""
     return len(study.get_trials(deepcopy=False, states=BEGUN))
 
 
