@@ -83,6 +83,10 @@ def test_another_space_or_other_code_is_refused(app: App) -> None:
     assert "hydra.sweeper.on_change=new_study begins a new one beside it" in other.output
     app.write("helper.py", "one = 2")
     assert "2 trials of another search: helper.py has changed" in app.run(*words).output
+    app.write("notes.txt", "no code")
+    told = app.run(*words).output
+    assert "notes.txt is new" in told and "What is no code is left out by hydra.launcher.code.exclude=[notes.txt]" in told
+    app.root.joinpath("notes.txt").unlink()
     new = app.run(*words, "hydra.sweeper.on_change=new_study")
     assert new.code == 0 and "study app-2" in new.output, new.output
     assert [app.result(number)["return_value"] for number in (2, 3)] == [trial.value for trial in trials(app)]

@@ -128,6 +128,7 @@ def _drawn(study: Study, directory: Path) -> Iterator[Path]:
         from optuna.visualization import matplotlib as plots
 
         pyplot.switch_backend("agg")
+        logging.getLogger("matplotlib.category").setLevel(logging.WARNING)  # it advises, on choices that are numbers
         for name in names:
             getattr(plots, f"plot_{name}")(study, **_evaluator(name))
             pyplot.savefig(file := directory / f"search_{name}.png", bbox_inches="tight", dpi=120)

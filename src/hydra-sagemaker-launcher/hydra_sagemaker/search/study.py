@@ -117,6 +117,8 @@ def _refusal(study: Study, changes: Sequence[str], barrier: str) -> str:
     reason = f"the study {study.study_name} has {count} trials of another search: {_shortened(changes) or barrier}."
     if changes and barrier:
         reason += f"\n{barrier}."
+    if new := [change.removesuffix(" is new") for change in changes if change.endswith(" is new")]:
+        reason += f"\nWhat is no code is left out by hydra.launcher.code.exclude=[{','.join(new[:NAMED_AT_MOST])}]"
     keep = "" if barrier else ", keep counts its trials"
     return f"{reason}\nhydra.sweeper.on_change=new_study begins a new one beside it{keep}; or another hydra.sweep.dir"
 
