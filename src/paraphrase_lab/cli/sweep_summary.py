@@ -1,10 +1,14 @@
 """The table at the end of a sweep."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from paraphrase_lab.metrics.names import FITTED
+
+_LONG = re.compile(r"(?<==)-?\d+\.\d{5,}(?:e[+-]?\d+)?(?=$|[,\]])")
+"""A number that a search has drawn, with all of its digits."""
 
 
 def print_summary(sweep_dir: Path, *, is_study: bool = False) -> None:
@@ -34,7 +38,10 @@ def print_summary(sweep_dir: Path, *, is_study: bool = False) -> None:
         numbers = [best.get("value"), metrics.get(f"{FITTED}/accuracy"), metrics.get("test/accuracy")]
         error = record.values.get("error") or record.status  # of an interrupted run it begins with that word
         status = error if error.startswith(record.status) else f"{record.status}: {error}"
-        cells = [record.run_dir.name, " ".join(word for word in overrides if word not in shared), status]
+        status = record.status if record.status == "pruned" else status  # which is told to end by a signal
+        own = " ".join(_LONG.sub(lambda number: f"{float(number[0]):.4g}", word) for word in overrides if word not in shared)
+        place = record.run_dir.relative_to(sweep_dir) if record.run_dir.is_relative_to(sweep_dir) else record.run_dir.name
+        cells = [str(place), own, status]
         cells += ["" if number is None else f"{number:.4f}" for number in numbers]
         table.add_row(*map(Text, [*cells, *([cost] if any(costs) else [])]))
     Console().print(table)

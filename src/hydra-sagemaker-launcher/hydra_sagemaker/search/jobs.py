@@ -178,7 +178,8 @@ def _ended(job: Job, corrections: list[float]) -> Ended:
     submission, record = job._submission, _record(job)
     assert submission.returned is not None
     return Ended(
-        job.number, submission.returned, job.reports(), job.name, record.get("seconds"), _usd(record, corrections),
+        job.number, submission.returned, job.reports(), job.name,
+        record.get("seconds", record.get("TrainingTimeInSeconds")), _usd(record, corrections),
         submission.is_pruned, _left(submission, submission.outcome),
     )  # fmt: skip
 
