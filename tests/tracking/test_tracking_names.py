@@ -132,6 +132,8 @@ def test_a_job_is_the_same_in_every_attempt_and_in_a_container() -> None:
     assert sweep_name(first) == sweep_name(second) == "2026-11-24_01-07-33-022599"
     assert job_key(first, []) == job_key(second, []) == "5d4dc25b4a156501"
     assert sweep_name(hydra("0", ["hydra.sweep.dir='my sweeps/lr'"])) == "lr"
+    repeated = hydra("0", [*typed, "hydra.sweep.dir='/home/me/runs/2026-11-24/01-07-33-022599_sweep/repeats'"])
+    assert sweep_name(repeated) == "2026-11-24_01-07-33-022599_repeats"
     assert job_key(hydra("0", []), ["b=1", "a=2"]) == "a=2 b=1"
 
 

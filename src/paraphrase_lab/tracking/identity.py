@@ -140,10 +140,15 @@ def fitting(words: Sequence[str], room: int) -> list[str]:
 
 
 def sweep_name(hydra: Any) -> str:
-    """Return `DATE_TIME` of runs/DATE/TIME_sweep, else the last part of the directory as typed: a container has another."""
+    """Return `DATE_TIME` of runs/DATE/TIME_sweep, else the last part of the directory as typed: a container has another.
+
+    The repeats of a search's best trials are in a directory below that of the search, and are a group of their own.
+    """
     typed = [str(word) for word in hydra.overrides.hydra if str(word).startswith("hydra.sweep.dir=")]
     directory = Path(typed[-1].partition("=")[2].strip("'\"") if typed else str(hydra.sweep.dir))
-    name = directory.name.removesuffix("_sweep") or "sweep"
+    ending = "_repeats" if directory.name == "repeats" else ""
+    directory = directory.parent if ending else directory
+    name = (directory.name.removesuffix("_sweep") or "sweep") + ending
     return f"{directory.parent.name}_{name}" if _DATE.fullmatch(directory.parent.name) else name
 
 
