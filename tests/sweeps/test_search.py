@@ -47,6 +47,7 @@ def test_what_is_wrong_with_a_search() -> None:
     assert test.startswith("monitor=test/f1 would choose the checkpoint on the test split")
     outside = problems("hparams_search=tiny", "optimizer.weight_decay=interval(-1,20)")
     assert [problem.split(" must")[0] for problem in outside] == ["optimizer.weight_decay=-1.0", "optimizer.weight_decay=20.0"]
+    assert problems("hparams_search=tiny", "hydra.sweeper.n_trials=0") == ["hydra.sweeper.n_trials=0: at least 1."]
     assert problems("hparams_search=tiny", "hydra.sweeper.direction=[maximize,minimize]") == [
         "hydra.sweeper.direction is a list: a run gives one value, that of monitor. Write maximize or minimize."
     ]

@@ -22,7 +22,11 @@ def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> Iter
         return
     if find_spec("optuna") is None:
         yield 'a search needs Optuna, which is not installed: pip install "optuna>=4.9,<6".'
-    yield from (problem.sentence for problem in broken_interpolations(sweeper, "hydra.sweeper"))
+        return
+    if broken := [problem.sentence for problem in broken_interpolations(sweeper, "hydra.sweeper")]:
+        yield from broken
+    elif problem := _refused(master):
+        yield problem
     if len(jobs) < 2 and not sweeper.get("custom_search_space"):
         yield (
             "the search has nothing to search: type a range, as in 'optimizer.lr=tag(log,interval(1e-4,1e-2))', or choose "
@@ -40,3 +44,15 @@ def search_findings(master: DictConfig, jobs: Sequence[tuple[str, ...]]) -> Iter
             f"hydra.sweeper.direction={name} looks for the worst run: monitor={master.monitor} is better when it is {better}. "
             f"Write hydra.sweeper.direction={wanted}."
         )
+
+
+def _refused(master: DictConfig) -> str:
+    """Return what the sweeper itself says of its fields; "" where it says nothing."""
+    from hydra_sagemaker.errors import LauncherError
+    from hydra_sagemaker.search.read_settings import read_settings
+
+    try:
+        read_settings(master)
+    except LauncherError as error:
+        return f"{str(error).rstrip('.')}."
+    return ""
