@@ -284,7 +284,7 @@ def test_an_executor_keeps_machines_until_it_is_closed(cloud: Cloud) -> None:
     cloud.app.write("driven.py", DRIVEN)
     words = [word for word in cloud.words if word != "-m" and not word.startswith("hydra/sweeper")]
     environment = {**os.environ, **cloud.env, "MARKS": str(cloud.app.marks_file), "PYTHONPATH": str(cloud.app.root)}
-    command = [sys.executable, "driven.py", *words, KEPT]
+    command = [sys.executable, "driven.py", *words, KEPT, "hydra.launcher.max_parallel=1"]  # a free slot would not wait
     done = subprocess.run(command, cwd=cloud.app.root, env=environment, capture_output=True, text=True, timeout=90)
     assert done.returncode == 0 and "[10, 20]" in done.stdout, done.stderr
     assert statuses(cloud) == ["InUse", "Reused", "Terminated"]
