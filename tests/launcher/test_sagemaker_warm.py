@@ -261,6 +261,7 @@ def test_downloads_are_kept_with_the_machine(cloud: Cloud) -> None:
     assert "downloads are kept with this machine: HF_HOME" in cloud.account.log(cloud.names()[0])
 
 
+SEARCHED = ("hydra/sweeper=async_optuna", "x=int(interval(0,1000))", "hydra.launcher.max_parallel=1")
 DRIVEN = """\
 import sys
 import time
@@ -295,24 +296,14 @@ def test_an_executor_keeps_machines_until_it_is_closed(cloud: Cloud) -> None:
 
 def test_a_search_keeps_machines_between_trials_and_gives_them_back(cloud: Cloud) -> None:
     pytest.importorskip("optuna", reason='needs pip install "hydra-sagemaker-launcher[search]"')
-    words = (
-        "hydra/sweeper=async_optuna",
-        "x=int(interval(0,1000))",
-        "hydra.sweeper.n_trials=3",
-        "hydra.launcher.max_parallel=1",
-    )
+    words = (*SEARCHED, "hydra.sweeper.n_trials=3")
     output = cloud.sweep(*words, KEPT)
     assert "3 of 3 trials" in output and statuses(cloud) == ["Reused", "Reused", "Terminated"]
 
 
 def test_a_search_whose_budget_is_spent_gives_machines_back(cloud: Cloud) -> None:
     pytest.importorskip("optuna", reason='needs pip install "hydra-sagemaker-launcher[search]"')
-    words = (
-        "hydra/sweeper=async_optuna",
-        "x=int(interval(0,1000))",
-        "hydra.sweeper.n_trials=9",
-        "hydra.launcher.max_parallel=1",
-    )
+    words = (*SEARCHED, "hydra.sweeper.n_trials=9")
     limit = ("hydra.launcher.max_run_hours=1", "hydra.launcher.max_cost_usd=390", PRICE)  # one job and its machine
     output = cloud.sweep(*words, *limit, KEPT)
     assert "the budget is spent" in output and statuses(cloud) == ["Terminated"]

@@ -18,7 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 
 from hydra_sagemaker.aws.clients import Clients, api_call
-from hydra_sagemaker.aws.storage import UNKNOWN, split
+from hydra_sagemaker.aws.storage import UNKNOWN, Storage, split
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.search.journal import mend_journal
 from hydra_sagemaker.settings import SageMakerLauncherConf
@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 COPY_SECONDS = 30.0
 """Between two copies: each sends the whole journal, about 2 kB for every trial."""
 CHANGED = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
-
-
 SCHEME = "s3://"
 
 
@@ -41,9 +39,8 @@ class Copy:
     def __init__(self, s3: Any, uri: str, settings: SageMakerLauncherConf) -> None:
         self.s3, self.uri = s3, uri
         self.bucket, self.key = split(uri)
-        self.owner = {"ExpectedBucketOwner": settings.bucket_owner} if settings.bucket_owner else {}
-        kms = settings.output_kms_key
-        self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms} if kms else {}
+        storage = Storage(s3, settings)
+        self.owner, self.encryption = storage.owner, storage.encryption
         self.version: str | None = None
         """The ETag that was read or written last; None: there is no object."""
 
