@@ -31,12 +31,13 @@ from statistics import mean
 from typing import Any
 
 import optuna
-from omegaconf import OmegaConf
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from rich.console import Console
 from rich.table import Table
 from simulated_search import Simulation, objective
+
+from hydra_sagemaker.search.launchers import seldom_collected
 
 SPREADS = (0.25, 0.5, 1.0)
 POINTS, CPU_MS, GROWTH_PERCENT = 2.0, 50.0, 10.0
@@ -107,7 +108,7 @@ class Marks:
 def load(trials: int, folder: Path) -> Load:
     quiet()
     simulation = Simulation(folder / "load", 20, 0.5, 0)
-    with simulation.executor() as executor:
+    with simulation.executor() as executor, seldom_collected():
         found = simulation.search(executor, trials)
         ended_one, marks = found.progress.ended_one, Marks(trials)
 
@@ -137,7 +138,7 @@ def bare(trials: int, folder: Path) -> Load:
         trial = running.popleft()
         for name, value in (("job", f"load-0123456789abcdef-{count}"), ("seconds", 100.5), ("usd", 0.039)):
             trial.set_user_attr(name, value)
-        study.tell(trial, objective(OmegaConf.create(trial.params)))  # type: ignore[arg-type]
+        study.tell(trial, objective(trial.params))
         marks.ended(count + 1)
     return marks.load()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -50,11 +51,12 @@ class Storage(SimulatedStorage):
 
     def collect(self, job: Job, described: dict[str, Any]) -> tuple[dict[str, Any] | None, None]:
         super().collect(job, described)
-        return success_record(objective(job.config)), None
+        words = (word.split("=") for word in job.overrides)
+        return success_record(objective({name: float(value) for name, value in words})), None
 
 
-def objective(config: DictConfig) -> float:
-    return (config.warmup - 0.1) ** 2 + abs(config.layers - 3) + abs(config.learning_rate - 1e-3)
+def objective(values: Mapping[str, float]) -> float:
+    return (values["warmup"] - 0.1) ** 2 + abs(values["layers"] - 3) + abs(values["learning_rate"] - 1e-3)
 
 
 class Simulation:

@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.scheduling.job_returns import JobStatus, return_of
+from hydra_sagemaker.scheduling.job_returns import JobStatus, LaunchedReturn
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_what_cannot_be_packed_is_kept_as_it_is() -> None:
 def test_jobs_and_their_returns_take_a_tenth(composed: DictConfig) -> None:
     tracemalloc.start()
     jobs = [job(composed, number) for number in range(100)]
-    returns = [return_of(one, "name", JobStatus.COMPLETED, 1) for one in jobs]
+    returns = [LaunchedReturn(one, "name", JobStatus.COMPLETED, 1) for one in jobs]
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size / len(jobs) < 30_000, "a configuration with its hydra node takes 140 kB"

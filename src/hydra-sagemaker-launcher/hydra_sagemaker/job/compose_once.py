@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
@@ -25,8 +24,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_sagemaker.job.packed_config import NOT_PICKLED
-
-WORDS_AT_MOST = 1000
+from hydra_sagemaker.job.parsed import parsed
 
 
 class _Files(NamedTuple):
@@ -50,11 +48,11 @@ def _is_done(loader: ConfigLoader) -> bool:
 class _Composer:
     def __init__(self, loader: ConfigLoaderImpl) -> None:
         self._loader = loader
-        self._parser = OverridesParser.create()
-        self._overrides: dict[str, Override] = {}
         self._of_files: dict[_Files, Callable[[], DictConfig]] = {}
         """Each makes a new copy of what the files compose."""
         self._repositories: dict[_Files, Any] = {}
+        self._groups: dict[tuple[_Files, str], bool] = {}
+        """Whether a key is a group of files."""
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """Return what Hydra's method of this name does."""
@@ -69,11 +67,14 @@ class _Composer:
         return config
 
     def _composed(self, config_name: str | None, words: list[str], hydras: Sequence[str]) -> DictConfig:
-        overrides = [self._parsed(word) for word in words]
+        overrides = [parsed(word) for word in words]
         self._loader.validate_sweep_overrides_legal(overrides=overrides, run_mode=RunMode.RUN, from_shell=True)
-        repository = self._repository(_Files(config_name, tuple(hydras)))
-        values = [override for override in overrides if _sets_a_value(override, repository)]
-        files = _Files(config_name, tuple(str(one.input_line) for one in overrides if not _sets_a_value(one, repository)))
+        found_in = _Files(config_name, tuple(hydras))
+        values: list[Override] = []
+        of_files: list[Override] = []
+        for override in overrides:
+            (values if self._sets_a_value(override, found_in) else of_files).append(override)
+        files = _Files(config_name, tuple(str(override.input_line) for override in of_files))
         if files not in self._of_files:
             self._of_files[files] = _copies(self._loader.load_configuration(config_name, list(files.overrides), RunMode.RUN))
         config = self._of_files[files]()
@@ -81,12 +82,14 @@ class _Composer:
         _note(config, overrides)
         return config
 
-    def _parsed(self, word: str) -> Override:
-        if len(self._overrides) > WORDS_AT_MOST:  # a search never types the same word twice
-            self._overrides.clear()
-        if word not in self._overrides:
-            (self._overrides[word],) = self._parser.parse_overrides([word])
-        return self._overrides[word]
+    def _sets_a_value(self, override: Override, files: _Files) -> bool:
+        """Tell whether an override sets a value behind the files, as Hydra decides it; hydra.searchpath says where they are."""
+        key = override.key_or_group
+        if key == "hydra.searchpath" or isinstance(override.value(), dict):
+            return key != "hydra.searchpath"
+        if (files, key) not in self._groups:
+            self._groups[files, key] = self._repository(files).group_exists(key)
+        return not self._groups[files, key]
 
     def _repository(self, files: _Files) -> Any:
         if files not in self._repositories:
@@ -102,13 +105,6 @@ def _copies(config: DictConfig) -> Callable[[], DictConfig]:
     except NOT_PICKLED:
         return partial(copy.deepcopy, config)
     return partial(pickle.loads, pickled)
-
-
-def _sets_a_value(override: Override, repository: Any) -> bool:
-    """Tell whether an override sets a value behind the files, as Hydra decides it; hydra.searchpath says where they are."""
-    if override.key_or_group == "hydra.searchpath":
-        return False
-    return isinstance(override.value(), dict) or not repository.group_exists(override.key_or_group)
 
 
 def _note(config: DictConfig, overrides: Sequence[Override]) -> None:

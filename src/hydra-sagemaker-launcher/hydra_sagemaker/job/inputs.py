@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra_sagemaker.job.parsed import parsed
 
 BASE = "/opt/ml"
 CHANNELS = f"{BASE}/input/data"
@@ -61,9 +61,9 @@ def overridden(words: Sequence[str], inputs: Iterable[Input]) -> list[str]:
     values = {one.key: one.in_job for one in inputs}
     if not values:
         return list(words)
-    found, parser = [], OverridesParser.create()
+    found = []
     for word in words:
-        key = parser.parse_override(word).key_or_group
+        key = parsed(word).key_or_group
         prefix = word[: len(word) - len(word.lstrip("+"))]
         found.append(f"{prefix}{key}='{values[key]}'" if key in values else word)
         values = values if key not in values else {name: value for name, value in values.items() if name != key}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -18,18 +18,38 @@ from hydra_sagemaker.errors import Cause, Failure, RemoteJobError
 from hydra_sagemaker.files import write_atomically
 from hydra_sagemaker.job.identity import without_hydra
 from hydra_sagemaker.job.job import Job
-from hydra_sagemaker.job.packed_config import PackedConfig
 from hydra_sagemaker.job.result import read_result, rebuilt, returned_value
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True)
-class PackedReturn(JobReturn):
-    """A sweeper gets those of all jobs at once, and thousands need the memory."""
+class LaunchedReturn(JobReturn):
+    """Takes what it says of the configuration from its job, when somebody reads it: a sweeper gets the returns of thousands of
+    jobs, and most read the value alone."""
 
-    cfg: PackedConfig = PackedConfig()  # type: ignore[assignment]
-    hydra_cfg: PackedConfig = PackedConfig()  # type: ignore[assignment]
+    def __init__(self, job: Job, name: str, status: JobStatus, value: Any) -> None:
+        self._job, self._name = job, name
+        self.status, self._return_value, self.working_dir = status, value, str(job.output_dir)
+
+    @property
+    def hydra_cfg(self) -> DictConfig:  # type: ignore[override]
+        config = self._job.config
+        with open_dict(config.hydra), read_write(config.hydra):
+            config.hydra.job.id = self._name
+            config.hydra.runtime.output_dir = self.working_dir
+        return config
+
+    @property
+    def cfg(self) -> DictConfig:  # type: ignore[override]
+        return without_hydra(self._job.config)
+
+    @property
+    def overrides(self) -> list[str]:  # type: ignore[override]
+        return list(OmegaConf.to_container(self._job.config.hydra.overrides.task))  # type: ignore[arg-type]
+
+    @property
+    def task_name(self) -> str:  # type: ignore[override]
+        return str(self._job.config.hydra.job.name)
 
 
 class SubmittedJob:
@@ -68,14 +88,14 @@ def _returned(job: Job, name: str, outcome: Outcome, task_package: str | None) -
     if outcome.is_completed and result is not None and "not_json" in result:
         return _without_value(job, name, str(result["not_json"]))
     if outcome.is_completed:
-        return return_of(job, name, JobStatus.COMPLETED, outcome.value)
+        return LaunchedReturn(job, name, JobStatus.COMPLETED, outcome.value)
     if result is not None and result["status"] == "failed" and "exception" in result:
         error = rebuilt(result["exception"], task_package)
     elif failure is None:
         error = RemoteJobError(f"{job}, {name}: it ended as {outcome.status.state.value} ({outcome.status.detail})")
     else:  # what the task raised when it was told to end says less than who told it
         error = RemoteJobError(f"{job}, {name}: {failure}")
-    return return_of(job, name, JobStatus.FAILED, error)
+    return LaunchedReturn(job, name, JobStatus.FAILED, error)
 
 
 def _without_value(job: Job, name: str, shown: str) -> JobReturn:
@@ -83,9 +103,9 @@ def _without_value(job: Job, name: str, shown: str) -> JobReturn:
     told = f"{job}, {name}: its return value was not downloaded, since JSON cannot hold it: {clean(shown, colours=False)}"
     if (sweeper := sweeper_by_values(job.config)) is None:
         log.warning("%s", told)
-        return return_of(job, name, JobStatus.COMPLETED, None)
+        return LaunchedReturn(job, name, JobStatus.COMPLETED, None)
     way = f"{sweeper} needs the value: return a number, or a list of numbers"
-    return return_of(job, name, JobStatus.FAILED, RemoteJobError(f"{told}\n{way}"))
+    return LaunchedReturn(job, name, JobStatus.FAILED, RemoteJobError(f"{told}\n{way}"))
 
 
 def sweeper_by_values(config: DictConfig) -> str | None:
@@ -95,19 +115,3 @@ def sweeper_by_values(config: DictConfig) -> str | None:
     module, _, name = str(target).rpartition(".")
     sweeper = getattr(importlib.import_module(module), name)
     return None if issubclass(sweeper, BasicSweeper) else sweeper.__name__
-
-
-def return_of(job: Job, name: str, status: JobStatus, value: Any) -> JobReturn:
-    config = job.config
-    with open_dict(config.hydra), read_write(config.hydra):
-        config.hydra.job.id = name
-        config.hydra.runtime.output_dir = str(job.output_dir)
-    return PackedReturn(
-        overrides=list(OmegaConf.to_container(config.hydra.overrides.task)),  # type: ignore[arg-type]
-        cfg=without_hydra(config),
-        hydra_cfg=config,
-        working_dir=str(job.output_dir),
-        task_name=config.hydra.job.name,
-        status=status,
-        _return_value=value,
-    )

@@ -15,7 +15,7 @@ from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import has_pruned_itself
 from hydra_sagemaker.job.spec import Spec
 from hydra_sagemaker.scheduling.bills import OpenBills, Settled, ending
-from hydra_sagemaker.scheduling.job_returns import SubmittedJob, job_return, return_of
+from hydra_sagemaker.scheduling.job_returns import LaunchedReturn, SubmittedJob, job_return
 from hydra_sagemaker.scheduling.ledger import Ledger, failed_attempts
 from hydra_sagemaker.scheduling.pool_keeper import PoolKeeper
 from hydra_sagemaker.scheduling.retries import Retries
@@ -220,7 +220,7 @@ class Tracker:
     def detached(self, submission: Submission) -> JobReturn:
         """Return a handle of a job that runs on after the launcher has ended."""
         self._write("detached", submission)
-        return return_of(submission.job, submission.name, JobStatus.COMPLETED, SubmittedJob(submission.name))
+        return LaunchedReturn(submission.job, submission.name, JobStatus.COMPLETED, SubmittedJob(submission.name))
 
     def stop(self, names: Sequence[str] | None = None) -> list[str]:
         """Stop these attempts, by default all that run; return the names of the jobs that could not be told."""

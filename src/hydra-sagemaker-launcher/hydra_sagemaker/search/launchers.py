@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ from hydra_sagemaker.sweep.announcements import jobs_per_machine
 log = logging.getLogger(__name__)
 BATCH = 4
 """Trials of a batch where the launcher does not say how many jobs it runs at the same time."""
+
+ALLOCATIONS = 20_000
+"""Objects between two looks for garbage; Python's own number is 700 to 2,000."""
 
 
 def make_launcher(context: HydraContext, task: TaskFunction, config: DictConfig, space: Space) -> Launcher:
@@ -68,7 +72,8 @@ def trial_jobs(
                 return None if beside is None else {**sweep.counted.of(text), "installed packages": beside}
 
             slots = sweep.settings.max_parallel * jobs_per_machine(sweep)
-            yield LauncherJobs(executor, n_jobs or slots), code, sweep.settings.key_exclude
+            with seldom_collected():
+                yield LauncherJobs(executor, n_jobs or slots), code, sweep.settings.key_exclude
         return
     name = config.hydra.runtime.choices.get("hydra/launcher") or type(launcher).__name__
     if isinstance(launcher, BasicLauncher):
@@ -82,6 +87,17 @@ def trial_jobs(
             ". Nothing is pruned" if prunes else "",
         )  # fmt: skip
     yield BatchJobs(launcher, n_jobs), lambda text: None, ()
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Let Python look for garbage less often: each configuration of a trial is some, and each look goes through all trials."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], ALLOCATIONS) if before[0] else 0, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def config_below(config: DictConfig, directory: Path) -> DictConfig:

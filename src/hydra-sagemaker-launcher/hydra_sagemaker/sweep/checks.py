@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from hydra_sagemaker.aws.request_problems import MAX_RUNTIME_SECONDS, Findings
 from hydra_sagemaker.job.identity import nodes, without_hydra
 from hydra_sagemaker.job.job import Job, hydra_config
+from hydra_sagemaker.job.parsed import parsed
 from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR
 from hydra_sagemaker.secret_names import key_under_name, looks_secret, value_looks_secret, variable_within
 from hydra_sagemaker.settings import LONGEST_WARM_MINUTES, Mode, SageMakerLauncherConf, keep_warm_seconds
@@ -185,7 +185,7 @@ def _secrets_in(field: str, values: Mapping[str, Any], environment: Mapping[str,
 def _typed(words: list[str]) -> Iterator[tuple[str, Any]]:
     """Yield the values of overrides, which are sent as typed; the launcher's own fields are judged apart."""
     others = [word for word in words if not word.lstrip("+~").startswith("hydra.launcher.")]
-    for override in OverridesParser.create().parse_overrides(others):
+    for override in map(parsed, others):
         yield from _leaves({override.key_or_group: override.value()})
 
 
