@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import Container, DictConfig, OmegaConf, open_dict, read_write
 
 from hydra_sagemaker.job.task import TaskReference
 
@@ -42,6 +42,15 @@ def without_hydra(config: DictConfig) -> DictConfig:
     task = copy.deepcopy(config, {} if node is None else {id(node): DictConfig({})})
     _remove(task, "hydra")
     return task
+
+
+def unresolved_without(config: DictConfig, key: str) -> dict[str, Any]:
+    """Return the values of all keys but one, unresolved."""
+    found = {str(name): config._get_node(name) for name in config.keys() if name != key}
+    return {
+        name: OmegaConf.to_container(node, resolve=False) if isinstance(node, Container) else node._value()  # type: ignore[union-attr]
+        for name, node in found.items()
+    }
 
 
 def flat(node: Mapping[Any, Any], path: str = "") -> dict[str, Any]:

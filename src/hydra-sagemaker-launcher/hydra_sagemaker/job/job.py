@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import Enum
@@ -94,16 +94,20 @@ def hydra_config(config: DictConfig) -> Iterator[None]:
         instance.cfg = previous
 
 
-def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLauncherConf:
+def settings_of(
+    config: DictConfig, described: str = "the sweep", unresolved: Mapping[Any, Any] | None = None
+) -> SageMakerLauncherConf:
     """Return the launcher's fields with every interpolation resolved from the given configuration.
+
+    Args:
+        unresolved: the fields as `unresolved_fields` returns them, where the caller has them.
 
     Raises:
         LauncherError: a key that a field refers to does not exist, or a number that makes no sense.
     """
+    unresolved = unresolved_fields(config) if unresolved is None else unresolved
     try:
         with hydra_config(config):
-            unresolved = OmegaConf.to_container(config.hydra.launcher, resolve=False, enum_to_str=True)
-            assert isinstance(unresolved, dict)
             is_plain = not any(mark in repr(unresolved) for mark in ("${", "???"))
             resolved = _fields(unresolved) if is_plain else _resolved(config, described)
             values = _as_settings(repr(resolved), resolved)
@@ -117,6 +121,12 @@ def settings_of(config: DictConfig, described: str = "the sweep") -> SageMakerLa
     if problem := next(_senseless(values), None):
         raise LauncherError(problem)
     return values
+
+
+def unresolved_fields(config: DictConfig) -> dict[Any, Any]:
+    found = OmegaConf.to_container(config.hydra.launcher, resolve=False, enum_to_str=True)
+    assert isinstance(found, dict)
+    return found
 
 
 def _as_settings(text: str, resolved: dict[str, Any]) -> SageMakerLauncherConf:
@@ -168,6 +178,7 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
         SubmissionRefused: jobs that want another launcher, or other values of what belongs to the whole sweep.
     """
     jobs, problems = [], []
+    of_the_sweep = unresolved_fields(master)
     shared = set.intersection(*map(set, overrides)) if len(overrides) > 1 else set()
     for number, words in enumerate(overrides, first_number):
         own = tuple(word for word in words if word not in shared) or tuple(words)
@@ -176,7 +187,8 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
         job = Job(number, tuple(words), config, distinguishing_overrides=own)
-        differing = _differing_from(master, config)
+        fields = unresolved_fields(config)
+        differing = _differing(of_the_sweep, fields)
         if removed := [name for name in differing if name in REMOVED]:
             problems.append(f"{job}: {'; '.join(map(removed_field, removed))}")
             continue
@@ -184,7 +196,7 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
             problems.append(f"{job} changes the launcher itself: {', '.join(differing)}. Start one sweep for each.")
             continue
         try:
-            job.settings = settings_of(config, str(job))
+            job.settings = settings_of(config, str(job), fields)
             job.output_dir = _output_dir(config)
         except LauncherError as error:
             problems.append(str(error))
@@ -196,7 +208,7 @@ def compose_jobs(context: HydraContext, master: DictConfig, overrides: Sequence[
     return jobs
 
 
-def _fields(values: dict[Any, Any]) -> dict[str, Any]:
+def _fields(values: Mapping[Any, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in FIELDS}
 
 
@@ -215,10 +227,8 @@ def _resolved(config: DictConfig, described: str) -> dict[str, Any]:
     return found
 
 
-def _differing_from(master: DictConfig, config: DictConfig) -> list[str]:
+def _differing(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> list[str]:
     """Return the differing fields that belong to the whole sweep. `${model.instance_type}` is the same words for every job."""
-    mine, theirs = (OmegaConf.to_container(node.hydra.launcher, resolve=False) for node in (master, config))
-    assert isinstance(mine, dict) and isinstance(theirs, dict)
     keys = sorted(map(str, mine.keys() | theirs.keys()))
     return [key for key in keys if key not in PER_JOB and mine.get(key) != theirs.get(key)]
 

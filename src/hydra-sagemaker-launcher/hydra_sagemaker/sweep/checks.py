@@ -9,10 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from hydra_sagemaker.aws.request_problems import MAX_RUNTIME_SECONDS, Findings
-from hydra_sagemaker.job.identity import nodes, without_hydra
+from hydra_sagemaker.job.identity import nodes, unresolved_without, without_hydra
 from hydra_sagemaker.job.job import Job, hydra_config
 from hydra_sagemaker.job.parsed import parsed
 from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR
@@ -43,8 +41,8 @@ def findings_of(job: Job, sweep_dir: Path, code_problems: Sequence[str]) -> Find
         return Findings(problems, [])
     from hydra_sagemaker.aws import request
 
-    plain = OmegaConf.to_container(job.config, resolve=False)
-    assert isinstance(plain, dict)
+    config = job.config
+    plain = unresolved_without(config, "hydra") | {"hydra": unresolved_without(config.hydra, "launcher")}
     found, variables = request.findings_of(job), variable_findings(job, plain)
     own = [*setting_problems(job.settings), *config_secrets(plain), *variables.problems]
     return Findings([*problems, *own, *code_problems, *found.problems], [*found.warnings, *variables.warnings])
