@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 SEARCH = """
-hparams_search=tiny experiment=word_order_tiny data.train_pairs=10000 trainer.max_epochs=3 trainer.val_check_interval=0.25
+hparams_search=tiny experiment=word_order_tiny trainer.max_epochs=3 trainer.val_check_interval=0.25
 logger=none hydra.launcher.max_parallel=1
 """.split()
 PRUNER = ["hydra/sweeper/pruner=asha", "hydra.sweeper.pruner.min_resource=2"]
@@ -45,10 +45,10 @@ class Found:
     pruned: int
 
 
-def search(folder: Path, seed: int, trials: int, pruner: Sequence[str]) -> Found:
+def search(folder: Path, seed: int, trials: int, more: Sequence[str]) -> Found:
     """Run a search whose trials are all drawn at random, and return what its study says."""
     words = [f"hydra.sweeper.n_trials={trials}", f"hydra.sweeper.sampler.n_startup_trials={trials}"]
-    words += [f"hydra.sweeper.sampler.seed={seed}", f"hydra.sweep.dir={folder}", *pruner]
+    words += [f"hydra.sweeper.sampler.seed={seed}", f"hydra.sweep.dir={folder}", *more]
     words.append(f"hydra.launcher.state_dir={folder / 'jobs'}")  # else it takes over the other search's results
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder.parent / f"{folder.name}.log").open("w") as log:
@@ -65,18 +65,20 @@ def search(folder: Path, seed: int, trials: int, pruner: Sequence[str]) -> Found
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--pairs", type=int, default=10_000, help="of each training, which has three epochs of them")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--pruner", nargs="+", default=PRUNER, help="words for the search")
     parser.add_argument("--folder", type=Path, help="keeps the searches; default: a temporary one")
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    size = f"data.train_pairs={arguments.pairs}"
     pairs: list[tuple[Found, Found]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = (arguments.folder or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         for seed in range(arguments.repetitions):
-            both = ("none", ()), ("pruned", arguments.pruner)
+            both = ("none", [size]), ("pruned", [size, *arguments.pruner])
             whole, pruned = (search(folder / f"{seed}-{name}", seed, arguments.trials, words) for name, words in both)
             pairs.append((whole, pruned))
             print(f"seed {seed}: {pruned.minutes / whole.minutes:.0%} of {whole.minutes:.1f} minutes", flush=True)
