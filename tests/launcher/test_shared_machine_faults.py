@@ -118,6 +118,21 @@ def test_a_machine_that_was_prepared_and_not_submitted_is_nothing(waiting: Cloud
     assert len(waiting.names()) == 2 and [one["value"] for one in waiting.returns()][-4:] == [0, 10, 20, 30]
 
 
+def test_a_job_that_another_launcher_runs_alone_is_attached_to(waiting: Cloud) -> None:
+    first = waiting.start("x=2", "do=wait", "hydra.sweep.dir=first")
+    waiting.app.await_marks(1)
+    (alone,) = waiting.names()
+    words = ("x=1,2,3", "do=wait", "hydra.launcher.jobs_per_machine=3")
+    second = waiting.start(*words)
+    waiting.app.await_(lambda: "3" in waiting.app.marks())
+    waiting.app.let_go()
+    for process in (first, second):
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, output
+    assert sorted(waiting.app.marks()) == ["1", "2", "3"] and len(waiting.names()) == 2
+    assert alone in waiting.names()
+
+
 def test_two_launchers_at_once_submit_each_job_once(waiting: Cloud) -> None:
     words = ("x=range(1,7)", "do=nothing", "hydra.launcher.jobs_per_machine=2", "hydra.launcher.max_parallel=1")
     processes = [waiting.start(*words), waiting.start(*words, "hydra.sweep.dir=second")]
@@ -155,7 +170,7 @@ def test_each_job_has_its_own_time_limit(waiting: Cloud) -> None:
     assert (completed["value"], last["value"]) == (10, 30) and late["status"] == "FAILED"
     assert "it was stopped after hydra.launcher.max_run_hours=0.0012, its limit" in late["error"][1]
     assert waiting.record(1)["failure"]["cause"] == "timeout" and waiting.app.result(1)["status"] == "interrupted"
-    assert waiting.created()[0]["StoppingCondition"] == {"MaxRuntimeInSeconds": 12} and "1 of 3 jobs failed" in output
+    assert waiting.created()[0]["StoppingCondition"] == {"MaxRuntimeInSeconds": 12 + 3 * 180} and "1 of 3 jobs failed" in output
 
 
 def test_a_machine_that_dies_takes_the_job_that_ran(waiting: Cloud) -> None:

@@ -73,7 +73,7 @@ def test_one_machine_runs_four_jobs_and_the_last_job_is_alone(swept: str, shared
     assert {shared_cloud.record(number)["machine"] for number in range(4)} == {machine}
     assert "5 jobs: 5 new, on 2 machines in" in swept
     (request, _) = shared_cloud.created()
-    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 4 * 24 * 3600}
+    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 4 * (24 * 3600 + 180)}
 
 
 def test_a_job_that_fails_does_not_end_the_others(swept: str, shared_cloud: Cloud) -> None:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
+from unittest.mock import MagicMock, patch
 
 import pytest
+from test_sharing import waiting
 
 from hydra_sagemaker.aws.shared_machines import SharedMachines, machine_name, written
 from hydra_sagemaker.aws.turns import Turn, description, end_of, read_turn
+from hydra_sagemaker.backends.base import State
+from hydra_sagemaker.backends.sagemaker import SageMakerBackend
+from hydra_sagemaker.backends.sagemaker_lookup import JobLookup
+from hydra_sagemaker.container import turns as container_turns
+from hydra_sagemaker.errors import Unreachable
 from hydra_sagemaker.pricing.cost import billed
 from hydra_sagemaker.pricing.prices import Prices
+from hydra_sagemaker.settings import SageMakerLauncherConf
 
 NAMES = tuple(f"sweep-{number:016x}-0" for number in range(4))
 MACHINE = machine_name(NAMES)
@@ -119,12 +129,15 @@ class Bucket:
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.lists = self.reads = 0
 
     def read(self, uri: str) -> bytes:
+        self.reads += 1
         return self.objects.get(uri, b"")
 
     def names_below(self, uri: str) -> list[str]:
         assert uri.endswith("/")
+        self.lists += 1
         return [name.removeprefix(uri) for name in self.objects if name.startswith(uri)]
 
     def turn(self, number: int, status: str, *, files: Sequence[str] = (), arrived: Sequence[str] = ()) -> None:
@@ -175,6 +188,53 @@ def test_a_job_has_ended_when_its_results_have_arrived_and_the_last_one_with_its
     assert machines.running_with([NAMES[1]], MACHINE) == [NAMES[2]]
 
 
+def test_a_poll_reads_a_machine_once_for_all_of_its_jobs(bucket: Bucket) -> None:
+    service = Service({MACHINE: whole("Completed")})
+    machines = shared(bucket, service)
+    for number in range(4):
+        bucket.turn(number, "Completed")
+    machines.learn("sweep")
+    bucket.lists = bucket.reads = 0
+    found = JobLookup(cast(Any, Anything(service)), machines).poll(NAMES)
+    assert {one.state for one in found.values()} == {State.COMPLETED} and len(found) == 4
+    assert (bucket.lists, bucket.reads) == (1, 4)
+
+
+class Anything(Service):
+    """Lists by any query."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service.jobs)
+
+    def listed(self, **query: Any) -> list[dict[str, Any]]:
+        return [job for job in self.jobs.values() if job["TrainingJobStatus"] == query.get("StatusEquals", "InProgress")]
+
+
+def test_a_machine_that_may_have_been_created_is_remembered(bucket: Bucket) -> None:
+    service = Service({MACHINE: whole("InProgress")})
+    backend = SageMakerBackend(replace(SageMakerLauncherConf(), instance_type="ml.m5.large"), None, None)
+    backend.training_jobs, backend.machines = cast(Any, service), shared(bucket, service)
+    assert backend.machines_of(NAMES[:2]) == dict.fromkeys(NAMES[:2], MACHINE)
+    alone = "sweep-0123456789abcdef-0"
+    service.jobs[alone] = whole("InProgress", TrainingJobName=alone)
+    assert backend.machines_of([alone]) == {alone: ""}
+    backend.uploads, backend.storage = cast(Any, MagicMock()), cast(Any, MagicMock(prefix="s3://bucket/prefix"))
+    jobs = [(waiting(number, image_uri="image:1").job, NAMES[number], MagicMock()) for number in (2, 3)]
+    made = machine_name(NAMES[2:])
+    del service.jobs[MACHINE]
+    assert backend.machines_of(NAMES) == {}
+    with patch.object(backend, "_create", side_effect=Unreachable("no answer")), pytest.raises(Unreachable):
+        backend.submit_together(jobs)
+    assert backend.machines_of(NAMES[2:]) == {}, "it was not created"
+    with patch.object(backend, "_create", side_effect=Unreachable("no answer")), pytest.raises(Unreachable):
+        backend.submit_together(jobs)
+    service.jobs[made] = whole("InProgress", TrainingJobName=made)
+    with patch.object(service, "listed", return_value=[]):
+        assert backend.machines_of(NAMES[1:3]) == {NAMES[2]: made}, "the list is late"
+    del service.jobs[made]
+    assert backend.machines_of(NAMES) == {} and backend.machines.machine_of(NAMES[3]) is None
+
+
 def test_machines_are_looked_for_once(bucket: Bucket) -> None:
     service = Service({MACHINE: whole("InProgress"), "sweep-0123456789abcdef-0": whole()})
     machines = shared(bucket, service)
@@ -202,3 +262,20 @@ def test_a_machine_that_was_not_created_leaves_its_jobs_alone(bucket: Bucket) ->
     assert machines.described(NAMES[0]) is None
     machines.forget(MACHINE)
     assert machines.machine_of(NAMES[0]) is None
+
+
+def test_a_job_that_failed_stays_failed_when_sigterm_comes_while_its_results_are_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = container_turns.Machine({"jobs": ["a"], "seconds": 60}, tmp_path, print, 0.0)
+    turn = container_turns.Turn(machine, "a", 0)
+    turn.noted = {"seconds": 0.0, "began": 0.0}
+
+    def pack(job: Any) -> list[str]:
+        machine.stopped = True
+        return []
+
+    monkeypatch.setattr(turn, "_pack", pack)
+    job: Any = type("Job", (), {"has_completed": False, "stopped": False})()
+    turn._end(job, 3, "ValueError")
+    assert (turn.noted["status"], turn.noted["exit_code"]) == ("Failed", 3)

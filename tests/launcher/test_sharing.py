@@ -113,7 +113,8 @@ def test_the_request_of_a_machine() -> None:
     alone = training_job_request(job, job.name(0), bundle="b", image="image")
     made = training_job_request(job, MACHINE, bundle="b", image="image", checkpoints=place, numbers=range(4))
     assert MACHINE == "sweep-m-c6153fd3403c458b" and len(machine_name([f"{'s' * 42}-{'0' * 16}-999"])) <= 63
-    assert made["StoppingCondition"] == {"MaxRuntimeInSeconds": 4 * 7200, "MaxWaitTimeInSeconds": 4 * 10_800}
+    limits = {"MaxRuntimeInSeconds": 4 * (7200 + 180), "MaxWaitTimeInSeconds": 4 * (10_800 + 180)}
+    assert made["StoppingCondition"] == limits, "three minutes more for each job, to save and to pack its results"
     assert made["CheckpointConfig"]["S3Uri"] == place and "CheckpointConfig" not in alone
     assert {"Key": "hydra-launcher:job", "Value": "0 1 2 3"} in made["Tags"]
     assert made["InputDataConfig"][1]["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://bucket/prefix/jobs/{MACHINE}/"
@@ -153,7 +154,7 @@ def test_a_dry_run_shows_machines(app: App) -> None:
     requests = {file.name: json.loads(file.read_text()) for file in app.sweep_dir.glob(".launcher/requests/*.request.json")}
     assert requests.keys() == {"0.request.json", "2.request.json"}
     limits = [requests[name]["StoppingCondition"]["MaxRuntimeInSeconds"] for name in sorted(requests)]
-    assert limits == [14_400, 7200] and "-m-" in requests["0.request.json"]["TrainingJobName"]
+    assert limits == [2 * (7200 + 180), 7200] and "-m-" in requests["0.request.json"]["TrainingJobName"]
     assert len(list(app.sweep_dir.glob(".launcher/requests/*.spec.json"))) == 4
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,16 @@ from hydra_sagemaker.pricing.cost import billed, with_kept  # noqa: E402
 from hydra_sagemaker.pricing.prices import Prices, bound_of_settings  # noqa: E402
 from hydra_sagemaker.scheduling.actions import Poll, Sleep, Submit, Tend  # noqa: E402
 from hydra_sagemaker.scheduling.ledger import Ledger, failed_attempts, kept_warm_usd  # noqa: E402
-from hydra_sagemaker.scheduling.pool_keeper import PoolKeeper  # noqa: E402
-from hydra_sagemaker.scheduling.scheduler import Scheduler  # noqa: E402
-from hydra_sagemaker.scheduling.warm_pools import CLAIMED_SECONDS, COMING_SECONDS, Pool, PoolState  # noqa: E402
+from hydra_sagemaker.scheduling.pool_ending import Unended  # noqa: E402
+from hydra_sagemaker.scheduling.pool_keeper import PATIENCE_SECONDS, PoolKeeper  # noqa: E402
+from hydra_sagemaker.scheduling.scheduler import START_SECONDS, Scheduler  # noqa: E402
+from hydra_sagemaker.scheduling.warm_pools import (  # noqa: E402
+    CLAIMED_SECONDS,
+    COMING_SECONDS,
+    SILENT_LOOKS,
+    Pool,
+    PoolState,
+)
 from hydra_sagemaker.settings import SageMakerLauncherConf, keep_warm_seconds  # noqa: E402
 from hydra_sagemaker.sweep.checks import setting_problems  # noqa: E402
 
@@ -70,6 +78,10 @@ GROUPS = [{"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "InstanceGroupNam
         (
             resources(InstanceGroups=GROUPS) | {"keep_warm_minutes": 5},
             "is 300 with InstanceGroups: SageMaker keeps machines of one",
+        ),
+        (
+            resources(InstancePreferences=[{"InstanceType": "ml.g5.xlarge"}]) | {"keep_warm_minutes": 5},
+            "is 300 with InstancePreferences: SageMaker keeps machines of one",
         ),
     ],
 )
@@ -191,9 +203,9 @@ def test_machines_that_no_job_needs_are_given_back() -> None:
     found = scheduler("AAA", slots=2, running=2)
     for index in (0, 1):
         ends(found, index, now=10, state=PoolState.AVAILABLE)
-    assert [pool.name for pool in found.pools.unneeded(found.waiting(), 2, 10)] == ["job-0"], "one job is left"
+    assert [pool.name for pool in found.pools.unneeded(found.waiting(10), 2, 10)] == ["job-0"], "one job is left"
     found.pools.expects_more = True
-    assert found.pools.unneeded(found.waiting(), 2, 10) == []
+    assert found.pools.unneeded(found.waiting(10), 2, 10) == []
     assert found.pools.unneeded({}, 0, 10) != [], "there is no slot for a further job"
 
 
@@ -201,11 +213,15 @@ def test_a_job_that_may_be_tried_again_is_a_job_in_the_queue() -> None:
     found = scheduler("A", slots=1, running=1)
     found.failed.add(0)
     ends(found, 0, now=10, state=PoolState.AVAILABLE)
-    assert found.pools.unneeded(found.waiting(), 1, 10) == []
+    assert found.pools.unneeded(found.waiting(10), 1, 10) == []
     found.requeue(0, 100)
     found.collected(0)
-    assert found.pools.unneeded(found.waiting(), 1, 10) == [] and not found.failed
-    assert found.pools.waited_for(found.waiting(later=False), 10) == 0, "another job need not wait for it"
+    assert found.pools.unneeded(found.waiting(10), 1, 10) == [] and not found.failed
+    assert found.pools.waited_for(found.waiting(10, later=False), 10) == 0, "another job need not wait for it"
+    found.requeue(found.add("ml.g5.xlarge", "B"), 15 + START_SECONDS)
+    assert found.waiting(10) == {"A": 1, "B": 1}, "the second waits in the queue"
+    found.submitted(1, 10)
+    assert found.waiting(10) == {"A": 1, "B": 0} and found.waiting(16)["B"] == 1, "no machine is kept for a job that comes late"
 
 
 def test_the_service_may_give_a_job_another_machine_than_the_one_meant() -> None:
@@ -275,6 +291,20 @@ class Cloud(Pools):
         self.types_without.append(instance_type)
 
 
+class Clock:
+    """Time that passes while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now, self.slept = 0.0, 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+
+
 class Submitted:
     """As much of a submission as a keeper looks at."""
 
@@ -292,7 +322,8 @@ def submitted(name: str, folder: Path) -> Any:
 def keeper(cloud: Cloud, folder: Path, count: int = 1) -> PoolKeeper:
     """A keeper with jobs that have ended at time 0."""
     backend: Any = type("Backend", (), {"pools": cloud})()
-    found = PoolKeeper(backend, Ledger(folder / "ledger.jsonl"), clock=lambda: 0.0)
+    clock = Clock()
+    found = PoolKeeper(backend, Ledger(folder / "ledger.jsonl"), clock, clock.sleep)
     for number in range(count):
         submission: Any = Submitted(
             f"job-{number}", dataclasses.replace(job(keep_warm_minutes=1), output_dir=folder / str(number))
@@ -355,18 +386,21 @@ def test_the_bill_of_an_attempt_before_is_corrected_too(tmp_path: Path) -> None:
 
 def test_a_job_that_had_machines_and_left_none_means_that_there_is_no_quota(tmp_path: Path) -> None:
     nothing = WarmPool("", instance_type="ml.g5.xlarge")
-    cloud = Cloud({"job-0": [nothing, nothing], "job-1": [nothing._replace(had_machines=False)] * 2})
+    cloud = Cloud({"job-0": [nothing] * SILENT_LOOKS, "job-1": [nothing._replace(had_machines=False)] * 2})
     found = keeper(cloud, tmp_path, 2)
     waiting = {shape_of_settings(settings()): 2}
     found.tend(0, waiting, 0)
     assert cloud.types_without == [], "the service may be late"
-    found.tend(10, waiting, 0)
+    for look in range(1, SILENT_LOOKS - 1):
+        found.tend(10 * look, waiting, 0)
+    assert cloud.types_without == [], "the service may be a minute late"
+    found.tend(10 * SILENT_LOOKS, waiting, 0)
     assert cloud.types_without == ["ml.g5.xlarge"] and not len(found.pools)
 
 
 def test_the_pool_of_an_earlier_launch_is_in_the_record_of_its_job(tmp_path: Path) -> None:
     found = keeper(Cloud({"job-5": [AVAILABLE, WarmPool("Terminated", 7)]}), tmp_path, 0)
-    found.found("job-5", AVAILABLE._replace(keep_seconds=60, instance_type="ml.g5.xlarge"), 0)
+    found.found("job-5", AVAILABLE._replace(keep_seconds=60, instance_type="ml.g5.xlarge"), 0, submitted("job-5", tmp_path).job)
     record: dict[str, Any] = {"name": "job-5", "cost": dict(BILL)}
     found.collected(submitted("job-5", tmp_path), record)
     for now in (0, 3):
@@ -391,20 +425,153 @@ def test_what_cannot_be_ended(tmp_path: Path, error: CallFailed, seconds: float,
         assert found.pools.unneeded({}, 0, seconds) == [] and found.pools.unneeded({}, 0, pool.end_after), "later again"
         found.pools.pools.clear()
         return
-    (left,) = found.end_all()
-    assert left.until is not None and left.reason == str(error).splitlines()[0] and found.end_all() == []
+    (left,) = found.end_all(silent)
+    assert left.until is not None and left.reason == str(error).splitlines()[0] and found.end_all(silent) == []
+    assert [event["status"] for event in found.ledger.read()] == ["not ended"]
 
 
-def test_at_the_end_running_jobs_are_told_to_leave_nothing(tmp_path: Path) -> None:
-    cloud = Cloud({})
-    found = keeper(cloud, tmp_path, 2)
-    running = submitted("job-7", tmp_path)
-    found.started(running)
-    assert found.end_all() == [] and cloud.ended == ["job-0", "job-1", "job-7"]
-    found.started(running)
-    cloud.error = REFUSED
-    (left,) = found.end_all()
-    assert (left.name, left.until, left.keep_seconds) == ("job-7", None, 60)
+def silent(line: str) -> None:
+    pass
+
+
+RUNS = WarmPool("InUse", has_ended=False)
+KEPT = WarmPool("Terminated", 7)
+
+
+def test_at_the_end_pools_are_waited_for_until_it_is_known_what_they_cost(tmp_path: Path) -> None:
+    cloud = Cloud({"job-0": [IN_USE, AVAILABLE, AVAILABLE, KEPT], "job-1": [WarmPool("Reused", 3, "job-9")]})
+    found, lines = keeper(cloud, tmp_path, 2), list[str]()
+    records = [{"name": f"job-{number}", "cost": dict(BILL)} for number in (0, 1)]
+    for record in records:
+        found.collected(submitted(record["name"], tmp_path), record)
+    assert found.end_all(lines.append) == [] and cloud.ended == ["job-0"], "told once, when it was Available"
+    assert lines == ["waiting for up to 2 minutes until the machines of 1 job are given back; Ctrl-C leaves them"]
+    assert [record["cost"]["kept_warm_seconds"] for record in records] == [7, 3]
+    assert kept_warm_usd(found.ledger.read()) == 20.0 and not len(found.pools)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_at_the_end_the_pool_of_a_running_job_is_left_to_it_unless_it_was_stopped(tmp_path: Path, stopped: bool) -> None:
+    cloud = Cloud({"job-7": [RUNS, RUNS, IN_USE, AVAILABLE, KEPT]})
+    found = keeper(cloud, tmp_path, 0)
+    found.started(submitted("job-7", tmp_path))
+    left = found.end_all(silent, waits_for_jobs=stopped)
+    assert cloud.ended == (["job-7"] if stopped else [])
+    assert left == ([] if stopped else [Unended("job-7", None, 60, "its job runs", is_left=True)])
+    assert found.end_all(silent) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "error", "reason"),
+    [
+        ([IN_USE] * 999, None, "it is not Available yet"),
+        ([AVAILABLE] * 999, None, "it has not ended since it was told to"),
+        ([AVAILABLE] * 999, Throttled("slow"), "slow"),
+        ([AVAILABLE] * 999, REFUSED, str(REFUSED)),
+        ([RUNS] * 999, None, "its job runs"),
+    ],
+)
+def test_the_wait_at_the_end_has_a_bound(
+    tmp_path: Path, answers: list[WarmPool], error: CallFailed | None, reason: str
+) -> None:
+    found = keeper(Cloud({"job-0": answers}, error), tmp_path)
+    (left,) = found.end_all(silent, waits_for_jobs=True)
+    assert (left.name, left.keep_seconds, left.reason, left.is_left) == ("job-0", 60, reason, False)
+    clock: Any = found.clock
+    assert clock.slept == (0 if error is REFUSED else PATIENCE_SECONDS)
+
+
+def test_ctrl_c_while_pools_are_waited_for_names_them(tmp_path: Path) -> None:
+    found = keeper(Cloud({"job-0": [IN_USE] * 9}), tmp_path)
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    found.sleep = interrupt
+    (left,) = found.end_all(silent)
+    assert (left.name, left.reason) == ("job-0", "interrupted") and found.end_all(silent) == []
+
+
+def test_an_interrupted_note_of_an_end_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, one = keeper(Cloud({}), tmp_path, 0), submitted("job-0", tmp_path)
+    found.started(one)
+    add = found.pools.add
+
+    def interrupt(pool: Pool, now: float) -> None:
+        monkeypatch.setattr(found.pools, "add", add)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(found.pools, "add", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        found.ended(one, 0)
+    found.ended(one, 1)
+    assert list(found.pools.pools) == ["job-0"]
+
+
+def test_a_late_status_is_no_missing_quota_and_loses_no_pool(tmp_path: Path) -> None:
+    cloud = Cloud({"job-0": [WarmPool("", instance_type="ml.g5.xlarge")] * 9 + [AVAILABLE] * 2 + [KEPT]})
+    found = keeper(cloud, tmp_path)
+    shape = shape_of_settings(settings())
+    for look in range(4):
+        found.tend(2 * look, {shape: 1}, 0)
+    assert found.pools.waited_for({shape: 1}, 8) == 0, "the job in the queue starts cold"
+    for look in range(4, 12):
+        found.tend(2 * look, {}, 0)
+    assert cloud.types_without == [] and found.ledger.read()[-1]["kept_warm_seconds"] == 7
+
+
+def test_a_job_that_asked_before_the_quota_was_known_leaves_a_pool_that_is_ended(tmp_path: Path) -> None:
+    pools = SageMakerPools(lambda: pytest.fail("no call"))
+    kept = job(keep_warm_minutes=1)
+    before = pools.shape(kept, "job-0")
+    pools.missing("ml.g5.xlarge")
+    assert before and pools.shape(kept, "job-0") == before and not pools.shape(kept)
+    api = Api(0)
+    pools.submit(training_job_request(kept, "job-1", bundle="b", image="c"), api.create)
+    assert not pools.shape(kept, "job-1"), "it did not ask"
+
+
+def test_the_pool_of_a_collected_job_of_an_earlier_launch_is_paid_and_in_its_record(tmp_path: Path) -> None:
+    found = keeper(Cloud({"job-5": [KEPT]}), tmp_path, 0)
+    given, paid = submitted("job-5", tmp_path).job, list[float]()
+    found.on_settled_earlier = paid.append
+    given.job_dir.mkdir(parents=True)
+    (given.job_dir / "record.json").write_text(json.dumps({"name": "job-5", "cost": BILL}))
+    found.found("job-5", AVAILABLE._replace(keep_seconds=60), 0, given)
+    found.tend(0, {}, 0)
+    written = json.loads((given.job_dir / "record.json").read_text())
+    assert written["cost"]["kept_warm_seconds"] == 7 and written["cost"]["cost_usd"] == 34.0
+    assert kept_warm_usd(found.ledger.read()) == 14.0 and paid == [14.0]
+
+
+def test_a_pool_that_is_another_jobs_by_now_does_not_flood_the_service(tmp_path: Path) -> None:
+    found = scheduler("AA", slots=1, running=1)
+    name = ends(found, 0, now=10, state=PoolState.AVAILABLE)
+    found.pools.pools[name].keep_seconds = 3600
+    found.collected(0)
+    calls, now = 0, 10.0
+    while now < 610:
+        match found.next(now):
+            case Submit(index):
+                calls += 1
+                found.refused(index, now)
+            case Tend():
+                found.pools.seen(name, AVAILABLE, now)
+            case Sleep(seconds):
+                now += seconds
+            case other:
+                pytest.fail(f"{other}")
+        now += 0.001
+    assert calls <= 20
+    found.pools.seen(name, WarmPool("Reused", 5, "of-another-sweep"), now)
+    assert not len(found.pools)
+
+
+def test_the_time_of_a_pool_counts_from_the_end_of_its_job(tmp_path: Path) -> None:
+    found = keeper(Cloud({}), tmp_path, 0)
+    pool = AVAILABLE._replace(keep_seconds=60, ended_at=time.time() - 50)
+    found.found("job-5", pool, 1000.0, job())
+    assert found.pools.pools["job-5"].until == pytest.approx(1010, abs=1)
 
 
 class Api:
@@ -431,6 +598,24 @@ def test_a_refused_pool_is_no_refused_job(quota: int, caplog: pytest.LogCaptureF
     assert caplog.text.count("'ml.g5.xlarge for training warm pool usage'") == 1
     assert ("has no quota" in caplog.text) == (quota == 0) and ("fewer machines" in caplog.text) == (quota > 0)
     assert bool(pools.shape(job(keep_warm_minutes=5))) == (quota > 0) and not pools.shape(job(keep_warm_minutes=5), "one")
+
+
+def test_a_throttled_description_does_not_end_the_search_for_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hydra_sagemaker.aws.clients.time.sleep", lambda seconds: None)
+    answers: list[Any] = [Throttled("slow"), {"WarmPoolStatus": {"Status": "Available"}}]
+
+    class Jobs:
+        def listed(self, **query: Any) -> list[dict[str, Any]]:
+            return [{"TrainingJobName": "sweep-a-0"}] if query["WarmPoolStatusEquals"] == "Available" else []
+
+        def described(self, name: str) -> dict[str, Any]:
+            if isinstance(answer := answers.pop(0), Exception):
+                raise answer
+            request = training_job_request(job(keep_warm_minutes=5), name, bundle="b", image="c")
+            return request | answer | {"TrainingJobStatus": "Completed"}
+
+    jobs: Any = Jobs()
+    assert list(SageMakerPools(lambda: jobs).live(["sweep"])) == ["sweep-a-0"] and not answers
 
 
 def test_another_quota_is_still_a_refusal() -> None:
@@ -482,3 +667,13 @@ def test_nobody_detaches_from_machines_that_somebody_has_to_give_back(app: App) 
     done = app.run(*AWS, "x=1", "hydra.launcher.keep_warm_minutes=30", "hydra.launcher.wait=false")
     assert done.code == 1 and "hydra.launcher.wait=false: nobody stays to give back the machines" in done.output
     assert "hydra.launcher.keep_warm_minutes=null, or hydra.launcher.wait=true" in done.output
+
+
+def test_repeats_and_trials_share_what_kept_machines_have_cost(tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason='needs pip install "hydra-sagemaker-launcher[search]"')
+    from hydra_sagemaker.search import repeats
+    from hydra_sagemaker.search.sweep import kept_warm_of_all
+
+    for folder, usd in ((tmp_path, 2.0), (tmp_path / repeats.DIRECTORY, 3.0)):
+        Ledger(folder / ".launcher/ledger.jsonl").append("warm_pool", name="job-0", kept_warm_usd=usd)
+    assert kept_warm_of_all(tmp_path) == 5.0

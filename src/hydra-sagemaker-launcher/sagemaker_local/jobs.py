@@ -160,16 +160,18 @@ class TrainingJobs:
         return {"TrainingJobArn": job.arn}
 
     def _update_pool(self, job: TrainingJob, seconds: int) -> None:
-        """Change how long the machines of a job are kept; 0 gives them back. Raises ApiError where it has none any more."""
+        """Change how long an ended job's machines are kept; 0 gives them back. Raises ApiError unless they are Available."""
         check_keep_alive(seconds, is_spot=job.is_spot)
         if job.pool is not None:
             job.pool.expire()
         if job.pool is None or not job.pool.is_live:
             raise invalid(f"The training job {job.name} has no warm pool, whose KeepAlivePeriodInSeconds could change.")
-        if job.pool.left_at is not None:
-            job.pool.keep_seconds = seconds
-            if not seconds:
-                job.pool.end(time.time())
+        if job.pool.status != "Available":
+            raise invalid(
+                f"KeepAlivePeriodInSeconds of {job.name} can be updated when the training job is complete and its warm pool is "
+                f"Available: the job is {job.status}, the pool {job.pool.status}."
+            )
+        job.pool.keep(seconds)
 
     def take(self, job: TrainingJob) -> bool:
         """Take the job for the caller to run; False if it is finished already."""

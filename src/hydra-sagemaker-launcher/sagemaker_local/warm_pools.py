@@ -36,6 +36,8 @@ class Machines:
     """Instances of each type that may be in warm pools, busy or idle; AWS begins with 0 and then keeps none, silently."""
     pool_delay_seconds: float = 1.0
     """Between the end of a job and the time at which its pool is Available."""
+    pool_end_seconds: float = 1.0
+    """Between the call that ends a pool and the time at which it is Terminated."""
 
     def __post_init__(self) -> None:
         """Raise LocalSageMakerError for negative values."""
@@ -56,9 +58,12 @@ class Pool:
     """The caches, which the next job finds again; one for each host."""
     keep_seconds: int
     delay_seconds: float
+    end_seconds: float
     has_started: bool = False
     left_at: float | None = None
     """The end of the job, in seconds since the epoch."""
+    ends_at: float | None = None
+    """When it will have ended that was told to end."""
     ended_at: float | None = None
     """The end of the waiting time, which is billed."""
     reused_by: str = ""
@@ -84,8 +89,18 @@ class Pool:
 
     def expire(self) -> None:
         """End the pool if its time is over."""
-        if self.is_live and self.left_at is not None and time.time() >= self.left_at + self.keep_seconds:
-            self.end(self.left_at + self.keep_seconds)
+        if not self.is_live or self.left_at is None:
+            return
+        until = self.left_at + self.keep_seconds
+        if time.time() >= (at := until if self.ends_at is None else min(until, self.ends_at)):
+            self.end(at)
+
+    def keep(self, seconds: int) -> None:
+        """Change how long an Available pool waits; with 0 it ends a moment later, and no job takes it meanwhile."""
+        if seconds:
+            self.keep_seconds = seconds
+        elif self.ends_at is None:
+            self.ends_at = time.time() + self.end_seconds
 
     def end(self, at: float) -> None:
         self.ended_at = at
@@ -98,12 +113,11 @@ class Pool:
         return directory
 
     def described(self) -> dict[str, Any]:
-        """Return WarmPoolStatus as DescribeTrainingJob has it."""
+        """Return WarmPoolStatus as DescribeTrainingJob has it: the billed time when the pool is Reused or Terminated."""
         self.expire()
         found: dict[str, Any] = {"Status": self.status}
-        if self.left_at is not None and self.has_started:
-            waited = (self.ended_at or time.time()) - self.left_at
-            found["ResourceRetainedBillableTimeInSeconds"] = math.ceil(waited)
+        if self.left_at is not None and self.ended_at is not None and self.has_started:
+            found["ResourceRetainedBillableTimeInSeconds"] = math.ceil(self.ended_at - self.left_at)
         return found | ({"ReusedByJob": self.reused_by} if self.reused_by else {})
 
 
@@ -118,7 +132,7 @@ class WarmPools:
         shape = shape_of(request)
         for pool in pools:
             pool.expire()
-            if pool.shape == shape and pool.status == "Available":
+            if pool.shape == shape and pool.status == "Available" and pool.ends_at is None:
                 pool.ended_at, pool.reused_by = time.time(), name
                 return pool
         return None
@@ -141,8 +155,8 @@ class WarmPools:
             return None
         directory = taken.directory if taken else self.root / "warm-pools" / name
         image = request["AlgorithmSpecification"]["TrainingImage"]
-        delay = self.machines.pool_delay_seconds
-        return Pool(shape_of(request), kind, count, image, directory, seconds, delay, has_started=taken is not None)
+        times = self.machines.pool_delay_seconds, self.machines.pool_end_seconds
+        return Pool(shape_of(request), kind, count, image, directory, seconds, *times, has_started=taken is not None)
 
 
 def check_keep_alive(seconds: int, *, is_spot: bool) -> None:

@@ -89,7 +89,9 @@ class Executor:
         self.close()
 
     def close(self) -> None:
-        """Release the lock; jobs that run continue, and `attach` finds them again. No machine is kept warm any more.
+        """Release the lock; jobs that run continue, and `attach` finds them again.
+
+        Machines of ended jobs are given back; those of jobs that run stay warm after it, and a message says for how long.
 
         Example:
             >>> executor.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydra_sagemaker.aws.request_problems import Findings, request_problems
+from hydra_sagemaker.aws.request_problems import MAX_RUNTIME_SECONDS, Findings, request_problems
 from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.pricing.prices import SECONDS_PER_HOUR
@@ -19,6 +19,8 @@ RESERVED_CHANNELS = ("code", "job")
 WORD_OF_FIELD = {"s3_uri": "S3", "role_arn": "RoleArn", "instance_type": "InstanceType"}
 """In problems of the request that follow from a field that is not set, which is reported already."""
 TAG_CHARACTERS = 256
+BETWEEN_JOBS_SECONDS = 180
+"""For each job of a shared machine beyond its time limit: two minutes to save, one to pack its results."""
 STAND_IN_IMAGE = "looked-up-when-submitting"
 ENTRYPOINT = (
     "cd /opt/ml && mkdir -p code && tar -xzf input/data/code/bundle.tar.gz -C code .launcher/entry.py"
@@ -139,10 +141,12 @@ def limit_seconds(settings: SageMakerLauncherConf) -> int:
 
 def _stopping(settings: SageMakerLauncherConf, jobs: int) -> dict[str, int]:
     runtime = jobs * limit_seconds(settings)
+    between = 0 if jobs == 1 else max(0, min(jobs * BETWEEN_JOBS_SECONDS, MAX_RUNTIME_SECONDS - runtime))
     if not settings.spot:
-        return {"MaxRuntimeInSeconds": runtime}
+        return {"MaxRuntimeInSeconds": runtime + between}
     hours = 2 * settings.max_run_hours if settings.max_wait_hours is None else settings.max_wait_hours
-    return {"MaxRuntimeInSeconds": runtime, "MaxWaitTimeInSeconds": jobs * round(hours * SECONDS_PER_HOUR)}
+    wait = jobs * round(hours * SECONDS_PER_HOUR) + between
+    return {"MaxRuntimeInSeconds": runtime + between, "MaxWaitTimeInSeconds": wait}
 
 
 def _channel(name: str, uri: str) -> dict[str, Any]:

@@ -114,8 +114,9 @@ def _warm_pool(request: Mapping[str, Any]) -> Iterator[str]:
         yield f"{field} is {seconds}: at most {LONGEST_WARM_SECONDS} (60 minutes)"
     if request.get("EnableManagedSpotTraining"):
         yield f"{field} is {seconds} with spot: SageMaker keeps no spot machines warm: {off}, or hydra.launcher.spot=false"
-    if resources.get("InstanceGroups"):
-        yield f"{field} is {seconds} with InstanceGroups: SageMaker keeps machines of one type only: {off}"
+    for several in ("InstanceGroups", "InstancePreferences"):
+        if resources.get(several):
+            yield f"{field} is {seconds} with {several}: SageMaker keeps machines of one type only: {off}"
 
 
 def _stopping(request: Mapping[str, Any]) -> Iterator[str]:

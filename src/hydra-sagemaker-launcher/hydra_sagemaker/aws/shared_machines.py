@@ -5,7 +5,7 @@ names, and `machine.json`, beside their specifications in S3, lists them. It is 
 moment at which a kill could separate a machine from its jobs: as long as no training job has the name, nothing was begun,
 whatever lies in S3, and the next launch may group the jobs in another way; once there is one, its name says which jobs it has.
 Two launchers that form the same group want the same name, which SageMaker gives once; a launcher that would form another group
-looks for machines that have appeared meanwhile right before it submits.
+looks for jobs that have appeared meanwhile, on machines or alone, right before CreateTrainingJob.
 """
 
 from __future__ import annotations
@@ -110,9 +110,13 @@ class SharedMachines:
             self._descriptions[machine] = found
         return found
 
-    def status(self, name: str, machine: Mapping[str, Any]) -> dict[str, str]:
-        """Return TrainingJobStatus and SecondaryStatus of an attempt whose `machine` was listed or described."""
-        status, detail, _ = end_of(name, self.turns(machine["TrainingJobName"], machine), machine)
+    def status(self, name: str, machine: Mapping[str, Any], turns: Mapping[str, Turn] | None = None) -> dict[str, str]:
+        """Return TrainingJobStatus and SecondaryStatus of an attempt whose `machine` was listed or described.
+
+        `turns` are those of the machine, where they were just read.
+        """
+        turns = self.turns(machine["TrainingJobName"], machine) if turns is None else turns
+        status, detail, _ = end_of(name, turns, machine)
         return {"TrainingJobName": name, "TrainingJobStatus": status, "SecondaryStatus": detail}
 
     def running_with(self, names: Collection[str], machine: str) -> list[str]:

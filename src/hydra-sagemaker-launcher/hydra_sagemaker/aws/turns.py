@@ -30,7 +30,7 @@ TIMES = ("first_began", "began", "ended", "seconds")
 class Turn:
     status: str
     secondary_status: str = ""
-    exit_code: int = 1
+    exit_code: int = 0
     reason: str = ""
     first_began: float = 0.0
     """Seconds since 1970; `began` is later where an interruption of the machine ended the job meanwhile."""

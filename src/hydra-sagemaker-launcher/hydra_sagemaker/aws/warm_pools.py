@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from hydra_sagemaker.aws.request import merged
+from hydra_sagemaker.pricing.cost import ENDED
 from hydra_sagemaker.settings import SageMakerLauncherConf
 
-ENDED = ("Completed", "Failed", "Stopped")
 RESOURCES = ("InstanceType", "InstancePreferences", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId")
 NETWORK = ("Subnets", "SecurityGroupIds")
 SWITCHES = ("EnableInterContainerTrafficEncryption", "EnableNetworkIsolation")
@@ -26,15 +27,18 @@ class WarmPool(NamedTuple):
     status: str
     """InUse, Available, Reused or Terminated; empty for a job without a pool."""
     kept_seconds: int | None = None
-    """Billed for each machine, so far or in all."""
+    """Billed for each machine; known when the pool is Reused or Terminated."""
     reused_by: str = ""
     shape: str = ""
     """The machines, as `shape_of` writes them."""
     instance_type: str = ""
+    instance_count: int = 1
     keep_seconds: int = 0
     had_machines: bool = True
     has_ended: bool = True
     """True when the job does not run any more."""
+    ended_at: float | None = None
+    """The job's end, in seconds since 1970, where it is known."""
 
     @property
     def is_live(self) -> bool:
@@ -50,9 +54,11 @@ def warm_pool_of(described: Mapping[str, Any]) -> WarmPool:
         str(found.get("ReusedByJob", "")),
         shape_of(described),
         str(described["ResourceConfig"].get("InstanceType")),
+        described["ResourceConfig"].get("InstanceCount") or 1,
         described["ResourceConfig"].get("KeepAlivePeriodInSeconds", 0),
         "TrainingStartTime" in described,
         described["TrainingJobStatus"] in ENDED,
+        ended.timestamp() if isinstance(ended := described.get("TrainingEndTime"), datetime) else None,
     )
 
 

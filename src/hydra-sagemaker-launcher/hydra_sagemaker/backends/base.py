@@ -120,7 +120,7 @@ class Backend(Protocol):
         ...
 
     def machines_of(self, names: Collection[str]) -> dict[str, str]:
-        """Return the machines of those attempts that are in one with other jobs; asked anew.
+        """Return the machine of each of those attempts that exists, empty for one that has its own; asked anew.
 
         Raises:
             Throttled, Unreachable: it could not be asked now.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Protocol
 
 from hydra_sagemaker.aws.warm_pools import WarmPool
 from hydra_sagemaker.job.job import Job
 
 
-class Pools(Protocol):
-    """Machines of ended jobs. The methods raise what the calls of a `Backend` raise."""
+class Pools:
+    """Machines of ended jobs; as it is, nothing is kept. The methods raise what the calls of a `Backend` raise."""
 
     def shape(self, job: Job, name: str = "") -> str:
-        """Return the machines that a job leaves for another one; empty where nothing is kept. `name`: of an attempt."""
+        """Return the machines that a job leaves for another one; empty where nothing is kept.
+
+        `name`: of an attempt, which may have asked for a pool before it was known that the account has no quota.
+        """
         return ""
 
     def look(self, name: str) -> WarmPool | None:
@@ -21,7 +23,7 @@ class Pools(Protocol):
         return None
 
     def end(self, name: str) -> None:
-        """End the pool that a job has left, or will leave; nothing happens where it has none.
+        """End the pool that an ended job has left; nothing happens where it has none.
 
         Raises:
             CallFailed: it lives, and could not be ended.
@@ -31,12 +33,12 @@ class Pools(Protocol):
         """Return the pools of jobs whose names begin so and that another job could take, now or when theirs has ended."""
         return {}
 
+    def has_none(self, instance_type: str) -> bool:
+        """Tell whether the account keeps no machine of this type, as far as it is known."""
+        return False
+
     def missing(self, instance_type: str) -> None:
         """Note that a job asked for a pool of this type, had machines and left none."""
 
 
-class NoPools(Pools):
-    """Nothing is kept, as on this machine."""
-
-
-NO_POOLS = NoPools()
+NO_POOLS = Pools()

@@ -38,7 +38,7 @@ from hydra_sagemaker.backends.sagemaker_uploads import Uploads
 from hydra_sagemaker.code.requirements import Requirements
 from hydra_sagemaker.code.source import Code
 from hydra_sagemaker.container.turns import label
-from hydra_sagemaker.errors import Cause, Failure, LauncherError
+from hydra_sagemaker.errors import Cause, Failure, LauncherError, Throttled, Unreachable
 from hydra_sagemaker.job.identity import parse_job_name
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.job.result import returned_value
@@ -122,8 +122,12 @@ class SageMakerBackend(Backend):
     def machines_of(self, names: Collection[str]) -> dict[str, str]:
         for slug in {slug_of(name) for name in names}:
             self.machines.learn(slug)
-        known = {name: machine for name in names if (machine := self.machines.machine_of(name)) is not None}
-        return {name: machine for name, machine in known.items() if self.machines.whole(machine) is not None}
+        for machine in {machine for name in names if (machine := self.machines.machine_of(name)) is not None}:
+            if self.machines.whole(machine) is None:
+                self.machines.forget(machine)  # it was prepared, and never submitted
+        found = {name: self.machines.machine_of(name) for name in names}
+        alone = {name for name, machine in found.items() if machine is None and self.training_jobs.described(name) is not None}
+        return {name: machine or "" for name, machine in found.items() if machine is not None or name in alone}
 
     def prepare(self, job: Job, name: str, spec: Spec) -> None:
         self.uploads.for_job(job)
@@ -145,10 +149,14 @@ class SageMakerBackend(Backend):
         self.storage.put_text(machine_uri(prefix, machine), written(names, place, limit_seconds(first.settings)))
         numbers, image = [job.number for job, _, _ in jobs], self.image(first.settings)
         bundle = self.uploads.bundle()
+        if there := [name for name in self.machines_of(names) if self.machines.machine_of(name) != machine]:
+            raise Throttled(f"{', '.join(there)} was submitted by another launcher meanwhile")
         request = training_job_request(first, machine, bundle=bundle, image=image, checkpoints=place, numbers=numbers)
         self.machines.add(machine, names, place)  # before the call: if that is interrupted, the machine may be there
         try:
             return machine, self._create(request, first)
+        except Unreachable:  # it may be there; `machines_of` looks before the next attempt
+            raise
         except Exception:
             self.machines.forget(machine)
             raise

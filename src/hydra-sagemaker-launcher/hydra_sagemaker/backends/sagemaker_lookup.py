@@ -83,9 +83,9 @@ class JobLookup:
             found |= {name: status_of(listed[name]) for name in others if name in listed}
             self._unlisted.update(missing := [name for name in others if name not in listed])
             self._describe_into(found, missing)
-            for name, machine in machines.items():
-                if machine in found:
-                    found[name] = self._in_machine(name, found[machine], listed.get(machine))
+            for machine in {*machines.values()} & found.keys():
+                inside = [name for name, other in machines.items() if other == machine]
+                found |= self._in_machine(inside, machine, found[machine], listed.get(machine))
         except (Throttled, Unreachable):
             if not found:
                 raise
@@ -114,11 +114,15 @@ class JobLookup:
                 if described is not None and not MACHINE.fullmatch(name):
                     self.final_descriptions[name] = described
 
-    def _in_machine(self, name: str, machine: Status, listed: dict[str, Any] | None) -> Status:
-        if machine.state == State.LOST:
-            return machine
-        whole = listed or self.machines.whole(self.machines.machine_of(name) or "")
-        return Status(State.LOST, "not found") if whole is None else self._status(name, whole)
+    def _in_machine(
+        self, names: Sequence[str], machine: str, status: Status, listed: dict[str, Any] | None
+    ) -> dict[str, Status]:
+        """Read how jobs of one machine are, with the calls that one of them needs."""
+        whole = None if status.state == State.LOST else listed or self.machines.whole(machine)
+        if whole is None:
+            return dict.fromkeys(names, status if status.state == State.LOST else Status(State.LOST, "not found"))
+        turns = self.machines.turns(machine, whole)
+        return {name: status_of(self.machines.status(name, whole, turns)) for name in names}
 
     def _status(self, name: str, training_job: dict[str, Any]) -> Status:
         is_own = training_job["TrainingJobName"] == name

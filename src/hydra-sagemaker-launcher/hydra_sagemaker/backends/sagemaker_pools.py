@@ -9,10 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from hydra_sagemaker.aws.clients import error_code
+from hydra_sagemaker.aws.clients import error_code, persistently
 from hydra_sagemaker.aws.training_jobs import TrainingJobs
 from hydra_sagemaker.aws.warm_pools import USAGE, WarmPool, shape_of_settings, warm_pool_of
 from hydra_sagemaker.backends.pools import Pools
+from hydra_sagemaker.backends.sagemaker_status import LIMIT
 from hydra_sagemaker.errors import CallFailed, NotPermitted, Throttled, Unreachable
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.pricing.prices import choices_of
@@ -20,7 +21,6 @@ from hydra_sagemaker.settings import keep_warm_seconds
 
 log = logging.getLogger(__name__)
 KEEP = "KeepAlivePeriodInSeconds"
-QUOTA = re.compile(r"is (\d+) Instances")
 
 
 class SageMakerPools(Pools):
@@ -41,7 +41,8 @@ class SageMakerPools(Pools):
 
     def shape(self, job: Job, name: str = "") -> str:
         types = {kind for choice in choices_of(job.settings) for kind in choice}
-        if not keep_warm_seconds(job.settings) or types & self._without or name in self._declined:
+        is_refused = name in self._declined if name else bool(types & self._without)
+        if is_refused or not keep_warm_seconds(job.settings):
             return ""
         return shape_of_settings(job.settings)
 
@@ -50,6 +51,7 @@ class SageMakerPools(Pools):
         resources = request["ResourceConfig"]
         kind, cold = str(resources.get("InstanceType")), {name: value for name, value in resources.items() if name != KEEP}
         if kind in self._without:
+            self._declined.add(request["TrainingJobName"])
             request = request | {"ResourceConfig": cold}
         try:
             create(**request)
@@ -59,7 +61,7 @@ class SageMakerPools(Pools):
             is_about_pools = USAGE in message
             if error_code(error) != "ResourceLimitExceeded" or not is_about_pools or request["ResourceConfig"] == cold:
                 raise
-        if (quota := QUOTA.search(message)) is not None and int(quota[1]) > 0:
+        if (quota := re.search(LIMIT, message)) is not None and int(quota[1]) > 0:
             self._seen.add(kind)
         self.missing(kind)
         create(**request | {"ResourceConfig": cold})
@@ -89,10 +91,13 @@ class SageMakerPools(Pools):
         for prefix in prefixes:
             for status in ("Available", "InUse"):
                 for summary in self._jobs().listed(patient=True, NameContains=f"{prefix}-", WarmPoolStatusEquals=status):
-                    pool = self.look(name := summary["TrainingJobName"])
+                    pool = persistently(lambda name=(name := summary["TrainingJobName"]): self.look(name))
                     if pool is not None and pool.is_live:
                         found[name] = pool
         return found
+
+    def has_none(self, instance_type: str) -> bool:
+        return instance_type in self._without
 
     def missing(self, instance_type: str) -> None:
         if instance_type in self._said:

@@ -18,7 +18,8 @@ from hydra_sagemaker.pricing.prices import Prices
 
 STATES = {"Completed": State.COMPLETED, "Failed": State.FAILED, "Stopped": State.STOPPED}
 """By TrainingJobStatus; the others, InProgress and Stopping, are of jobs that run."""
-QUOTA = re.compile(r"is (\d+) Instances.* request delta of (\d+) Instances", re.DOTALL)
+LIMIT = r"is (\d+) Instances"
+QUOTA = re.compile(LIMIT + r".* request delta of (\d+) Instances", re.DOTALL)
 KEPT = """
 TrainingJobArn TrainingJobStatus SecondaryStatus FailureReason CreationTime TrainingStartTime TrainingEndTime
 TrainingTimeInSeconds BillableTimeInSeconds

@@ -21,7 +21,7 @@ from hydra_sagemaker.pricing.prices import REGION, SECONDS_PER_HOUR, Prices, cho
 from hydra_sagemaker.settings import Mode
 from hydra_sagemaker.sweep.lock import holder
 from hydra_sagemaker.sweep.past_sweep import JobStatus, SubmittedSweep
-from hydra_sagemaker.sweep.warm_machines import end_pools_of, sentence
+from hydra_sagemaker.sweep.warm_machines import PastPools, sentence
 
 LOG_SECONDS = 2.0
 
@@ -61,7 +61,9 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> None:
     else:
         not_told = []
         _to_stderr("no job runs")
-    not_ended = end_pools_of(sweep, _to_stderr)
+    pools = PastPools(sweep, _to_stderr)
+    pools.find()
+    not_ended = pools.end(jobs_were_stopped=not not_told)
     if (launcher := holder(sweep.manifest.directory)) is not None:
         _to_stderr(f"a launcher works for this sweep (process {launcher}) and may submit jobs again: end it too")
     show(sweep.refresh(), sweep.prices, in_json)
@@ -74,12 +76,18 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> None:
 def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) -> int:
     """Collect results; return 1 when a job failed, now or earlier."""
     collected: set[int] = set()
+    pools = PastPools(sweep, _to_stderr)
+    try:
+        pools.find()
+    except LauncherError as error:  # collected jobs need no credentials
+        _to_stderr(f"machines may still be warm, and cannot be asked about: {str(error).splitlines()[0]}")
     seen = sweep.refresh()
     patience = RetryTransient()
     while True:
         for index, one in enumerate(seen):
             if one.status.state.ended and one.job.number not in collected and (again or not one.is_collected):
-                seen[index] = sweep.collect(one)
+                pools.ended(submission := sweep.submission(one))
+                seen[index] = sweep.collect(one, submission)
                 collected.add(one.job.number)
                 _to_stderr(f"{one.job}: {one.status.state.value}, in {one.job.output_dir}")
         if not wait or not any(one.runs for one in seen):
@@ -87,6 +95,8 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
         time.sleep(sweep.poll_seconds)
         with patience:
             seen = sweep.refresh()
+        pools.tend()
+    not_ended = pools.end()
     for index, one in enumerate(seen):
         if one.awaits_bill:  # its machine ran on when it was collected, and may have ended since
             seen[index] = sweep.collect(one)
@@ -97,6 +107,8 @@ def collect(sweep: SubmittedSweep, *, again: bool, wait: bool, in_json: bool) ->
             f"{counted(len(running), 'job')} still run{'s' if len(running) == 1 else ''}: `collect --wait` waits for them"
         )
     show(seen, sweep.prices, in_json)
+    if not_ended:
+        _to_stderr(sentence(not_ended))
     return int(any(one.has_failed for one in seen))
 
 

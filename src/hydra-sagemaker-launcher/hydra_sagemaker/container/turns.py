@@ -134,9 +134,10 @@ class Turn:
         return Processes(spec, base, job_dir, tree=self.tree, kept=kept, label=label(self.place))
 
     def _end(self, job: Processes, code: int, reason: str, *, packs: bool = True) -> None:
+        status = self._status(job, code, reason)  # a SIGTERM that comes while files are packed has not ended the job
         files, ended = self._pack(job) if packs else [], time.time()
         seconds = self.noted["seconds"] + ended - self.noted["began"]
-        self._note(**self.noted | self._status(job, code, reason) | {"ended": ended, "seconds": seconds, "files": files})
+        self._note(**self.noted | status | {"ended": ended, "seconds": seconds, "files": files})
 
     def _status(self, job: Processes, code: int, reason: str) -> dict[str, Any]:
         if job.has_completed or (code == 0 and not job.stopped):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from hydra_sagemaker.backends.base import Backend, Outcome
 from hydra_sagemaker.errors import LauncherError
-from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.job import Job
 from hydra_sagemaker.scheduling.submission import Submission
+from hydra_sagemaker.scheduling.written_records import correct
 
 log = logging.getLogger(__name__)
 FIELDS = {"TrainingTimeInSeconds": "training_seconds", "BillableTimeInSeconds": "billable_seconds"}
@@ -60,14 +59,9 @@ class OpenBills:
 
 
 def _correct(job: Job, name: str, cost: Mapping[str, Any]) -> None:
-    """Write the cost of an attempt into record.json, where it is the last one or one before."""
-    file = job.job_dir / "record.json"
-    if not isinstance(record := read_json(file), dict):
-        return
-    for one in (record, *record.get("earlier_attempts", ())):
-        if one.get("name") == name and "cost" in one:
-            one["cost"] = cost
-            for field, seconds in FIELDS.items():
-                if field in one:
-                    one[field] = cost[seconds]
-    write_atomically(file, json.dumps(record, indent=1))
+    def change(record: dict[str, Any]) -> None:
+        if "cost" in record:
+            record["cost"] = cost
+            record.update({field: cost[seconds] for field, seconds in FIELDS.items() if field in record})
+
+    correct(job, name, change)

@@ -93,7 +93,7 @@ class EventLoop:
                 case Poll():
                     self._poll()
                 case Tend():
-                    self.tracker.keeper.tend(self.now(), self.scheduler.waiting(), self.scheduler.idle_slots)
+                    self.tracker.keeper.tend(self.now(), self.scheduler.waiting(self.now()), self.scheduler.idle_slots)
                 case Collect(index):
                     self._collect(index)
                 case Sleep(seconds):

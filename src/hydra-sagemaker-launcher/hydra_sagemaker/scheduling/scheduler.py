@@ -15,6 +15,8 @@ from hydra_sagemaker.scheduling.warm_pools import WarmPools
 
 LONGEST_BACKOFF_SECONDS = 60.0
 LONGEST_PROBE_SECONDS = 300.0
+START_SECONDS = 300.0
+"""About the start of a machine: none is kept for a job that comes later."""
 
 
 @dataclass
@@ -105,7 +107,7 @@ class Scheduler:
             self._line_of(index).append(index)
         if self.collects_first and self._ended:
             return Collect(self._ended[0])
-        if self.pools and self.pools.unneeded(self.waiting(), self.idle_slots, now):
+        if self.pools and self.pools.unneeded(self.waiting(now), self.idle_slots, now):
             return Tend()
         submit_at, index = self._next_submission(now)
         if submit_at <= now:
@@ -141,6 +143,7 @@ class Scheduler:
     def refused(self, index: int, now: float) -> None:
         """A quota refused the job: it stays in the queue, and fewer run at once until the quota has room again."""
         self._bucket.take(now)
+        self.pools.refused(self.shapes[index], now)
         self._quota_of(index).refused(now, self.pools.idle(self.kinds[index]))
 
     def throttled(self, now: float) -> None:
@@ -184,12 +187,13 @@ class Scheduler:
         self._ended.append(index)
         return True
 
-    def waiting(self, *, later: bool = True) -> dict[str, int]:
-        """Return the number of jobs in the queue by the shape of their machines; `later`: with jobs that may come back."""
+    def waiting(self, now: float, *, later: bool = True) -> dict[str, int]:
+        """Return the number of jobs in the queue by the shape of their machines; `later`: with jobs that may soon come back."""
         counts: dict[str, int] = {}
         for (_, shape), line in self.lines.items():
             counts[shape] = counts.get(shape, 0) + len(line)
-        for index in {*self.failed, *(index for _, index in self._later)} if later else ():
+        soon = {index for at, index in self._later if at <= now + START_SECONDS}
+        for index in self.failed | soon if later else ():
             counts[self.shapes[index]] = counts.get(self.shapes[index], 0) + 1
         return counts
 
@@ -202,7 +206,7 @@ class Scheduler:
         """Return when to submit, and which job: the first in line that its quota admits."""
         slot = float("-inf") if self.machines < self.max_parallel else float("inf")
         best, chosen = self._later[0] if self._later else (float("inf"), -1)
-        has_cold_slot = not self.pools or self.idle_slots > self.pools.waited_for(self.waiting(later=False), now)
+        has_cold_slot = not self.pools or self.idle_slots > self.pools.waited_for(self.waiting(now, later=False), now)
         for (kind, shape), line in self.lines.items():
             if not line:
                 continue

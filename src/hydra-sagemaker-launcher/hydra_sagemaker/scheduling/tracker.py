@@ -91,11 +91,8 @@ class Tracker:
         if companions is not None:
             known = self.backend.machines_of([one.name for one in (submission, *companions)])
             if submission.name in known:  # another launcher has submitted it meanwhile
-                submission.machine, submission.origin, submission.status = (
-                    known[submission.name],
-                    ATTACHED,
-                    Status(State.RUNNING),
-                )
+                submission.machine, submission.origin = known[submission.name], ATTACHED
+                submission.status = Status(State.RUNNING)
                 self.attach(submission)
                 return []
             companions = [one for one in companions if one.name not in known]
@@ -120,6 +117,7 @@ class Tracker:
                 del self.active[one.name]
             self.keeper.not_started(submission)
             raise
+        self.keeper.submitted(submission)
         for one in together:
             one.machine, one.status = machine, Status(State.RUNNING)
             if not is_new:
@@ -164,7 +162,8 @@ class Tracker:
             outcome.record["earlier_attempts"] = submission.attempts
         if submission.is_pruned and not outcome.is_completed:
             outcome.record["pruned"] = True
-        self.keeper.collected(submission, outcome.record)
+        if submission.duplicate_of is None:
+            self.keeper.collected(submission, outcome.record)
         returned = job_return(submission.job, submission.name, outcome, self.task_package)
         self._write("collected", submission, status=returned.status.name.lower(), **ending(outcome))
         self.on_collected(submission)

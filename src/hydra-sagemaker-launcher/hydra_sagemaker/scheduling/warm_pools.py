@@ -16,6 +16,10 @@ COMING_SECONDS = 90.0
 CLAIMED_SECONDS = 60.0
 """A pool that is still available so long after a job was submitted for it is free for another."""
 LOOK_SECONDS = 2.0
+SILENT_LOOKS = 30
+"""A job that has ended and shows no pool in that number of looks has left none; the service may be late."""
+REFUSED_LOOKS = 5
+"""Doublings of the time until a pool is looked at again, each time that a job was refused which should have taken it."""
 
 
 class PoolState(Enum):
@@ -41,7 +45,9 @@ class Pool:
     """The kind of machine that a quota is for."""
     keep_seconds: float
     since: float
+    """The end of the job."""
     state: PoolState = PoolState.COMING
+    added_at: float = 0.0
     changed_at: float = 0.0
     look_at: float = 0.0
     """When to ask next what has become of it."""
@@ -49,6 +55,8 @@ class Pool:
     """The earliest time for another attempt to end it."""
     without_status: int = 0
     """The number of times that the service knew nothing of a pool."""
+    refusals: int = 0
+    """The number of times that a job was refused which should have taken it."""
 
     @property
     def until(self) -> float:
@@ -67,7 +75,7 @@ class WarmPools:
 
     def add(self, pool: Pool, now: float) -> None:
         """Take note of a pool that comes, or is there; nothing happens to one that is known."""
-        pool.changed_at = pool.look_at = now
+        pool.added_at = pool.changed_at = pool.look_at = now
         self.pools.setdefault(pool.name, pool)
 
     def set(self, pool: Pool, state: PoolState, now: float) -> None:
@@ -81,6 +89,15 @@ class WarmPools:
                 self.set(pool, PoolState.CLAIMED, now)
                 return
 
+    def refused(self, shape: str, now: float) -> None:
+        """Doubt the available pools: a job was refused although it should have taken one, which may be another's by now."""
+        for pool in self.pools.values():
+            if pool.shape == shape and pool.state == PoolState.AVAILABLE:
+                wait = self.look_seconds * (2 ** min(pool.refusals, REFUSED_LOOKS) - 1)
+                pool.refusals += 1
+                self.set(pool, PoolState.COMING, now)
+                pool.look_at = now + wait
+
     def is_available(self, shape: str) -> bool:
         return any(pool.state == PoolState.AVAILABLE and pool.shape == shape for pool in self.pools.values())
 
@@ -88,7 +105,7 @@ class WarmPools:
         """Return the number of machines that jobs in the queue, `waiting` by their shape, will take."""
         counts: dict[str, int] = {}
         for pool in self.pools.values():
-            is_late = pool.state == PoolState.COMING and now - pool.since > COMING_SECONDS
+            is_late = pool.state == PoolState.COMING and (now - pool.changed_at > COMING_SECONDS or pool.without_status > 1)
             if pool.state in IDLE and not is_late:
                 counts[pool.shape] = counts.get(pool.shape, 0) + 1
         return sum(min(count, waiting.get(shape, 0)) for shape, count in counts.items())
@@ -108,7 +125,7 @@ class WarmPools:
                 left[pool.shape] -= 1
             elif spare > 0:
                 spare -= 1
-            elif pool.end_after <= now:
+            elif pool.state == PoolState.AVAILABLE and pool.end_after <= now:  # SageMaker ends no other
                 found.append(pool)
         return found
 
@@ -116,13 +133,17 @@ class WarmPools:
         """Return when to look at a pool next."""
         return min((pool.look_at for pool in self.pools.values()), default=float("inf"))
 
-    def seen(self, name: str, found: WarmPool, now: float) -> bool:
-        """Take note of what the service says; return whether that is final, and then forget the pool."""
+    def seen(self, name: str, found: WarmPool, now: float, has_none: bool = False) -> bool:
+        """Take note of what the service says; return whether that is final, and then forget the pool.
+
+        `has_none`: the account keeps no machines of this type, as far as is known.
+        """
         pool = self.pools[name]
         pool.without_status += not found.status
+        looks = 2 if has_none or not found.had_machines else SILENT_LOOKS
         if found.status == "Available":
             self._still_available(pool, now)
-        elif found.status == "InUse" or pool.without_status == 1:  # the service may be late
+        elif found.status == "InUse" or (not found.status and pool.without_status < looks):
             pool.look_at = now + self.look_seconds
         else:
             del self.pools[name]

@@ -22,7 +22,7 @@ from hydra_sagemaker.errors import LauncherError
 from hydra_sagemaker.files import read_json, write_atomically
 from hydra_sagemaker.job.identity import task_yaml
 from hydra_sagemaker.job.job import settings_of
-from hydra_sagemaker.scheduling.ledger import kept_warm_usd
+from hydra_sagemaker.scheduling.ledger import Ledger, kept_warm_usd
 from hydra_sagemaker.search import outcome, repeats, repeats_report
 from hydra_sagemaker.search.endings import interruptible
 from hydra_sagemaker.search.jobs import LauncherJobs, TrialJobs
@@ -73,7 +73,7 @@ def search(context: HydraContext, task: TaskFunction, config: DictConfig, argume
             _enqueue(study, first_trials)
             running = _search(study, jobs, _overrides(space, context, config), settings, directory)
             with copied_at_the_end(study):
-                _run(running, jobs, running.progress.usd)
+                _run(running, jobs, running.progress.usd, directory)
         conclude(running.study, settings, directory, running)
         if settings.repeat.key is not None:
             below = config_below(config, directory / repeats.DIRECTORY)
@@ -81,7 +81,7 @@ def search(context: HydraContext, task: TaskFunction, config: DictConfig, argume
             with trial_jobs(launcher, context, task, below, settings.n_jobs, prunes=False) as (jobs, _, _):
                 again = repeats.Repeats(running.study, jobs, space, settings.repeat)
                 with copied_at_the_end(study):
-                    _run(again, jobs, running.progress.usd)
+                    _run(again, jobs, running.progress.usd, directory)
             print(repeats_report.report(again))
 
 
@@ -145,14 +145,19 @@ def _search(
     return found
 
 
-def _run(running: Search | repeats.Repeats, jobs: TrialJobs, trials_usd: float) -> None:
-    """Run them; `trials_usd` was spent for trials so far."""
+def kept_warm_of_all(directory: Path) -> float:
+    """Return what machines kept warm have cost after trials and after repeats, in US dollars."""
+    folders = (directory, directory / repeats.DIRECTORY)
+    return sum(kept_warm_usd(Ledger(folder / ".launcher" / "ledger.jsonl").read()) for folder in folders)
+
+
+def _run(running: Search | repeats.Repeats, jobs: TrialJobs, trials_usd: float, directory: Path) -> None:
+    """Run them; `trials_usd` was spent for trials so far, in the search's `directory`."""
     if not isinstance(jobs, LauncherJobs):
         running.run()
         return
     sweep = jobs.executor._sweep
-    kept_warm = kept_warm_usd(sweep.tracker.ledger.read())
-    sweep.spending.budget.bill_earlier(trials_usd + repeats.spent_usd(running.study) + kept_warm)
+    sweep.spending.budget.bill_earlier(trials_usd + repeats.spent_usd(running.study) + kept_warm_of_all(directory))
     with terminations_raised():
         while True:
             try:

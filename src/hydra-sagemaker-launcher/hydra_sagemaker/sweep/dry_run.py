@@ -35,8 +35,9 @@ def dry_run(sweep: Sweep, jobs: Sequence[Job]) -> None:
     directory = sweep.directory / ".launcher" / "requests"
     bundle = sweep.code.bundle_sha256(sweep.requirements)
     images = {job.number: sweep.backend.image(job.settings) for job in jobs}
-    machines = groups(sorted(unique, key=lambda one: one.job.number), jobs_per_machine(sweep))
-    if jobs_per_machine(sweep) == 1:
+    if jobs_per_machine(sweep) > 1:
+        machines = groups(sorted(unique, key=lambda one: one.job.number), jobs_per_machine(sweep))
+    else:
         machines = [[Submission(job, job.name(0), NEW, Status(State.WAITING))] for job in jobs]
     for first, *others in machines:
         job, names = first.job, [one.name for one in (first, *others)]

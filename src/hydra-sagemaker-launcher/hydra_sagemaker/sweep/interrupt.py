@@ -61,7 +61,7 @@ def stop_all(sweep: Sweep) -> None:
     if not_stopped:
         log.error("%s may still run: %s", counted(len(not_stopped), "job"), ", ".join(not_stopped))
         log.error("  %s stop %s", VERBS, sweep.directory)
-    end_pools(sweep)
+    end_pools(sweep, jobs_were_stopped=not not_stopped)
 
 
 def detach_message(sweep: Sweep, running: int) -> str:

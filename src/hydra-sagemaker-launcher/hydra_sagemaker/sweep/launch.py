@@ -116,19 +116,28 @@ def _unique(submissions: Sequence[Submission]) -> list[Submission]:
 def _run(sweep: Sweep, submissions: Sequence[Submission], unique: Sequence[Submission]) -> list[JobReturn]:
     loop = event_loop(sweep, submissions, detach=not sweep.settings.wait)
     with terminations_raised():
-        while True:
-            try:
-                with shown(unique) as changed:
-                    return loop.run(changed)
-            except KeyboardInterrupt:
-                if not interrupted(sweep):
-                    raise SystemExit(INTERRUPTED) from None
-            except OSError as error:  # no space on the disk, a directory that has gone
-                leave(sweep)
-                raise LauncherError(f"{error}. Collected results are kept; mend that and run the same command") from error
-            except BaseException:
-                leave(sweep)
-                raise
+        try:
+            returns = _until_done(sweep, loop, unique)
+        except OSError as error:  # no space on the disk, a directory that has gone
+            leave(sweep)
+            raise LauncherError(f"{error}. Collected results are kept; mend that and run the same command") from error
+        except BaseException:  # a signal while Ctrl-C is handled too
+            leave(sweep)
+            raise
+    if returns is None:
+        raise SystemExit(INTERRUPTED)
+    return returns
+
+
+def _until_done(sweep: Sweep, loop: EventLoop, unique: Sequence[Submission]) -> list[JobReturn] | None:
+    """Run to the end; None after Ctrl-C, when the jobs were stopped or left."""
+    while True:
+        try:
+            with shown(unique) as changed:
+                return loop.run(changed)
+        except KeyboardInterrupt:
+            if not interrupted(sweep):
+                return None
 
 
 def leave(sweep: Sweep) -> None:
@@ -144,7 +153,8 @@ def leave(sweep: Sweep) -> None:
 
 @contextmanager
 def terminations_raised() -> Iterator[None]:
-    """SIGTERM ends the launcher as Ctrl-C does: local jobs get the time to save what they have."""
+    """SIGTERM, and SIGHUP of a terminal that is closed, end the launcher as Ctrl-C does: local jobs get the time to save what
+    they have. Under nohup SIGHUP stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -152,11 +162,13 @@ def terminations_raised() -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         raise SystemExit(128 + number)
 
-    previous = signal.signal(signal.SIGTERM, stop)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] * (signal.getsignal(signal.SIGHUP) != signal.SIG_IGN))]
+    previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _report(sweep: Sweep, submissions: Sequence[Submission], returns: Sequence[JobReturn]) -> None:

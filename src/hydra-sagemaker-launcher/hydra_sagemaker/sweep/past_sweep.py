@@ -91,6 +91,7 @@ class SubmittedSweep:
     def tracker(self) -> Tracker:
         tracker = Tracker(self.backend, self.manifest.ledger, None, self.manifest.task_package)
         tracker.on_collected = lambda submission: call_collected(self.manifest.settings.collected, submission.job)
+        tracker.keeper.on_settled = lambda submission, name, record: tracker.on_collected(submission)
         for directory in (self.manifest.working_dir, self.manifest.root):  # where the application is imported from
             if str(directory) not in sys.path:
                 sys.path.append(str(directory))
@@ -127,8 +128,8 @@ class SubmittedSweep:
         self.tracker.recall([submission])
         return submission
 
-    def collect(self, one: JobStatus) -> JobStatus:
-        self.tracker.collect(self.submission(one))
+    def collect(self, one: JobStatus, submission: Submission | None = None) -> JobStatus:
+        self.tracker.collect(submission or self.submission(one))
         return _status(one.job, one.attempt)
 
 

@@ -121,6 +121,7 @@ class Sweep:
         tracker = Tracker(self.backend, ledger, self.spec_of, self.task_package, retries, self.spending.reserve)
         tracker.on_collected, tracker.on_billed = self._collected, self._billed
         tracker.keeper.on_settled = self._settled
+        tracker.keeper.on_settled_earlier = self.spending.budget.bill_earlier
         return tracker
 
     @cached_property
