@@ -461,6 +461,16 @@ def test_at_the_end_the_pool_of_a_running_job_is_left_to_it_unless_it_was_stoppe
     assert found.end_all(silent) == []
 
 
+def test_the_pool_of_a_job_that_is_stopping_is_waited_for_beside_one_that_runs(tmp_path: Path) -> None:
+    stopping = RUNS._replace(is_stopping=True)
+    cloud = Cloud({"job-7": [RUNS], "job-8": [stopping, stopping, AVAILABLE, KEPT]})
+    found = keeper(cloud, tmp_path, 0)
+    for name in ("job-7", "job-8"):
+        found.started(submitted(name, tmp_path))
+    (left,) = found.end_all(silent)
+    assert (left.name, left.is_left) == ("job-7", True) and cloud.ended == ["job-8"]
+
+
 @pytest.mark.parametrize(
     ("answers", "error", "reason"),
     [

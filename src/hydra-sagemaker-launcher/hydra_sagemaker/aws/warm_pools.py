@@ -39,6 +39,8 @@ class WarmPool(NamedTuple):
     """True when the job does not run any more."""
     ended_at: float | None = None
     """The job's end, in seconds since 1970, where it is known."""
+    is_stopping: bool = False
+    """The job was told to stop, and has not ended."""
 
     @property
     def is_live(self) -> bool:
@@ -59,6 +61,7 @@ def warm_pool_of(described: Mapping[str, Any]) -> WarmPool:
         "TrainingStartTime" in described,
         described["TrainingJobStatus"] in ENDED,
         ended.timestamp() if isinstance(ended := described.get("TrainingEndTime"), datetime) else None,
+        described["TrainingJobStatus"] == "Stopping",
     )
 
 

@@ -42,7 +42,7 @@ class PoolEnding:
     """
     Args:
         settled: is called with the job's name and the final state of its pool.
-        waits_for_jobs: pools of jobs that run are waited for; otherwise they are left.
+        waits_for_jobs: pools of jobs that run are waited for; otherwise of those alone that are stopping, and others are left.
     """
 
     def __init__(self, pools: Pools, settled: Callable[[str, WarmPool], None], *, waits_for_jobs: bool) -> None:
@@ -99,7 +99,7 @@ class PoolEnding:
             one.until = time.time() + one.keep_seconds if found.ended_at is None else found.ended_at + one.keep_seconds
         if not found.has_ended:
             one.reason = "its job runs"
-            if not self.waits_for_jobs:
+            if not (self.waits_for_jobs or found.is_stopping):
                 self._drop(name, is_left=True)
         elif found.status == "Available":
             one.reason = "it has not ended since it was told to"

@@ -128,11 +128,12 @@ class PoolKeeper:
         """End the pools that are there and learn what they cost, within a bound; return what was not ended.
 
         Args:
-            waits_for_jobs: for pools of jobs that still run, which were told to stop; without it they are left to them.
+            waits_for_jobs: for pools of all jobs that run, which were told to stop; without it only for those of jobs that
+                are stopping.
             say: gets a line about what is waited for.
         """
         ending = self._ending(waits_for_jobs=waits_for_jobs)
-        seconds = STOP_SECONDS if waits_for_jobs and self._asked else PATIENCE_SECONDS
+        seconds = STOP_SECONDS if self._asked else PATIENCE_SECONDS
 
         def waits(count: int) -> None:
             jobs = "1 job" if count == 1 else f"{count} jobs"

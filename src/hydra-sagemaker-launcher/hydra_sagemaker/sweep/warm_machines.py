@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra_sagemaker.display.tables import counted
@@ -41,7 +42,7 @@ def end_pools(sweep: Sweep, *, jobs_were_stopped: bool = False) -> None:
     keeper.pools.expects_more = False
     unended = keeper.end_all(lambda line: log.info("%s", line), waits_for_jobs=jobs_were_stopped)
     if left := [one for one in unended if one.is_left]:
-        log.warning("%s", left_sentence(left, sweep))
+        log.warning("%s", left_sentence(left, sweep.directory))
     if unended := [one for one in unended if not one.is_left]:
         log.error("%s", sentence(unended))
 
@@ -51,11 +52,13 @@ class PastPools:
 
     Args:
         say: gets a line about each pool that was ended, and about what is waited for.
+        of_launcher: also while a launcher works for the sweep, which may need them.
     """
 
-    def __init__(self, past: SubmittedSweep, say: Callable[[str], None]) -> None:
+    def __init__(self, past: SubmittedSweep, say: Callable[[str], None], *, of_launcher: bool = False) -> None:
         self.past, self.say = past, say
-        self.jobs = {job.key: job for job in past.jobs if keep_warm_seconds(job.settings)}
+        is_free = of_launcher or holder(past.manifest.directory) is None
+        self.jobs = {job.key: job for job in past.jobs if is_free and keep_warm_seconds(job.settings)}
         self._names: list[str] = []
 
     def find(self) -> None:
@@ -79,11 +82,16 @@ class PastPools:
             self.past.tracker.keeper.tend(time.monotonic(), {}, 0)
 
     def end(self, *, jobs_were_stopped: bool = False) -> list[Unended]:
-        """End the pools, those of running jobs too where they were stopped; return what could not be ended."""
+        """End the pools, those of running jobs too where they were stopped; return what could not be ended.
+
+        Of the ones that are left to jobs that run, `say` is told.
+        """
         if not self.jobs:
             return []
         left = self.past.tracker.keeper.end_all(self.say, waits_for_jobs=jobs_were_stopped)
         still = {one.name for one in left}
+        if runs_on := [one for one in left if one.is_left]:
+            self.say(left_sentence(runs_on, self.past.manifest.directory))
         for name in self._names:
             if name not in still:
                 self.say(f"the machines of {name} are not kept warm any more")
@@ -103,13 +111,13 @@ def find_earlier_pools(sweep: Sweep, submissions: Sequence[Submission]) -> None:
     sweep.has_found_pools = True
 
 
-def left_sentence(left: Sequence[Unended], sweep: Sweep) -> str:
+def left_sentence(left: Sequence[Unended], directory: Path) -> str:
     """Say for how long the machines of jobs that run on will be kept after their ends, and what to type."""
     minutes = max(one.keep_seconds for one in left) / 60
     jobs = "1 job that runs on stay" if len(left) == 1 else f"{len(left)} jobs that run on stay"
     return (
         f"the machines of {jobs} warm for up to {minutes:g} minutes after its end, and cost money: SageMaker ends a warm pool "
-        f"only after its job. The same command, or `hydra-sagemaker collect --wait {sweep.directory}`, gives them back"
+        f"only after its job. The same command, or `hydra-sagemaker collect --wait {directory}`, gives them back"
     ).replace("its end", "its end" if len(left) == 1 else "their ends")
 
 
