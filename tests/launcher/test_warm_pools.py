@@ -398,6 +398,14 @@ def test_a_job_that_had_machines_and_left_none_means_that_there_is_no_quota(tmp_
     assert cloud.types_without == ["ml.g5.xlarge"] and not len(found.pools)
 
 
+def test_a_failed_job_without_a_machine_says_nothing_of_the_quota(tmp_path: Path) -> None:
+    cloud = Cloud({"job-0": [WarmPool("", instance_type="ml.g5.xlarge", has_failed=True)] * SILENT_LOOKS})
+    found = keeper(cloud, tmp_path)
+    for look in range(SILENT_LOOKS):
+        found.tend(10 * look, {}, 0)
+    assert cloud.types_without == [] and not len(found.pools)
+
+
 def test_the_pool_of_an_earlier_launch_is_in_the_record_of_its_job(tmp_path: Path) -> None:
     found = keeper(Cloud({"job-5": [AVAILABLE, WarmPool("Terminated", 7)]}), tmp_path, 0)
     found.found("job-5", AVAILABLE._replace(keep_seconds=60, instance_type="ml.g5.xlarge"), 0, submitted("job-5", tmp_path).job)
@@ -489,6 +497,13 @@ def test_the_wait_at_the_end_has_a_bound(
     assert (left.name, left.keep_seconds, left.reason, left.is_left) == ("job-0", 60, reason, False)
     clock: Any = found.clock
     assert clock.slept == (0 if error is REFUSED else PATIENCE_SECONDS)
+
+
+def test_a_pool_that_was_not_ended_counts_with_all_of_its_time(tmp_path: Path) -> None:
+    found = keeper(Cloud({"job-0": [AVAILABLE] * 999}, REFUSED), tmp_path)
+    found.collected(submitted("job-0", tmp_path), {"name": "job-0", "cost": dict(BILL)})
+    found.tend(0, {}, 0)
+    assert "job-0" in found.unended and kept_warm_usd(found.ledger.read()) == 120.0
 
 
 def test_ctrl_c_while_pools_are_waited_for_names_them(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class WarmPool(NamedTuple):
     """The job's end, in seconds since 1970, where it is known."""
     is_stopping: bool = False
     """The job was told to stop, and has not ended."""
+    has_failed: bool = False
+    """The job failed, and its machines may be of no use to another."""
 
     @property
     def is_live(self) -> bool:
@@ -62,6 +64,7 @@ def warm_pool_of(described: Mapping[str, Any]) -> WarmPool:
         described["TrainingJobStatus"] in ENDED,
         ended.timestamp() if isinstance(ended := described.get("TrainingEndTime"), datetime) else None,
         described["TrainingJobStatus"] == "Stopping",
+        described["TrainingJobStatus"] == "Failed",
     )
 
 

@@ -45,8 +45,9 @@ class Ledger:
 
 
 def kept_warm_usd(events: Iterable[Mapping[str, Any]]) -> float:
-    """Return what machines that were kept warm have cost after their jobs had been collected."""
-    return sum(event.get("kept_warm_usd") or 0.0 for event in events if event.get("event") == "warm_pool")
+    """Return what machines that were kept warm have cost after their jobs had been collected; at most, of those not ended."""
+    bills = (event for event in events if event.get("event") == "warm_pool")
+    return sum(bill.get("kept_warm_usd") or bill.get("kept_warm_usd_at_most") or 0.0 for bill in bills)
 
 
 def failed_attempts(events: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -177,7 +177,7 @@ class PoolKeeper:
                 seconds = SILENT_LOOKS * self.pools.look_seconds
                 log.info("%s shows no warm pool yet; it is looked for, for %.0f s at most", pool.name, seconds)
             return
-        if not found.status and found.had_machines:
+        if not found.status and found.had_machines and not found.has_failed:
             for name in list(self._asked)[:LOOKS_AT_OTHERS]:  # the quota may be smaller than the number of jobs
                 self.backend.pools.look(name)
             self.backend.pools.missing(found.instance_type)
