@@ -25,7 +25,7 @@ from botocore.exceptions import ClientError
 from hydra_sagemaker.aws.clients import Clients
 from hydra_sagemaker.aws.local_credentials import keys_of, place_of, published
 from hydra_sagemaker.settings import SageMakerLauncherConf
-from local_account import BUCKET, Account, session_for, signed
+from local_account import BUCKET, Account, session_for, signed, wait_for
 from sagemaker_local import LocalSageMaker
 from sagemaker_local.account import CLIENT_KEY
 from sagemaker_local.application import MAX_BODY_BYTES
@@ -272,16 +272,17 @@ def test_a_job_is_updated_as_aws_lets_it(account: Account) -> None:
     before = account.describe(warm)["LastModifiedTime"]
     arn = account.sagemaker.update_training_job(
         TrainingJobName=warm,
-        ResourceConfig={"KeepAlivePeriodInSeconds": 600},
         RemoteDebugConfig={"EnableRemoteDebug": True},
         ProfilerConfig={"DisableProfiler": True},
     )["TrainingJobArn"]
     described = account.describe(warm)
     assert described["TrainingJobArn"] == arn and described["LastModifiedTime"] > before
-    assert described["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 600 and described["ProfilerConfig"]["DisableProfiler"]
-    assert described["RemoteDebugConfig"] == {"EnableRemoteDebug": True}
+    assert described["RemoteDebugConfig"] == {"EnableRemoteDebug": True} and described["ProfilerConfig"]["DisableProfiler"]
+    keep = {"KeepAlivePeriodInSeconds": 600}
+    with pytest.raises(ClientError, match="the job is InProgress, the pool InUse"):
+        account.sagemaker.update_training_job(TrainingJobName=warm, ResourceConfig=keep)
     with pytest.raises(ClientError, match="has no warm pool"):
-        account.sagemaker.update_training_job(TrainingJobName=plain, ResourceConfig={"KeepAlivePeriodInSeconds": 600})
+        account.sagemaker.update_training_job(TrainingJobName=plain, ResourceConfig=keep)
     with pytest.raises(ClientError, match="Requested resource not found"):
         account.sagemaker.update_training_job(TrainingJobName="nobody")
     for name in (plain, warm):
@@ -289,6 +290,9 @@ def test_a_job_is_updated_as_aws_lets_it(account: Account) -> None:
         account.finished(name)
     with pytest.raises(ClientError, match="because the training job is in status Stopped"):
         account.sagemaker.update_training_job(TrainingJobName=warm, ProfilerConfig={"DisableProfiler": True})
+    wait_for(lambda: account.describe(warm)["WarmPoolStatus"]["Status"] == "Available")
+    account.sagemaker.update_training_job(TrainingJobName=warm, ResourceConfig=keep)
+    assert account.describe(warm)["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 600
     account.sagemaker.update_training_job(TrainingJobName=warm, ResourceConfig={"KeepAlivePeriodInSeconds": 0})
 
 
