@@ -200,15 +200,6 @@ def test_what_could_not_be_ended_is_said_with_the_command(cloud: Cloud) -> None:
     assert statuses(cloud) == ["Terminated"] * 2
 
 
-def test_to_collect_takes_no_machine_from_a_launcher(cloud: Cloud) -> None:
-    process = cloud.start("x=1,2,3", KEPT, "hydra.launcher.max_parallel=1", *doing(nothing=1, wait=2))
-    cloud.app.await_marks(2)
-    done = verb(cloud, "collect", "sweep")
-    assert done.returncode == 0 and "warm" not in done.stderr, done.stderr
-    cloud.app.let_go()
-    assert process.wait(60) == 0 and statuses(cloud) == ["Reused", "Reused", "Terminated"]
-
-
 def test_the_command_stop_ends_machines_of_running_jobs_and_says_what_it_may_not(cloud: Cloud) -> None:
     process = cloud.start("x=1", KEPT, *doing(wait=1))
     cloud.app.await_marks(1)

@@ -61,7 +61,7 @@ def stop(sweep: SubmittedSweep, *, is_agreed: bool, in_json: bool) -> None:
     else:
         not_told = []
         _to_stderr("no job runs")
-    pools = PastPools(sweep, _to_stderr, of_launcher=True)
+    pools = PastPools(sweep, _to_stderr)
     pools.find()
     not_ended = pools.end(jobs_were_stopped=not not_told)
     if (launcher := holder(sweep.manifest.directory)) is not None:

@@ -52,13 +52,11 @@ class PastPools:
 
     Args:
         say: gets a line about each pool that was ended, and about what is waited for.
-        of_launcher: also while a launcher works for the sweep, which may need them.
     """
 
-    def __init__(self, past: SubmittedSweep, say: Callable[[str], None], *, of_launcher: bool = False) -> None:
+    def __init__(self, past: SubmittedSweep, say: Callable[[str], None]) -> None:
         self.past, self.say = past, say
-        is_free = of_launcher or holder(past.manifest.directory) is None
-        self.jobs = {job.key: job for job in past.jobs if is_free and keep_warm_seconds(job.settings)}
+        self.jobs = {job.key: job for job in past.jobs if keep_warm_seconds(job.settings)}
         self._names: list[str] = []
 
     def find(self) -> None:
