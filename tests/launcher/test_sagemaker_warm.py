@@ -58,6 +58,11 @@ def events(cloud: Cloud, kind: str) -> list[dict[str, Any]]:
     return [event for event in map(json.loads, lines) if event["event"] == kind]
 
 
+def await_one_that_runs_and_one_idle(cloud: Cloud) -> None:
+    """Wait until a job runs, and the machine of one that has failed, which the launcher knows, is Available."""
+    cloud.app.await_(lambda: statuses(cloud) == ["Available", "InUse"] and bool(events(cloud, "collected")))
+
+
 def verb(cloud: Cloud, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hydra_sagemaker", *words]
     environment = {**os.environ, **cloud.env}
@@ -103,7 +108,7 @@ def interrupted(cloud: Cloud, *words: str) -> str:
     """What a launcher prints that is interrupted while one job runs, and one machine waits for the job that is retried."""
     retried = ("hydra.launcher.retries.task=1", "hydra.launcher.retry_seconds=60")
     process = cloud.start("x=1,2", KEPT, *retried, *words, *doing(wait=1, fail=2))
-    cloud.app.await_(lambda: statuses(cloud) == ["Available", "InUse"])
+    await_one_that_runs_and_one_idle(cloud)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in output, output
@@ -149,7 +154,7 @@ def test_collect_after_a_kill_gives_machines_back(cloud: Cloud, waits: bool) -> 
 def test_collect_leaves_the_machines_of_a_launcher_that_works_alone(cloud: Cloud) -> None:
     retried = ("hydra.launcher.retries.task=1", "hydra.launcher.retry_seconds=60")
     process = cloud.start("x=1,2", KEPT, *retried, *doing(wait=1, fail=2))
-    cloud.app.await_(lambda: statuses(cloud) == ["Available", "InUse"])
+    await_one_that_runs_and_one_idle(cloud)
     verb(cloud, "collect", "sweep")
     assert statuses(cloud) == ["Available", "InUse"]
     process.terminate()
@@ -161,7 +166,7 @@ def test_collect_leaves_the_machines_of_a_launcher_that_works_alone(cloud: Cloud
 def test_a_signal_gives_idle_machines_back(cloud: Cloud, number: signal.Signals) -> None:
     retried = ("hydra.launcher.retries.task=1", "hydra.launcher.retry_seconds=60")
     process = cloud.start("x=1,2", KEPT, *retried, *doing(wait=1, fail=2))
-    cloud.app.await_(lambda: statuses(cloud) == ["Available", "InUse"])
+    await_one_that_runs_and_one_idle(cloud)
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number and "1 job continues in SageMaker" in output
@@ -172,7 +177,7 @@ def test_a_signal_gives_idle_machines_back(cloud: Cloud, number: signal.Signals)
 def test_sigterm_while_ctrl_c_waits_for_an_answer_gives_machines_back(cloud: Cloud) -> None:
     retried = ("hydra.launcher.retries.task=1", "hydra.launcher.retry_seconds=60")
     process = cloud.start("x=1,2", KEPT, *retried, "hydra.launcher.on_interrupt=detach", *doing(wait=1, fail=2))
-    cloud.app.await_(lambda: statuses(cloud) == ["Available", "InUse"])
+    await_one_that_runs_and_one_idle(cloud)
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
     read = []
